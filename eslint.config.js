@@ -1,0 +1,28 @@
+// What readers cannot see: floating promises, switches that forget a case, cycles. Style is the formatter's.
+import tseslint from 'typescript-eslint'
+import { importX } from 'eslint-plugin-import-x'
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', 'node_modules/', 'src/classifier/kernel/assembly/', '.cache/'] },
+  {
+    files: ['src/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'],
+    extends: [tseslint.configs.recommended],
+    plugins: { 'import-x': importX },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    settings: { 'import-x/extensions': ['.ts'], 'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      'import-x/no-cycle': 'error',
+    },
+  },
+  {
+    // stdout is data and stderr is people: only the command line prints
+    files: ['src/**/*.ts'],
+    ignores: ['src/cli/**', 'src/commands/**'],
+    rules: { 'no-console': 'error' },
+  },
+)

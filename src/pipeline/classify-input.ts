@@ -1,0 +1,60 @@
+// The loop: the only place where batches move. source → batch → classifier → sinks, then the acknowledgement.
+import type { ClassifiedBatch } from '../batch/classified-batch.ts'
+import type { Classifier } from '../classifier/classifier.ts'
+import type { Sink, WriteOutcome } from '../sinks/sink.ts'
+import type { Delivery, Source } from '../sources/source.ts'
+import { orderedMap } from './ordered-map.ts'
+
+/** One batch that is in every output: what came in, what came of it, and what each sink said. */
+export interface BatchReport {
+  readonly delivery: Delivery
+  readonly classified: ClassifiedBatch
+  /** one for each sink, in their order */
+  readonly outcomes: readonly WriteOutcome[]
+}
+
+/** See classifyInput. */
+export interface ClassifyInputOptions {
+  readonly source: Source
+  readonly classifier: Classifier
+  readonly sinks: readonly Sink[]
+  readonly signal: AbortSignal
+  /** called after the sinks and before the acknowledgement: rejects must be kept somewhere too */
+  readonly onBatch: (report: BatchReport) => Promise<void>
+}
+
+/**
+ * Classifies one input to its end, or until the signal: then it stops between two batches. Rows keep their order. A sink
+ * that waits makes everything wait (back-pressure from the slowest).
+ *
+ * @returns acknowledgements to give once the sinks that are durable `on-finish` have published
+ */
+export async function classifyInput(options: ClassifyInputOptions): Promise<(() => Promise<void>)[]> {
+  const { source, classifier, sinks, signal, onBatch } = options
+  const isDurableOnWrite = sinks.every((sink) => sink.durable === 'on-write')
+  const held: (() => Promise<void>)[] = []
+  // the source must be told before the loop is left, or leaving would wait for a row that may never come
+  const leaving = new AbortController()
+  const results = orderedMap(
+    source.deliveries(AbortSignal.any([signal, leaving.signal])),
+    classifier.parallelism,
+    async (delivery) => ({ delivery, classified: await classifier.classify(delivery.batch) }),
+  )
+  for await (const { delivery, classified } of results) {
+    try {
+      if (signal.aborted) break
+      const outcomes = await Promise.all(sinks.map((sink) => sink.write(classified)))
+      await onBatch({ delivery, classified, outcomes })
+      if (isDurableOnWrite) await delivery.ack()
+      else held.push(delivery.ack)
+    } catch (error) {
+      leaving.abort()
+      throw error
+    }
+    if (sinks.length > 0 && sinks.every((sink) => sink.isGone === true)) {
+      leaving.abort()
+      break
+    }
+  }
+  return held
+}

@@ -1,0 +1,130 @@
+// The counts of a run, and whether they add up.
+import type { Reject } from '../batch/feature-batch.ts'
+import type { WriteOutcome } from '../sinks/sink.ts'
+import type { Delivery, InputIdentity } from '../sources/source.ts'
+
+/** What became of the rows of one input: `read = classified + rejected + duplicates`. */
+export interface InputCounts extends InputIdentity {
+  read: number
+  classified: number
+  rejected: number
+  duplicates: number
+  /** rejects by reason */
+  reasons: Record<string, number>
+  /** why this input was given up, where others were not */
+  error?: string
+}
+
+/** What became of the objects offered to one output: `offered = objects + refused + superseded`. */
+export interface OutputCounts {
+  readonly address: string
+  /** what the classifier gave it */
+  offered: number
+  objects: number
+  rows: number
+  refused: number
+  superseded: number
+}
+
+/** A receipt names at most so many reasons for one input; what is beyond is counted together. */
+const namedReasons = 200
+const otherReasons = 'other reasons'
+
+/** Keeps the counts of a run. What the source says it read and what the classifier and the sinks had are counted apart. */
+export interface Ledger {
+  readonly inputs: readonly InputCounts[]
+  readonly outputs: readonly OutputCounts[]
+  openInput(identity: InputIdentity): InputCounts
+  openOutput(address: string): OutputCounts
+  /** one batch that went through */
+  count(input: InputCounts, outputs: readonly OutputCounts[], batch: CountedBatch): void
+  /** adds the counts of another ledger with the same outputs */
+  absorb(other: Ledger): void
+  readonly isBalanced: boolean
+  readonly totals: { read: number; classified: number; rejected: number; duplicates: number; refused: number }
+}
+
+/** What the ledger takes from a batch. */
+export interface CountedBatch {
+  readonly delivery: Pick<Delivery, 'read' | 'rejected' | 'duplicates'>
+  readonly classified: number
+  readonly outcomes: readonly WriteOutcome[]
+}
+
+/** See Ledger. */
+export function createLedger(): Ledger {
+  const inputs: InputCounts[] = []
+  const outputs: OutputCounts[] = []
+
+  function openInput(identity: InputIdentity): InputCounts {
+    const counts = { ...identity, read: 0, classified: 0, rejected: 0, duplicates: 0, reasons: {} }
+    inputs.push(counts)
+    return counts
+  }
+
+  function openOutput(address: string): OutputCounts {
+    const counts = { address, offered: 0, objects: 0, rows: 0, refused: 0, superseded: 0 }
+    outputs.push(counts)
+    return counts
+  }
+
+  function count(
+    input: InputCounts,
+    to: readonly OutputCounts[],
+    { delivery, classified, outcomes }: CountedBatch,
+  ): void {
+    input.read += delivery.read
+    input.classified += classified
+    input.duplicates += delivery.duplicates
+    input.rejected += delivery.rejected.length
+    for (const { reason } of delivery.rejected) countReason(input.reasons, reason)
+    to.forEach((output, i) => {
+      const outcome = outcomes[i]!
+      output.offered += classified
+      output.objects += outcome.objects
+      output.rows += outcome.rows
+      output.refused += outcome.refused.length
+      output.superseded += outcome.superseded
+    })
+  }
+
+  function absorb(other: Ledger): void {
+    inputs.push(...other.inputs)
+    outputs.forEach((output, i) => {
+      const more = other.outputs[i]!
+      for (const key of ['offered', 'objects', 'rows', 'refused', 'superseded'] as const) output[key] += more[key]
+    })
+  }
+
+  return {
+    inputs,
+    outputs,
+    absorb,
+    openInput,
+    openOutput,
+    count,
+    get isBalanced() {
+      return (
+        inputs.every((input) => input.read === input.classified + input.rejected + input.duplicates) &&
+        outputs.every((output) => output.offered === output.objects + output.refused + output.superseded)
+      )
+    },
+    get totals() {
+      const sum = (key: 'read' | 'classified' | 'rejected' | 'duplicates') =>
+        inputs.reduce((n, input) => n + input[key], 0)
+      return {
+        read: sum('read'),
+        classified: sum('classified'),
+        rejected: sum('rejected'),
+        duplicates: sum('duplicates'),
+        refused: outputs.reduce((n, output) => n + output.refused, 0),
+      }
+    },
+  }
+}
+
+function countReason(reasons: Record<string, number>, reason: Reject['reason']): void {
+  const isKnown = Object.hasOwn(reasons, reason) || Object.keys(reasons).length < namedReasons
+  const key = isKnown ? reason : otherReasons
+  reasons[key] = (Object.hasOwn(reasons, key) ? reasons[key]! : 0) + 1
+}

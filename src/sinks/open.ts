@@ -1,0 +1,67 @@
+// A spec becomes a sink: the only switch over outputs, each library loaded when it is first needed.
+import { createLayout } from '../batch/layouts.ts'
+import type { ByteOutput } from './byte-output.ts'
+import type { OutputFormat, Sink, SinkContext, SinkSpec } from './sink.ts'
+import type { EncoderOptions, TableEncoder } from './table-sink.ts'
+
+/**
+ * Opens an output and fails early where it can be seen that it will not work.
+ *
+ * @throws UsageError for a file that exists, a folder that is missing or closed; ServiceError for a full disk
+ */
+export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Sink> {
+  switch (spec.kind) {
+    case 'file':
+      return openTableSink(spec, context, () => openFile(spec))
+    case 'stdout': {
+      const { openStandardOutput } = await import('./standard-output.ts')
+      return openTableSink(spec, context, () => Promise.resolve(openStandardOutput(process.stdout)))
+    }
+    case 'terminal': {
+      const { openTerminalSink } = await import('./terminal.ts')
+      return openTerminalSink(context, process.stdout)
+    }
+  }
+}
+
+async function openFile(spec: Extract<SinkSpec, { kind: 'file' }>): Promise<ByteOutput> {
+  const { openReplacement } = await import('./replace-file.ts')
+  const file = await openReplacement(spec)
+  if (!spec.isGzipped) return file
+  const { gzipped } = await import('./gzip-output.ts')
+  return gzipped(file)
+}
+
+async function openTableSink(
+  spec: Extract<SinkSpec, { kind: 'file' | 'stdout' }>,
+  context: SinkContext,
+  openOutput: () => Promise<ByteOutput>,
+): Promise<Sink> {
+  const { createTableSink, factsOf } = await import('./table-sink.ts')
+  const layout = createLayout(spec.layout, context)
+  const output = await openOutput()
+  try {
+    const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
+    const options = { fields: layout.fields, facts: factsOf(context), write }
+    const encoder = await createEncoder(spec.format, spec.kind === 'file', options)
+    return createTableSink({ address: spec.address, layout, encoder, output })
+  } catch (error) {
+    await output.close()
+    throw error
+  }
+}
+
+async function createEncoder(format: OutputFormat, isFile: boolean, options: EncoderOptions): Promise<TableEncoder> {
+  switch (format) {
+    case 'parquet':
+      return (await import('./parquet.ts')).createParquetEncoder(options)
+    case 'csv':
+      return (await import('./delimited.ts')).createDelimitedEncoder(options, ',')
+    case 'tsv':
+      return (await import('./delimited.ts')).createDelimitedEncoder(options, '\t')
+    case 'ndjson':
+      return (await import('./ndjson.ts')).createNdjsonEncoder(options)
+    case 'arrow':
+      return (await import('./arrow.ts')).createArrowEncoder(options, isFile ? 'file' : 'stream')
+  }
+}

@@ -1,13 +1,18 @@
-// Builds dist/ from src/: TypeScript, then the oclif manifest. Run by `npm ci` (prepare).
+// Builds dist/ from src/: the forest's kernel, then TypeScript. Run by `npm ci` (prepare).
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+const kernel = 'classifier/kernel'
+const wasm = `${kernel}/forest-kernel.wasm`
 
-function run(tool, ...args) {
-  execFileSync(process.execPath, [`${root}node_modules/${tool}`, ...args], { cwd: root, stdio: 'inherit' })
+function run(tool, args, cwd = root) {
+  execFileSync(process.execPath, [`${root}node_modules/${tool}`, ...args], { cwd, stdio: 'inherit' })
 }
 
 rmSync(`${root}dist`, { recursive: true, force: true })
-run('typescript/bin/tsc', '-p', 'tsconfig.build.json')
+// beside its source too, where the tests run from
+run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json'], `${root}src/${kernel}/assembly`)
+run('typescript/bin/tsc', ['-p', 'tsconfig.build.json'])
+copyFileSync(`${root}src/${wasm}`, `${root}dist/${wasm}`)

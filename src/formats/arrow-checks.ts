@@ -1,0 +1,94 @@
+// What the Arrow library takes on trust, checked before it is given a message: that counts and places fit what is there.
+import { flatRoot, type FlatTable } from './flatbuffer.ts'
+
+/** Numbers of the union MessageHeader in Arrow's Message.fbs. */
+export const messageKinds = { schema: 1, dictionary: 2, batch: 3 } as const
+
+/** Longer metadata are none. */
+export const longestMetadata = 64 * 1024 * 1024
+const longestBody = 2 ** 32
+/** one buffer, decompressed */
+const longestBuffer = 2 ** 31
+const mostRows = BigInt(2 ** 31)
+const mostFields = 100_000
+const deepestField = 64
+
+/**
+ * Reads what must be known of a message before its body.
+ *
+ * @throws RangeError for metadata that are damaged
+ */
+export function arrowMessageKind(metadata: Buffer): { readonly kind: number; readonly bodyLength: number } {
+  const message = flatRoot(viewOf(metadata))
+  const bodyLength = Number(message.long(3))
+  if (bodyLength < 0 || bodyLength > longestBody) throw new RangeError('a body of impossible length')
+  return { kind: message.byte(1), bodyLength }
+}
+
+/** @throws RangeError for a message whose parts do not fit together */
+export function checkArrowMessage(metadata: Buffer, body: Buffer): void {
+  const message = flatRoot(viewOf(metadata))
+  const header = message.table(2)
+  if (!header) throw new RangeError('a message without a header')
+  switch (message.byte(1)) {
+    case messageKinds.schema:
+      checkArrowSchema(header)
+      break
+    case messageKinds.dictionary: {
+      const data = header.table(1)
+      if (!data) throw new RangeError('a dictionary without data')
+      checkBatch(data, viewOf(metadata), viewOf(body))
+      break
+    }
+    case messageKinds.batch:
+      checkBatch(header, viewOf(metadata), viewOf(body))
+      break
+    default:
+      throw new RangeError('an unknown message')
+  }
+}
+
+/** @throws RangeError for a schema that is not to be walked, or is big-endian */
+export function checkArrowSchema(schema: FlatTable): void {
+  if (schema.short(0) !== 0) throw new RangeError('big-endian data')
+  const left = { fields: mostFields }
+  for (const field of schema.tables(1)) checkField(field, left, deepestField)
+}
+
+function checkField(field: FlatTable, left: { fields: number }, depth: number): void {
+  if (--left.fields < 0 || depth === 0) throw new RangeError('more fields than there can be')
+  for (const child of field.tables(5)) checkField(child, left, depth - 1)
+}
+
+function checkBatch(batch: FlatTable, metadata: DataView, body: DataView): void {
+  const rowCount = batch.long(0)
+  if (rowCount < 0n || rowCount > mostRows) throw new RangeError('an impossible number of rows')
+  const nodes = batch.vector(1, 16)
+  for (let i = 0; i < (nodes?.length ?? 0); i++) {
+    const length = metadata.getBigInt64(nodes!.at(i), true)
+    const nulls = metadata.getBigInt64(nodes!.at(i) + 8, true)
+    if (length < 0n || length > mostRows || nulls < 0n || nulls > length) throw new RangeError('an impossible column')
+  }
+  const buffers = batch.vector(2, 16)
+  const isCompressed = batch.table(3) !== undefined
+  for (let i = 0; i < (buffers?.length ?? 0); i++) checkBuffer(metadata, buffers!.at(i), body, isCompressed)
+  const variadic = batch.vector(4, 8)
+  for (let i = 0; i < (variadic?.length ?? 0); i++) {
+    const count = metadata.getBigInt64(variadic!.at(i), true)
+    if (count < 0n || count > BigInt(buffers?.length ?? 0)) throw new RangeError('an impossible number of buffers')
+  }
+}
+
+function checkBuffer(metadata: DataView, place: number, body: DataView, isCompressed: boolean): void {
+  const offset = Number(metadata.getBigInt64(place, true))
+  const length = Number(metadata.getBigInt64(place + 8, true))
+  if (offset < 0 || length < 0 || offset + length > body.byteLength) throw new RangeError('a column beyond its data')
+  if (!isCompressed || length === 0) return
+  const plainLength = Number(body.getBigInt64(offset, true))
+  if (plainLength < -1 || plainLength > longestBuffer) throw new RangeError('a column of impossible size')
+}
+
+/** The bytes as a view. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,78 @@
+// A bundle's folder → a model in memory: checksums compared, every index in range, nothing copied.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ModelError } from '../errors.ts'
+import { decodeForests } from './arrow-forests.ts'
+import { decodeGolden } from './arrow-golden.ts'
+import { loadArrow } from './arrow-library.ts'
+import { findUnsafeNode } from './check-forest.ts'
+import type { Forest } from './forest.ts'
+import type { Golden } from './golden.ts'
+import type { FileDigest, Manifest } from './manifest.ts'
+import { readOriginFile } from './origin-file.ts'
+import { parseManifest } from './parse-manifest.ts'
+import { taxonomyOf } from './taxonomy-of.ts'
+
+/** A bundle in memory. */
+export interface Bundle {
+  readonly manifest: Manifest
+  /** of manifest.json: the model's identity */
+  readonly sha256: string
+  /** by `manifest.levels`; empty for a model that is no forest */
+  readonly forests: readonly Forest[]
+  readonly golden: Golden
+}
+
+const damagedHint = 'The bundle is damaged: copy it again, or import the model again.'
+
+/**
+ * Opens a bundle.
+ *
+ * @param directory the folder that holds manifest.json
+ * @throws ModelError for a folder that is no bundle, a checksum that does not agree, a forest that cannot be walked
+ */
+export async function readBundle(directory: string): Promise<Bundle> {
+  const { manifest, sha256 } = await readManifest(directory)
+  const contents = new Map<string, Buffer<ArrayBuffer>>()
+  for (const digest of manifest.files) contents.set(digest.file, await readChecked(directory, digest))
+  const file = (name: string) => {
+    const bytes = contents.get(name)
+    if (!bytes) throw new ModelError(`${directory}: the manifest names no ${name}`, { hint: damagedHint })
+    return bytes
+  }
+  const arrow = loadArrow()
+  const golden = decodeGolden(arrow, file('golden.arrow'), {
+    features: manifest.features,
+    taxonomy: taxonomyOf(manifest),
+  })
+  if (manifest.kind === 'onnx') return { manifest, sha256, forests: [], golden }
+  const forests = decodeForests(arrow, { nodes: file('forest.arrow'), leaves: file('leaves.arrow') }, manifest.levels)
+  forests.forEach((forest, index) => {
+    const problem = findUnsafeNode(forest, manifest.features.length)
+    if (problem === null) return
+    throw new ModelError(`${directory}: level ${manifest.levels[index]!.name}: ${problem}`, { hint: damagedHint })
+  })
+  return { manifest, sha256, forests, golden }
+}
+
+/** The manifest of a bundle alone, with its sha256. */
+export async function readManifest(directory: string): Promise<{ manifest: Manifest; sha256: string }> {
+  const path = join(directory, 'manifest.json')
+  if (!existsSync(path)) {
+    throw new ModelError(`${directory}: is no bundle (it has no manifest.json)`, {
+      hint: 'lcclf model import makes a bundle from pickles.',
+    })
+  }
+  const { bytes, digest } = await readOriginFile(path)
+  return { manifest: parseManifest(bytes.toString('utf8'), path), sha256: digest.sha256 }
+}
+
+/** One file of a bundle, compared with what the manifest says of it. */
+export async function readChecked(directory: string, expected: FileDigest): Promise<Buffer<ArrayBuffer>> {
+  const path = join(directory, expected.file)
+  const { bytes, digest } = await readOriginFile(path)
+  if (digest.sha256 === expected.sha256) return bytes
+  throw new ModelError(`${path}: its sha256 is ${digest.sha256}, the manifest says ${expected.sha256}`, {
+    hint: damagedHint,
+  })
+}

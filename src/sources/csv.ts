@@ -1,0 +1,126 @@
+// CSV and TSV as a source: a header row, then rows of which only the needed fields are parsed.
+import { createBatchAssembler, type BatchAssembler } from '../batch/batch-assembler.ts'
+import { DataError } from '../errors.ts'
+import { csvRecords, type CsvRecord } from '../formats/csv-records.ts'
+import { isNullText, readNumberText } from '../formats/number-text.ts'
+import { detachedText, linesOf } from '../formats/text-lines.ts'
+import { openByteInput, type ByteInput } from './byte-input.ts'
+import { deliverRows } from './deliver.ts'
+import { matchColumns, type ColumnMatch } from './match-columns.ts'
+import { rowsAfterPeek } from './rows-after-peek.ts'
+import type { ReadOptions, Source, SourceSpec } from './source.ts'
+
+const longestLine = 4 * 1024 * 1024
+
+/** What the header says. */
+interface Header {
+  readonly match: ColumnMatch
+  readonly width: number
+}
+
+/**
+ * Opens a CSV or TSV input, compressed or not.
+ *
+ * @throws DataError for an absent header, a name that is there twice, or missing columns
+ */
+export async function openCsvSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
+  const input = await openByteInput(spec)
+  const delimiter = spec.format === 'tsv' ? '\t' : ','
+  const groups = (): AsyncGenerator<CsvRecord[], void, undefined> =>
+    csvRecords(linesOf(input.chunks(), longestLine), delimiter)
+  const { peeked, rows, drop } = await rowsAfterPeek(groups, {
+    isEnough: (records) => records.length > 0,
+    replayable: input.replayable,
+  })
+  let header: Header
+  try {
+    header = readHeader(peeked[0], options, input.name)
+  } catch (error) {
+    await drop()
+    throw error
+  }
+  const hasCandid = header.match.candid !== undefined
+  return {
+    identity: input.identity,
+    schema: { oidType: 'string', hasCandid },
+    replayable: input.replayable,
+    fractionRead: () => input.fractionRead() ?? 0,
+    async *deliveries(signal) {
+      const assembler = createBatchAssembler({ ...options, oidType: 'string', hasCandid })
+      const stop = (): void => input.stop()
+      signal.addEventListener('abort', stop)
+      try {
+        yield* deliverRows(skipFirst(rows()), assembler, rowReader(assembler, header, options, input), signal)
+        await input.checkUnchanged()
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    },
+    async close() {
+      input.stop()
+      await drop()
+    },
+  }
+}
+
+function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: string): Header {
+  if (!record) throw new DataError(`${name} is empty: it needs a header row`)
+  if (record.problem !== undefined) throw new DataError(`${name}: the header row cannot be read: ${record.problem}`)
+  const names = record.fields
+  const twice = names.filter((field, i) => names.indexOf(field) !== i)
+  if (twice.length > 0) {
+    throw new DataError(
+      `${name}: the header names ${[...new Set(twice)].join(', ') || 'an empty column'} more than once`,
+    )
+  }
+  return { match: matchColumns(names, options, name), width: names.length }
+}
+
+/** The function that reads one row. */
+function rowReader(
+  assembler: BatchAssembler,
+  { match, width }: Header,
+  { features }: ReadOptions,
+  { name }: ByteInput,
+): (record: CsvRecord) => void {
+  const values = new Float64Array(features.length)
+  return ({ fields, line, problem }) => {
+    const oid = idField(fields[match.oid])
+    if (!assembler.admit(oid)) return
+    const where = `${name} line ${line}`
+    const reason = problem ?? (fields.length === width ? undefined : 'wrong number of fields')
+    if (reason !== undefined) {
+      assembler.reject(oid, { where, reason })
+      return
+    }
+    if (oid?.includes('\ufffd')) {
+      assembler.reject(oid, { where, reason: 'oid is not UTF-8' })
+      return
+    }
+    for (let f = 0; f < values.length; f++) {
+      const text = fields[match.features[f]!]!
+      const value = readNumberText(text)
+      if (value === undefined) {
+        assembler.reject(oid, { where, reason: `${features[f]} is not a number`, value: text })
+        return
+      }
+      values[f] = value
+    }
+    const candid = match.candid === undefined ? null : idField(fields[match.candid])
+    assembler.accept({ oid, candid, where }, values)
+  }
+}
+
+function idField(text: string | undefined): string | null {
+  return text === undefined || isNullText(text) ? null : detachedText(text)
+}
+
+async function* skipFirst(
+  groups: AsyncGenerator<CsvRecord[], void, undefined>,
+): AsyncGenerator<Iterable<CsvRecord>, void, undefined> {
+  let isFirst = true
+  for await (const records of groups) {
+    yield isFirst ? records.slice(1) : records
+    isFirst = false
+  }
+}

@@ -1,0 +1,99 @@
+// DuckDB as a reader of Parquet files: one instance for a run, or one locked to a single file for the user's own SQL.
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+
+/** A lease on an instance; `release` gives it back, and closes the instance with the last lease. */
+export interface DuckDb {
+  connect(): Promise<DuckDBConnection>
+  release(): void
+}
+
+const settings: Record<string, string> = {
+  // one thread reads faster than anything downstream takes rows, and each further one holds a page of every column
+  threads: '1',
+  // a bound for what a query of the user's own may sort or join; reading alone takes about 2 MB a column
+  memory_limit: '4GB',
+  enable_external_file_cache: 'false',
+  // nothing is ever fetched from the network
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+  temp_directory: join(tmpdir(), `lcclf-duckdb-${process.pid}`),
+}
+
+/** Inputs are opened and closed one after the other: the instance waits a little for the next. */
+const lingerMs = 1000
+
+let shared: { instance: Promise<DuckDBInstance>; leases: number } | undefined
+
+/** Leases the instance that all inputs of a run share: making one takes 20 ms, and a run may have hundreds of inputs. */
+export async function leaseDuckDb(): Promise<DuckDb> {
+  shared ??= { instance: create(), leases: 0 }
+  const lease = shared
+  lease.leases++
+  const instance = await lease.instance.catch((error: unknown) => {
+    if (shared === lease) shared = undefined
+    throw error
+  })
+  let isReleased = false
+  return {
+    connect: () => instance.connect(),
+    release() {
+      if (isReleased) return
+      isReleased = true
+      lease.leases--
+      setTimeout(() => {
+        if (lease.leases > 0 || shared !== lease) return
+        shared = undefined
+        instance.closeSync()
+      }, lingerMs).unref()
+    },
+  }
+}
+
+/**
+ * An instance of its own that can read one file and nothing else, for SQL that the user wrote: no other file, no network,
+ * no setting can be reached from it.
+ */
+export async function openLockedDuckDb(path: string): Promise<DuckDb> {
+  const instance = await create()
+  const connection = await instance.connect()
+  await connection.run(`SET allowed_paths = [${sqlText(globFree(path))}, ${sqlText(path)}]`)
+  await connection.run('SET enable_external_access = false')
+  await connection.run('SET lock_configuration = true')
+  connection.closeSync()
+  let isReleased = false
+  return {
+    connect: () => instance.connect(),
+    release() {
+      if (!isReleased) instance.closeSync()
+      isReleased = true
+    },
+  }
+}
+
+async function create(): Promise<DuckDBInstance> {
+  const { DuckDBInstance: Instance } = await import('@duckdb/node-api')
+  return Instance.create(':memory:', settings)
+}
+
+/** The table function that reads one file, whatever characters its name has. */
+export function readParquet(path: string): string {
+  const options = 'binary_as_string = true, hive_partitioning = false, union_by_name = false'
+  return `read_parquet(${sqlText(globFree(path))}, ${options})`
+}
+
+/** A path that DuckDB will not take for a pattern. */
+export function globFree(path: string): string {
+  return path.replace(/[[*?]/g, '[$&]')
+}
+
+/** A SQL text literal. */
+export function sqlText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A SQL identifier. */
+export function sqlName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

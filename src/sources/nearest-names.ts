@@ -1,0 +1,27 @@
+// Which names of a file come near a name that is missing from it.
+import { distance } from 'fastest-levenshtein'
+
+const shownNames = 2
+
+/**
+ * The nearest of some names, best first, at most two; none if nothing is near. Case and the separators that tools swap
+ * (`/`, `-`, `_`, blanks) hardly count: `Power_rate_1_2` is very near `Power_rate_1/2`.
+ */
+export function nearestNames(name: string, candidates: readonly string[]): string[] {
+  const plain = normalised(name)
+  const tolerated = Math.floor(plain.length / 4)
+  const near: { candidate: string; far: number; raw: number }[] = []
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - name.length) > tolerated + 2) continue
+    const far = distance(plain, normalised(candidate))
+    if (far <= tolerated) near.push({ candidate, far, raw: distance(name, candidate) })
+  }
+  return near
+    .sort((a, b) => a.far - b.far || a.raw - b.raw || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, shownNames)
+    .map(({ candidate }) => candidate)
+}
+
+function normalised(name: string): string {
+  return name.toLowerCase().replace(/[/\-_\s.]/g, '_')
+}

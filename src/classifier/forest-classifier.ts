@@ -1,0 +1,87 @@
+// The forest engine as a classifier: exact, on as many threads as wanted, the model in memory once.
+import { availableParallelism } from 'node:os'
+import type { ClassifiedBatch } from '../batch/classified-batch.ts'
+import type { FeatureBatch } from '../batch/feature-batch.ts'
+import type { Preprocessing } from '../batch/preprocess.ts'
+import type { ModelIdentity, Taxonomy } from '../batch/taxonomy.ts'
+import type { Forest } from '../model/forest.ts'
+import type { Hierarchy } from '../model/plain-evaluation.ts'
+import type { Classifier } from './classifier.ts'
+import { createForestEngine, productColumns } from './forest-engine.ts'
+import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
+import { compileKernel } from './kernel/kernel-module.ts'
+import { packForests } from './kernel/pack-forests.ts'
+import { startWorkers } from './worker-pool.ts'
+
+/** A model of forests, as `readBundle` gives it. */
+export interface ForestModel {
+  /** the top first, then the branches; or one alone */
+  readonly forests: readonly Forest[]
+  readonly hierarchy: Hierarchy
+  readonly taxonomy: Taxonomy
+  readonly identity: ModelIdentity
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+}
+
+/**
+ * Batches of so few rows are classified where they are: handing them to a thread takes longer than their share of a
+ * millisecond on this one.
+ */
+const ROWS_AT_ONCE = 2
+
+/**
+ * A classifier over forests.
+ *
+ * @param threads that classify, beside the one that asks; 0 for one for each core
+ * @throws ModelError for a model that memory does not hold
+ */
+export async function openForestClassifier(model: ForestModel, threads: number): Promise<Classifier> {
+  const { forests, hierarchy, taxonomy, identity, features, preprocessing } = model
+  const count = threads === 0 ? availableParallelism() : threads
+  // the threads boot while the model is packed
+  const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>('forest-worker', count)
+  try {
+    const module = await compileKernel()
+    const packed = packForests(forests, features.length, count + 1)
+    const parts = { module, model: packed, product: productColumns(hierarchy) }
+    const engine = createForestEngine(parts, count)
+    await pool.prepare((room) => ({ parts, room }))
+    let closed = false
+
+    const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
+      if (matrix.length !== rowCount * features.length) {
+        throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
+      }
+      if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
+      return pool.run(handOver(matrix, rowCount))
+    }
+
+    return {
+      identity,
+      features,
+      preprocessing,
+      taxonomy,
+      // each thread finds its next batch ready when it is done with one
+      parallelism: 2 * count,
+      async classify(batch): Promise<ClassifiedBatch> {
+        const { rowCount, oids, candids } = batch
+        const probabilities = await answer(batch)
+        return { rowCount, oids, candids, taxonomy, classifierVersion: identity.classifierVersion, probabilities }
+      },
+      close() {
+        closed = true
+        return pool.close()
+      },
+    }
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}
+
+function handOver(matrix: Float32Array<ArrayBuffer>, rowCount: number) {
+  // a view of something larger is copied, for only a whole buffer can be handed over
+  const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
+  return { task: { matrix: whole, rowCount }, transfer: [whole.buffer] }
+}

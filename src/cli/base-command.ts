@@ -1,0 +1,50 @@
+// What all commands share: how an error ends, with the same exit code and sentence with and without --json.
+import { Command } from '@oclif/core'
+import { LcclfError, messageOf } from '../errors.ts'
+
+interface Outcome {
+  readonly exitCode: number
+  readonly code: string
+  readonly message: string
+  readonly hint: string | undefined
+}
+
+/** Every command of lcclf extends this and throws the classes of errors.ts. */
+export abstract class BaseCommand extends Command {
+  /** oclif would exit 1 with --json whatever the error says, so the end of a failed run is decided here. */
+  protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<void> {
+    const outcome = outcomeOf(error)
+    process.exitCode = outcome.exitCode
+    if (this.argv.includes('--json')) {
+      const { code, message, hint } = outcome
+      this.log(JSON.stringify({ error: { code, message, hint: hint ?? null } }))
+    }
+    this.logToStderr(`lcclf: ${outcome.message}`)
+    if (outcome.hint) this.logToStderr(`  ${outcome.hint.replaceAll('\n', '\n  ')}`)
+    if (process.env['DEBUG']?.includes('lcclf')) this.logToStderr(stackOf(error))
+    return Promise.resolve()
+  }
+}
+
+function outcomeOf(error: Error & { oclif?: { exit?: number } }): Outcome {
+  if (error instanceof LcclfError) {
+    const { exitCode, code, hint } = error
+    return { exitCode, code, hint, message: error.message }
+  }
+  // oclif's own errors are about the command line, and say what is wrong with it
+  if (error.oclif?.exit !== undefined) {
+    return { exitCode: error.oclif.exit, code: 'usage', hint: undefined, message: error.message }
+  }
+  return {
+    exitCode: 1,
+    code: 'bug',
+    message: `unexpected: ${messageOf(error).split('\n')[0]}`,
+    hint: 'This is a bug in lcclf. DEBUG=lcclf shows where; please report it with that.',
+  }
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = error.stack ?? error.message
+  return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`
+}

@@ -1,0 +1,85 @@
+// The story of `lcclf classify`: plan, model, inputs, run, and what is said about it.
+import type { Classifier } from '../classifier/classifier.ts'
+import { openClassifier } from '../classifier/open.ts'
+import { describeRun } from './describe-run.ts'
+import { expandInputs } from './inputs.ts'
+import { watchInterrupts, type InterruptWatch } from './interrupt.ts'
+import { findModel, sampleModel } from './model-reference.ts'
+import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
+import { openProgress } from './progress.ts'
+import { runClassify } from './run-classify.ts'
+import { selectInputs, type Selection } from './select-inputs.ts'
+import { summaryOf } from './summary.ts'
+
+/**
+ * Does what was typed and answers the exit code. Prints people's lines on stderr, and on stdout nothing but results or,
+ * with --json, one object.
+ */
+export async function classify(flags: ClassifyFlags): Promise<number> {
+  const plan = planClassify(flags, process.stdout.isTTY)
+  const interrupts = watchInterrupts()
+  try {
+    return await classifyPlan(plan, interrupts)
+  } finally {
+    interrupts.stop()
+  }
+}
+
+async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Promise<number> {
+  const folders = plan.folders.map((output) => output.folder)
+  const all = await expandInputs(plan.inputs, plan.fromFormat, folders)
+  const classifier = await openModel(plan)
+  try {
+    const selection = selectInputs(plan, all, classifier.identity.sha256)
+    if (plan.isDryRun) return await describeRun(plan, selection, classifier)
+    return await runSelection({ plan, selection, classifier, interrupts })
+  } finally {
+    await classifier.close()
+  }
+}
+
+async function openModel(plan: ClassifyPlan): Promise<Classifier> {
+  if (plan.model === undefined && !plan.isQuiet) {
+    say(
+      'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
+    )
+  }
+  return openClassifier(plan.model === undefined ? sampleModel : findModel(plan.model), { threads: plan.threads })
+}
+
+interface PreparedRun {
+  readonly plan: ClassifyPlan
+  readonly selection: Selection
+  readonly classifier: Classifier
+  readonly interrupts: InterruptWatch
+}
+
+async function runSelection({ plan, selection, classifier, interrupts }: PreparedRun): Promise<number> {
+  if (!plan.isQuiet) sayReasons(plan, selection)
+  const started = performance.now()
+  const progress = await openProgress({ isSilent: plan.isQuiet || !plan.showsProgress })
+  try {
+    const receipt = await runClassify({ plan, inputs: selection.inputs, classifier, interrupts, progress })
+    const seconds = (performance.now() - started) / 1000
+    for (const line of summaryOf(receipt, seconds, plan)) {
+      if (!plan.isQuiet || receipt.exitCode !== 0) say(line)
+    }
+    if (plan.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
+    return receipt.exitCode
+  } finally {
+    progress.stop()
+  }
+}
+
+function sayReasons(plan: ClassifyPlan, { inputs, reasons, done }: Selection): void {
+  if (!plan.resume) return
+  say(`${done} of ${done + inputs.length} inputs are done already`)
+  for (const input of inputs) {
+    const reason = reasons.get(input)
+    if (reason !== 'not done yet') say(`${input.spec.address} again: ${reason}`)
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}

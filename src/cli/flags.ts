@@ -1,0 +1,157 @@
+// Flags shared by commands. Values are checked here, pairs of flags in the plan.
+import { Flags } from '@oclif/core'
+import { UsageError } from '../errors.ts'
+
+/** `--rename OLD=NEW`. The first `=` divides: no feature has one in its name. */
+function renamePair(text: string): { from: string; to: string } {
+  const at = text.indexOf('=')
+  if (at <= 0 || at === text.length - 1) throw new UsageError(`--rename ${text}: expected OLD=NEW`)
+  return { from: text.slice(0, at), to: text.slice(at + 1) }
+}
+
+/** `--shard I/N`, I from 1 to N. */
+function shardOf(text: string): { index: number; count: number } {
+  const found = /^(\d+)\/(\d+)$/.exec(text)
+  const index = Number(found?.[1])
+  const count = Number(found?.[2])
+  if (!found || count < 1 || index < 1 || index > count) {
+    throw new UsageError(`--shard ${text}: expected I/N with I from 1 to N, for example 3/16`)
+  }
+  return { index: index - 1, count }
+}
+
+/** How many rejects a run may have before it exits 3. */
+export type RejectionBound = { readonly rows: number } | { readonly percent: number }
+
+/** `--max-rejected 100` or `--max-rejected 1.5%`. */
+function rejectionBound(text: string): RejectionBound {
+  const found = /^(\d+(?:\.\d+)?)(%?)$/.exec(text)
+  const value = Number(found?.[1])
+  if (!found || (found[2] === '' && !Number.isInteger(value)) || (found[2] === '%' && value > 100)) {
+    throw new UsageError(`--max-rejected ${text}: expected a number of rows or a percentage, for example 100 or 1%`)
+  }
+  return found[2] === '%' ? { percent: value } : { rows: value }
+}
+
+const inputGroup = 'INPUT'
+const outputGroup = 'OUTPUT'
+const runGroup = 'RUN'
+
+/** Which model answers. */
+export const modelFlag = {
+  model: Flags.string({
+    char: 'm',
+    env: 'LCCLF_MODEL',
+    helpValue: 'REF',
+    description:
+      "a bundle's folder, name@version or name in the model store; without one, the sample model of this package",
+  }),
+}
+
+/** How inputs are read. */
+export const inputFlags = {
+  'from-format': Flags.option({
+    options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow', 'avro'] as const,
+    helpGroup: inputGroup,
+    description: 'format of the inputs, where the name does not say it (needed for stdin)',
+  })(),
+  'id-column': Flags.string({ default: 'oid', helpGroup: inputGroup, description: 'column of the object id' }),
+  'candid-column': Flags.string({ default: 'candid', helpGroup: inputGroup, description: "column of the alert's id" }),
+  rename: Flags.custom({ parse: (text) => Promise.resolve(renamePair(text)) })({
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'OLD=NEW',
+    helpGroup: inputGroup,
+    description: 'read input column OLD as NEW (repeatable)',
+  }),
+  where: Flags.string({
+    helpValue: 'SQL',
+    helpGroup: inputGroup,
+    description:
+      "only rows of Parquet files for which this is true; it is your own SQL, run as it stands by DuckDB, which can read that file and nothing else. Sees the file's own column names",
+  }),
+  limit: Flags.integer({ min: 0, helpValue: 'N', helpGroup: inputGroup, description: 'read at most N rows in all' }),
+  shard: Flags.custom({ parse: (text) => Promise.resolve(shardOf(text)) })({
+    helpValue: 'I/N',
+    helpGroup: inputGroup,
+    description: 'only part I of N (by CRC-32 of the oid; whole files where the output is a folder)',
+  }),
+  duplicates: Flags.option({
+    options: ['all', 'newest'] as const,
+    default: 'all' as const,
+    helpGroup: inputGroup,
+    description: 'all: every row; newest: of each oid of an input the row with the largest candid',
+  })(),
+}
+
+/** Where results go, and in which form. */
+export const outputFlags = {
+  to: Flags.string({
+    char: 'o',
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'ADDRESS',
+    helpGroup: outputGroup,
+    description: 'file, folder/ or - (repeatable: each gets every row; default -)',
+  }),
+  'to-format': Flags.option({
+    options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow'] as const,
+    helpGroup: outputGroup,
+    description: 'format of stdout (default csv) or of the files in a folder (default parquet)',
+  })(),
+  layout: Flags.option({
+    options: ['wide', 'long', 'nested'] as const,
+    helpGroup: outputGroup,
+    description:
+      'wide: a row an object; long: the rows of the Probability table; nested (default nested for NDJSON, else wide)',
+  })(),
+  overwrite: Flags.boolean({ helpGroup: outputGroup, description: 'replace results that exist' }),
+  rejects: Flags.string({
+    helpValue: 'FILE.ndjson',
+    helpGroup: outputGroup,
+    description: 'write rows that could not be classified to this file, each with its reason',
+  }),
+  'max-rejected': Flags.custom<RejectionBound>({ parse: (text) => Promise.resolve(rejectionBound(text)) })({
+    helpValue: 'N|P%',
+    helpGroup: outputGroup,
+    description: 'exit 3 if more rows are rejected (default: only if all are)',
+  }),
+  receipt: Flags.string({
+    helpValue: 'FILE.json',
+    helpGroup: outputGroup,
+    description: 'write the receipt of the run: what was read, classified, rejected, written',
+  }),
+  resume: Flags.boolean({
+    helpGroup: outputGroup,
+    description: 'with a folder output: pass over inputs whose receipt says that they are done',
+  }),
+}
+
+/** How the run goes and what it says. */
+export const runFlags = {
+  threads: Flags.integer({
+    min: 0,
+    default: 0,
+    helpValue: 'N',
+    helpGroup: runGroup,
+    description: 'threads that classify (0: one for each core)',
+  }),
+  'batch-size': Flags.integer({
+    min: 1,
+    max: 100_000,
+    default: 1000,
+    helpValue: 'N',
+    helpGroup: runGroup,
+    description: 'objects classified at a time',
+  }),
+  'dry-run': Flags.boolean({
+    helpGroup: runGroup,
+    description: 'say what would be done, check inputs and model, write nothing',
+  }),
+  quiet: Flags.boolean({ char: 'q', helpGroup: runGroup, description: 'say nothing on stderr but errors' }),
+  'no-progress': Flags.boolean({
+    helpGroup: runGroup,
+    description: 'no progress bar on a terminal, no line every ten seconds elsewhere',
+  }),
+  json: Flags.boolean({ helpGroup: runGroup, description: 'print the receipt as one JSON object on stdout' }),
+}

@@ -1,0 +1,156 @@
+// The inputs of a run: files, globs and folders written out, each file once.
+import { realpathSync, statSync, type Stats } from 'node:fs'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { DataError, systemCode, UsageError } from '../errors.ts'
+import type { InputFormat, SourceSpec } from '../sources/source.ts'
+import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
+
+/** One input and where its result goes in a folder output. */
+export interface Input {
+  readonly spec: SourceSpec
+  /** path below the input root, without the suffix, with `/`; for stdin `stdin` */
+  readonly relativeName: string
+  /** the same with the suffix, by which whole files are put into shards */
+  readonly relativePath: string
+}
+
+interface Candidate {
+  readonly path: string
+  readonly root: string
+  readonly isExplicit: boolean
+}
+
+/**
+ * Writes out the inputs named on the command line, in their order, folders and globs sorted by path. A file that is named
+ * twice is read once.
+ *
+ * @param outputFolders folders that receive results: never read as inputs, so that a second run does not eat the first
+ * @throws DataError for a file that is not there, UsageError for a name that says no format
+ */
+export async function expandInputs(
+  addresses: readonly string[],
+  fromFormat: InputFormat | undefined,
+  outputFolders: readonly string[],
+): Promise<Input[]> {
+  const inputs: Input[] = []
+  const seen = new Set<string>()
+  for (const address of addresses) {
+    if (address === '-') {
+      if (!seen.has('-')) inputs.push(stdinInput(fromFormat))
+      seen.add('-')
+      continue
+    }
+    for (const candidate of await candidatesOf(filePathOf(address, 'input'), outputFolders)) {
+      const identity = realpathOf(candidate.path)
+      if (seen.has(identity)) continue
+      seen.add(identity)
+      inputs.push(fileInput(candidate, fromFormat))
+    }
+  }
+  return inputs
+}
+
+function stdinInput(format: InputFormat | undefined): Input {
+  if (format === undefined || format === 'parquet' || format === 'avro') {
+    throw new UsageError('reading from stdin needs --from-format csv, tsv, ndjson or arrow')
+  }
+  return { spec: { kind: 'stdin', address: '-', format }, relativeName: 'stdin', relativePath: 'stdin' }
+}
+
+async function candidatesOf(path: string, outputFolders: readonly string[]): Promise<Candidate[]> {
+  const stats = statOf(path)
+  if (stats?.isDirectory()) return folderCandidates(path, outputFolders)
+  if (stats) return [{ path, root: dirname(path), isExplicit: true }]
+  const { isDynamicPattern } = await import('tinyglobby')
+  if (!isDynamicPattern(path)) {
+    throw new DataError(`${path}: there is no such file or folder`)
+  }
+  return globCandidates(path, outputFolders)
+}
+
+async function folderCandidates(folder: string, outputFolders: readonly string[]): Promise<Candidate[]> {
+  const { glob, escapePath } = await import('tinyglobby')
+  const ignore = outputFolders
+    .filter((output) => isBelow(output, folder))
+    .map((output) => `${escapePath(resolve(output))}/**`)
+  const paths = await glob('**/*', {
+    cwd: folder,
+    ignore,
+    dot: true,
+    followSymbolicLinks: true,
+    expandDirectories: false,
+  })
+  const chosen = paths.filter((path) => isData(path)).sort(byCodeUnit)
+  if (chosen.length === 0) {
+    throw new DataError(`${folder}: no input files in this folder`, { hint: `Read are ${knownSuffixes.input}.` })
+  }
+  return chosen.map((path) => ({ path: join(folder, path), root: folder, isExplicit: false }))
+}
+
+async function globCandidates(pattern: string, outputFolders: readonly string[]): Promise<Candidate[]> {
+  const { glob } = await import('tinyglobby')
+  const root = staticRoot(pattern)
+  const paths = await glob(pattern, { followSymbolicLinks: true, expandDirectories: false })
+  const chosen = paths
+    .filter((path) => inputFormatOf(path) && !outputFolders.some((output) => isBelow(path, output)))
+    .sort(byCodeUnit)
+  if (chosen.length === 0) throw new DataError(`${pattern}: no file matches`)
+  return chosen.map((path) => ({ path, root, isExplicit: false }))
+}
+
+/** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
+function isData(path: string): boolean {
+  return (
+    path.split('/').every((part) => !part.startsWith('_') && !part.startsWith('.')) && inputFormatOf(path) !== undefined
+  )
+}
+
+function fileInput({ path, root }: Candidate, fromFormat: InputFormat | undefined): Input {
+  const named = inputFormatOf(path)
+  const format = fromFormat ?? named?.format
+  if (format === undefined) {
+    throw new UsageError(`${path}: the name does not say its format`, {
+      hint: `Known suffixes are ${knownSuffixes.input}; or say --from-format.`,
+    })
+  }
+  const relativePath = (relative(root, path) || basename(path)).split(sep).join('/')
+  const relativeName = named ? relativePath.slice(0, -named.suffix.length) : relativePath
+  return { spec: { kind: 'file', address: path, path, format }, relativeName, relativePath }
+}
+
+/** The folder a glob starts from: the part before its first special character. */
+function staticRoot(pattern: string): string {
+  const fixed: string[] = []
+  for (const part of pattern.split('/').slice(0, -1)) {
+    if (/[*?[\]{}()!+@]/.test(part)) break
+    fixed.push(part)
+  }
+  return fixed.join('/') || (pattern.startsWith('/') ? '/' : '.')
+}
+
+function isBelow(path: string, folder: string): boolean {
+  const below = relative(resolve(folder), resolve(path))
+  return below !== '' && !below.startsWith('..')
+}
+
+function realpathOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (cause) {
+    throw new DataError(`${path}: cannot be read (${systemCode(cause) ?? 'unknown reason'})`, { cause })
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch (cause) {
+    const code = systemCode(cause)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new DataError(`${path}: cannot be read (${code ?? 'unknown reason'})`, { cause })
+  }
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

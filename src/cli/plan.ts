@@ -1,0 +1,226 @@
+// Flags → what a classify run will do. Pure: it looks at no file but to see what is a folder.
+import { existsSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { UsageError } from '../errors.ts'
+import type { Layout, OutputFormat, SinkSpec } from '../sinks/sink.ts'
+import type { InputFormat } from '../sources/source.ts'
+import { filePathOf, knownSuffixes, outputFormatOf } from './address.ts'
+import type { RejectionBound } from './flags.ts'
+
+/** What was typed, as the command's parser gives it. */
+export interface ClassifyFlags {
+  readonly inputs: readonly string[]
+  readonly model?: string | undefined
+  readonly to?: readonly string[] | undefined
+  readonly fromFormat?: InputFormat | undefined
+  readonly toFormat?: OutputFormat | undefined
+  readonly layout?: Layout | undefined
+  readonly idColumn: string
+  readonly candidColumn: string
+  readonly rename: readonly { readonly from: string; readonly to: string }[]
+  readonly where?: string | undefined
+  readonly limit?: number | undefined
+  readonly shard?: { readonly index: number; readonly count: number } | undefined
+  readonly duplicates: 'all' | 'newest'
+  readonly threads: number
+  readonly batchSize: number
+  readonly rejects?: string | undefined
+  readonly maxRejected?: RejectionBound | undefined
+  readonly receipt?: string | undefined
+  readonly resume: boolean
+  readonly overwrite: boolean
+  readonly isDryRun: boolean
+  readonly isQuiet: boolean
+  readonly showsProgress: boolean
+  readonly json: boolean
+}
+
+/** A folder that gets one file for each input. */
+export interface FolderOutput {
+  readonly address: string
+  readonly folder: string
+  readonly format: OutputFormat
+  readonly layout: Layout
+  readonly suffix: string
+}
+
+/** What the options say about a result: the same options over the same input with the same model give the same file. */
+export type ResultOptions = Readonly<
+  Record<string, string | number | boolean | Readonly<Record<string, string>> | null>
+>
+
+/** A classify run. */
+export interface ClassifyPlan extends ClassifyFlags {
+  /** outputs of the whole run */
+  readonly shared: readonly SinkSpec[]
+  /** outputs with one file for each input */
+  readonly folders: readonly FolderOutput[]
+  readonly renames: ReadonlyMap<string, string>
+  readonly options: ResultOptions
+}
+
+/**
+ * Checks the pairs of flags and decides formats and layouts.
+ *
+ * @param isTerminal whether stdout is a terminal: without `--to` it then gets a summary instead of rows
+ * @throws UsageError for an impossible pair
+ */
+export function planClassify(flags: ClassifyFlags, isTerminal: boolean): ClassifyPlan {
+  const addresses = flags.to && flags.to.length > 0 ? flags.to : ['-']
+  const shared: SinkSpec[] = []
+  const folders: FolderOutput[] = []
+  for (const address of new Set(addresses)) {
+    if (address === '-') shared.push(stdoutSpec(flags, isTerminal && flags.to === undefined))
+    else if (isFolder(filePathOf(address, 'output'))) folders.push(folderOutput(address, flags))
+    else shared.push(fileSpec(address, flags))
+  }
+  refuseSamePlace([
+    ...shared.flatMap((spec) => (spec.kind === 'file' ? [spec.path] : [])),
+    ...folders.map((o) => o.folder),
+  ])
+  refuseImpossiblePairs(flags, shared, folders)
+  const renames = new Map(flags.rename.map(({ from, to }) => [from, to]))
+  return { ...flags, shared, folders, renames, options: resultOptions(flags, renames) }
+}
+
+function stdoutSpec(flags: ClassifyFlags, isSummary: boolean): SinkSpec {
+  if (isSummary && flags.toFormat === undefined && flags.layout === undefined) return { kind: 'terminal', address: '-' }
+  const format = flags.toFormat ?? 'csv'
+  if (format === 'parquet')
+    throw new UsageError('Parquet cannot be written to stdout', {
+      hint: 'Use --to FILE.parquet, or --to-format arrow.',
+    })
+  return { kind: 'stdout', address: '-', format, layout: layoutFor(format, flags.layout) }
+}
+
+function fileSpec(address: string, flags: ClassifyFlags): SinkSpec {
+  const named = outputFormatOf(address)
+  if (!named) {
+    throw new UsageError(`${address}: the name does not say which format to write`, {
+      hint: `Known suffixes are ${knownSuffixes.output}. A folder ends with /.`,
+    })
+  }
+  const { format, isGzipped } = named
+  return {
+    kind: 'file',
+    address,
+    path: address,
+    format,
+    isGzipped,
+    layout: layoutFor(format, flags.layout),
+    overwrite: flags.overwrite,
+  }
+}
+
+function folderOutput(address: string, flags: ClassifyFlags): FolderOutput {
+  const format = flags.toFormat ?? 'parquet'
+  return { address, folder: address, format, layout: layoutFor(format, flags.layout), suffix: `.${format}` }
+}
+
+/** The file a folder output has for one input. */
+export function fileInFolder(
+  output: FolderOutput,
+  relativeName: string,
+  overwrite: boolean,
+): Extract<SinkSpec, { kind: 'file' }> {
+  const path = join(output.folder, `${relativeName}${output.suffix}`)
+  return {
+    kind: 'file',
+    address: path,
+    path,
+    format: output.format,
+    isGzipped: false,
+    layout: output.layout,
+    overwrite,
+  }
+}
+
+function layoutFor(format: OutputFormat, asked: Layout | undefined): Layout {
+  const layout = asked ?? (format === 'ndjson' ? 'nested' : 'wide')
+  if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
+    throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
+      hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
+    })
+  }
+  return layout
+}
+
+function isFolder(path: string): boolean {
+  return path.endsWith('/') || (existsSync(path) && statSync(path).isDirectory())
+}
+
+function refuseImpossiblePairs(
+  flags: ClassifyFlags,
+  shared: readonly SinkSpec[],
+  folders: readonly FolderOutput[],
+): void {
+  const usesStdout = shared.some((spec) => spec.kind !== 'file')
+  if (flags.json && usesStdout && !flags.isDryRun) {
+    throw new UsageError('--json and results on stdout cannot share stdout', { hint: 'Name a file with --to.' })
+  }
+  const single = shared.find((spec) => spec.kind === 'file' || spec.kind === 'stdout')
+  if (flags.resume && (folders.length === 0 || single)) {
+    throw new UsageError('--resume needs a folder as its only kind of output', {
+      hint: 'Only whole files can be passed over: use --to FOLDER/ with one result for each input.',
+    })
+  }
+  if (flags.inputs.length === 0) {
+    throw new UsageError('no input', {
+      hint: 'Name files, a folder, or - for stdin; lcclf classify --help has examples.',
+    })
+  }
+  refuseNames(flags)
+}
+
+function refuseSamePlace(paths: readonly string[]): void {
+  const places = paths.map((path) => resolve(path))
+  const again = paths.find((_, i) => places.indexOf(places[i]!) !== i)
+  if (again !== undefined) throw new UsageError(`--to ${again}: two outputs cannot have one place`)
+}
+
+function refuseNames({ rejects, rename, receipt }: ClassifyFlags): void {
+  if (rejects !== undefined && !rejects.endsWith('.ndjson')) {
+    throw new UsageError(`--rejects ${rejects}: expected a name that ends with .ndjson`)
+  }
+  if (receipt !== undefined && !receipt.endsWith('.json')) {
+    throw new UsageError(`--receipt ${receipt}: expected a name that ends with .json`)
+  }
+  const targets = rename.map(({ to }) => to)
+  const twice = targets.find((to, i) => targets.indexOf(to) !== i)
+  if (twice !== undefined) throw new UsageError(`--rename: two columns cannot both be read as ${twice}`)
+  const sources = rename.map(({ from }) => from)
+  const again = sources.find((from, i) => sources.indexOf(from) !== i)
+  if (again !== undefined) throw new UsageError(`--rename: ${again} is renamed twice`)
+}
+
+function resultOptions(flags: ClassifyFlags, renames: ReadonlyMap<string, string>): ResultOptions {
+  const { idColumn, candidColumn, where, limit, shard, duplicates, layout, fromFormat, toFormat } = flags
+  return {
+    idColumn,
+    candidColumn,
+    rename: Object.fromEntries(renames),
+    where: where ?? null,
+    limit: limit ?? null,
+    shard: shard ? `${shard.index + 1}/${shard.count}` : null,
+    duplicates,
+    layout: layout ?? null,
+    fromFormat: fromFormat ?? null,
+    toFormat: toFormat ?? null,
+  }
+}
+
+/** Two inputs must not have one result. */
+export function refuseSharedNames(outputs: readonly FolderOutput[], relativeNames: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const name of relativeNames) {
+    if (seen.has(name) && outputs.length > 0) {
+      throw new UsageError(
+        `two inputs would be written to ${basename(name)}${outputs[0]!.suffix} in ${outputs[0]!.address}`,
+        {
+          hint: 'Classify them into different folders.',
+        },
+      )
+    }
+    seen.add(name)
+  }
+}

@@ -1,0 +1,111 @@
+// A classify run: its inputs one after the other, into outputs of the whole run and into folders.
+import type { Classifier } from '../classifier/classifier.ts'
+import { DataError } from '../errors.ts'
+import { createLedger, type Ledger } from '../pipeline/ledger.ts'
+import type { Sink } from '../sinks/sink.ts'
+import { classifyOneInput } from './classify-one-input.ts'
+import { createInputMeter, type InputMeter } from './input-meter.ts'
+import type { Input } from './inputs.ts'
+import type { InterruptWatch } from './interrupt.ts'
+import { closeAll, createInputOpener, openSinkFor, type InputOpener } from './open-inputs.ts'
+import type { ClassifyPlan } from './plan.ts'
+import type { Progress } from './progress.ts'
+import { exitCodeOf, receiptOf, writeReceipt, type Receipt, type ReceiptContext } from './receipt.ts'
+import { openRejectsLog, type RejectsLog } from './rejects-log.ts'
+
+/** Everything a run needs, opened by the command. */
+export interface ClassifyRun {
+  readonly plan: ClassifyPlan
+  readonly inputs: readonly Input[]
+  readonly classifier: Classifier
+  readonly interrupts: InterruptWatch
+  readonly progress: Progress
+}
+
+/** What is kept while a run goes from input to input. */
+export interface RunState extends ClassifyRun {
+  readonly context: ReceiptContext
+  readonly opener: InputOpener
+  readonly meter: InputMeter
+  /** counts of the whole run: its outputs are the shared ones, then the folders */
+  readonly ledger: Ledger
+  readonly shared: readonly Sink[]
+  readonly rejects: RejectsLog | undefined
+  /** acknowledgements to give when the outputs of the whole run are published */
+  readonly held: (() => Promise<void>)[]
+}
+
+/**
+ * Runs a plan to its end and answers the receipt. With an output of the whole run, every input is opened before the first
+ * row, and one that cannot be read ends the run with nothing published; with folders only, it is passed over, the others
+ * are done, and the receipt says so.
+ */
+export async function runClassify(run: ClassifyRun): Promise<Receipt> {
+  const { plan, classifier } = run
+  const context = { command: 'classify', startedAt: new Date(), model: classifier.identity, options: plan.options }
+  const opener = createInputOpener(plan, classifier)
+  const shared: Sink[] = []
+  let rejects: RejectsLog | undefined
+  try {
+    if (plan.shared.length > 0) {
+      const schema = await opener.commonSchema(run.inputs)
+      for (const spec of plan.shared) shared.push(await openSinkFor(spec, schema, classifier))
+    }
+    if (plan.rejects !== undefined) rejects = openRejectsLog(plan.rejects, rejectsMode(plan))
+    const ledger = createLedger()
+    for (const { address } of [...plan.shared, ...plan.folders]) ledger.openOutput(address)
+    const meter = createInputMeter(run.inputs)
+    const state: RunState = { ...run, context, opener, meter, ledger, shared, rejects, held: [] }
+    await classifyInputs(state)
+    // results may go to the terminal that shows the progress
+    run.progress.stop()
+    await publish(state)
+    const receipt = receiptOf(context, ledger, exitCodeOf(ledger, plan.maxRejected))
+    if (plan.receipt !== undefined) writeReceipt(plan.receipt, receipt)
+    return receipt
+  } finally {
+    rejects?.close()
+    await closeAll([...shared, opener])
+  }
+}
+
+function rejectsMode(plan: ClassifyPlan): 'whole' | 'growing' | 'resumed' {
+  if (plan.folders.length === 0) return 'whole'
+  return plan.resume ? 'resumed' : 'growing'
+}
+
+async function classifyInputs(state: RunState): Promise<void> {
+  const { inputs, interrupts, shared, plan, ledger, progress } = state
+  for (const input of inputs) {
+    interrupts.check(consequence(state))
+    if (shared.length > 0 && shared.every((sink) => sink.isGone === true)) return
+    if (plan.limit !== undefined && ledger.totals.read >= plan.limit) return
+    try {
+      await classifyOneInput(input, state)
+    } catch (error) {
+      if (!(error instanceof DataError) || shared.length > 0) throw error
+      progress.say(`lcclf: ${error.message}`)
+      ledger.openInput({ address: input.spec.address }).error = error.message
+    }
+    interrupts.check(consequence(state))
+  }
+}
+
+/** What an interruption leaves behind, for the person who caused it. */
+function consequence({ plan, shared, ledger, inputs }: RunState): string {
+  const parts: string[] = []
+  if (shared.some((sink) => sink.durable === 'on-finish')) parts.push('nothing was published')
+  if (shared.some((sink) => sink.durable === 'on-write')) parts.push('whole batches were written')
+  if (plan.folders.length > 0) {
+    parts.push(`${ledger.inputs.length} of ${inputs.length} inputs are finished (--resume goes on from there)`)
+  }
+  return parts.join('; ')
+}
+
+/** First everything is complete beside its place, then everything appears. */
+async function publish({ shared, rejects, held }: RunState): Promise<void> {
+  for (const sink of shared) await sink.finish()
+  rejects?.publish()
+  for (const sink of shared) await sink.publish()
+  for (const ack of held) await ack()
+}

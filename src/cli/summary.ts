@@ -1,0 +1,46 @@
+// What a run says at its end, for people.
+import type { ClassifyPlan } from './plan.ts'
+import type { Receipt } from './receipt.ts'
+
+const shownReasons = 5
+
+/** The closing lines of a run on stderr. */
+export function summaryOf(receipt: Receipt, seconds: number, plan: Pick<ClassifyPlan, 'rejects'>): string[] {
+  const sum = (key: 'read' | 'classified' | 'rejected' | 'duplicates') =>
+    receipt.inputs.reduce((total, input) => total + input[key], 0)
+  const rejected = sum('rejected')
+  const duplicates = sum('duplicates')
+  const counts = [
+    `${number(sum('read'))} read`,
+    `${number(sum('classified'))} classified`,
+    ...(rejected > 0 ? [`${number(rejected)} rejected`] : []),
+    ...(duplicates > 0 ? [`${number(duplicates)} older duplicates`] : []),
+  ]
+  const rate = number(Math.round(sum('classified') / Math.max(seconds, 1e-3)))
+  const lines = [`${counts.join(', ')} in ${seconds.toFixed(1)} s (${rate} objects/s)`]
+  for (const output of receipt.outputs) {
+    if (output.address !== '-')
+      lines.push(`${output.address}: ${number(output.objects)} objects, ${number(output.rows)} rows`)
+  }
+  if (rejected > 0) lines.push(...rejectionLines(receipt, plan.rejects))
+  const failed = receipt.inputs.filter((input) => input.error !== undefined).length
+  if (failed > 0) lines.push(`${number(failed)} inputs could not be read; the others are done`)
+  if (!receipt.balanced) lines.push('The receipt does not add up: rows were lost or counted twice. Please report this.')
+  return lines
+}
+
+function rejectionLines(receipt: Receipt, rejects: string | undefined): string[] {
+  const reasons = new Map<string, number>()
+  for (const input of receipt.inputs) {
+    for (const [reason, count] of Object.entries(input.reasons)) reasons.set(reason, (reasons.get(reason) ?? 0) + count)
+  }
+  const sorted = [...reasons].sort(([, a], [, b]) => b - a)
+  const lines = sorted.slice(0, shownReasons).map(([reason, count]) => `  ${number(count)} × ${reason}`)
+  if (sorted.length > shownReasons) lines.push(`  and ${sorted.length - shownReasons} other reasons (in the receipt)`)
+  lines.push(rejects === undefined ? '  --rejects FILE.ndjson keeps them' : `  they are in ${rejects}`)
+  return lines
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en')
+}

@@ -1,0 +1,68 @@
+// lcclf classify: the batch job.
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.ts'
+import { classify } from '../cli/classify.ts'
+import { inputFlags, modelFlag, outputFlags, runFlags } from '../cli/flags.ts'
+
+export default class Classify extends BaseCommand {
+  static override summary = 'Classify objects by their light-curve features'
+
+  static override description = `Reads features (about 180 numbers an object) from files or stdin, runs the hierarchical random forest, and writes the
+probabilities of every class. Nothing is lost silently: every row that is read is classified, rejected with a reason, or
+counted as a duplicate, and the receipt adds up.
+
+INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob' or - for stdin.`
+
+  static override examples = [
+    { description: 'Look at the classes of a night', command: '<%= config.bin %> classify night.parquet' },
+    {
+      description: 'Write them to a file, with a model of your own and a receipt',
+      command:
+        '<%= config.bin %> classify night.parquet --model ./bundle --to classified.parquet --receipt receipt.json',
+    },
+    {
+      description: 'Reprocess a folder, one result for each file; go on after an interruption',
+      command: '<%= config.bin %> classify nights/ --to classified/ --resume',
+    },
+    {
+      description: 'In a pipe',
+      command: 'zcat features.csv.gz | <%= config.bin %> classify - --from-format csv --to - > classes.csv',
+    },
+  ]
+
+  static override args = {
+    input: Args.string({ name: 'INPUT', description: 'files, folders, globs, or -', multiple: true }),
+  }
+
+  static override flags = { ...modelFlag, ...inputFlags, ...outputFlags, ...runFlags }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Classify)
+    process.exitCode = await classify({
+      inputs: args.input ?? [],
+      model: flags.model,
+      to: flags.to,
+      fromFormat: flags['from-format'],
+      toFormat: flags['to-format'],
+      layout: flags.layout,
+      idColumn: flags['id-column'],
+      candidColumn: flags['candid-column'],
+      rename: flags.rename ?? [],
+      where: flags.where,
+      limit: flags.limit,
+      shard: flags.shard,
+      duplicates: flags.duplicates,
+      threads: flags.threads,
+      batchSize: flags['batch-size'],
+      rejects: flags.rejects,
+      maxRejected: flags['max-rejected'],
+      receipt: flags.receipt,
+      resume: flags.resume,
+      overwrite: flags.overwrite,
+      isDryRun: flags['dry-run'],
+      isQuiet: flags.quiet,
+      showsProgress: !flags['no-progress'],
+      json: flags.json,
+    })
+  }
+}

@@ -1,0 +1,47 @@
+// lcclf model import: a bundle from the pickles of a model as published.
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.ts'
+import { importPickles } from '../../cli/import-pickles.ts'
+
+export default class ModelImport extends BaseCommand {
+  static override summary = 'Make a bundle from the pickles of a model'
+
+  static override description = `Reads the files of a model as published (features_RF_model.pkl and one pickle for each level) without Python and without
+running anything that is in them. The bundle's answers are checked before it appears: against scikit-learn's own with
+--golden, else against an independent evaluation of the pickles.`
+
+  static override examples = [
+    '<%= config.bin %> model import hierarchical_rf_1.0.1/ --name hierarchical_random_forest --version 1.0.0',
+    '<%= config.bin %> model import pickles/ --name my_forest --version 2.1 --out bundle/ --golden pickles/',
+  ]
+
+  static override args = {
+    source: Args.string({ name: 'DIR', description: 'folder of the pickles, or the pickle of one flat forest', required: true }),
+  }
+
+  static override flags = {
+    name: Flags.string({ required: true, description: 'name of the model, e.g. hierarchical_random_forest' }),
+    version: Flags.string({ required: true, description: 'its version; classifier_version becomes NAME_VERSION' }),
+    out: Flags.string({ helpValue: 'BUNDLE', description: 'folder to write (default: the model store)' }),
+    golden: Flags.string({
+      helpValue: 'DIR',
+      description: 'folder with golden_input.csv and golden.json: the import fails if our answers differ in any bit',
+    }),
+    taxonomy: Flags.string({
+      helpValue: 'FILE',
+      description: 'JSON {branch: [classes]} in output order, for another hierarchy than the survey’s',
+    }),
+    features: Flags.string({ helpValue: 'FILE', description: 'JSON list of feature names, where the pickles have none' }),
+    'accept-swapped': Flags.boolean({
+      description: 'put forests where their classes belong if the files are swapped (as published in 1.1.0)',
+    }),
+    overwrite: Flags.boolean({ description: 'replace a bundle that exists' }),
+    quiet: Flags.boolean({ char: 'q', description: 'say nothing on stderr but errors' }),
+    json: Flags.boolean({ description: 'print one JSON object on stdout' }),
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ModelImport)
+    await importPickles({ ...flags, source: args.source, acceptSwapped: flags['accept-swapped'] })
+  }
+}

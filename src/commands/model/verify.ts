@@ -1,0 +1,30 @@
+// lcclf model verify: may this bundle be used?
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.ts'
+import { modelFlag } from '../../cli/flags.ts'
+import { verifyModel } from '../../cli/verify-model.ts'
+
+export default class ModelVerify extends BaseCommand {
+  static override summary = 'Check a bundle: checksums, structure, golden answers'
+
+  static override description = `Checks that the files are those of the manifest, that every tree is whole (children in range, no cycle, every leaf
+reachable, fractions that sum to 1), and that every engine reproduces the golden answers. Exit 4 if anything fails.`
+
+  static override examples = [
+    '<%= config.bin %> model verify ./bundle',
+    '<%= config.bin %> model verify hierarchical_random_forest@1.0.0 --json',
+  ]
+
+  static override args = {
+    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
+  }
+
+  static override flags = {
+    json: Flags.boolean({ description: 'print one JSON object on stdout' }),
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ModelVerify)
+    process.exitCode = await verifyModel(args.reference, flags)
+  }
+}

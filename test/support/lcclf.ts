@@ -1,0 +1,53 @@
+// Runs the built command as a user does, in a process of its own.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const bin = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+
+/** samples/ of the package. */
+export const samples = fileURLToPath(new URL('../../samples', import.meta.url))
+
+/** What a run left behind. */
+export interface Outcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Options of a run. */
+export interface RunOptions {
+  readonly cwd?: string
+  readonly input?: string | Uint8Array
+  readonly env?: Record<string, string>
+}
+
+/** A folder of its own for a test. */
+export function workFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+}
+
+/** Starts `lcclf …` and leaves it to the test. */
+export function startLcclf(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  const env = { ...process.env, LCCLF_HOME: '/nonexistent', ...options.env }
+  return spawn(process.execPath, [bin, ...args], { cwd: options.cwd, env, stdio: 'pipe' })
+}
+
+/** Runs `lcclf …` to its end. */
+export function lcclf(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = startLcclf(args, options)
+  const stdout: Buffer[] = []
+  const stderr: Buffer[] = []
+  child.stdout!.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stderr!.on('data', (chunk: Buffer) => stderr.push(chunk))
+  child.stdin!.on('error', () => undefined)
+  child.stdin!.end(options.input)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) =>
+      resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }),
+    )
+  })
+}

@@ -49,8 +49,11 @@ export interface BatchAssembler {
   readonly isExhausted: boolean
   /** Counts a row that has arrived; false if it is another shard's or beyond the limit, and must be passed over. */
   admit(oid: unknown): boolean
-  /** Adds an admitted row, or rejects it for its ids or a value beyond float32. `values`: a float64 a feature, NaN for null. */
-  accept(ids: RowIds, values: Float64Array): void
+  /**
+   * Adds an admitted row, or rejects it (false) for its ids or a value beyond float32. `values`: a float64 a feature, NaN
+   * for null.
+   */
+  accept(ids: RowIds, values: Float64Array): boolean
   /** Rejects an admitted row. */
   reject(oid: unknown, reject: { where: string; reason: string; value?: string }): void
   /** Adds rows of a chunk from `start` on, until the batch is full or the chunk ends; answers the next row to add. */
@@ -101,20 +104,21 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
     return { oid: reading.oid, candid: alert }
   }
 
-  function accept(ids: RowIds, values: Float64Array): void {
+  function accept(ids: RowIds, values: Float64Array): boolean {
     const known = identify(ids)
-    if (!known) return
+    if (!known) return false
     const start = oids.length * width
     for (let f = 0; f < width; f++) {
       const value = preprocess(values[f]!, preprocessing)
       if (value === -Infinity) {
         reject(known.oid, beyondFloat32(features[f]!, ids.where, values[f]!))
-        return
+        return false
       }
       matrix[start + f] = value
     }
     oids.push(known.oid)
     candids.push(known.candid)
+    return true
   }
 
   function acceptColumns(chunk: ColumnChunk, start: number): number {

@@ -1,4 +1,5 @@
 // The noun that travels from the classifier to the sinks.
+import type { MessageFeatures, OriginalMessage } from './original-message.ts'
 import type { Taxonomy } from './taxonomy.ts'
 
 /** The objects of a feature batch with their probabilities, rows in the same order. */
@@ -10,6 +11,9 @@ export interface ClassifiedBatch {
   readonly classifierVersion: string
   /** for each level of the taxonomy, rowCount × classes, row-major, float64 as scikit-learn computes it, bit for bit */
   readonly probabilities: readonly Float64Array[]
+  /** what the feature batch had of these, unchanged */
+  readonly echo?: MessageFeatures | undefined
+  readonly messages?: readonly OriginalMessage[] | undefined
 }
 
 /** Index of the largest value of one row; the first of equals, as the original's argmax. */

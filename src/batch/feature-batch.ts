@@ -1,4 +1,5 @@
 // The noun that travels from a source to the classifier.
+import type { MessageFeatures, OriginalMessage } from './original-message.ts'
 
 /** How the input writes its object ids; outputs write them the same way. Integers travel as decimal strings. */
 export type OidType = 'string' | 'int32' | 'int64' | 'uint32' | 'uint64'
@@ -21,6 +22,10 @@ export interface FeatureBatch {
    * after `classify` it may be detached (handed to a worker without copying).
    */
   readonly matrix: Float32Array<ArrayBuffer>
+  /** the features as they were read, where an output echoes them */
+  readonly echo?: MessageFeatures | undefined
+  /** for each row the message it came in, where it came in one */
+  readonly messages?: readonly OriginalMessage[] | undefined
 }
 
 /** A row that cannot be classified: a value, never an exception and never silence. */
@@ -33,4 +38,8 @@ export interface Reject {
   readonly reason: string
   /** the offending value, shortened, where showing it helps */
   readonly value?: string
+  /** the message that the row came in, for a dead letter */
+  readonly message?: OriginalMessage | undefined
+  /** the message could not be read at all, or lacks oid or candid: `--on-bad-message` is for these */
+  readonly isBadMessage?: boolean
 }

@@ -11,7 +11,7 @@ import { createForestEngine, productColumns } from './forest-engine.ts'
 import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
 import { compileKernel } from './kernel/kernel-module.ts'
 import { packForests } from './kernel/pack-forests.ts'
-import { startWorkers } from './worker-pool.ts'
+import { startWorkers, workerBeside } from './worker-pool.ts'
 
 /** A model of forests, as `readBundle` gives it. */
 export interface ForestModel {
@@ -30,6 +30,9 @@ export interface ForestModel {
  */
 const ROWS_AT_ONCE = 2
 
+/** Rows, answers and the model lie outside of a thread's own heap: this is far more than it needs. */
+const limits = { maxOldGenerationSizeMb: 128 }
+
 /**
  * A classifier over forests.
  *
@@ -40,7 +43,10 @@ export async function openForestClassifier(model: ForestModel, threads: number):
   const { forests, hierarchy, taxonomy, identity, features, preprocessing } = model
   const count = threads === 0 ? availableParallelism() : threads
   // the threads boot while the model is packed
-  const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>('forest-worker', count)
+  const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>(
+    workerBeside(import.meta.url, 'forest-worker'),
+    count,
+  )
   try {
     const module = await compileKernel()
     const packed = packForests(forests, features.length, count + 1)

@@ -6,7 +6,6 @@ import {
   compareGolden,
   describeComparison,
   goldenMatrix,
-  withProduct,
   type Golden,
   type GoldenComparison,
 } from '../model/golden.ts'

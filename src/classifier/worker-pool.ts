@@ -1,5 +1,6 @@
 // Threads that do one kind of task, all prepared alike. Whatever happens to one of them, no caller waits for ever.
 import { Worker } from 'node:worker_threads'
+import type { ResourceLimits } from 'node:worker_threads'
 import { messageOf, ServiceError, systemCode } from '../errors.ts'
 import type { FromWorker, ToWorker } from './worker-tasks.ts'
 
@@ -36,18 +37,30 @@ interface Thread<Setup, Task, Answer> {
   send(message: ToWorker<Setup, Task>, transfer: readonly ArrayBuffer[]): void
 }
 
-// Run from the sources (tests, bin/dev.js), a worker is a .ts file too and needs a loader on older Nodes.
-const fromSources = import.meta.url.endsWith('.ts')
+/** The file of a worker beside a module: in the sources it is TypeScript, as the module is. */
+export function workerBeside(moduleUrl: string, name: string): URL {
+  return new URL(`./${name}${moduleUrl.endsWith('.ts') ? '.ts' : '.js'}`, moduleUrl)
+}
+
+function startWorker(file: URL, resourceLimits: ResourceLimits): Worker {
+  if (!file.pathname.endsWith('.ts')) return new Worker(file, { resourceLimits })
+  // run from the sources (tests, bin/dev.js), where Node 20 needs a loader
+  const source = `import('tsx/esm/api').then(({ register }) => { register(); return import('${file.href}') })`
+  return new Worker(source, { eval: true, resourceLimits })
+}
 
 /**
  * Starts threads. They boot while the caller goes on: `prepare` waits for them.
  *
- * @param name of the worker's file beside this one, without suffix
+ * @param file of the worker's code, which calls `serveTasks`
+ * @param limits of each thread's own heap
  */
-export function startWorkers<Setup, Task, Answer>(name: string, count: number): WorkerPool<Setup, Task, Answer> {
-  const file = new URL(`./${name}.${fromSources ? 'ts' : 'js'}`, import.meta.url)
-  const execArgv = fromSources ? ['--import', 'tsx'] : []
-  const threads = Array.from({ length: count }, () => startThread<Setup, Task, Answer>(new Worker(file, { execArgv })))
+export function startWorkers<Setup, Task, Answer>(
+  file: URL,
+  count: number,
+  limits: ResourceLimits = {},
+): WorkerPool<Setup, Task, Answer> {
+  const threads = Array.from({ length: count }, () => startThread<Setup, Task, Answer>(startWorker(file, limits)))
   let nextId = 0
   let ended: { readonly error: Error } | undefined
 

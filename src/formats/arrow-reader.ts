@@ -14,11 +14,28 @@ export function loadArrow(): Promise<ArrowLibrary> {
   return ready
 }
 
+/** A reader, and the way to end it together with what it reads from (which it does not end by itself). */
+export interface OpenArrowReader {
+  readonly reader: Arrow.RecordBatchReader
+  close(): Promise<void>
+}
+
 /** Opens a reader over messages. */
-export async function openArrowReader(messages: AsyncIterable<Uint8Array>): Promise<Arrow.RecordBatchReader> {
+export async function openArrowReader(messages: AsyncGenerator<Uint8Array, void, undefined>): Promise<OpenArrowReader> {
   const arrow = await loadArrow()
-  const reader = await arrow.RecordBatchReader.from(messages)
-  return reader.open()
+  try {
+    const reader = await (await arrow.RecordBatchReader.from(messages)).open()
+    return {
+      reader,
+      async close() {
+        await messages.return()
+        await reader.cancel()
+      },
+    }
+  } catch (error) {
+    await messages.return()
+    throw error
+  }
 }
 
 async function load(): Promise<ArrowLibrary> {

@@ -55,6 +55,8 @@ async function* messages(bytes: ByteReader, name: string): AsyncGenerator<Uint8A
     if (bodyLength > 0) yield body
   }
   if (!seenSchema) throw notArrow
+  // behind the stream in a file comes its footer; behind a stream by itself would come rows that nobody asked for
+  if (!isFile && (await bytes.readSome())) throw new DataError(`${name} goes on after the mark of its end`)
   yield endOfStream
 }
 

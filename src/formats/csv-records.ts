@@ -27,10 +27,12 @@ interface Scan {
  * number of fields) is given up for its first line alone; reading goes on with the next line.
  *
  * @param delimiter one character
+ * @param isLikely what else the fields of a record of several lines must be
  */
 export async function* csvRecords(
   groups: AsyncIterable<LineGroup>,
   delimiter: string,
+  isLikely: (fields: readonly string[]) => boolean = () => true,
 ): AsyncGenerator<CsvRecord[], void, undefined> {
   let width: number | undefined
   let held: string[] = []
@@ -48,8 +50,8 @@ export async function* csvRecords(
       } else if (isOpen || scan.problem !== undefined) {
         into.push({ fields: lines[i]!.split(delimiter), line, problem: scan.problem ?? 'a quote is not closed' })
         i++
-      } else if (scan.next > i + 1 && width !== undefined && scan.fields.length !== width) {
-        into.push({ fields: lines[i]!.split(delimiter), line, problem: 'wrong number of fields' })
+      } else if (scan.next > i + 1 && width !== undefined && (scan.fields.length !== width || !isLikely(scan.fields))) {
+        into.push({ fields: lines[i]!.split(delimiter), line, problem: 'a quote is not closed' })
         i++
       } else {
         width ??= scan.fields.length

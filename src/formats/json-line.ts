@@ -7,7 +7,7 @@ export type JsonRecord = Readonly<Record<string, unknown>>
 const mark = '\u0000'
 const markedInJson = String.raw`\u0000`
 const standsAlone = /([:,[]\s*)(NaN|-?Infinity|-?[1-9]\d{15,})(?=\s*[,}\]])/g
-const stringOrToken = /("(?:[^"\\]|\\.)*")|NaN|-?Infinity|(?<![\d.eE+-])-?[1-9]\d{15,}(?![\d.eE])/g
+const stringOrToken = /("(?:[^"\\]|\\.)*")|(?:NaN|-?Infinity|(?<![\d.eE+-])-?[1-9]\d{15,})(?=\s*[,}\]])/g
 
 /**
  * Parses a line. JSON.parse does the work, on a text in which what it cannot take stands as marked strings; a parser that

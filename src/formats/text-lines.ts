@@ -27,7 +27,9 @@ export async function* linesOf(
 ): AsyncGenerator<LineGroup, void, undefined> {
   const decoder = new StringDecoder('utf8')
   let number = 1
-  let rest = ''
+  // the beginning of a line that goes on, in pieces: joined once, however long it gets
+  let begun: string[] = []
+  let begunLength = 0
   let isAtStart = true
   let isSkipping = false
   for await (const chunk of chunks) {
@@ -42,24 +44,32 @@ export async function* linesOf(
       text = text.slice(end + 1)
       isSkipping = false
     }
-    const lines = (rest + text).split('\n')
-    rest = lines.pop()!
-    // only a line that began in an earlier chunk, or is still going on, can be as long as that
+    const lines = text.split('\n')
+    const rest = lines.pop()!
     const overlong = new Set<number>()
-    if (lines.length > 0 && lines[0]!.length > maxLength) {
-      lines[0] = lines[0]!.slice(0, shownOfOverlong)
-      overlong.add(0)
+    if (lines.length > 0) {
+      lines[0] = begun.join('') + lines[0]!
+      // only a line that began in an earlier chunk, or is still going on, can be as long as that
+      if (lines[0].length > maxLength) {
+        lines[0] = lines[0].slice(0, shownOfOverlong)
+        overlong.add(0)
+      }
+      begun = []
+      begunLength = 0
     }
-    if (rest.length > maxLength) {
-      overlong.add(lines.push(rest.slice(0, shownOfOverlong)) - 1)
-      rest = ''
+    begun.push(rest)
+    begunLength += rest.length
+    if (begunLength > maxLength) {
+      overlong.add(lines.push(begun.join('').slice(0, shownOfOverlong)) - 1)
+      begun = []
+      begunLength = 0
       isSkipping = true
     }
     if (lines.length > 0) yield { lines, firstNumber: number, overlong: overlong.size > 0 ? overlong : none }
     number += lines.length
   }
-  rest += decoder.end()
-  if (!isSkipping && rest !== '') yield { lines: [rest], firstNumber: number, overlong: none }
+  const last = begun.join('') + decoder.end()
+  if (!isSkipping && last !== '') yield { lines: [last], firstNumber: number, overlong: none }
 }
 
 /** A string that does not keep the text alive which it was cut from. */

@@ -63,9 +63,7 @@ async function findFeatures(
 ): Promise<FoundFeatures> {
   if (given !== undefined) return { what: 'the list given', features: given, origin: [] }
   if (featuresPath !== null) {
-    const { value, digest } = await readPickleFile(featuresPath)
-    const what = basename(featuresPath)
-    return { what, features: readNames(value, what), origin: [digest] }
+    return readFeatureFile(featuresPath)
   }
   const features = levels.map(({ featureNames }) => featureNames).find((names) => names !== null)
   if (features) return { what: 'feature_names_in_', features, origin: [] }
@@ -75,6 +73,21 @@ async function findFeatures(
       hint: featuresHint,
     },
   )
+}
+
+async function readFeatureFile(path: string): Promise<FoundFeatures> {
+  const what = basename(path)
+  try {
+    const { value, digest } = await readPickleFile(path)
+    return { what, features: readNames(value, what), origin: [digest] }
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error
+    // whatever form the list is in, there is a way without it
+    throw new ModelError(error.message, {
+      cause: error,
+      hint: error.hint === undefined ? featuresHint : `${error.hint} ${featuresHint}`,
+    })
+  }
 }
 
 function disagreement({ file, featureNames }: Featured, features: readonly string[], what: string): string[] {

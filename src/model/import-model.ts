@@ -68,6 +68,7 @@ interface LoadedLevel {
  */
 export async function importModel(options: ImportOptions): Promise<ImportedModel> {
   const { source, name, version, out, overwrite = false, onProgress = () => undefined } = options
+  const identity = identityOf(name, version)
   await checkBundlePlace(out, overwrite)
   const files = await findModelFiles(source, options.taxonomy)
   const found: LoadedLevel[] = []
@@ -83,7 +84,7 @@ export async function importModel(options: ImportOptions): Promise<ImportedModel
   const levels = order.map((index) => found[index]!)
   const { features, origin, warnings: nameWarnings } = await chooseFeatures(levels, files.features, options.features)
   const content = {
-    ...identityOf(name, version),
+    ...identity,
     taxonomy: files.taxonomy === null ? null : copyTaxonomy(files.taxonomy),
     levels: levels.map(({ forest }, index) => ({
       name: files.levels[index]!.name,
@@ -132,7 +133,8 @@ async function loadLevel(file: LevelFile, onProgress: (event: ImportProgress) =>
   return { file, forest, featureCount, featureNames, sklearnVersion, digest, warnings }
 }
 
-function identityOf(
+/** The manifest's first lines. Throws UsageError for a name or version that cannot be a folder and a column. */
+export function identityOf(
   name: string,
   version: string,
 ): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {

@@ -107,7 +107,8 @@ async function namesIn(path: string): Promise<string[] | null> {
   }
 }
 
-function checkTaxonomy(taxonomy: BranchTaxonomy): void {
+/** @throws UsageError for a taxonomy that no model can have */
+export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
   const branches = Object.keys(taxonomy)
   const classes = Object.values(taxonomy).flat()
   const problem =

@@ -78,10 +78,7 @@ export function readPickledForest(
   expectInteger(value.attribute('n_classes_'), classes.length, `${label}: n_classes_`)
   const featureCount = readFeatureCount(value, label)
   const estimators = estimatorsOf(value, label)
-  const sources = estimators.map((estimator, index) =>
-    readTreeSource(estimator, { what: `${label}: tree ${index}`, classCount: classes.length, featureCount }),
-  )
-  refuseSharing(sources, { label, fileSize })
+  const sources = readTreeSources(estimators, { label, classCount: classes.length, featureCount, fileSize })
   const sklearnVersion = versionOf(value) ?? versionOf(estimators[0]!)
   const tree = (index: number) => readTree(sources[index]!, classes.length)
   return {
@@ -109,9 +106,31 @@ function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   if (!(list instanceof PyList) || list.items.length === 0) {
     throw new ModelError(`${label}: estimators_ is ${describe(list)}, where a list of trees is needed`)
   }
+  const seen = new Set<PyValue>()
   return list.items.map((item, index) => {
+    if (seen.has(item)) throw new ModelError(`${label}: tree ${index} is there twice`)
+    seen.add(item)
     if (item instanceof PyObject && treeEstimators.has(item.type.fullName)) return item
     throw new ModelError(`${label}: tree ${index} is ${describe(item)}, where a DecisionTreeClassifier is needed`)
+  })
+}
+
+function readTreeSources(
+  estimators: readonly PyObject[],
+  {
+    label,
+    classCount,
+    featureCount,
+    fileSize,
+  }: { label: string; classCount: number; featureCount: number; fileSize: number },
+): TreeSource[] {
+  let total = 0
+  return estimators.map((estimator, index) => {
+    const source = readTreeSource(estimator, { what: `${label}: tree ${index}`, classCount, featureCount })
+    // a file can name the same arrays many times over; honest trees each have their own bytes
+    total += source.nodes.bytes.length + source.values.bytes.length
+    if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
+    return source
   })
 }
 
@@ -142,12 +161,6 @@ function readTreeSource(
     )
   }
   return { what, nodes, values }
-}
-
-/** A file can name the same arrays many times over; honest trees each have their own bytes. */
-function refuseSharing(sources: readonly TreeSource[], { label, fileSize }: { label: string; fileSize: number }): void {
-  const total = sources.reduce((sum, { nodes, values }) => sum + nodes.bytes.length + values.bytes.length, 0)
-  if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
 }
 
 function readTree({ what, nodes, values }: TreeSource, classCount: number): PickledTree {

@@ -15,8 +15,9 @@ export function evaluatePlainly(forest: Forest, matrix: Float32Array, rowCount: 
   const { classes, roots, feature, threshold, left, leaf, leaves } = forest
   const featureCount = rowCount === 0 ? 0 : matrix.length / rowCount
   const answer = new Float64Array(rowCount * classes.length)
-  for (let row = 0; row < rowCount; row++) {
-    for (const root of roots) {
+  // tree by tree, so that a tree is walked while it is in the cache; the order of each row's additions is the same
+  for (const root of roots) {
+    for (let row = 0; row < rowCount; row++) {
       let node = root
       while (feature[node]! >= 0) {
         const value = matrix[row * featureCount + feature[node]!]!

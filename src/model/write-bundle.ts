@@ -14,7 +14,10 @@ import type { Manifest } from './manifest.ts'
 /** What a bundle is made of. */
 export interface BundleContent {
   readonly manifest: Omit<Manifest, 'files'>
+  /** empty for a model that is no forest */
   readonly forests: readonly Forest[]
+  /** model.onnx of a model that is no forest */
+  readonly graph?: Uint8Array
   readonly golden: Golden
 }
 
@@ -33,14 +36,19 @@ export async function checkBundlePlace(out: string, overwrite: boolean): Promise
 /** Writes the files beside `out`, flushes them, and renames the folder. Returns the manifest with its checksums. */
 export async function writeBundle(
   out: string,
-  { manifest, forests, golden }: BundleContent,
+  { manifest, forests, graph, golden }: BundleContent,
   overwrite: boolean,
 ): Promise<{ manifest: Manifest; sha256: string }> {
   await checkBundlePlace(out, overwrite)
   const arrow = loadArrow()
+  const model: [string, Uint8Array][] = graph
+    ? [['model.onnx', graph]]
+    : [
+        ['forest.arrow', encodeNodes(arrow, forests)],
+        ['leaves.arrow', encodeLeaves(arrow, forests)],
+      ]
   const contents: [string, Uint8Array][] = [
-    ['forest.arrow', encodeNodes(arrow, forests)],
-    ['leaves.arrow', encodeLeaves(arrow, forests)],
+    ...model,
     ['golden.arrow', encodeGolden(arrow, golden, manifest.features)],
   ]
   const files = contents.map(([file, bytes]) => ({ file, sha256: sha256Of(bytes), size: bytes.length }))
@@ -58,9 +66,7 @@ async function publish(out: string, contents: readonly (readonly [string, Uint8A
     const folder = join(temporary, 'new')
     await mkdir(folder)
     for (const [file, bytes] of contents) await writeFlushed(join(folder, file), bytes)
-    // the old bundle goes into the temporary folder, and with it
-    if (existsSync(out)) await rename(out, join(temporary, 'old'))
-    await rename(folder, out)
+    await replaceFolder(folder, out, join(temporary, 'old'))
     await flushFolder(dirname(out))
   } catch (cause) {
     if (cause instanceof LcclfError) throw cause
@@ -70,6 +76,18 @@ async function publish(out: string, contents: readonly (readonly [string, Uint8A
     })
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+/** The old bundle goes into the temporary folder, and away with it; if the new one cannot take its place, it comes back. */
+async function replaceFolder(folder: string, out: string, aside: string): Promise<void> {
+  const isThere = existsSync(out)
+  if (isThere) await rename(out, aside)
+  try {
+    await rename(folder, out)
+  } catch (error) {
+    if (isThere) await rename(aside, out)
+    throw error
   }
 }
 

@@ -11,7 +11,7 @@ export interface ArrowInput {
   readonly name: string
   readonly identity: InputIdentity
   readonly replayable: boolean
-  messages(): AsyncIterable<Uint8Array>
+  messages(): AsyncGenerator<Uint8Array, void, undefined>
   /** Ends what is being read now, even while it waits. */
   stop(): void
   fractionRead(): number

@@ -14,15 +14,15 @@ import {
 } from './arrow-columns.ts'
 import { openArrowInput } from './arrow-input.ts'
 import { deliverColumns } from './deliver.ts'
-import { firstLine } from './input-file.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
 import { createRestartable } from './restartable.ts'
+import { firstLine, shownText } from './shown-text.ts'
 import type { ReadOptions, Source, SourceSpec } from './source.ts'
 
 /** Rows handed on at a time: a record batch may hold all rows of a file. */
 const rowsAChunk = 4096
 
-type Reader = Awaited<ReturnType<typeof openArrowReader>>
+type Reader = Awaited<ReturnType<typeof openArrowReader>>['reader']
 
 /** Where the needed columns are and how to read them. */
 interface Plan {
@@ -43,10 +43,10 @@ export async function openArrowSource(spec: SourceSpec, options: ReadOptions): P
   const arrow = await loadArrow()
   const readers = createRestartable(() => openArrowReader(input.messages()), {
     replayable: input.replayable,
-    dispose: (reader) => reader.cancel() as Promise<void>,
+    dispose: (opened) => opened.close(),
   })
   const plan = await readers
-    .peek((reader) => planOf(arrow, reader, options, input.name))
+    .peek(({ reader }) => planOf(arrow, reader, options, input.name))
     .catch((error: unknown) => {
       throw damaged(input.name, error)
     })
@@ -60,7 +60,7 @@ export async function openArrowSource(spec: SourceSpec, options: ReadOptions): P
       const assembler = createBatchAssembler({ ...options, oidType: plan.oidType, hasCandid })
       const stop = (): void => input.stop()
       signal.addEventListener('abort', stop)
-      const reader = await readers.take()
+      const { reader, close } = await readers.take()
       try {
         yield* deliverColumns(chunksOf(arrow, reader, plan, options, input.name), assembler, signal)
         await input.checkUnchanged()
@@ -68,7 +68,7 @@ export async function openArrowSource(spec: SourceSpec, options: ReadOptions): P
         if (!signal.aborted) throw damaged(input.name, error)
       } finally {
         signal.removeEventListener('abort', stop)
-        await reader.cancel()
+        await close()
       }
     },
     async close() {
@@ -83,7 +83,7 @@ function planOf(arrow: ArrowLibrary, reader: Reader, options: ReadOptions, input
   const names = fields.map(({ name }) => name)
   const match = matchColumns(names, options, inputName)
   const typeAt = (place: number): DataType => fields[place]!.type as DataType
-  const what = (place: number): string => `${inputName}: column ${names[place]!}`
+  const what = (place: number): string => `${inputName}: column ${shownText(names[place]!)}`
   const oid = arrowOidReading(arrow, typeAt(match.oid), what(match.oid))
   return {
     match,
@@ -158,5 +158,7 @@ function columnChunk(
 
 function damaged(inputName: string, cause: unknown): LcclfError {
   if (cause instanceof LcclfError) return cause
-  return new DataError(`${inputName} is damaged: ${firstLine(messageOf(cause))}`, { cause })
+  // the library stumbles over damage in many ways; only what it says itself says something
+  const isStumbling = cause instanceof TypeError || cause instanceof RangeError
+  return new DataError(`${inputName} is damaged${isStumbling ? '' : `: ${firstLine(messageOf(cause))}`}`, { cause })
 }

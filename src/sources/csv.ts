@@ -8,6 +8,7 @@ import { openByteInput, type ByteInput } from './byte-input.ts'
 import { deliverRows } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
+import { shownText } from './shown-text.ts'
 import type { ReadOptions, Source, SourceSpec } from './source.ts'
 
 const longestLine = 4 * 1024 * 1024
@@ -26,8 +27,12 @@ interface Header {
 export async function openCsvSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
   const delimiter = spec.format === 'tsv' ? '\t' : ','
+  let known: Header | undefined
+  // a number in several lines is a quote that was left open
+  const isLikely = (fields: readonly string[]): boolean =>
+    known?.match.features.every((place) => !fields[place]!.includes('\n')) ?? true
   const groups = (): AsyncGenerator<CsvRecord[], void, undefined> =>
-    csvRecords(linesOf(input.chunks(), longestLine), delimiter)
+    csvRecords(linesOf(input.chunks(), longestLine), delimiter, isLikely)
   const { peeked, rows, drop } = await rowsAfterPeek(groups, {
     isEnough: (records) => records.length > 0,
     replayable: input.replayable,
@@ -35,6 +40,7 @@ export async function openCsvSource(spec: SourceSpec, options: ReadOptions): Pro
   let header: Header
   try {
     header = readHeader(peeked[0], options, input.name)
+    known = header
   } catch (error) {
     await drop()
     throw error
@@ -70,7 +76,7 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
   const twice = names.filter((field, i) => names.indexOf(field) !== i)
   if (twice.length > 0) {
     throw new DataError(
-      `${name}: the header names ${[...new Set(twice)].join(', ') || 'an empty column'} more than once`,
+      `${name}: the header names ${[...new Set(twice)].map(shownText).join(', ') || 'an empty column'} more than once`,
     )
   }
   return { match: matchColumns(names, options, name), width: names.length }

@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { DataError, messageOf, systemCode } from '../errors.ts'
+import { firstLine } from './shown-text.ts'
 import type { InputIdentity } from './source.ts'
 
 /** A file that was there and readable when it was looked at. */
@@ -65,11 +66,6 @@ const refusals: Readonly<Record<string, string>> = {
 export function unreadable(name: string, cause: unknown): DataError {
   const refusal = refusals[systemCode(cause) ?? ''] ?? `: cannot be read: ${firstLine(messageOf(cause))}`
   return new DataError(`${name}${refusal}`, { cause })
-}
-
-/** The first line of a message: libraries add pictures and advice below it. */
-export function firstLine(text: string): string {
-  return text.split('\n', 1)[0]!.trim()
 }
 
 function changedWhileRead(name: string): DataError {

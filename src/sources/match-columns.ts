@@ -1,6 +1,7 @@
 // The columns of an input against the columns a model needs: by exact name, once, before the first row.
 import { DataError } from '../errors.ts'
 import { nearestNames } from './nearest-names.ts'
+import { shownText } from './shown-text.ts'
 import type { ReadOptions } from './source.ts'
 
 /** Where in the input the needed columns are, as indices into its names. */
@@ -52,15 +53,24 @@ export function missingColumns(
   const count = missing.length === 1 ? 'a column' : `${missing.length} columns`
   const list = missing.map((name) => withNearest(name, candidates)).join(', ')
   return new DataError(`${inputName} lacks ${count} the model needs: ${list}`, {
-    hint: missing.includes(naming.idColumn)
-      ? 'Name the column of object ids with --id-column; --rename OLD=NEW reads column OLD as NEW.'
-      : '--rename OLD=NEW reads column OLD as NEW.',
+    hint: hintFor(missing.includes(naming.idColumn), candidates),
   })
 }
 
+/** What pandas calls an index that has no name. */
+const unnamedIndex = '__index_level_0__'
+
+function hintFor(lacksIds: boolean, candidates: readonly string[]): string {
+  const rename = '--rename OLD=NEW reads column OLD as NEW.'
+  if (!lacksIds) return rename
+  return candidates.includes(unnamedIndex)
+    ? `If the ids were the index in pandas: --id-column ${unnamedIndex}.`
+    : `--id-column names the column of object ids; ${rename}`
+}
+
 function withNearest(name: string, candidates: readonly string[]): string {
-  const near = nearestNames(name, candidates)
-  return near.length === 0 ? name : `${name} (nearest: ${near.join(', ')})`
+  const near = nearestNames(name, candidates).map(shownText)
+  return near.length === 0 ? shownText(name) : `${shownText(name)} (nearest: ${near.join(', ')})`
 }
 
 /** The input's columns under the names they are read as. */
@@ -89,7 +99,7 @@ function unclaimed(places: ReadonlyMap<string, readonly number[]>, required: rea
 
 function singlePlace(places: ReadonlyMap<string, readonly number[]>, name: string, inputName: string): number {
   const found = places.get(name)!
-  if (found.length > 1) throw new DataError(`${inputName} has the column ${name} ${found.length} times`)
+  if (found.length > 1) throw new DataError(`${inputName} has the column ${shownText(name)} ${found.length} times`)
   return found[0]!
 }
 

@@ -34,7 +34,7 @@ export async function openNdjsonSource(spec: SourceSpec, options: ReadOptions): 
   })
   let schema: InputSchema
   try {
-    schema = schemaOfRecords(seenRecords(peeked, keys), options, input.name)
+    schema = schemaOfRecords(seenRecords(peeked.slice(0, peekedLines), keys), options, input.name)
   } catch (error) {
     await drop()
     throw error

@@ -6,10 +6,11 @@ import { DataError, LcclfError, messageOf, UsageError } from '../errors.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { deliverColumns } from './deliver.ts'
 import { leaseDuckDb, openLockedDuckDb, readParquet, type DuckDb } from './duckdb.ts'
-import { firstLine, inspectFile, readEnds, type InputFile } from './input-file.ts'
+import { inspectFile, readEnds, type InputFile } from './input-file.ts'
 import { columnChunk, rowsBeforeEnd, type ChunkShape } from './parquet-chunk.ts'
 import { candidReading, featureReading, oidReading, parquetColumns, type ParquetColumn } from './parquet-columns.ts'
 import { matchColumns } from './match-columns.ts'
+import { firstLine } from './shown-text.ts'
 import type { ReadOptions, Source, SourceSpec } from './source.ts'
 
 /** A query and what it selects. */

@@ -26,6 +26,8 @@ export interface ReadOptions {
   readonly shard?: { readonly index: number; readonly count: number }
   /** rows that may still be read, over the whole run: shared by all its inputs */
   readonly allowance: RowAllowance
+  /** features that outputs echo as they were read, whether or not the model uses them */
+  readonly echo?: readonly string[]
 }
 
 /** `--limit`: one allowance a run. */

@@ -203,20 +203,27 @@ function fillRanks(
     const end = start + thresholdCounts[feature]!
     sortPairs(keys, nodes, start, end, room)
     let rank = COLUMN_THRESHOLDS
+    let first = written
+    const closeColumn = () => {
+      if (written === first) return
+      const info = [feature, thresholds + first * 4, written - first]
+      words.set(info, (columnTable + column * sizes.column) / 4)
+      first = written
+    }
     for (let i = start; i < end; i++) {
       if (i === start || keys[i] !== keys[i - 1]) {
         rank++
         // a feature with more thresholds than codes can tell apart has several columns, each for a part of them
         if (rank >= COLUMN_THRESHOLDS) {
+          closeColumn()
           column++
           rank = 0
-          words.set([feature, thresholds + written * 4, 0], (columnTable + column * sizes.column) / 4)
         }
         distinct[written++] = keys[i]!
-        words[(columnTable + column * sizes.column) / 4 + 2]!++
       }
       words[nodes[i]!] = ((rank << 16) | column) >>> 0
     }
+    closeColumn()
     start = end
   }
   return column + 1

@@ -5,6 +5,9 @@ import type { NumpyArray } from './numpy.ts'
 import { describe, PyDict, PyList, PyObject, PyTuple } from './values.ts'
 import type { PyValue } from './values.ts'
 
+// features and nodes are numbered in 16 bits, classes are fewer
+const mostNames = 32_767
+
 /**
  * A list of texts: list, tuple, numpy array (of objects, unicode or bytes), pandas Index in its old and new forms.
  * Integers and truth values become texts as Python prints them, because labels may be numbers.
@@ -24,11 +27,16 @@ export function readNames(value: PyValue | undefined, what: string): string[] {
 
 function namesOf(value: PyValue | undefined, what: string): string[] {
   const content = unwrapPandas(value)
+  refuseMany(content, what)
   if (content instanceof PyList || content instanceof PyTuple) return content.items.map((item) => nameOf(item, what))
   if (isArray(content)) return namesOfArray(readArray(content, what), what)
-  throw new ModelError(`${what} is ${describe(content)}, where a list of names is needed`, {
-    hint: 'Give the names with --features FILE (a JSON list).',
-  })
+  throw new ModelError(`${what} is ${describe(content)}, where a list of names is needed`)
+}
+
+function refuseMany(content: PyValue | undefined, what: string): void {
+  const isList = content instanceof PyList || content instanceof PyTuple
+  const length = isList ? content.items.length : isArray(content) ? readArray(content, what).length : 0
+  if (length > mostNames) throw new ModelError(`${what}: ${length} names are more than a model has`)
 }
 
 /** An Index → the array or list inside it. The steps are counted: a file can wrap a thing in itself. */

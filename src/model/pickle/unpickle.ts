@@ -22,11 +22,11 @@ export function unpickle(bytes: Buffer, label: string): PyValue {
 }
 
 /**
- * A real forest has one opcode in ten to twenty bytes, one of very small trees one in four; a large file has large trees
+ * A real forest has one opcode in twelve bytes or fewer (one of single nodes in four); a large file has large trees
  * and one in a hundred. What an opcode makes can take a hundred bytes of memory, so this bounds time and memory.
  */
 function opcodeLimit(fileSize: number): number {
-  return Math.min(200_000 + fileSize / 4, 1_200_000 + fileSize / 100)
+  return Math.min(200_000 + fileSize / 8, 1_500_000 + fileSize / 100)
 }
 
 class Machine {

@@ -45,14 +45,12 @@ export class PyDict {
 export class PyGlobal {
   readonly module: string
   readonly name: string
+  readonly fullName: string
 
   constructor(module: string, name: string) {
     this.module = module
     this.name = name
-  }
-
-  get fullName(): string {
-    return `${this.module}.${this.name}`
+    this.fullName = `${module}.${name}`
   }
 }
 

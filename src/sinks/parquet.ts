@@ -1,4 +1,4 @@
-// Parquet: ZSTD, row groups of about 50,000 rows gathered across batches.
+// Parquet: ZSTD, row groups of about 20,000 rows gathered across batches.
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer'
 import {
   type ColumnValues,
@@ -13,11 +13,11 @@ import { loadZstd } from './zstd.ts'
 /** A leaf of the schema as hyparquet-writer takes it. */
 type LeafElement = Omit<SchemaElement, 'name' | 'repetition_type'>
 
-const rowsPerGroup = 50_000
+const rowsPerGroup = 20_000
 // structs pass through an object a row: a fifth of the rows takes the same memory
 const nestedRowsPerGroup = 10_000
-// keeps a model of hundreds of classes within the memory of the survey's own: 50,000 rows × 38 columns
-const cellsPerGroup = 2_000_000
+// keeps a model of hundreds of classes within the memory of the survey's own: 20,000 rows × 38 columns
+const cellsPerGroup = 800_000
 
 /** Loads the libraries and begins the file. */
 export async function createParquetEncoder({ fields, facts, write }: EncoderOptions): Promise<TableEncoder> {

@@ -45,16 +45,16 @@ async function query(sql: string): Promise<JS[][]> {
   return rows
 }
 
-it('gathers small batches into row groups of about 50,000 rows', async () => {
-  await write(110, 1000)
+it('gathers small batches into row groups of about 20,000 rows', async () => {
+  await write(45, 1000)
   expect(
     await query(`select distinct row_group_id, row_group_num_rows from parquet_metadata($path) order by 1`),
   ).toEqual([
-    [0n, 50_000n],
-    [1n, 50_000n],
-    [2n, 10_000n],
+    [0n, 20_000n],
+    [1n, 20_000n],
+    [2n, 5_000n],
   ])
-  expect(await query(`select count(*), count(distinct oid) from read_parquet($path)`)).toEqual([[110_000n, 1000n]])
+  expect(await query(`select count(*), count(distinct oid) from read_parquet($path)`)).toEqual([[45_000n, 1000n]])
 })
 
 it('is compressed with ZSTD, every column of it', async () => {

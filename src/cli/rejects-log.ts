@@ -46,7 +46,7 @@ export function openRejectsLog(path: string, mode: 'whole' | 'growing' | 'resume
   return {
     write: (rejects) =>
       guarded((open) => {
-        if (rejects.length > 0) writeSync(open, rejects.map((reject) => `${JSON.stringify(reject)}\n`).join(''))
+        if (rejects.length > 0) writeSync(open, rejects.map(lineOf).join(''))
       }),
     sync: () => guarded((open) => fsyncSync(open)),
     publish: () =>
@@ -61,6 +61,10 @@ export function openRejectsLog(path: string, mode: 'whole' | 'growing' | 'resume
       if (target !== path) rmSync(target, { force: true })
     },
   }
+}
+
+function lineOf({ oid, where, reason, value }: Reject): string {
+  return `${JSON.stringify({ oid, where, reason, value })}\n`
 }
 
 /** A run that was killed may have left half a line, which must not run into the next one. */

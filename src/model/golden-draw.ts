@@ -47,7 +47,10 @@ export function nextFloat32(value: number, direction: 1 | -1): number {
   return floats[0]!
 }
 
-function thresholdsByFeature(forests: readonly Pick<Forest, 'feature' | 'threshold'>[], featureCount: number): number[][] {
+function thresholdsByFeature(
+  forests: readonly Pick<Forest, 'feature' | 'threshold'>[],
+  featureCount: number,
+): number[][] {
   const pools = Array.from({ length: featureCount }, (): number[] => [])
   for (const { feature, threshold } of forests) {
     // spread over the forest: the first trees alone would be enough for a broken reader of the last

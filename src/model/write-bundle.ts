@@ -47,10 +47,7 @@ export async function writeBundle(
         ['forest.arrow', encodeNodes(arrow, forests)],
         ['leaves.arrow', encodeLeaves(arrow, forests)],
       ]
-  const contents: [string, Uint8Array][] = [
-    ...model,
-    ['golden.arrow', encodeGolden(arrow, golden, manifest.features)],
-  ]
+  const contents: [string, Uint8Array][] = [...model, ['golden.arrow', encodeGolden(arrow, golden, manifest.features)]]
   const files = contents.map(([file, bytes]) => ({ file, sha256: sha256Of(bytes), size: bytes.length }))
   const complete: Manifest = { ...manifest, files }
   const text = Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)

@@ -16,7 +16,11 @@ running anything that is in them. The bundle's answers are checked before it app
   ]
 
   static override args = {
-    source: Args.string({ name: 'DIR', description: 'folder of the pickles, or the pickle of one flat forest', required: true }),
+    source: Args.string({
+      name: 'DIR',
+      description: 'folder of the pickles, or the pickle of one flat forest',
+      required: true,
+    }),
   }
 
   static override flags = {
@@ -31,7 +35,10 @@ running anything that is in them. The bundle's answers are checked before it app
       helpValue: 'FILE',
       description: 'JSON {branch: [classes]} in output order, for another hierarchy than the survey’s',
     }),
-    features: Flags.string({ helpValue: 'FILE', description: 'JSON list of feature names, where the pickles have none' }),
+    features: Flags.string({
+      helpValue: 'FILE',
+      description: 'JSON list of feature names, where the pickles have none',
+    }),
     'accept-swapped': Flags.boolean({
       description: 'put forests where their classes belong if the files are swapped (as published in 1.1.0)',
     }),

@@ -63,7 +63,7 @@ function importsOf(path: string): Import[] {
   for (const [, type, target] of text.matchAll(/^(?:import|export) (type )?(?:[^'"]*? from )?'([^']+)'/gms)) {
     found.push({ from: path, target: target!, isType: type !== undefined })
   }
-  for (const [, target] of text.matchAll(/import\('([^']+)'\)/g)) {
+  for (const [, target] of text.matchAll(/import\('([^'$]+)'\)/g)) {
     found.push({ from: path, target: target!, isType: false })
   }
   return found

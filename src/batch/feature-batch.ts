@@ -40,6 +40,8 @@ export interface Reject {
   readonly value?: string
   /** the message that the row came in, for a dead letter */
   readonly message?: OriginalMessage | undefined
+  /** the alert's id, where the reject came in a message that has one */
+  readonly candid?: bigint | undefined
   /** the message could not be read at all, or lacks oid or candid: `--on-bad-message` is for these */
   readonly isBadMessage?: boolean
 }

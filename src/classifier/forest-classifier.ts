@@ -46,6 +46,7 @@ export async function openForestClassifier(model: ForestModel, threads: number):
   const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>(
     workerBeside(import.meta.url, 'forest-worker'),
     count,
+    limits,
   )
   try {
     const module = await compileKernel()

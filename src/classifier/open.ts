@@ -1,14 +1,10 @@
 // A bundle's folder → a classifier that has proved itself.
+import { availableParallelism } from 'node:os'
 import type { FeatureBatch } from '../batch/feature-batch.ts'
 import type { ModelIdentity } from '../batch/taxonomy.ts'
 import { ModelError } from '../errors.ts'
-import {
-  compareGolden,
-  describeComparison,
-  goldenMatrix,
-  type Golden,
-  type GoldenComparison,
-} from '../model/golden.ts'
+import { compareGolden, describeComparison, goldenMatrix, type Golden, type GoldenComparison } from '../model/golden.ts'
+import type { Forest } from '../model/forest.ts'
 import { readBundle, type Bundle } from '../model/read-bundle.ts'
 import { taxonomyOf } from '../model/taxonomy-of.ts'
 import type { Classifier } from './classifier.ts'
@@ -16,7 +12,7 @@ import { openForestClassifier } from './forest-classifier.ts'
 
 /** How a model is to be run. */
 export interface ClassifierOptions {
-  /** threads that classify; 0 for one for each core */
+  /** threads that classify; 0 for one for each core, or as many as the model is worth */
   readonly threads: number
 }
 
@@ -64,5 +60,13 @@ export function openEngine(bundle: Bundle, { threads }: ClassifierOptions): Prom
   const { manifest, forests } = bundle
   const { features, preprocessing } = manifest
   const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity: identityOf(bundle) }
-  return openForestClassifier({ ...model, features, preprocessing }, threads)
+  return openForestClassifier({ ...model, features, preprocessing }, threads === 0 ? usefulThreads(forests) : threads)
+}
+
+/** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */
+const smallForest = 100_000
+
+function usefulThreads(forests: readonly Forest[]): number {
+  const nodes = forests.reduce((sum, { feature }) => sum + feature.length, 0)
+  return nodes < smallForest ? 1 : availableParallelism()
 }

@@ -134,7 +134,7 @@ export const runFlags = {
     default: 0,
     helpValue: 'N',
     helpGroup: runGroup,
-    description: 'threads that classify (0: one for each core)',
+    description: 'threads that classify (0: one for each core, a single one for a small model)',
   }),
   'batch-size': Flags.integer({
     min: 1,

@@ -1,7 +1,8 @@
 // An Avro object container as a message has it: one header, one block, one record.
 import { crc32, inflateRawSync } from 'node:zlib'
-import { snappyUncompress } from 'hyparquet'
+import { messageOf } from '../errors.ts'
 import { AvroBytesError, AvroCursor } from './kafka-messages-cursor.ts'
+import { unpackSnappy } from './snappy.ts'
 
 /** What stands before the blocks of a container. */
 export interface ContainerHeader {
@@ -112,31 +113,15 @@ function inflated(packed: Uint8Array): Uint8Array {
 
 /** Raw snappy with the CRC-32 of what it unpacks to, as Avro has it. */
 function unsnapped(packed: Uint8Array): Uint8Array {
-  const cursor = new AvroCursor()
   const end = packed.length - 4
-  cursor.reset(packed, 0, end)
-  const length = unpackedLength(cursor)
-  const bytes = new Uint8Array(length)
+  if (end < 1) throw new AvroBytesError('the snappy block is cut off')
+  let bytes: Uint8Array
   try {
-    if (length > 0) snappyUncompress(packed.subarray(0, end), bytes)
+    bytes = unpackSnappy(packed.subarray(0, end))
   } catch (cause) {
-    throw new AvroBytesError('the snappy block is broken', { cause })
+    throw new AvroBytesError(messageOf(cause), { cause })
   }
   const expected = new DataView(packed.buffer, packed.byteOffset + end, 4).getUint32(0)
   if (crc32(bytes) !== expected) throw new AvroBytesError('the checksum of the snappy block is wrong')
   return bytes
-}
-
-/** The varint (not zigzag) that a snappy block begins with. */
-function unpackedLength(cursor: AvroCursor): number {
-  let length = 0
-  for (let shift = 0; shift < 35; shift += 7) {
-    const next = cursor.readBytes(1)[0]!
-    length += (next & 0x7f) * 2 ** shift
-    if (next < 0x80) {
-      if (length > largestBlock) throw new AvroBytesError('the snappy block is too large')
-      return length
-    }
-  }
-  throw new AvroBytesError('the snappy block has no length')
 }

@@ -208,7 +208,9 @@ function beginsAsJson(value: Uint8Array): boolean {
 
 /** A byte order mark is no part of the text. */
 function textOf(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8').replace(/^\ufeff/, '')
+  return Buffer.from(value.buffer, value.byteOffset, value.length)
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
 }
 
 function jsonId(record: JsonRecord, name: string): unknown {

@@ -4,7 +4,7 @@ import { arrowFileMessages } from '../formats/arrow-file.ts'
 import { arrowFileMagic, arrowStreamMessages } from '../formats/arrow-stream.ts'
 import { openByteInput } from './byte-input.ts'
 import { inspectFile, readEnds, unreadable, type InputFile } from './input-file.ts'
-import type { InputIdentity, SourceSpec } from './source.ts'
+import type { InputIdentity, Source, SourceSpec } from './source.ts'
 
 /** An input whose messages can be read; again and again where `replayable`. */
 export interface ArrowInput {
@@ -14,7 +14,8 @@ export interface ArrowInput {
   messages(): AsyncGenerator<Uint8Array, void, undefined>
   /** Ends what is being read now, even while it waits. */
   stop(): void
-  fractionRead(): number
+  /** empty where the size is not known */
+  readonly progress: Pick<Source, 'fractionRead'>
   checkUnchanged(): Promise<void>
 }
 
@@ -29,7 +30,6 @@ export async function openArrowInput(spec: SourceSpec): Promise<ArrowInput> {
   return {
     ...input,
     messages: () => arrowStreamMessages(input.chunks(), input.name),
-    fractionRead: () => input.fractionRead() ?? 0,
   }
 }
 
@@ -61,7 +61,7 @@ function fileInput(file: InputFile): ArrowInput {
     messages,
     // a file keeps nobody waiting
     stop: () => undefined,
-    fractionRead: () => Math.min(1, bytesRead / file.size),
+    progress: { fractionRead: () => Math.min(1, bytesRead / file.size) },
     checkUnchanged: () => file.checkUnchanged(),
   }
 }

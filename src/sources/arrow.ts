@@ -55,7 +55,7 @@ export async function openArrowSource(spec: SourceSpec, options: ReadOptions): P
     identity: input.identity,
     schema: { oidType: plan.oidType, hasCandid },
     replayable: input.replayable,
-    fractionRead: input.fractionRead,
+    ...input.progress,
     async *deliveries(signal) {
       const assembler = createBatchAssembler({ ...options, oidType: plan.oidType, hasCandid })
       const stop = (): void => input.stop()

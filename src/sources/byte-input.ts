@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib'
 import { DataError, systemCode } from '../errors.ts'
 import { refuseForeignFormat, signatureLength } from './foreign-format.ts'
 import { inspectFile, unreadable } from './input-file.ts'
-import type { InputFormat, InputIdentity, SourceSpec } from './source.ts'
+import type { InputFormat, InputIdentity, Source, SourceSpec } from './source.ts'
 
 /** Bytes to read; once, or again and again where `replayable`. */
 export interface ByteInput {
@@ -17,8 +17,8 @@ export interface ByteInput {
   chunks(): AsyncGenerator<Buffer, void, undefined>
   /** Ends what is being read now, even while it waits. */
   stop(): void
-  /** 0 to 1; undefined where the size is not known */
-  fractionRead(): number | undefined
+  /** empty where the size is not known */
+  readonly progress: Pick<Source, 'fractionRead'>
   /** @throws DataError if the file is another one by now */
   checkUnchanged(): Promise<void>
 }
@@ -75,7 +75,7 @@ export async function openByteInput(spec: SourceSpec): Promise<ByteInput> {
       isStopped = true
       current?.destroy()
     },
-    fractionRead: () => (file?.isRegular ? Math.min(1, file.size === 0 ? 1 : bytesRead / file.size) : undefined),
+    progress: file?.isRegular ? { fractionRead: () => (file.size === 0 ? 1 : Math.min(1, bytesRead / file.size)) } : {},
     checkUnchanged: async () => file?.checkUnchanged(),
   }
 }

@@ -50,7 +50,7 @@ export async function openCsvSource(spec: SourceSpec, options: ReadOptions): Pro
     identity: input.identity,
     schema: { oidType: 'string', hasCandid },
     replayable: input.replayable,
-    fractionRead: () => input.fractionRead() ?? 0,
+    ...input.progress,
     async *deliveries(signal) {
       const assembler = createBatchAssembler({ ...options, oidType: 'string', hasCandid })
       const stop = (): void => input.stop()

@@ -43,7 +43,7 @@ export async function openNdjsonSource(spec: SourceSpec, options: ReadOptions): 
     identity: input.identity,
     schema,
     replayable: input.replayable,
-    fractionRead: () => input.fractionRead() ?? 0,
+    ...input.progress,
     async *deliveries(signal) {
       const assembler = createBatchAssembler({ ...options, ...schema })
       const stop = (): void => input.stop()

@@ -108,8 +108,8 @@ export function testSource(name: string, place: () => Promise<SourcePlace>, trai
     })
 
     it('hands out rejects by the way when there is nothing else', async () => {
-      const found = await read({ names, rows: many(25_000).map((one) => ({ ...one, oid: null })) })
-      expect(found.rejected.length).toBe(25_000)
+      const found = await read({ names, rows: many(15_000).map((one) => ({ ...one, oid: null })) })
+      expect(found.rejected.length).toBe(15_000)
       expect(found.batchSizes.length).toBeGreaterThan(1)
     })
 
@@ -193,7 +193,7 @@ export function testSource(name: string, place: () => Promise<SourcePlace>, trai
     })
 
     it('ends soon after the signal, with what it has', async () => {
-      await here.seed({ names, rows: many(30_000) })
+      await here.seed({ names, rows: many(8_000) })
       const source = await here.open(readOptions({ ...needed, batchSize: 100 }))
       const controller = new AbortController()
       async function* two(): AsyncGenerator<Delivery> {
@@ -210,7 +210,7 @@ export function testSource(name: string, place: () => Promise<SourcePlace>, trai
     })
 
     it('may be left in the middle, and closed twice', async () => {
-      await here.seed({ names, rows: many(30_000) })
+      await here.seed({ names, rows: many(8_000) })
       const source = await here.open(readOptions({ ...needed, batchSize: 100 }))
       for await (const { batch } of source.deliveries(new AbortController().signal)) {
         expect(batch.rowCount).toBe(100)

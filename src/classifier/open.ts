@@ -1,19 +1,29 @@
 // A bundle's folder → a classifier that has proved itself.
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { FeatureBatch } from '../batch/feature-batch.ts'
 import type { ModelIdentity } from '../batch/taxonomy.ts'
-import { ModelError } from '../errors.ts'
+import { ModelError, UsageError } from '../errors.ts'
 import { compareGolden, describeComparison, goldenMatrix, type Golden, type GoldenComparison } from '../model/golden.ts'
 import type { Forest } from '../model/forest.ts'
+import { isWithinTolerance } from '../model/onnx-golden.ts'
 import { readBundle, type Bundle } from '../model/read-bundle.ts'
 import { taxonomyOf } from '../model/taxonomy-of.ts'
 import type { Classifier } from './classifier.ts'
-import { openForestClassifier } from './forest-classifier.ts'
+
+/** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */
+export type EngineName = 'forest' | 'onnx'
+
+const defaultCache = join(tmpdir(), 'lcclf-graphs')
 
 /** How a model is to be run. */
 export interface ClassifierOptions {
+  /** by default the forest for a model of forests, onnx for any other */
+  readonly engine?: EngineName | undefined
   /** threads that classify; 0 for one for each core, or as many as the model is worth */
   readonly threads: number
+  /** where the graphs of forests are kept for the onnx engine; by default a folder for temporary files */
+  readonly cacheFolder?: string | undefined
 }
 
 /**
@@ -23,10 +33,11 @@ export interface ClassifierOptions {
  */
 export async function openClassifier(directory: string, options: ClassifierOptions): Promise<Classifier> {
   const bundle = await readBundle(directory)
-  const classifier = await openEngine(bundle, options)
+  const engine = options.engine ?? defaultEngine(bundle)
+  const classifier = await openEngine(directory, bundle, { ...options, engine })
   try {
     const comparison = await answerGolden(classifier, bundle.golden)
-    if (comparison.differing === 0) return classifier
+    if (isReproduced(comparison, engine)) return classifier
     throw new ModelError(`${directory}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {
       hint: 'This model would give wrong classes and is not used. lcclf model verify tells more; import the model again.',
     })
@@ -55,12 +66,42 @@ export function identityOf({
   return { name, version, classifierVersion: `${name}_${version}`, sha256 }
 }
 
-/** Makes a classifier of a bundle, without asking it anything yet. */
-export function openEngine(bundle: Bundle, { threads }: ClassifierOptions): Promise<Classifier> {
+/** The engines that can run a bundle, the default first. */
+export function enginesOf({ manifest }: Pick<Bundle, 'manifest'>): readonly EngineName[] {
+  return manifest.kind === 'forest' ? ['forest', 'onnx'] : ['onnx']
+}
+
+function defaultEngine(bundle: Bundle): EngineName {
+  return enginesOf(bundle)[0]!
+}
+
+/** Whether an engine gave the golden answers: the forest in every bit, onnxruntime (float32) within 1e-6. */
+export function isReproduced(comparison: GoldenComparison, engine: EngineName): boolean {
+  return engine === 'forest' ? comparison.differing === 0 : isWithinTolerance(comparison)
+}
+
+/**
+ * Makes a classifier of a bundle, without asking it anything yet.
+ *
+ * @throws UsageError for an engine that cannot run this model
+ */
+export async function openEngine(directory: string, bundle: Bundle, options: ClassifierOptions): Promise<Classifier> {
   const { manifest, forests } = bundle
+  const { threads, engine = defaultEngine(bundle) } = options
+  const identity = identityOf(bundle)
+  if (engine === 'onnx') {
+    const { openOnnxEngine } = await import('./onnx-classifier.ts')
+    return openOnnxEngine(bundle, { directory, cacheFolder: options.cacheFolder ?? defaultCache, identity, threads })
+  }
+  if (manifest.kind !== 'forest') {
+    throw new UsageError(`--engine forest cannot run ${identity.classifierVersion}: it is no forest`, {
+      hint: 'Leave --engine away, or say --engine onnx.',
+    })
+  }
   const { features, preprocessing } = manifest
-  const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity: identityOf(bundle) }
-  return openForestClassifier({ ...model, features, preprocessing }, threads === 0 ? usefulThreads(forests) : threads)
+  const { openForestClassifier } = await import('./forest-classifier.ts')
+  const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
+  return openForestClassifier(model, threads === 0 ? usefulThreads(forests) : threads)
 }
 
 /** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */

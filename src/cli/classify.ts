@@ -4,7 +4,7 @@ import { openClassifier } from '../classifier/open.ts'
 import { describeRun } from './describe-run.ts'
 import { expandInputs } from './inputs.ts'
 import { watchInterrupts, type InterruptWatch } from './interrupt.ts'
-import { findModel, sampleModel } from './model-reference.ts'
+import { cacheFolder, findModel, sampleModel } from './model-reference.ts'
 import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
 import { openProgress } from './progress.ts'
 import { runClassify } from './run-classify.ts'
@@ -44,7 +44,11 @@ async function openModel(plan: ClassifyPlan): Promise<Classifier> {
       'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
     )
   }
-  return openClassifier(plan.model === undefined ? sampleModel : findModel(plan.model), { threads: plan.threads })
+  return openClassifier(plan.model === undefined ? sampleModel : findModel(plan.model), {
+    engine: plan.engine,
+    threads: plan.threads,
+    cacheFolder: cacheFolder(),
+  })
 }
 
 interface PreparedRun {

@@ -129,6 +129,12 @@ export const outputFlags = {
 
 /** How the run goes and what it says. */
 export const runFlags = {
+  engine: Flags.option({
+    options: ['forest', 'onnx'] as const,
+    helpGroup: runGroup,
+    description:
+      'forest: equal to scikit-learn in every bit; onnx: onnxruntime, within 1e-6 (default: forest, where the model is one)',
+  })(),
   threads: Flags.integer({
     min: 0,
     default: 0,

@@ -15,6 +15,13 @@ export function modelStore(): string {
   return join(data || join(homedir(), '.local', 'share'), 'lcclf', 'models')
 }
 
+/** Where what can be made again is kept: `$LCCLF_HOME/cache`, else the XDG cache folder. */
+export function cacheFolder(): string {
+  const { LCCLF_HOME: home, XDG_CACHE_HOME: cache } = process.env
+  if (home) return join(home, 'cache')
+  return join(cache || join(homedir(), '.cache'), 'lcclf')
+}
+
 /** The folder of one model in the store. */
 export function storedModel(name: string, version: string): string {
   return join(modelStore(), name, version)

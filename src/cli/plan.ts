@@ -1,6 +1,7 @@
 // Flags → what a classify run will do. Pure: it looks at no file but to see what is a folder.
 import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import type { EngineName } from '../classifier/open.ts'
 import { UsageError } from '../errors.ts'
 import type { Layout, OutputFormat, SinkSpec } from '../sinks/sink.ts'
 import type { InputFormat } from '../sources/source.ts'
@@ -22,6 +23,7 @@ export interface ClassifyFlags {
   readonly limit?: number | undefined
   readonly shard?: { readonly index: number; readonly count: number } | undefined
   readonly duplicates: 'all' | 'newest'
+  readonly engine?: EngineName | undefined
   readonly threads: number
   readonly batchSize: number
   readonly rejects?: string | undefined
@@ -194,8 +196,9 @@ function refuseNames({ rejects, rename, receipt }: ClassifyFlags): void {
 }
 
 function resultOptions(flags: ClassifyFlags, renames: ReadonlyMap<string, string>): ResultOptions {
-  const { idColumn, candidColumn, where, limit, shard, duplicates, layout, fromFormat, toFormat } = flags
+  const { engine, idColumn, candidColumn, where, limit, shard, duplicates, layout, fromFormat, toFormat } = flags
   return {
+    engine: engine ?? null,
     idColumn,
     candidColumn,
     rename: Object.fromEntries(renames),

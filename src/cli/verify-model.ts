@@ -1,16 +1,19 @@
 // The story of `lcclf model verify`.
-import { answerGolden, openEngine } from '../classifier/open.ts'
+import { answerGolden, enginesOf, isReproduced, openEngine, type EngineName } from '../classifier/open.ts'
 import { messageOf } from '../errors.ts'
 import { describeComparison } from '../model/golden.ts'
 import type { Bundle } from '../model/read-bundle.ts'
 import { verifyBundle, type BundleCheck } from '../model/verify-bundle.ts'
-import { findModel } from './model-reference.ts'
+import { cacheFolder, findModel } from './model-reference.ts'
 
 /** Prints every check, as text or with --json as one object, and answers the exit code: 4 if any failed. */
 export async function verifyModel(reference: string, { json }: { json: boolean }): Promise<number> {
   const directory = findModel(reference)
   const { checks, bundle } = await verifyBundle(directory)
-  const all = bundle ? [...checks, await engineCheck(bundle)] : checks
+  const all = [...checks]
+  if (bundle) {
+    for (const engine of enginesOf(bundle)) all.push(await engineCheck(directory, bundle, engine))
+  }
   const ok = all.every((check) => check.ok)
   const exitCode = ok ? 0 : 4
   const report = {
@@ -26,13 +29,13 @@ export async function verifyModel(reference: string, { json }: { json: boolean }
   return exitCode
 }
 
-async function engineCheck(bundle: Bundle): Promise<BundleCheck> {
-  const name = 'golden answers by --engine forest'
+async function engineCheck(directory: string, bundle: Bundle, engine: EngineName): Promise<BundleCheck> {
+  const name = `golden answers by --engine ${engine}`
   try {
-    const classifier = await openEngine(bundle, { threads: 1 })
+    const classifier = await openEngine(directory, bundle, { engine, threads: 1, cacheFolder: cacheFolder() })
     try {
       const comparison = await answerGolden(classifier, bundle.golden)
-      return { name, ok: comparison.differing === 0, detail: describeComparison(comparison) }
+      return { name, ok: isReproduced(comparison, engine), detail: describeComparison(comparison) }
     } finally {
       await classifier.close()
     }

@@ -52,6 +52,7 @@ INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as 
       limit: flags.limit,
       shard: flags.shard,
       duplicates: flags.duplicates,
+      engine: flags.engine,
       threads: flags.threads,
       batchSize: flags['batch-size'],
       rejects: flags.rejects,

@@ -1,14 +1,15 @@
 // lcclf model import: a bundle from the pickles of a model as published.
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.ts'
-import { importPickles } from '../../cli/import-pickles.ts'
+import { importFiles } from '../../cli/import-files.ts'
 
 export default class ModelImport extends BaseCommand {
-  static override summary = 'Make a bundle from the pickles of a model'
+  static override summary = 'Make a bundle from the pickles of a model, or from an ONNX classifier'
 
   static override description = `Reads the files of a model as published (features_RF_model.pkl and one pickle for each level) without Python and without
 running anything that is in them. The bundle's answers are checked before it appears: against scikit-learn's own with
---golden, else against an independent evaluation of the pickles.`
+--golden, else against an independent evaluation of the pickles. An ONNX classifier (FILE.onnx) needs --features and,
+where it has branches, --taxonomy; its answers are float32.`
 
   static override examples = [
     '<%= config.bin %> model import hierarchical_rf_1.0.1/ --name hierarchical_random_forest --version 1.0.0',
@@ -18,7 +19,7 @@ running anything that is in them. The bundle's answers are checked before it app
   static override args = {
     source: Args.string({
       name: 'DIR',
-      description: 'folder of the pickles, or the pickle of one flat forest',
+      description: 'folder of the pickles, the pickle of one flat forest, or FILE.onnx',
       required: true,
     }),
   }
@@ -49,6 +50,6 @@ running anything that is in them. The bundle's answers are checked before it app
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ModelImport)
-    await importPickles({ ...flags, source: args.source, acceptSwapped: flags['accept-swapped'] })
+    await importFiles({ ...flags, source: args.source, acceptSwapped: flags['accept-swapped'] })
   }
 }

@@ -1,7 +1,10 @@
-// The story of `lcclf model import` from pickles.
+// The story of `lcclf model import`, from pickles or an ONNX file.
 import { readFileSync } from 'node:fs'
 import { messageOf, systemCode, UsageError } from '../errors.ts'
-import { importModel } from '../model/import-model.ts'
+import { openOnnxRunner } from '../classifier/onnx-runner.ts'
+import { importModel, type ImportProgress } from '../model/import-model.ts'
+import { importOnnx } from '../model/onnx-import.ts'
+import type { OnnxTaxonomy } from '../model/onnx-levels.ts'
 import { storedModel } from './model-reference.ts'
 import { openStepProgress } from './progress.ts'
 
@@ -21,35 +24,48 @@ export interface ImportFlags {
 }
 
 /** Imports, says what was made, and with --json prints one object. */
-export async function importPickles(flags: ImportFlags): Promise<void> {
+export async function importFiles(flags: ImportFlags): Promise<void> {
   const { source, name, version, golden, acceptSwapped, overwrite } = flags
   const progress = openStepProgress({ isSilent: flags.quiet })
   const say = (line: string) => (flags.quiet ? undefined : progress.say(line))
   try {
-    const { directory, manifest, sha256, warnings } = await importModel({
+    const options = {
       source,
       name,
       version,
       out: flags.out ?? storedModel(name, version),
-      acceptSwapped,
       overwrite,
       ...(golden === undefined ? {} : { goldenDir: golden }),
-      ...(flags.taxonomy === undefined ? {} : { taxonomy: readTaxonomy(flags.taxonomy) }),
       ...(flags.features === undefined ? {} : { features: readFeatures(flags.features) }),
-      onProgress: ({ step, done, total }) => progress.update(step, total > 0 ? done / total : NaN),
-    })
+      onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
+    }
+    const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
+      ? await importOnnx({ ...options, ...taxonomyOption(flags, readOnnxTaxonomy) }, openOnnxRunner)
+      : await importModel({ ...options, ...taxonomyOption(flags, readTaxonomy), acceptSwapped })
     progress.stop()
     for (const warning of warnings) say(`warning: ${warning}`)
     for (const level of manifest.levels) {
-      say(`${level.name}: ${level.trees} trees, ${level.nodes.toLocaleString('en')} nodes, ${level.classes.join(' ')}`)
+      const size = level.trees > 0 ? `${level.trees} trees, ${level.nodes.toLocaleString('en')} nodes, ` : ''
+      say(`${level.name}: ${size}${level.classes.join(' ')}`)
     }
-    say(`golden answers: ${manifest.golden.rows} rows from ${manifest.golden.source}, reproduced in every bit`)
+    const equality = manifest.kind === 'forest' ? 'in every bit' : 'within 1e-6'
+    say(`golden answers: ${manifest.golden.rows} rows from ${manifest.golden.source}, reproduced ${equality}`)
     say(`${name} ${version} is in ${directory}`)
     if (flags.json)
       process.stdout.write(`${JSON.stringify({ schemaVersion: 1, directory, name, version, sha256, warnings })}\n`)
   } finally {
     progress.stop()
   }
+}
+
+function taxonomyOption<T>({ taxonomy }: ImportFlags, read: (path: string) => T): { taxonomy?: T } {
+  return taxonomy === undefined ? {} : { taxonomy: read(taxonomy) }
+}
+
+/** A flat classifier may also be given its classes as a plain list. */
+function readOnnxTaxonomy(path: string): OnnxTaxonomy {
+  const value = readJson('--taxonomy', path)
+  return isTextList(value) ? value : readTaxonomy(path)
 }
 
 function readTaxonomy(path: string): Record<string, string[]> {

@@ -1,8 +1,8 @@
 // An Avro object container as a file: its header, then its blocks one by one.
 import { DataError } from '../errors.ts'
 import type { ByteReader } from './byte-reader.ts'
-import { firstRecord, isContainer, readContainerHeader, type ContainerHeader } from './kafka-messages-container.ts'
-import { AvroBytesError, AvroCursor } from './kafka-messages-cursor.ts'
+import { firstRecord, isContainer, readContainerHeader, type ContainerHeader } from './avro-container.ts'
+import { AvroBytesError, AvroCursor } from './avro-cursor.ts'
 
 /** The records of one block, unpacked. */
 export interface AvroBlock {

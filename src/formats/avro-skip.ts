@@ -1,6 +1,6 @@
 // Passing over values of any Avro type.
-import { AvroBytesError, type AvroCursor } from './kafka-messages-cursor.ts'
-import type { AvroType } from './kafka-messages-schema.ts'
+import { AvroBytesError, type AvroCursor } from './avro-cursor.ts'
+import type { AvroType } from './avro-schema.ts'
 
 /** Moves the cursor behind a value. Throws AvroBytesError. */
 export type Skip = (cursor: AvroCursor) => void

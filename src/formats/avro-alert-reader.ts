@@ -1,7 +1,7 @@
 // A schema → a reader of its records: ids as values, features straight into an array, everything else passed over.
-import { AvroBytesError, type AvroCursor } from './kafka-messages-cursor.ts'
-import { branchOf, compileSkip, eachBlock, type Compiled, type Skip } from './kafka-messages-skip.ts'
-import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from './kafka-messages-schema.ts'
+import { AvroBytesError, type AvroCursor } from './avro-cursor.ts'
+import { branchOf, compileSkip, eachBlock, type Compiled, type Skip } from './avro-skip.ts'
+import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from './avro-schema.ts'
 
 /** Where the values of one record go. Begun anew for each record by whoever owns it. */
 export interface AlertSlots {

@@ -1,7 +1,7 @@
 // What an Avro schema says of its records before the first is read.
 import type { InputSchema, OidType } from '../batch/feature-batch.ts'
 import { DataError } from '../errors.ts'
-import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from '../formats/kafka-messages-schema.ts'
+import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from '../formats/avro-schema.ts'
 import { missingColumns, refuseAbsentRenames } from './match-columns.ts'
 import { recordKeys } from './record-keys.ts'
 import type { ReadOptions } from './source.ts'

@@ -1,7 +1,7 @@
 // An Avro object container as a message has it: one header, one block, one record.
 import { crc32, inflateRawSync } from 'node:zlib'
 import { messageOf } from '../errors.ts'
-import { AvroBytesError, AvroCursor } from './kafka-messages-cursor.ts'
+import { AvroBytesError, AvroCursor } from './avro-cursor.ts'
 import { unpackSnappy } from './snappy.ts'
 
 /** What stands before the blocks of a container. */

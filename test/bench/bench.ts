@@ -59,9 +59,13 @@ function python(...args: string[]): Record<string, number> {
 /** Runs the built command; answers its wall seconds and peak memory in MB. */
 function lcclf(...args: string[]): { seconds: number; peak: number } {
   const started = performance.now()
-  // the child says its own peak: Node has no wait4, and /usr/bin/time is not everywhere
-  const report = join(tmpdir(), `lcclf-bench-${process.pid}.txt`)
-  const probe = `process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(report)}, String(process.resourceUsage().maxRSS)))`
+  // the child says its own peak: what wait4 would tell includes the parent's memory at the fork
+  const report = join(work, 'peak.txt')
+  const probe = `process.on('exit', () => {
+    const fs = require('node:fs')
+    const peak = /VmHWM:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))
+    fs.writeFileSync(${JSON.stringify(report)}, peak[1])
+  })`
   const { status, stderr } = spawnSync(process.execPath, ['--require', probeFile(probe), bin, ...args], {
     encoding: 'utf8',
   })

@@ -12,21 +12,6 @@ export interface NamedFormat<Format> {
   readonly suffix: string
 }
 
-const inputSuffixes: Readonly<Record<string, InputFormat>> = {
-  '.parquet': 'parquet',
-  '.csv': 'csv',
-  '.csv.gz': 'csv',
-  '.tsv': 'tsv',
-  '.tsv.gz': 'tsv',
-  '.ndjson': 'ndjson',
-  '.ndjson.gz': 'ndjson',
-  '.jsonl': 'ndjson',
-  '.jsonl.gz': 'ndjson',
-  '.arrow': 'arrow',
-  '.feather': 'arrow',
-  '.avro': 'avro',
-}
-
 const outputSuffixes: Readonly<Record<string, OutputFormat>> = {
   '.parquet': 'parquet',
   '.csv': 'csv',
@@ -40,6 +25,8 @@ const outputSuffixes: Readonly<Record<string, OutputFormat>> = {
   '.arrow': 'arrow',
   '.feather': 'arrow',
 }
+
+const inputSuffixes: Readonly<Record<string, InputFormat>> = { ...outputSuffixes, '.avro': 'avro' }
 
 /** The format an input file's name promises, or undefined. */
 export function inputFormatOf(path: string): NamedFormat<InputFormat> | undefined {

@@ -7,8 +7,8 @@ import {
   type OutputField,
   type OutputTable,
 } from '../batch/output-table.ts'
+import { loadZstd } from '../formats/zstd.ts'
 import type { EncoderOptions, TableEncoder } from './table-sink.ts'
-import { loadZstd } from './zstd.ts'
 
 /** A leaf of the schema as hyparquet-writer takes it. */
 type LeafElement = Omit<SchemaElement, 'name' | 'repetition_type'>
@@ -18,16 +18,19 @@ const rowsPerGroup = 20_000
 const nestedRowsPerGroup = 10_000
 // keeps a model of hundreds of classes within the memory of the survey's own: 20,000 rows × 38 columns
 const cellsPerGroup = 800_000
+// probabilities gain nothing from a higher one
+const zstdLevel = 1
 
 /** Loads the libraries and begins the file. */
 export async function createParquetEncoder({ fields, facts, write }: EncoderOptions): Promise<TableEncoder> {
   const nodes = fieldTree(fields)
   const bytes = new StreamedBytes(write)
+  const zstd = await loadZstd()
   const file = new ParquetWriter({
     writer: bytes,
     schema: [{ name: 'schema', num_children: nodes.length }, ...nodes.flatMap(schemaElements)],
     codec: 'ZSTD',
-    compressors: { ZSTD: await loadZstd() },
+    compressors: { ZSTD: (page) => zstd.compress(page, zstdLevel) },
     kvMetadata: [...facts].map(([key, value]) => ({ key, value })),
     createdBy: 'lcclf',
   })

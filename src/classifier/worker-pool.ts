@@ -15,7 +15,8 @@ export interface WorkerPool<Setup, Task, Answer> {
   /** Gives each thread what it needs and waits until all are ready. Once, before the first task. */
   prepare(setupOf: (index: number) => Setup): Promise<void>
   /**
-   * Runs a task on the thread that has least to do. Tasks given to one thread are done in their order.
+   * Runs a task on the thread that has least to do, and on the first that is free when all have enough. Tasks given to one
+   * thread are done in their order.
    *
    * @throws ServiceError when a thread stopped or ran out of memory; Error when its code failed, or after `close`
    */
@@ -28,6 +29,14 @@ interface Waiting<Answer> {
   resolve(answer: Answer): void
   reject(error: unknown): void
 }
+
+interface Queued<Task, Answer> {
+  readonly task: PoolTask<Task>
+  readonly waiting: Waiting<Answer>
+}
+
+/** Tasks a thread holds: the one it does, and the next, so that it never waits for this thread between two. */
+const TASKS_A_THREAD = 2
 
 interface Thread<Setup, Task, Answer> {
   readonly worker: Worker
@@ -60,7 +69,10 @@ export function startWorkers<Setup, Task, Answer>(
   count: number,
   limits: ResourceLimits = {},
 ): WorkerPool<Setup, Task, Answer> {
-  const threads = Array.from({ length: count }, () => startThread<Setup, Task, Answer>(startWorker(file, limits)))
+  const queue: Queued<Task, Answer>[] = []
+  const threads = Array.from({ length: count }, () =>
+    startThread<Setup, Task, Answer>(startWorker(file, limits), handOut),
+  )
   let nextId = 0
   let ended: { readonly error: Error } | undefined
 
@@ -71,6 +83,26 @@ export function startWorkers<Setup, Task, Answer>(
       announce.reject(error)
       for (const waiting of tasks.values()) waiting.reject(error)
       tasks.clear()
+    }
+    for (const { waiting } of queue.splice(0)) waiting.reject(error)
+  }
+
+  // a function declaration, for the threads are made before the next line is reached
+  function handOut(): void {
+    while (queue.length > 0) {
+      const thread = threads.reduce((best, other) => (other.tasks.size < best.tasks.size ? other : best))
+      if (thread.tasks.size >= TASKS_A_THREAD) return
+      const { task, waiting } = queue.shift()!
+      const id = nextId++
+      thread.tasks.set(id, waiting)
+      thread.worker.ref()
+      try {
+        thread.send({ kind: 'task', id, task: task.task }, task.transfer)
+      } catch (error) {
+        // what cannot be posted is this caller's mistake alone
+        thread.tasks.delete(id)
+        waiting.reject(error)
+      }
     }
   }
 
@@ -96,14 +128,11 @@ export function startWorkers<Setup, Task, Answer>(
       // an idle thread must not keep the process alive
       for (const { worker, tasks } of threads) if (tasks.size === 0) worker.unref()
     },
-    run({ task, transfer }) {
+    run(task) {
       return new Promise((resolve, reject) => {
         if (ended) return reject(ended.error)
-        const thread = threads.reduce((best, other) => (other.tasks.size < best.tasks.size ? other : best))
-        const id = nextId++
-        thread.send({ kind: 'task', id, task }, transfer)
-        thread.tasks.set(id, { resolve, reject })
-        thread.worker.ref()
+        queue.push({ task, waiting: { resolve, reject } })
+        handOut()
       })
     },
     async close() {
@@ -113,7 +142,7 @@ export function startWorkers<Setup, Task, Answer>(
   }
 }
 
-function startThread<Setup, Task, Answer>(worker: Worker): Thread<Setup, Task, Answer> {
+function startThread<Setup, Task, Answer>(worker: Worker, onFree: () => void): Thread<Setup, Task, Answer> {
   const tasks = new Map<number, Waiting<Answer>>()
   const { promise: ready, ...announce } = promiseWithResolvers()
   // whoever prepares learns of a failure; nobody else has to
@@ -122,6 +151,7 @@ function startThread<Setup, Task, Answer>(worker: Worker): Thread<Setup, Task, A
     if (message.kind === 'ready') return announce.resolve()
     const waiting = tasks.get(message.id)
     tasks.delete(message.id)
+    onFree()
     if (tasks.size === 0) worker.unref()
     waiting?.resolve(message.answer)
   })

@@ -54,6 +54,15 @@ describe('a pool of threads', () => {
     expect((await slow).index).toBe(0)
   })
 
+  it('lets a task that waits go to the thread that is free first', async () => {
+    const pool = await startPool(2)
+    const slow = give(pool, { order: 'answer', value: 0, afterMs: 300 })
+    const others = await Promise.all([1, 2, 3, 4, 5, 6, 7].map((value) => give(pool, { order: 'answer', value })))
+    // the slow thread has one task beside its own; all that waited went to the other
+    expect(others.filter(({ index }) => index === 0)).toHaveLength(1)
+    expect((await slow).index).toBe(0)
+  })
+
   it('does the tasks of one thread in their order', async () => {
     const pool = await startPool(1)
     const done: number[] = []

@@ -40,9 +40,10 @@ def preprocessed(x):
     return np.where(x > 1e32, 0.0, x)
 
 
-train = preprocessed(noisy(133))
-wrong = rng.random(len(train)) < 0.1
-leaf = np.tile(labels, 133).astype(object)
+copies = 95
+train = preprocessed(noisy(copies))
+wrong = rng.random(len(train)) < 0.05
+leaf = np.tile(labels, copies).astype(object)
 leaf[wrong] = rng.choice(labels, wrong.sum())
 top = np.array([branch_of[name] for name in leaf], dtype=object)
 

@@ -8,9 +8,10 @@ import type { Forest } from '../model/forest.ts'
 import type { Hierarchy } from '../model/plain-evaluation.ts'
 import type { Classifier } from './classifier.ts'
 import { createForestEngine, productColumns } from './forest-engine.ts'
-import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
+import type { ForestAnswer, ForestPacking, ForestSetup, ForestTask } from './forest-worker.ts'
 import { compileKernel } from './kernel/kernel-module.ts'
-import { packForests } from './kernel/pack-forests.ts'
+import { reserveModel } from './kernel/pack-forests.ts'
+import type { PackingPlan } from './kernel/pack-forests.ts'
 import { startWorkers, workerBeside } from './worker-pool.ts'
 
 /** A model of forests, as `readBundle` gives it. */
@@ -37,12 +38,17 @@ const limits = { maxOldGenerationSizeMb: 128 }
  * A classifier over forests.
  *
  * @param threads that classify, beside the one that asks; 0 for one for each core
+ * @param meanwhile what this thread can do while the others write the model into memory
  * @throws ModelError for a model that memory does not hold
  */
-export async function openForestClassifier(model: ForestModel, threads: number): Promise<Classifier> {
+export async function openForestClassifier(
+  model: ForestModel,
+  threads: number,
+  meanwhile: () => Promise<void> = () => Promise.resolve(),
+): Promise<Classifier> {
   const { forests, hierarchy, taxonomy, identity, features, preprocessing } = model
   const count = threads === 0 ? availableParallelism() : threads
-  // the threads boot while the model is packed
+  // the threads boot while memory is taken, and write the model into it: this thread can open inputs meanwhile
   const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>(
     workerBeside(import.meta.url, 'forest-worker'),
     count,
@@ -50,10 +56,11 @@ export async function openForestClassifier(model: ForestModel, threads: number):
   )
   try {
     const module = await compileKernel()
-    const packed = packForests(forests, features.length, count + 1)
+    const { model: packed, plan } = reserveModel(forests, features.length, count + 1)
     const parts = { module, model: packed, product: productColumns(hierarchy) }
+    const prepared = pool.prepare((room) => ({ parts, room, packing: packingOf(room, count, { plan, forests }) }))
+    await Promise.all([prepared, meanwhile()])
     const engine = createForestEngine(parts, count)
-    await pool.prepare((room) => ({ parts, room }))
     let closed = false
 
     const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
@@ -85,6 +92,16 @@ export async function openForestClassifier(model: ForestModel, threads: number):
     await pool.close()
     throw error
   }
+}
+
+/** The share of one thread: two of them halve the time. */
+function packingOf(
+  room: number,
+  count: number,
+  model: { readonly plan: PackingPlan; readonly forests: readonly Forest[] },
+): ForestPacking | undefined {
+  if (room > 1) return undefined
+  return { ...model, ranks: room === 0, levels: room === 1 || count === 1 }
 }
 
 function handOver(matrix: Float32Array<ArrayBuffer>, rowCount: number) {

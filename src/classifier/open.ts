@@ -4,9 +4,15 @@ import { join } from 'node:path'
 import type { FeatureBatch } from '../batch/feature-batch.ts'
 import type { ModelIdentity } from '../batch/taxonomy.ts'
 import { ModelError, UsageError } from '../errors.ts'
-import { compareGolden, describeComparison, goldenMatrix, type Golden, type GoldenComparison } from '../model/golden.ts'
+import {
+  compareGolden,
+  describeComparison,
+  goldenMatrix,
+  isWithinTolerance,
+  type Golden,
+  type GoldenComparison,
+} from '../model/golden.ts'
 import type { Forest } from '../model/forest.ts'
-import { isWithinTolerance } from '../model/onnx-golden.ts'
 import { readBundle, type Bundle } from '../model/read-bundle.ts'
 import { taxonomyOf } from '../model/taxonomy-of.ts'
 import type { Classifier } from './classifier.ts'
@@ -24,6 +30,8 @@ export interface ClassifierOptions {
   readonly threads: number
   /** where the graphs of forests are kept for the onnx engine; by default a folder for temporary files */
   readonly cacheFolder?: string | undefined
+  /** what this thread can do while others prepare the model; must not fail */
+  readonly meanwhile?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -101,7 +109,7 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
   const { features, preprocessing } = manifest
   const { openForestClassifier } = await import('./forest-classifier.ts')
   const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
-  return openForestClassifier(model, threads === 0 ? usefulThreads(forests) : threads)
+  return openForestClassifier(model, threads === 0 ? usefulThreads(forests) : threads, options.meanwhile)
 }
 
 /** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */

@@ -1,5 +1,5 @@
 // What all commands share: how an error ends, with the same exit code and sentence with and without --json.
-import { Command } from '@oclif/core'
+import { Command } from '@oclif/core/command'
 import { LcclfError, messageOf } from '../errors.ts'
 
 interface Outcome {

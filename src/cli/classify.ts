@@ -1,6 +1,7 @@
 // The story of `lcclf classify`: plan, model, inputs, run, and what is said about it.
 import type { Classifier } from '../classifier/classifier.ts'
 import { openClassifier } from '../classifier/open.ts'
+import { loadLibrariesFor } from '../sources/open.ts'
 import { describeRun } from './describe-run.ts'
 import { expandInputs } from './inputs.ts'
 import { watchInterrupts, type InterruptWatch } from './interrupt.ts'
@@ -28,7 +29,7 @@ export async function classify(flags: ClassifyFlags): Promise<number> {
 async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Promise<number> {
   const folders = plan.folders.map((output) => output.folder)
   const all = await expandInputs(plan.inputs, plan.fromFormat, folders)
-  const classifier = await openModel(plan)
+  const classifier = await openModel(plan, () => loadLibrariesFor(all.map(({ spec }) => spec)))
   try {
     const selection = selectInputs(plan, all, classifier.identity.sha256)
     if (plan.isDryRun) return await describeRun(plan, selection, classifier)
@@ -38,7 +39,7 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
   }
 }
 
-async function openModel(plan: ClassifyPlan): Promise<Classifier> {
+async function openModel(plan: ClassifyPlan, meanwhile: () => Promise<void>): Promise<Classifier> {
   if (plan.model === undefined && !plan.isQuiet) {
     say(
       'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
@@ -48,6 +49,7 @@ async function openModel(plan: ClassifyPlan): Promise<Classifier> {
     engine: plan.engine,
     threads: plan.threads,
     cacheFolder: cacheFolder(),
+    meanwhile,
   })
 }
 

@@ -1,5 +1,5 @@
 // Flags shared by commands. Values are checked here, pairs of flags in the plan.
-import { Flags } from '@oclif/core'
+import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
 
 /** `--rename OLD=NEW`. The first `=` divides: no feature has one in its name. */

@@ -1,5 +1,5 @@
 // lcclf classify: the batch job.
-import { Args } from '@oclif/core'
+import * as Args from '@oclif/core/args'
 import { BaseCommand } from '../cli/base-command.ts'
 import { classify } from '../cli/classify.ts'
 import { inputFlags, modelFlag, outputFlags, runFlags } from '../cli/flags.ts'

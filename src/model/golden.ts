@@ -108,3 +108,14 @@ export function goldenLevels({ levels }: Taxonomy, probabilities: readonly Float
     probabilities: probabilities[index]!,
   }))
 }
+
+/**
+ * How far onnxruntime's answers may be from the golden ones. Then the predicted class is the same wherever the best two
+ * are further apart than twice this.
+ */
+export const onnxTolerance = 1e-6
+
+/** Whether the worst difference is small enough for an engine that computes in float32. */
+export function isWithinTolerance({ worst }: GoldenComparison): boolean {
+  return worst === null || worst.difference < onnxTolerance
+}

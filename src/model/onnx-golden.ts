@@ -4,21 +4,17 @@ import type { Taxonomy } from '../batch/taxonomy.ts'
 import { ModelError } from '../errors.ts'
 import { drawGoldenInputs } from './golden-draw.ts'
 import { readGoldenFiles } from './golden-files.ts'
-import { compareGolden, describeComparison, goldenLevels, goldenMatrix } from './golden.ts'
+import {
+  compareGolden,
+  describeComparison,
+  goldenLevels,
+  goldenMatrix,
+  isWithinTolerance,
+  onnxTolerance,
+} from './golden.ts'
 import type { Golden, GoldenComparison } from './golden.ts'
 import type { OnnxRunner } from './onnx-runner.ts'
 import type { Splits } from './onnx-splits.ts'
-
-/**
- * How far onnxruntime's answers may be from the golden ones. Then the predicted class is the same wherever the best two
- * are further apart than twice this.
- */
-export const onnxTolerance = 1e-6
-
-/** Whether the worst difference is small enough for an engine that computes in float32. */
-export function isWithinTolerance({ worst }: GoldenComparison): boolean {
-  return worst === null || worst.difference < onnxTolerance
-}
 
 /**
  * Runs a graph on golden rows.

@@ -9,7 +9,7 @@ const chunk = 4 * 1024 * 1024
 
 /** A file in memory. */
 export interface OriginFile {
-  readonly bytes: Buffer<ArrayBuffer>
+  readonly bytes: Buffer
   readonly digest: FileDigest
 }
 
@@ -17,19 +17,21 @@ export interface OriginFile {
  * Reads a whole file; its bytes begin at an address that is a multiple of eight, so that arrays can be views of it.
  *
  * @param onBytes is told how many bytes have been read
+ * @param isShared puts it into memory that threads can be given without a copy; onnxruntime does not take such
  * @throws ModelError for a file that cannot be read, or that shrinks meanwhile
  */
 export async function readOriginFile(
   path: string,
   onBytes: (done: number, total: number) => void = () => undefined,
+  isShared = false,
 ): Promise<OriginFile> {
   try {
     const file = await open(path, 'r')
     try {
       const stats = await file.stat()
       if (!stats.isFile()) throw new ModelError(`${path}: is no file`)
-      // not from the pool, so that it begins at a multiple of eight
-      const bytes = Buffer.allocUnsafeSlow(stats.size)
+      // memory of its own, so that it begins at a multiple of eight
+      const bytes = isShared ? Buffer.from(new SharedArrayBuffer(stats.size)) : Buffer.allocUnsafeSlow(stats.size)
       const hash = createHash('sha256')
       const readAt = (start: number) => file.read(bytes, start, Math.min(chunk, bytes.length - start), start)
       let ahead = bytes.length > 0 ? readAt(0) : undefined

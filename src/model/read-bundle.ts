@@ -33,8 +33,9 @@ const damagedHint = 'The bundle is damaged: copy it again, or import the model a
  */
 export async function readBundle(directory: string): Promise<Bundle> {
   const { manifest, sha256 } = await readManifest(directory)
-  const contents = new Map<string, Buffer<ArrayBuffer>>()
-  for (const digest of manifest.files) contents.set(digest.file, await readChecked(directory, digest))
+  const contents = new Map<string, Buffer>()
+  for (const digest of manifest.files)
+    contents.set(digest.file, await readChecked(directory, digest, manifest.kind === 'forest'))
   const file = (name: string) => {
     const bytes = contents.get(name)
     if (!bytes) throw new ModelError(`${directory}: the manifest names no ${name}`, { hint: damagedHint })
@@ -68,9 +69,9 @@ export async function readManifest(directory: string): Promise<{ manifest: Manif
 }
 
 /** One file of a bundle, compared with what the manifest says of it. */
-export async function readChecked(directory: string, expected: FileDigest): Promise<Buffer<ArrayBuffer>> {
+export async function readChecked(directory: string, expected: FileDigest, isShared = false): Promise<Buffer> {
   const path = join(directory, expected.file)
-  const { bytes, digest } = await readOriginFile(path)
+  const { bytes, digest } = await readOriginFile(path, undefined, isShared)
   if (digest.sha256 === expected.sha256) return bytes
   throw new ModelError(`${path}: its sha256 is ${digest.sha256}, the manifest says ${expected.sha256}`, {
     hint: damagedHint,

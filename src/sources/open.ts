@@ -27,3 +27,11 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
       return spec satisfies never
   }
 }
+
+/** Loads now what these inputs will need later. What cannot be loaded is said when the input is opened. */
+export async function loadLibrariesFor(specs: readonly SourceSpec[]): Promise<void> {
+  if (!specs.some(({ format }) => format === 'parquet')) return
+  const { leaseDuckDb } = await import('./duckdb.ts')
+  const lease = await leaseDuckDb().catch(() => undefined)
+  lease?.release()
+}

@@ -22,7 +22,7 @@ import { openOnnxClassifier, openOnnxEngine } from '../../src/classifier/onnx-cl
 import { openOnnxRunner } from '../../src/classifier/onnx-runner.ts'
 import { answerGolden, identityOf } from '../../src/classifier/open.ts'
 import { forestGraph } from '../../src/model/onnx-cache.ts'
-import { isWithinTolerance } from '../../src/model/onnx-golden.ts'
+import { isWithinTolerance } from '../../src/model/golden.ts'
 import { importOnnx } from '../../src/model/onnx-import.ts'
 import { readBundle } from '../../src/model/read-bundle.ts'
 import { taxonomyOf } from '../../src/model/taxonomy-of.ts'

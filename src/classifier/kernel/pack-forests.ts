@@ -56,14 +56,37 @@ const MOST_COLUMNS = 65_535
 /** what 32-bit addresses reach, less a page */
 const MOST_BYTES = 65_535 * PAGE
 
+/** Where a model will lie; with it, the parts can be filled on several threads at once. Can be posted to a worker. */
+export interface PackingPlan {
+  readonly memory: WebAssembly.Memory
+  readonly shared: number
+  readonly columnTable: number
+  readonly thresholds: number
+  readonly thresholdCounts: Uint32Array
+  readonly levels: readonly LevelAddresses[]
+}
+
+/** Packs forests whose indices are in range, on this thread; see `reserveModel`. */
+export function packForests(forests: readonly Forest[], featureCount: number, rooms: number): PackedModel {
+  const { model, plan } = reserveModel(forests, featureCount, rooms)
+  fillLevels(plan, forests)
+  fillRanks(plan, forests)
+  return model
+}
+
 /**
- * Packs forests whose indices are in range (`readBundle` has checked them).
+ * Takes the memory for forests whose indices are in range (`readBundle` has checked them). The model can be used when
+ * `fillLevels` and `fillRanks` are both done with its plan, in either order or at once.
  *
  * @param featureCount of the rows that will come
  * @param rooms how many threads will classify
  * @throws ModelError for a model that 4 GB of memory do not hold
  */
-export function packForests(forests: readonly Forest[], featureCount: number, rooms: number): PackedModel {
+export function reserveModel(
+  forests: readonly Forest[],
+  featureCount: number,
+  rooms: number,
+): { model: PackedModel; plan: PackingPlan } {
   const thresholdCounts = countThresholds(forests, featureCount)
   const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
   const columns = thresholdCounts.reduce((sum, count) => sum + Math.ceil(count / COLUMN_THRESHOLDS), 0)
@@ -91,12 +114,11 @@ export function packForests(forests: readonly Forest[], featureCount: number, ro
   const words = new Uint32Array(memory.buffer)
   fillShuffles(new Uint8Array(memory.buffer, shuffles, 512 * 16))
   new Uint16Array(memory.buffer, everyRow, blockRows).forEach((_, row, rows) => (rows[row] = row * 2))
-  forests.forEach((forest, index) => fillLevel(words, forest, levels[index]!))
-  const columnCount = fillRanks(words, forests, levels, { thresholdCounts, inner, thresholds, columnTable })
-  words.set([columnTable, columnCount, featureCount, everyRow, shuffles], shared / 4)
+  // how many columns there are, `fillRanks` finds out
+  words.set([columnTable, 0, featureCount, everyRow, shuffles], shared / 4)
   for (const { address, fields } of scratches) words.set(fields, address / 4)
 
-  return {
+  const model: PackedModel = {
     memory,
     features: featureCount,
     blockRows,
@@ -109,6 +131,7 @@ export function packForests(forests: readonly Forest[], featureCount: number, ro
     })),
     scratches: scratches.map(({ address, fields }) => ({ address, matrix: fields[0]!, sums: fields[2]! })),
   }
+  return { model, plan: { memory, shared, columnTable, thresholds, thresholdCounts, levels } }
 }
 
 function pairsOf(classes: number): number {
@@ -151,7 +174,12 @@ function takeLevel(addresses: Addresses, { feature, roots, classes, leaves }: Fo
   }
 }
 
-/** Everything of a forest except columns and ranks. */
+/** Writes everything of the forests except columns and ranks. */
+export function fillLevels({ memory, levels }: PackingPlan, forests: readonly Forest[]): void {
+  const words = new Uint32Array(memory.buffer)
+  forests.forEach((forest, index) => fillLevel(words, forest, levels[index]!))
+}
+
 function fillLevel(words: Uint32Array, forest: Forest, { level, nodes, roots, leaves }: LevelAddresses): void {
   const { classes, feature, left, leaf } = forest
   const pairs = pairsOf(classes.length)
@@ -174,20 +202,11 @@ function fillLevel(words: Uint32Array, forest: Forest, { level, nodes, roots, le
   }
 }
 
-interface RankPlan {
-  readonly thresholdCounts: Uint32Array
-  readonly inner: number
-  readonly thresholds: number
-  readonly columnTable: number
-}
-
 /** Sorts every feature's thresholds, writes the distinct ones as columns and each node's column and rank. */
-function fillRanks(
-  words: Uint32Array,
-  forests: readonly Forest[],
-  levels: readonly LevelAddresses[],
-  { thresholdCounts, inner, thresholds, columnTable }: RankPlan,
-): number {
+export function fillRanks(plan: PackingPlan, forests: readonly Forest[]): void {
+  const { memory, shared, levels, thresholdCounts, thresholds, columnTable } = plan
+  const words = new Uint32Array(memory.buffer)
+  const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
   const keys = new Int32Array(inner)
   const nodes = new Uint32Array(inner)
   const next = new Uint32Array(thresholdCounts.length)
@@ -226,7 +245,7 @@ function fillRanks(
     closeColumn()
     start = end
   }
-  return column + 1
+  words[shared / 4 + 1] = column + 1
 }
 
 interface Gathered {

@@ -1,5 +1,6 @@
 // lcclf model export: a bundle for other programs.
-import { Args, Flags } from '@oclif/core'
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
 import { exportModel } from '../../cli/export-model.ts'
 import { modelFlag } from '../../cli/flags.ts'

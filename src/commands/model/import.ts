@@ -1,5 +1,6 @@
 // lcclf model import: a bundle from the pickles of a model as published.
-import { Args, Flags } from '@oclif/core'
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
 import { importFiles } from '../../cli/import-files.ts'
 

@@ -1,5 +1,6 @@
 // lcclf model verify: may this bundle be used?
-import { Args, Flags } from '@oclif/core'
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
 import { modelFlag } from '../../cli/flags.ts'
 import { verifyModel } from '../../cli/verify-model.ts'

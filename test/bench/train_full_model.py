@@ -40,7 +40,7 @@ def preprocessed(x):
     return np.where(x > 1e32, 0.0, x)
 
 
-copies = 95
+copies = 85
 train = preprocessed(noisy(copies))
 wrong = rng.random(len(train)) < 0.05
 leaf = np.tile(labels, copies).astype(object)

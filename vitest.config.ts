@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // one PostgreSQL for all tests, started by the first that asks
+    globalSetup: ['test/support/postgres-shared.ts'],
   },
 })

@@ -24,6 +24,8 @@ export interface OutputCounts {
   rows: number
   refused: number
   superseded: number
+  /** why objects were refused */
+  readonly reasons: Record<string, number>
 }
 
 /** A receipt names at most so many reasons for one input; what is beyond is counted together. */
@@ -63,7 +65,7 @@ export function createLedger(): Ledger {
   }
 
   function openOutput(address: string): OutputCounts {
-    const counts = { address, offered: 0, objects: 0, rows: 0, refused: 0, superseded: 0 }
+    const counts = { address, offered: 0, objects: 0, rows: 0, refused: 0, superseded: 0, reasons: {} }
     outputs.push(counts)
     return counts
   }
@@ -85,6 +87,7 @@ export function createLedger(): Ledger {
       output.rows += outcome.rows
       output.refused += outcome.refused.length
       output.superseded += outcome.superseded
+      for (const { reason } of outcome.refused) countReason(output.reasons, reason)
     })
   }
 
@@ -93,6 +96,7 @@ export function createLedger(): Ledger {
     outputs.forEach((output, i) => {
       const more = other.outputs[i]!
       for (const key of ['offered', 'objects', 'rows', 'refused', 'superseded'] as const) output[key] += more[key]
+      for (const [reason, times] of Object.entries(more.reasons)) countReason(output.reasons, reason, times)
     })
   }
 
@@ -123,8 +127,8 @@ export function createLedger(): Ledger {
   }
 }
 
-function countReason(reasons: Record<string, number>, reason: Reject['reason']): void {
+function countReason(reasons: Record<string, number>, reason: Reject['reason'], times = 1): void {
   const isKnown = Object.hasOwn(reasons, reason) || Object.keys(reasons).length < namedReasons
   const key = isKnown ? reason : otherReasons
-  reasons[key] = (Object.hasOwn(reasons, key) ? reasons[key]! : 0) + 1
+  reasons[key] = (Object.hasOwn(reasons, key) ? reasons[key]! : 0) + times
 }

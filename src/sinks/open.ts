@@ -7,7 +7,8 @@ import type { EncoderOptions, TableEncoder } from './table-sink.ts'
 /**
  * Opens an output and fails early where it can be seen that it will not work.
  *
- * @throws UsageError for a file that exists, a folder that is missing or closed; ServiceError for a full disk
+ * @throws UsageError for a file that exists, a folder that is missing or closed; ServiceError for a full disk, a database
+ * that cannot be used; ModelError for a database that holds another model's classes under this version
  */
 export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Sink> {
   switch (spec.kind) {
@@ -16,6 +17,10 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
     case 'stdout': {
       const { openStandardOutput } = await import('./standard-output.ts')
       return openTableSink(spec, context, () => Promise.resolve(openStandardOutput(process.stdout)))
+    }
+    case 'postgres': {
+      const { openPostgresSink } = await import('./postgres.ts')
+      return openPostgresSink(spec, context)
     }
     case 'terminal': {
       const { openTerminalSink } = await import('./terminal.ts')

@@ -2,6 +2,7 @@
 import type { ClassifiedBatch } from '../batch/classified-batch.ts'
 import type { InputSchema, Reject } from '../batch/feature-batch.ts'
 import type { Taxonomy } from '../batch/taxonomy.ts'
+import type { PostgresSinkSpec } from '../postgres/settings.ts'
 
 /** The file formats results are written in; `tsv` is csv with tabs. */
 export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
@@ -28,6 +29,7 @@ export type SinkSpec =
       readonly layout: Layout
     }
   | { readonly kind: 'terminal'; readonly address: '-' }
+  | PostgresSinkSpec
 
 /** What a sink must know before the first batch. */
 export interface SinkContext {
@@ -56,6 +58,8 @@ export interface Sink {
   readonly durable: 'on-write' | 'on-finish'
   /** true once the reader has gone away (a closed pipe, which is success): what is written after that is dropped */
   readonly isGone?: boolean
+  /** what whoever relies on the results should know of this output; for the receipt */
+  readonly notes?: readonly string[]
   write(batch: ClassifiedBatch): Promise<WriteOutcome>
   /** Completes what was written (footer, flush, fsync) without showing it yet. */
   finish(): Promise<void>

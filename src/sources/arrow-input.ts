@@ -4,7 +4,7 @@ import { arrowFileMessages } from '../formats/arrow-file.ts'
 import { arrowFileMagic, arrowStreamMessages } from '../formats/arrow-stream.ts'
 import { openByteInput } from './byte-input.ts'
 import { inspectFile, readEnds, unreadable, type InputFile } from './input-file.ts'
-import type { InputIdentity, Source, SourceSpec } from './source.ts'
+import type { FileSourceSpec, InputIdentity, Source } from './source.ts'
 
 /** An input whose messages can be read; again and again where `replayable`. */
 export interface ArrowInput {
@@ -20,7 +20,7 @@ export interface ArrowInput {
 }
 
 /** @throws DataError for a file that is not there or cannot be read */
-export async function openArrowInput(spec: SourceSpec): Promise<ArrowInput> {
+export async function openArrowInput(spec: FileSourceSpec): Promise<ArrowInput> {
   if (spec.kind === 'file') {
     const file = await inspectFile(spec.path, spec.address)
     const { head } = file.isRegular ? await readEnds(file, arrowFileMagic.length) : { head: Buffer.alloc(0) }

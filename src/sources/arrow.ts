@@ -17,7 +17,7 @@ import { deliverColumns } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
 import { createRestartable } from './restartable.ts'
 import { firstLine, shownText } from './shown-text.ts'
-import type { ReadOptions, Source, SourceSpec } from './source.ts'
+import type { FileSourceSpec, ReadOptions, Source } from './source.ts'
 
 /** Rows handed on at a time: a record batch may hold all rows of a file. */
 const rowsAChunk = 4096
@@ -38,7 +38,7 @@ interface Plan {
  *
  * @throws DataError for what is no Arrow, lacks columns, or has columns that hold no numbers
  */
-export async function openArrowSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
+export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openArrowInput(spec)
   const arrow = await loadArrow()
   const readers = createRestartable(() => openArrowReader(input.messages()), {

@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib'
 import { DataError, systemCode } from '../errors.ts'
 import { refuseForeignFormat, signatureLength } from './foreign-format.ts'
 import { inspectFile, unreadable } from './input-file.ts'
-import type { InputFormat, InputIdentity, Source, SourceSpec } from './source.ts'
+import type { FileSourceSpec, InputFormat, InputIdentity, Source } from './source.ts'
 
 /** Bytes to read; once, or again and again where `replayable`. */
 export interface ByteInput {
@@ -36,7 +36,7 @@ const formatNames: Readonly<Record<InputFormat, string>> = {
 const gzipped: ReadonlySet<InputFormat> = new Set<InputFormat>(['csv', 'tsv', 'ndjson'])
 
 /** @throws DataError for a file that is not there or cannot be read */
-export async function openByteInput(spec: SourceSpec): Promise<ByteInput> {
+export async function openByteInput(spec: FileSourceSpec): Promise<ByteInput> {
   const file = spec.kind === 'file' ? await inspectFile(spec.path, spec.address) : undefined
   const name = file?.name ?? 'stdin'
   let current: Readable | undefined

@@ -9,7 +9,7 @@ import { deliverRows } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
 import { shownText } from './shown-text.ts'
-import type { ReadOptions, Source, SourceSpec } from './source.ts'
+import type { FileSourceSpec, ReadOptions, Source } from './source.ts'
 
 const longestLine = 4 * 1024 * 1024
 
@@ -24,7 +24,7 @@ interface Header {
  *
  * @throws DataError for an absent header, a name that is there twice, or missing columns
  */
-export async function openCsvSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
+export async function openCsvSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
   const delimiter = spec.format === 'tsv' ? '\t' : ','
   let known: Header | undefined

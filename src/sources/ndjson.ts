@@ -8,7 +8,7 @@ import { deliverRows } from './deliver.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
 import { recordKeys, type RecordKeys } from './record-keys.ts'
 import { fitsOidType, schemaOfRecords, type SeenRecord } from './record-schema.ts'
-import type { ReadOptions, Source, SourceSpec } from './source.ts'
+import type { FileSourceSpec, ReadOptions, Source } from './source.ts'
 
 const longestLine = 16 * 1024 * 1024
 const peekedLines = 1000
@@ -25,7 +25,7 @@ interface Line {
  * Opens an NDJSON input, compressed or not. What its rows have is known from the first thousand only: a feature that a
  * row lacks is that row's reject.
  */
-export async function openNdjsonSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
+export async function openNdjsonSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
   const keys = recordKeys(options)
   const { peeked, rows, drop } = await rowsAfterPeek(() => linesWithNumbers(linesOf(input.chunks(), longestLine)), {

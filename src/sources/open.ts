@@ -8,6 +8,7 @@ import type { ReadOptions, Source, SourceSpec } from './source.ts'
  * @throws DataError for an input that cannot be read or lacks columns; UsageError for options that do not fit it
  */
 export async function openSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
+  if (spec.kind === 'postgres') return (await import('./postgres.ts')).openPostgresSource(spec, options)
   if (options.where !== undefined && spec.format !== 'parquet') {
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)
   }
@@ -30,7 +31,7 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
 
 /** Loads now what these inputs will need later. What cannot be loaded is said when the input is opened. */
 export async function loadLibrariesFor(specs: readonly SourceSpec[]): Promise<void> {
-  if (!specs.some(({ format }) => format === 'parquet')) return
+  if (!specs.some((spec) => spec.kind === 'file' && spec.format === 'parquet')) return
   const { leaseDuckDb } = await import('./duckdb.ts')
   const lease = await leaseDuckDb().catch(() => undefined)
   lease?.release()

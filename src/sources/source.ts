@@ -1,14 +1,18 @@
 // The contract of everything rows come from.
 import type { FeatureBatch, InputSchema, Reject } from '../batch/feature-batch.ts'
 import type { Preprocessing } from '../batch/preprocess.ts'
+import type { PostgresSourceSpec } from '../postgres/settings.ts'
 
 /** The file formats rows are read from; `tsv` is csv with tabs. */
 export type InputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow' | 'avro'
 
-/** Where rows come from. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
-export type SourceSpec =
+/** Rows in files and pipes. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
+export type FileSourceSpec =
   | { readonly kind: 'file'; readonly address: string; readonly path: string; readonly format: InputFormat }
   | { readonly kind: 'stdin'; readonly address: '-'; readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow' }
+
+/** Where rows come from. */
+export type SourceSpec = FileSourceSpec | PostgresSourceSpec
 
 /** How to read, whatever the format. */
 export interface ReadOptions {
@@ -65,6 +69,8 @@ export interface Source {
   readonly replayable: boolean
   /** how much of the input was read, 0 to 1, where that can be told (for progress, not for counting) */
   fractionRead?(): number
+  /** what was seen in the whole input that no reject tells; complete once the deliveries have ended */
+  notes?(): readonly string[]
   /**
    * Ends at the end of the data or soon after the signal. Rows keep the input's order; batches hold `batchSize` rows, the
    * last one fewer (rejected rows do not count). A batch may be empty when only rejects are left to report.

@@ -1,0 +1,163 @@
+// Values in Postgres' binary form: float64 and int64 arrive as they are, and nothing is parsed twice.
+
+/** Bytes that grow; numbers are big-endian. */
+export interface ByteWriter {
+  int16(value: number): void
+  int32(value: number): void
+  float64(value: number): void
+  int64(value: bigint): void
+  /** the length in bytes, then UTF-8 */
+  text(value: string): void
+  /** a length, then these bytes */
+  field(bytes: Buffer): void
+  /** what was written since the last call */
+  take(): Buffer
+  readonly length: number
+}
+
+/** @param expected about how many bytes will be written */
+export function createByteWriter(expected: number): ByteWriter {
+  let bytes = Buffer.allocUnsafe(Math.max(64, expected))
+  let at = 0
+
+  function reserve(more: number): void {
+    if (at + more <= bytes.length) return
+    const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, at + more))
+    bytes.copy(larger, 0, 0, at)
+    bytes = larger
+  }
+
+  return {
+    int16(value) {
+      reserve(2)
+      at = bytes.writeInt16BE(value, at)
+    },
+    int32(value) {
+      reserve(4)
+      at = bytes.writeInt32BE(value, at)
+    },
+    float64(value) {
+      reserve(8)
+      at = bytes.writeDoubleBE(value, at)
+    },
+    int64(value) {
+      reserve(8)
+      at = bytes.writeBigInt64BE(value, at)
+    },
+    text(value) {
+      // three bytes a UTF-16 unit is the most that UTF-8 needs
+      reserve(4 + value.length * 3)
+      const length = bytes.write(value, at + 4, 'utf8')
+      at = bytes.writeInt32BE(length, at) + length
+    },
+    field(value) {
+      reserve(4 + value.length)
+      at = bytes.writeInt32BE(value.length, at)
+      at += value.copy(bytes, at)
+    },
+    take() {
+      const taken = bytes.subarray(0, at)
+      bytes = Buffer.allocUnsafe(bytes.length)
+      at = 0
+      return taken
+    },
+    get length() {
+      return at
+    },
+  }
+}
+
+const copySignature = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
+const copyEnd = Buffer.from([0xff, 0xff])
+
+/**
+ * `COPY … FROM STDIN (FORMAT binary)` in pieces of about `pieceLength` bytes.
+ *
+ * @param writeRow writes the number of fields and each of them
+ */
+export function* copyPieces(
+  rowCount: number,
+  writeRow: (row: number, writer: ByteWriter) => void,
+  pieceLength = 1 << 18,
+): Generator<Buffer, void, undefined> {
+  yield copySignature
+  const writer = createByteWriter(pieceLength + 4096)
+  for (let row = 0; row < rowCount; row++) {
+    writeRow(row, writer)
+    if (writer.length >= pieceLength) yield writer.take()
+  }
+  if (writer.length > 0) yield writer.take()
+  yield copyEnd
+}
+
+// type OIDs of pg_type that never change
+const textType = 25
+const float64Type = 701
+const int32Type = 23
+const int64Type = 20
+
+/** `text[]` */
+export function textArray(values: readonly string[]): Buffer {
+  const writer = arrayWriter(values.length, textType, values.length * 24, false)
+  for (const value of values) writer.text(value)
+  return writer.take()
+}
+
+/** `float8[]` */
+export function float64Array(values: ArrayLike<number>): Buffer {
+  const writer = arrayWriter(values.length, float64Type, values.length * 12, false)
+  for (let i = 0; i < values.length; i++) {
+    writer.int32(8)
+    writer.float64(values[i]!)
+  }
+  return writer.take()
+}
+
+/** `int4[]` */
+export function int32Array(values: ArrayLike<number>): Buffer {
+  const writer = arrayWriter(values.length, int32Type, values.length * 8, false)
+  for (let i = 0; i < values.length; i++) {
+    writer.int32(4)
+    writer.int32(values[i]!)
+  }
+  return writer.take()
+}
+
+/** `int8[]` with nulls */
+export function int64Array(values: readonly (bigint | null)[]): Buffer {
+  const writer = arrayWriter(values.length, int64Type, values.length * 12, values.includes(null))
+  for (const value of values) {
+    writer.int32(value === null ? -1 : 8)
+    if (value !== null) writer.int64(value)
+  }
+  return writer.take()
+}
+
+function arrayWriter(length: number, elementType: number, bytes: number, hasNulls: boolean): ByteWriter {
+  const writer = createByteWriter(20 + bytes)
+  writer.int32(length === 0 ? 0 : 1)
+  writer.int32(hasNulls ? 1 : 0)
+  writer.int32(elementType)
+  if (length > 0) {
+    writer.int32(length)
+    writer.int32(1)
+  }
+  return writer
+}
+
+/** A list of texts as a literal of SQL, for statements that take no values (COPY). */
+export function textArrayLiteral(values: readonly string[]): string {
+  const items = values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')
+  return `${literal(`{${items}}`)}::text[]`
+}
+
+/** A text as a literal of SQL, whatever standard_conforming_strings says. */
+export function literal(text: string): string {
+  const doubled = text.replace(/'/g, "''")
+  return doubled.includes('\\') ? ` E'${doubled.replace(/\\/g, '\\\\')}'` : `'${doubled}'`
+}
+
+/** A name as SQL needs it. */
+export function identifier(name: string): string {
+  return `"${name.replace(/"/g, '""')}"`
+}

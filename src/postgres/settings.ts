@@ -1,0 +1,99 @@
+// What is needed to reach a Postgres server, and what may be asked of it.
+
+/** As libpq has them: how much TLS is wanted, and how much of it is checked. */
+export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
+
+/** See sslModes. */
+export type SslMode = (typeof sslModes)[number]
+
+/** How to reach a server, complete: nothing is looked up in the environment later on. */
+export interface ConnectionSettings {
+  /** a name, an address, or the folder of a socket (then it begins with `/`) */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** A function, so that settings can be printed, as JSON or otherwise, and never show it. */
+  readonly password: () => string | undefined
+  readonly ssl: {
+    readonly mode: SslMode
+    /** paths of PEM files */
+    readonly rootCertificate: string | undefined
+    readonly certificate: string | undefined
+    readonly key: string | undefined
+  }
+  /** milliseconds, 0 for none; undefined leaves each use its own default */
+  readonly statementTimeout: number | undefined
+  /** milliseconds */
+  readonly connectTimeout: number
+  readonly applicationName: string
+  /** as libpq's `options`; not understood by PgBouncer */
+  readonly options: string | undefined
+  /** milliseconds for which a lost connection is tried again */
+  readonly patience: number
+}
+
+/** What is read: the pipeline's long feature table, or any query with one row an object. */
+export type PostgresReading =
+  | {
+      readonly kind: 'table'
+      /** as it is written in SQL, with or without its schema */
+      readonly table: string
+      /** the feature version; undefined if the table has only one */
+      readonly version: string | undefined
+      /** a file with one oid a line: only those objects, in its order */
+      readonly oidsFile: string | undefined
+    }
+  | { readonly kind: 'query'; readonly sql: string }
+
+/** What happens to an object that has no row in the table `object`. */
+export type MissingObject = 'wait' | 'reject' | 'fail'
+
+/** A row of the table `step`: which program wrote here. */
+export interface StepRow {
+  readonly stepId: string
+  readonly name: string
+  readonly version: string
+  readonly comments: string
+}
+
+/** A database that results go to. */
+export interface PostgresSinkSpec {
+  readonly kind: 'postgres'
+  /** without any password: it may be shown */
+  readonly address: string
+  readonly connection: ConnectionSettings
+  readonly missingObject: MissingObject
+  /** milliseconds that `wait` waits for the rows of a batch; 4 seconds if undefined */
+  readonly objectWait?: number | undefined
+  /** written if there is none with its id */
+  readonly step?: StepRow | undefined
+  /** connections that share the objects of a batch, each with a transaction of its own; 1 if undefined */
+  readonly connections?: number | undefined
+}
+
+/** A database that rows come from. */
+export interface PostgresSourceSpec {
+  readonly kind: 'postgres'
+  /** without any password: it may be shown */
+  readonly address: string
+  readonly connection: ConnectionSettings
+  readonly reading: PostgresReading
+}
+
+/** The server and the database as messages name them, without any password. */
+export function serverName({ host, port, user, database }: ConnectionSettings): string {
+  const place = host.startsWith('/') ? '' : `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const socket = host.startsWith('/') ? `?host=${host}&port=${port}` : ''
+  return `postgres://${encodeURIComponent(user)}@${place}/${encodeURIComponent(database)}${socket}`
+}
+
+/** The variables that the original names its row of `step` by, with its defaults. */
+export function stepFromEnvironment(env: Readonly<Record<string, string | undefined>>): StepRow {
+  return {
+    stepId: env['STEP_ID'] || 'lc_classification',
+    name: env['STEP_NAME'] || 'late classification',
+    version: env['STEP_VERSION'] || 'dev',
+    comments: env['STEP_COMMENTS'] ?? '',
+  }
+}

@@ -1,0 +1,120 @@
+// Postgres: the Probability, Taxonomy and Step tables of the survey's pipeline.
+import type { ClassifiedBatch } from '../batch/classified-batch.ts'
+import type { Reject } from '../batch/feature-batch.ts'
+import { ensureStep, ensureTaxonomy, inspectForWriting } from '../postgres/open-tables.ts'
+import { createSession, type Session } from '../postgres/session.ts'
+import { serverName, type PostgresSinkSpec } from '../postgres/settings.ts'
+import { transaction } from '../postgres/transaction.ts'
+import { createMissingObjects } from './postgres-objects.ts'
+import { pickObjects, placesOf, selectRows, type WantedRows } from './postgres-rows.ts'
+import { writeObjects, type WriteContext } from './postgres-write.ts'
+import type { Sink, SinkContext, WriteOutcome } from './sink.ts'
+
+/** milliseconds for one statement: a table that somebody has locked must not stop us for ever */
+const usualStatementTimeout = 300_000
+const usualObjectWait = 4000
+
+/** A sink that always has its say on the whole run. */
+export interface PostgresSink extends Sink {
+  readonly notes: readonly string[]
+}
+
+/**
+ * Opens a database: looks at its tables, writes the taxonomy and the step if they are absent.
+ *
+ * @throws ServiceError without a connection, table or privilege; ModelError if the taxonomy is another model's
+ */
+export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkContext): Promise<PostgresSink> {
+  const statementTimeout = spec.connection.statementTimeout ?? usualStatementTimeout
+  const settings = { ...spec.connection, statementTimeout }
+  const sessions = Array.from({ length: spec.connections ?? 1 }, () => createSession(settings))
+  const closeAll = async (): Promise<void> => void (await Promise.all(sessions.map((session) => session.close())))
+  try {
+    const { tables, notes } = await prepare(sessions[0]!, spec, context, statementTimeout)
+    const { classifierVersion } = context
+    const writing = { tables, classifierVersion, run: new Date().toISOString(), statementTimeout }
+    const places = placesOf(context.taxonomy)
+    return {
+      address: spec.address,
+      durable: 'on-write',
+      notes,
+      write: (batch) => writeBatch(batch, { spec, sessions, places, writing }),
+      finish: () => Promise.resolve(),
+      publish: () => Promise.resolve(),
+      close: closeAll,
+    }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function prepare(
+  session: Session,
+  spec: PostgresSinkSpec,
+  { taxonomy, classifierVersion }: SinkContext,
+  statementTimeout: number,
+): Promise<{ tables: WriteContext['tables']; notes: string[] }> {
+  return session.run((connection) =>
+    transaction(connection, { access: 'read write', isolation: 'read committed', statementTimeout }, async () => {
+      const tables = await inspectForWriting(connection, spec.step !== undefined)
+      await ensureTaxonomy(connection, taxonomy, classifierVersion)
+      const stepNote = spec.step && (await ensureStep(connection, spec.step))
+      const server = serverName(session.settings)
+      const notes = tables.hasHistory
+        ? []
+        : [
+            `${server} has no history table: an older alert that is replayed replaces a newer classification (lcclf db upgrade adds it)`,
+          ]
+      if (stepNote !== undefined) notes.push(`${server}: ${stepNote}`)
+      return { tables, notes }
+    }),
+  )
+}
+
+interface BatchWriting {
+  readonly spec: PostgresSinkSpec
+  readonly sessions: readonly Session[]
+  readonly places: ReturnType<typeof placesOf>
+  readonly writing: WriteContext
+}
+
+async function writeBatch(
+  batch: ClassifiedBatch,
+  { spec, sessions, places, writing }: BatchWriting,
+): Promise<WriteOutcome> {
+  const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
+  const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
+  const shares = sharesOf(wanted, sessions.length)
+  // all of them end before an error is told: none may go on behind our back
+  const results = await Promise.allSettled(
+    shares.map((share, i) => writeObjects(sessions[i]!, share, missing, writing)),
+  )
+  let objects = 0
+  let older = 0
+  for (const result of results) {
+    if (result.status === 'rejected') throw result.reason
+    objects += result.value.objects
+    older += result.value.superseded
+  }
+  const withoutObject = [...missing.refused].map((oid): Reject => ({
+    oid,
+    where: spec.address,
+    reason: `no row in table ${writing.tables.objectTable ?? 'object'}`,
+  }))
+  return {
+    objects,
+    rows: objects * places.length,
+    refused: [...refused, ...withoutObject],
+    superseded: superseded + older,
+  }
+}
+
+/** Neighbouring objects to one connection; each object is in one share, and so in one transaction. */
+function sharesOf(wanted: WantedRows, count: number): readonly WantedRows[] {
+  const objects = [...wanted.oids.keys()]
+  const size = Math.ceil(objects.length / count)
+  return Array.from({ length: count }, (_, i) => objects.slice(i * size, (i + 1) * size))
+    .filter((share) => share.length > 0)
+    .map((share) => pickObjects(wanted, share))
+}

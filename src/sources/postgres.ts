@@ -1,0 +1,126 @@
+// Postgres as a source: the pipeline's long feature table, or a query with one row an object.
+import { createBatchAssembler } from '../batch/batch-assembler.ts'
+import type { InputSchema } from '../batch/feature-batch.ts'
+import { UsageError } from '../errors.ts'
+import type { Connection } from '../postgres/connection.ts'
+import { postgresFailure } from '../postgres/failure.ts'
+import { createSession } from '../postgres/session.ts'
+import type { PostgresSourceSpec } from '../postgres/settings.ts'
+import { begin, rollback } from '../postgres/transaction.ts'
+import { deliverRows } from './deliver.ts'
+import { openFeatureTable } from './postgres-features.ts'
+import { openWideQuery } from './postgres-query.ts'
+import type { ReadOptions, Source } from './source.ts'
+
+/** One object as a reader found it. */
+export interface ObjectRow {
+  readonly oid: string | undefined
+  readonly candid: unknown
+  readonly where: string
+  /** a float64 a feature, NaN for null */
+  readonly values: Float64Array
+  /** why it cannot be classified */
+  readonly problem?: { readonly reason: string; readonly value?: string } | undefined
+}
+
+/** What both forms have in common: what is known before the first row, and the rows. */
+export interface PostgresReader {
+  readonly schema: InputSchema
+  /** the objects, some at a time, in the order of the table or the query */
+  objects(): AsyncIterable<ObjectRow[]>
+  /** what was seen on the way that no reject tells */
+  notes(): readonly string[]
+}
+
+/** A source that always has its say on the whole input. */
+export interface PostgresSource extends Source {
+  notes(): readonly string[]
+}
+
+/**
+ * Opens a transaction whose snapshot all rows are of. It is read-only, and rolled back in the end.
+ *
+ * @throws DataError for a table or query that lacks columns; UsageError for a query that is none; ServiceError
+ */
+export async function openPostgresSource(spec: PostgresSourceSpec, options: ReadOptions): Promise<PostgresSource> {
+  const { reading } = spec
+  if (options.where !== undefined && reading.kind === 'table') {
+    throw new UsageError(`${spec.address}: --where works with ?query= only`)
+  }
+  const settings = { ...spec.connection, statementTimeout: spec.connection.statementTimeout ?? 0 }
+  const session = createSession(settings)
+  try {
+    const opened = await session.run(async (connection) => {
+      await begin(connection, {
+        access: 'read only',
+        isolation: 'repeatable read',
+        statementTimeout: settings.statementTimeout,
+      })
+      try {
+        const reader =
+          reading.kind === 'table'
+            ? await openFeatureTable(connection, reading, options)
+            : await openWideQuery(connection, reading.sql, options)
+        return { connection, reader }
+      } catch (error) {
+        await rollback(connection)
+        throw error
+      }
+    })
+    return createSource(spec, options, opened)
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+function createSource(
+  spec: PostgresSourceSpec,
+  options: ReadOptions,
+  { connection, reader }: { connection: Connection; reader: PostgresReader },
+): PostgresSource {
+  return {
+    identity: { address: spec.address },
+    schema: reader.schema,
+    // a limit may break off in the middle, and with the connection the snapshot is gone
+    replayable: options.allowance.remaining === Infinity,
+    notes: () => reader.notes(),
+    async *deliveries(signal) {
+      const assembler = createBatchAssembler({ ...options, ...reader.schema })
+      const stop = (): void => connection.destroy()
+      signal.addEventListener('abort', stop)
+      try {
+        yield* deliverRows(
+          untilAborted(reader.objects(), connection, signal),
+          assembler,
+          ({ oid, candid, where, values, problem }) => {
+            if (!assembler.admit(oid)) return
+            if (problem) assembler.reject(oid, { where, ...problem })
+            else assembler.accept({ oid, candid, where }, values)
+          },
+          signal,
+        )
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    },
+    async close() {
+      if (!connection.isBroken) await rollback(connection)
+      await connection.close()
+    },
+  }
+}
+
+async function* untilAborted(
+  objects: AsyncIterable<ObjectRow[]>,
+  { settings }: Connection,
+  signal: AbortSignal,
+): AsyncGenerator<ObjectRow[], void, undefined> {
+  if (signal.aborted) return
+  try {
+    yield* objects
+  } catch (error) {
+    // the connection was ended on purpose
+    if (!signal.aborted) throw postgresFailure(error, settings)
+  }
+}

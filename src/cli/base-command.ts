@@ -11,6 +11,14 @@ interface Outcome {
 
 /** Every command of lcclf extends this and throws the classes of errors.ts. */
 export abstract class BaseCommand extends Command {
+  /** A reader that has seen enough (`| head`) is success, for every command. */
+  protected override init(): Promise<void> {
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+    return super.init()
+  }
+
   /** oclif would exit 1 with --json whatever the error says, so the end of a failed run is decided here. */
   protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<void> {
     const outcome = outcomeOf(error)

@@ -31,6 +31,7 @@ export async function classifyOneInput(input: Input, state: RunState): Promise<v
     }
     const rows = counts.openInput(source.identity)
     await moveRows({ source, own, counts, rows }, state)
+    for (const note of source.notes?.() ?? []) state.context.notes.add(note)
     if (state.interrupts.signal.aborted) return
     await publishOwn(own, counts, state)
     ledger.absorb(counts)

@@ -5,7 +5,7 @@ import { loadLibrariesFor } from '../sources/open.ts'
 import { describeRun } from './describe-run.ts'
 import { expandInputs } from './inputs.ts'
 import { watchInterrupts, type InterruptWatch } from './interrupt.ts'
-import { cacheFolder, findModel, sampleModel } from './model-reference.ts'
+import { cacheFolder, findModel, newestModel, sampleModel } from './model-reference.ts'
 import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
 import { openProgress } from './progress.ts'
 import { runClassify } from './run-classify.ts'
@@ -17,7 +17,7 @@ import { summaryOf } from './summary.ts'
  * with --json, one object.
  */
 export async function classify(flags: ClassifyFlags): Promise<number> {
-  const plan = planClassify(flags, process.stdout.isTTY)
+  const plan = planClassify(flags, process.stdout.isTTY, process.env)
   const interrupts = watchInterrupts()
   try {
     return await classifyPlan(plan, interrupts)
@@ -28,7 +28,11 @@ export async function classify(flags: ClassifyFlags): Promise<number> {
 
 async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Promise<number> {
   const folders = plan.folders.map((output) => output.folder)
-  const all = await expandInputs(plan.inputs, plan.fromFormat, folders)
+  const all = await expandInputs(plan.inputs, {
+    fromFormat: plan.fromFormat,
+    outputFolders: folders,
+    environment: process.env,
+  })
   const classifier = await openModel(plan, () => loadLibrariesFor(all.map(({ spec }) => spec)))
   try {
     const selection = selectInputs(plan, all, classifier.identity.sha256)
@@ -40,17 +44,24 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
 }
 
 async function openModel(plan: ClassifyPlan, meanwhile: () => Promise<void>): Promise<Classifier> {
-  if (plan.model === undefined && !plan.isQuiet) {
-    say(
-      'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
-    )
-  }
-  return openClassifier(plan.model === undefined ? sampleModel : findModel(plan.model), {
+  return openClassifier(modelFolder(plan), {
     engine: plan.engine,
     threads: plan.threads,
     cacheFolder: cacheFolder(),
     meanwhile,
   })
+}
+
+/** Tables that others read never get the sample model's answers. */
+function modelFolder(plan: ClassifyPlan): string {
+  if (plan.model !== undefined) return findModel(plan.model)
+  if (plan.shared.some(({ kind }) => kind === 'postgres')) return newestModel()
+  if (!plan.isQuiet) {
+    say(
+      'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
+    )
+  }
+  return sampleModel
 }
 
 interface PreparedRun {

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Classifier } from '../classifier/classifier.ts'
 import { UsageError } from '../errors.ts'
+import type { SinkSpec } from '../sinks/sink.ts'
 import { redacted } from './address.ts'
 import { createInputOpener } from './open-inputs.ts'
 import { fileInFolder, type ClassifyPlan } from './plan.ts'
@@ -10,7 +11,7 @@ import type { Selection } from './select-inputs.ts'
 
 /** Prints the plan, as text or with --json as one object, and answers the exit code. */
 export async function describeRun(plan: ClassifyPlan, selection: Selection, classifier: Classifier): Promise<number> {
-  checkOutputs(plan)
+  await checkOutputs(plan)
   const opener = createInputOpener(plan, classifier)
   const inputs: { address: string; size: number | null; candid: boolean; result: string | null }[] = []
   for (const input of selection.inputs) {
@@ -69,8 +70,9 @@ function textOf(
   return `${lines.join('\n')}\n`
 }
 
-function checkOutputs(plan: ClassifyPlan): void {
+async function checkOutputs(plan: ClassifyPlan): Promise<void> {
   for (const spec of plan.shared) {
+    if (spec.kind === 'postgres') await checkDatabase(spec)
     if (spec.kind !== 'file') continue
     const folder = dirname(spec.path)
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -80,4 +82,11 @@ function checkOutputs(plan: ClassifyPlan): void {
       throw new UsageError(`${spec.path} exists already`, { hint: 'Use --overwrite to replace it.' })
     }
   }
+}
+
+/** Can these tables be reached and written? Looks only. */
+async function checkDatabase({ connection }: Extract<SinkSpec, { kind: 'postgres' }>): Promise<void> {
+  const { inspectForWriting } = await import('../postgres/open-tables.ts')
+  const { withDatabase } = await import('../postgres/session.ts')
+  await withDatabase(connection, (database) => inspectForWriting(database, true))
 }

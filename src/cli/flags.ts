@@ -1,4 +1,5 @@
 // Flags shared by commands. Values are checked here, pairs of flags in the plan.
+import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
 
@@ -68,7 +69,7 @@ export const inputFlags = {
     helpValue: 'SQL',
     helpGroup: inputGroup,
     description:
-      "only rows of Parquet files for which this is true; it is your own SQL, run as it stands by DuckDB, which can read that file and nothing else. Sees the file's own column names",
+      "only rows for which this is true, of Parquet files (SQL run as it stands by DuckDB, which can read that file and nothing else) and of a Postgres query. Sees the input's own column names",
   }),
   limit: Flags.integer({ min: 0, helpValue: 'N', helpGroup: inputGroup, description: 'read at most N rows in all' }),
   shard: Flags.custom({ parse: (text) => Promise.resolve(shardOf(text)) })({
@@ -92,7 +93,7 @@ export const outputFlags = {
     multipleNonGreedy: true,
     helpValue: 'ADDRESS',
     helpGroup: outputGroup,
-    description: 'file, folder/ or - (repeatable: each gets every row; default -)',
+    description: 'file, folder/, postgres://… or - (repeatable: each gets every row; default -)',
   }),
   'to-format': Flags.option({
     options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow'] as const,
@@ -116,6 +117,12 @@ export const outputFlags = {
     helpGroup: outputGroup,
     description: 'exit 3 if more rows are rejected (default: only if all are)',
   }),
+  'missing-object': Flags.option({
+    options: ['wait', 'reject', 'fail'] as const,
+    helpGroup: outputGroup,
+    description:
+      'an object without a row in the table object: wait some seconds and then reject it (default), reject it, or end the run',
+  })(),
   receipt: Flags.string({
     helpValue: 'FILE.json',
     helpGroup: outputGroup,
@@ -160,4 +167,19 @@ export const runFlags = {
     description: 'no progress bar on a terminal, no line every ten seconds elsewhere',
   }),
   json: Flags.boolean({ helpGroup: runGroup, description: 'print the receipt as one JSON object on stdout' }),
+}
+
+/** Which database. */
+export const databaseArgument = {
+  address: Args.string({
+    name: 'ADDRESS',
+    default: 'postgres://',
+    description: 'postgres://user@host:5432/database; postgres:// alone stands for the DB_* or PG* variables',
+  }),
+}
+
+/** How a database's tables are managed. */
+export const databaseFlags = {
+  'dry-run': Flags.boolean({ description: 'print the SQL, do nothing' }),
+  json: Flags.boolean({ description: 'print one JSON object on stdout' }),
 }

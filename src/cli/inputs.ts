@@ -2,6 +2,7 @@
 import { realpathSync, statSync, type Stats } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { DataError, systemCode, UsageError } from '../errors.ts'
+import { isPostgresAddress, parsePostgresAddress } from '../postgres/address.ts'
 import type { InputFormat, SourceSpec } from '../sources/source.ts'
 import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
 
@@ -14,6 +15,15 @@ export interface Input {
   readonly relativePath: string
 }
 
+/** What decides about the inputs besides their names. */
+export interface InputOptions {
+  readonly fromFormat: InputFormat | undefined
+  /** folders that receive results: never read as inputs, so that a second run does not eat the first */
+  readonly outputFolders: readonly string[]
+  /** where passwords and what a database's address leaves out are found */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
 interface Candidate {
   readonly path: string
   readonly root: string
@@ -24,13 +34,11 @@ interface Candidate {
  * Writes out the inputs named on the command line, in their order, folders and globs sorted by path. A file that is named
  * twice is read once.
  *
- * @param outputFolders folders that receive results: never read as inputs, so that a second run does not eat the first
  * @throws DataError for a file that is not there, UsageError for a name that says no format
  */
 export async function expandInputs(
   addresses: readonly string[],
-  fromFormat: InputFormat | undefined,
-  outputFolders: readonly string[],
+  { fromFormat, outputFolders, environment }: InputOptions,
 ): Promise<Input[]> {
   const inputs: Input[] = []
   const seen = new Set<string>()
@@ -38,6 +46,11 @@ export async function expandInputs(
     if (address === '-') {
       if (!seen.has('-')) inputs.push(stdinInput(fromFormat))
       seen.add('-')
+      continue
+    }
+    if (isPostgresAddress(address)) {
+      if (!seen.has(address)) inputs.push(postgresInput(address, environment))
+      seen.add(address)
       continue
     }
     for (const candidate of await candidatesOf(filePathOf(address, 'input'), outputFolders)) {
@@ -55,6 +68,16 @@ function stdinInput(format: InputFormat | undefined): Input {
     throw new UsageError('reading from stdin needs --from-format csv, tsv, ndjson or arrow')
   }
   return { spec: { kind: 'stdin', address: '-', format }, relativeName: 'stdin', relativePath: 'stdin' }
+}
+
+function postgresInput(address: string, environment: InputOptions['environment']): Input {
+  const { address: shown, connection, reading } = parsePostgresAddress(address, environment, 'input')
+  const name = reading?.kind === 'table' ? reading.table : 'query'
+  return {
+    spec: { kind: 'postgres', address: shown, connection, reading: reading! },
+    relativeName: name,
+    relativePath: name,
+  }
 }
 
 async function candidatesOf(path: string, outputFolders: readonly string[]): Promise<Candidate[]> {

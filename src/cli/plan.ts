@@ -5,6 +5,8 @@ import type { EngineName } from '../classifier/open.ts'
 import { UsageError } from '../errors.ts'
 import type { Layout, OutputFormat, SinkSpec } from '../sinks/sink.ts'
 import type { InputFormat } from '../sources/source.ts'
+import { isPostgresAddress, parsePostgresAddress } from '../postgres/address.ts'
+import { stepFromEnvironment, type MissingObject } from '../postgres/settings.ts'
 import { filePathOf, knownSuffixes, outputFormatOf } from './address.ts'
 import type { RejectionBound } from './flags.ts'
 
@@ -28,6 +30,7 @@ export interface ClassifyFlags {
   readonly batchSize: number
   readonly rejects?: string | undefined
   readonly maxRejected?: RejectionBound | undefined
+  readonly missingObject?: MissingObject | undefined
   readonly receipt?: string | undefined
   readonly resume: boolean
   readonly overwrite: boolean
@@ -51,6 +54,8 @@ export type ResultOptions = Readonly<
   Record<string, string | number | boolean | Readonly<Record<string, string>> | null>
 >
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** A classify run. */
 export interface ClassifyPlan extends ClassifyFlags {
   /** outputs of the whole run */
@@ -65,14 +70,16 @@ export interface ClassifyPlan extends ClassifyFlags {
  * Checks the pairs of flags and decides formats and layouts.
  *
  * @param isTerminal whether stdout is a terminal: without `--to` it then gets a summary instead of rows
+ * @param environment where passwords and what an address leaves out are found
  * @throws UsageError for an impossible pair
  */
-export function planClassify(flags: ClassifyFlags, isTerminal: boolean): ClassifyPlan {
+export function planClassify(flags: ClassifyFlags, isTerminal: boolean, environment: Environment): ClassifyPlan {
   const addresses = flags.to && flags.to.length > 0 ? flags.to : ['-']
   const shared: SinkSpec[] = []
   const folders: FolderOutput[] = []
   for (const address of new Set(addresses)) {
     if (address === '-') shared.push(stdoutSpec(flags, isTerminal && flags.to === undefined))
+    else if (isPostgresAddress(address)) shared.push(postgresSpec(address, flags, environment))
     else if (isFolder(filePathOf(address, 'output'))) folders.push(folderOutput(address, flags))
     else shared.push(fileSpec(address, flags))
   }
@@ -83,6 +90,18 @@ export function planClassify(flags: ClassifyFlags, isTerminal: boolean): Classif
   refuseImpossiblePairs(flags, shared, folders)
   const renames = new Map(flags.rename.map(({ from, to }) => [from, to]))
   return { ...flags, shared, folders, renames, options: resultOptions(flags, renames) }
+}
+
+function postgresSpec(address: string, { missingObject }: ClassifyFlags, environment: Environment): SinkSpec {
+  const { address: shown, connection, connections } = parsePostgresAddress(address, environment, 'output')
+  return {
+    kind: 'postgres',
+    address: shown,
+    connection,
+    connections,
+    missingObject: missingObject ?? 'wait',
+    step: stepFromEnvironment(environment),
+  }
 }
 
 function stdoutSpec(flags: ClassifyFlags, isSummary: boolean): SinkSpec {
@@ -156,7 +175,7 @@ function refuseImpossiblePairs(
   shared: readonly SinkSpec[],
   folders: readonly FolderOutput[],
 ): void {
-  const usesStdout = shared.some((spec) => spec.kind !== 'file')
+  const usesStdout = shared.some(({ kind }) => kind === 'stdout' || kind === 'terminal')
   if (flags.json && usesStdout && !flags.isDryRun) {
     throw new UsageError('--json and results on stdout cannot share stdout', { hint: 'Name a file with --to.' })
   }
@@ -164,6 +183,11 @@ function refuseImpossiblePairs(
   if (flags.resume && (folders.length === 0 || single)) {
     throw new UsageError('--resume needs a folder as its only kind of output', {
       hint: 'Only whole files can be passed over: use --to FOLDER/ with one result for each input.',
+    })
+  }
+  if (flags.missingObject !== undefined && !shared.some(({ kind }) => kind === 'postgres')) {
+    throw new UsageError('--missing-object is for results that go to Postgres', {
+      hint: 'Use it with --to postgres://…, whose table object may lack an oid.',
     })
   }
   if (flags.inputs.length === 0) {

@@ -18,6 +18,8 @@ export interface Receipt {
   readonly options: ResultOptions
   readonly inputs: readonly InputCounts[]
   readonly outputs: readonly Omit<OutputCounts, 'offered'>[]
+  /** what whoever relies on the results should know */
+  readonly notes: readonly string[]
   readonly balanced: boolean
   readonly exitCode: number
 }
@@ -28,6 +30,8 @@ export interface ReceiptContext {
   readonly startedAt: Date
   readonly model: ModelIdentity
   readonly options: ResultOptions
+  /** what sources and sinks have to say; grows during the run */
+  readonly notes: Set<string>
 }
 
 /** Makes the receipt of what the ledger holds. */
@@ -41,9 +45,10 @@ export function receiptOf(context: ReceiptContext, ledger: Ledger, exitCode: num
     model: { name, version, sha256 },
     options: context.options,
     inputs: ledger.inputs.map((input) => ({ ...input, address: redacted(input.address) })),
-    outputs: ledger.outputs.map(({ address, objects, rows, refused, superseded }) => {
-      return { address: redacted(address), objects, rows, refused, superseded }
+    outputs: ledger.outputs.map(({ address, objects, rows, refused, superseded, reasons }) => {
+      return { address: redacted(address), objects, rows, refused, superseded, reasons }
     }),
+    notes: [...context.notes],
     balanced: ledger.isBalanced,
     exitCode,
   }

@@ -42,14 +42,24 @@ export interface RunState extends ClassifyRun {
  */
 export async function runClassify(run: ClassifyRun): Promise<Receipt> {
   const { plan, classifier } = run
-  const context = { command: 'classify', startedAt: new Date(), model: classifier.identity, options: plan.options }
+  const context: ReceiptContext = {
+    command: 'classify',
+    startedAt: new Date(),
+    model: classifier.identity,
+    options: plan.options,
+    notes: new Set(),
+  }
   const opener = createInputOpener(plan, classifier)
   const shared: Sink[] = []
   let rejects: RejectsLog | undefined
   try {
     if (plan.shared.length > 0) {
       const schema = await opener.commonSchema(run.inputs)
-      for (const spec of plan.shared) shared.push(await openSinkFor(spec, schema, classifier))
+      for (const spec of plan.shared) {
+        const sink = await openSinkFor(spec, schema, classifier)
+        shared.push(sink)
+        for (const note of sink.notes ?? []) context.notes.add(note)
+      }
     }
     if (plan.rejects !== undefined) rejects = openRejectsLog(plan.rejects, rejectsMode(plan))
     const ledger = createLedger()

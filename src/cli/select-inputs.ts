@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { UsageError } from '../errors.ts'
+import type { SourceSpec } from '../sources/source.ts'
+import { redacted } from './address.ts'
 import type { Input } from './inputs.ts'
 import { fileInFolder, refuseSharedNames, type ClassifyPlan } from './plan.ts'
 import { reasonToClassify } from './resume.ts'
@@ -50,12 +52,18 @@ function whyAgain(plan: ClassifyPlan, input: Input, modelSha256: string): string
 
 function refuseWhere(plan: ClassifyPlan, inputs: readonly Input[]): void {
   if (plan.where === undefined) return
-  const other = inputs.find(({ spec }) => spec.format !== 'parquet')
+  const other = inputs.find(({ spec }) => !hasSql(spec))
   if (other) {
-    throw new UsageError(`--where works on Parquet only, and ${other.spec.address} is ${other.spec.format}`, {
-      hint: 'Filter the file before, or convert it to Parquet.',
-    })
+    const what = other.spec.kind === 'postgres' ? 'a long table' : other.spec.format
+    throw new UsageError(
+      `--where works on Parquet and on a Postgres query only, and ${redacted(other.spec.address)} is ${what}`,
+      { hint: 'Filter the input before, convert it to Parquet, or use ?query=.' },
+    )
   }
+}
+
+function hasSql(spec: SourceSpec): boolean {
+  return spec.kind === 'postgres' ? spec.reading.kind === 'query' : spec.format === 'parquet'
 }
 
 function refuseExisting(plan: ClassifyPlan, inputs: readonly Input[]): void {

@@ -19,20 +19,29 @@ export function summaryOf(receipt: Receipt, seconds: number, plan: Pick<Classify
   const rate = number(Math.round(sum('classified') / Math.max(seconds, 1e-3)))
   const lines = [`${counts.join(', ')} in ${seconds.toFixed(1)} s (${rate} objects/s)`]
   for (const output of receipt.outputs) {
-    if (output.address !== '-')
-      lines.push(`${output.address}: ${number(output.objects)} objects, ${number(output.rows)} rows`)
+    if (output.address !== '-') lines.push(outputLine(output))
   }
-  if (rejected > 0) lines.push(...rejectionLines(receipt, plan.rejects))
+  const refused = receipt.outputs.reduce((total, output) => total + output.refused, 0)
+  if (rejected + refused > 0) lines.push(...rejectionLines(receipt, plan.rejects))
+  lines.push(...receipt.notes)
   const failed = receipt.inputs.filter((input) => input.error !== undefined).length
   if (failed > 0) lines.push(`${number(failed)} inputs could not be read; the others are done`)
   if (!receipt.balanced) lines.push('The receipt does not add up: rows were lost or counted twice. Please report this.')
   return lines
 }
 
+function outputLine({ address, objects, rows, refused, superseded }: Receipt['outputs'][number]): string {
+  const more = [
+    ...(superseded > 0 ? [`${number(superseded)} superseded by newer alerts`] : []),
+    ...(refused > 0 ? [`${number(refused)} refused`] : []),
+  ]
+  return [`${address}: ${number(objects)} objects, ${number(rows)} rows`, ...more].join(', ')
+}
+
 function rejectionLines(receipt: Receipt, rejects: string | undefined): string[] {
   const reasons = new Map<string, number>()
-  for (const input of receipt.inputs) {
-    for (const [reason, count] of Object.entries(input.reasons)) reasons.set(reason, (reasons.get(reason) ?? 0) + count)
+  for (const part of [...receipt.inputs, ...receipt.outputs]) {
+    for (const [reason, count] of Object.entries(part.reasons)) reasons.set(reason, (reasons.get(reason) ?? 0) + count)
   }
   const sorted = [...reasons].sort(([, a], [, b]) => b - a)
   const lines = sorted.slice(0, shownReasons).map(([reason, count]) => `  ${number(count)} × ${reason}`)

@@ -11,7 +11,8 @@ export default class Classify extends BaseCommand {
 probabilities of every class. Nothing is lost silently: every row that is read is classified, rejected with a reason, or
 counted as a duplicate, and the receipt adds up.
 
-INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob' or - for stdin.`
+INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob', - for stdin,
+postgres://…?table=feature (the long table of features, &version= and &oids=FILE choose) or postgres://…?query=SELECT…`
 
   static override examples = [
     { description: 'Look at the classes of a night', command: '<%= config.bin %> classify night.parquet' },
@@ -25,13 +26,19 @@ INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as 
       command: '<%= config.bin %> classify nights/ --to classified/ --resume',
     },
     {
+      description:
+        "From the pipeline's feature table into its probability table (password: DB_PASSWORD, PGPASSWORD, ~/.pgpass)",
+      command:
+        '<%= config.bin %> classify "postgres://reader@db/alerts?table=feature&version=1.1.6" --to postgres://writer@db/alerts',
+    },
+    {
       description: 'In a pipe',
       command: 'zcat features.csv.gz | <%= config.bin %> classify - --from-format csv --to - > classes.csv',
     },
   ]
 
   static override args = {
-    input: Args.string({ name: 'INPUT', description: 'files, folders, globs, or -', multiple: true }),
+    input: Args.string({ name: 'INPUT', description: 'files, folders, globs, postgres://…, or -', multiple: true }),
   }
 
   static override flags = { ...modelFlag, ...inputFlags, ...outputFlags, ...runFlags }
@@ -57,6 +64,7 @@ INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as 
       batchSize: flags['batch-size'],
       rejects: flags.rejects,
       maxRejected: flags['max-rejected'],
+      missingObject: flags['missing-object'],
       receipt: flags.receipt,
       resume: flags.resume,
       overwrite: flags.overwrite,

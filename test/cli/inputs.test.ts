@@ -14,9 +14,11 @@ function touch(...names: string[]): void {
   }
 }
 
+const options = (outputFolders: string[] = []) => ({ fromFormat: undefined, outputFolders, environment: {} })
+
 async function names(addresses: string[], outputs: string[] = []): Promise<string[]> {
   const at = (address: string) => (address === '-' ? address : join(root, address))
-  return (await expandInputs(addresses.map(at), undefined, outputs.map(at))).map(({ relativePath }) => relativePath)
+  return (await expandInputs(addresses.map(at), options(outputs.map(at)))).map(({ relativePath }) => relativePath)
 }
 
 beforeEach(() => {
@@ -40,12 +42,12 @@ describe('expandInputs', () => {
 
   it('names results below the input root, without the suffix', async () => {
     touch('n/sub/c.csv.gz')
-    const [input] = await expandInputs([join(root, 'n')], undefined, [])
+    const [input] = await expandInputs([join(root, 'n')], options())
     expect(input).toMatchObject({
       relativeName: 'sub/c',
       spec: { format: 'csv', address: join(root, 'n/sub/c.csv.gz') },
     })
-    const [globbed] = await expandInputs([join(root, 'n/**/*.gz')], undefined, [])
+    const [globbed] = await expandInputs([join(root, 'n/**/*.gz')], options())
     expect(globbed!.relativeName).toBe('sub/c')
   })
 

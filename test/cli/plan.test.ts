@@ -21,7 +21,8 @@ const typed: ClassifyFlags = {
   json: false,
 }
 
-const plan = (flags: Partial<ClassifyFlags>, isTerminal = false) => planClassify({ ...typed, ...flags }, isTerminal)
+const plan = (flags: Partial<ClassifyFlags>, isTerminal = false) =>
+  planClassify({ ...typed, ...flags }, isTerminal, { DB_PASSWORD: 'from the environment' })
 
 describe('planClassify', () => {
   it('writes CSV to a pipe and a summary to a terminal, without --to', () => {
@@ -31,6 +32,15 @@ describe('planClassify', () => {
     expect(plan({ toFormat: 'ndjson' }, true).shared).toEqual([
       { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested' },
     ])
+  })
+
+  it('takes a database with what the environment adds, and never shows its password', () => {
+    const planned = plan({ to: ['postgres://me@db.example/alerts'], missingObject: 'reject' })
+    const [spec] = planned.shared
+    expect(spec).toMatchObject({ kind: 'postgres', missingObject: 'reject', step: { stepId: 'lc_classification' } })
+    expect(spec?.kind === 'postgres' && spec.connection.password()).toBe('from the environment')
+    expect(JSON.stringify(planned)).not.toContain('from the environment')
+    expect(() => plan({ missingObject: 'wait' })).toThrow('--missing-object')
   })
 
   it('chooses format and layout by the suffix', () => {

@@ -46,7 +46,11 @@ describe('the receipt', () => {
     const ledger = ledgerOf({ read: 3, classified: 0, reasons: ['b', 'a', 'b'] })
     ledger.openOutput('postgres://broker:secret@db/ztf')
     const model = { name: 'n', version: '1', classifierVersion: 'n_1', sha256: 'f00' }
-    const receipt = receiptOf({ command: 'classify', startedAt: new Date(0), model, options: {} }, ledger, 3)
+    const receipt = receiptOf(
+      { command: 'classify', startedAt: new Date(0), model, options: {}, notes: new Set<string>() },
+      ledger,
+      3,
+    )
     expect(receipt.inputs[0]).toMatchObject({ read: 3, rejected: 3, reasons: { a: 1, b: 2 } })
     expect(JSON.stringify(receipt)).not.toContain('secret')
     expect(receipt.outputs[1]!.address).toBe('postgres://broker:***@db/ztf')

@@ -1,0 +1,23 @@
+// lcclf db upgrade: what lcclf adds to a database that has the pipeline's tables.
+import { BaseCommand } from '../../cli/base-command.ts'
+import { databaseArgument, databaseFlags } from '../../cli/flags.ts'
+import { upgradeTables } from '../../cli/manage-tables.ts'
+
+export default class DbUpgrade extends BaseCommand {
+  static override summary = 'Add the table by which the newer alert wins to tables that exist'
+
+  static override description = `The probability table knows no candid, so a replay of old alerts replaces newer classifications. This adds a table of
+lcclf's own beside it (oid, classifier_version, candid, run, time) and changes nothing else. Roles that may insert into
+probability may use it too.`
+
+  static override examples = ['<%= config.bin %> db upgrade postgres://owner@localhost/alerts']
+
+  static override args = databaseArgument
+
+  static override flags = databaseFlags
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(DbUpgrade)
+    process.exitCode = await upgradeTables(args.address, { isDryRun: flags['dry-run'], json: flags.json })
+  }
+}

@@ -20,8 +20,16 @@ const { values: flags } = parseArgs({
     python: { type: 'string' },
     repetitions: { type: 'string', default: '5' },
     json: { type: 'string' },
+    postgres: { type: 'boolean', default: false },
+    explain: { type: 'boolean', default: false },
   },
 })
+
+if (flags.postgres) {
+  const { benchPostgres } = await import('./postgres.ts')
+  await benchPostgres(flags.explain)
+  process.exit()
+}
 
 /** One line of the table: what is measured, in which unit, and how. */
 interface Measurement {

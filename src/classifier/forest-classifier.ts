@@ -79,9 +79,10 @@ export async function openForestClassifier(
       // each thread finds its next batch ready when it is done with one
       parallelism: 2 * count,
       async classify(batch): Promise<ClassifiedBatch> {
-        const { rowCount, oids, candids } = batch
+        const { rowCount, oids, candids, echo, messages } = batch
         const probabilities = await answer(batch)
-        return { rowCount, oids, candids, taxonomy, classifierVersion: identity.classifierVersion, probabilities }
+        const { classifierVersion } = identity
+        return { rowCount, oids, candids, taxonomy, classifierVersion, probabilities, echo, messages }
       },
       close() {
         closed = true

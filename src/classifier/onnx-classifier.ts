@@ -46,7 +46,7 @@ export async function openOnnxClassifier(model: OnnxModel, threads: number): Pro
     taxonomy,
     // one batch is under way, the next is ready when it is done
     parallelism: 2,
-    async classify({ matrix, rowCount, oids, candids }): Promise<ClassifiedBatch> {
+    async classify({ matrix, rowCount, oids, candids, echo, messages }): Promise<ClassifiedBatch> {
       if (matrix.length !== rowCount * features.length) {
         throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
       }
@@ -58,7 +58,8 @@ export async function openOnnxClassifier(model: OnnxModel, threads: number): Pro
             `${classifierName}, which has ${classes.length} classes`,
         )
       })
-      return { rowCount, oids, candids, taxonomy, classifierVersion: identity.classifierVersion, probabilities }
+      const { classifierVersion } = identity
+      return { rowCount, oids, candids, taxonomy, classifierVersion, probabilities, echo, messages }
     },
     close: () => runner.close(),
   }

@@ -1,8 +1,11 @@
-// Snappy blocks, as Avro containers hold them.
+// Snappy: single blocks, and the frames of several that Kafka's Java clients write.
 import { snappyUncompress } from 'hyparquet'
 
 /** nothing we read has larger blocks: what claims to be larger is broken */
 const largestBlock = 64 * 1024 * 1024
+/** 0x82 SNAPPY 0, then two versions of four bytes */
+const frameMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
+const frameHeader = 16
 
 /** Unpacks one block. Throws RangeError for one that is broken. */
 export function unpackSnappy(block: Uint8Array): Uint8Array {
@@ -14,6 +17,21 @@ export function unpackSnappy(block: Uint8Array): Uint8Array {
     throw new RangeError('the snappy block is broken', { cause })
   }
   return bytes
+}
+
+/** Unpacks what may be a frame (xerial's, in Kafka's batches) or a single block. */
+export function unpackSnappyFrame(packed: Uint8Array): Uint8Array {
+  if (!frameMagic.equals(packed.subarray(0, frameMagic.length))) return unpackSnappy(packed)
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
+  const blocks: Uint8Array[] = []
+  for (let at = frameHeader; at + 4 <= packed.length;) {
+    const length = view.getInt32(at)
+    at += 4
+    if (length < 0 || length > packed.length - at) throw new RangeError('the snappy frame is broken')
+    blocks.push(unpackSnappy(packed.subarray(at, at + length)))
+    at += length
+  }
+  return Buffer.concat(blocks)
 }
 
 /** The varint that a block begins with. */

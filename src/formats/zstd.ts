@@ -5,6 +5,8 @@ export interface Zstd {
   compress(bytes: Uint8Array, level: number): Uint8Array
   /** @throws Error for damaged data, or data that does not give `size` bytes */
   decompress(bytes: Uint8Array, size: number): Uint8Array
+  /** for frames that may not say their size; @throws Error for damaged data, or data of more than `limit` bytes */
+  decompressUpTo(bytes: Uint8Array, limit: number): Uint8Array
 }
 
 let ready: Promise<Zstd> | undefined
@@ -27,6 +29,11 @@ async function load(): Promise<Zstd> {
       const plain = zstd.decompress(bytes, { defaultHeapSize: size })
       if (plain.length !== size) throw new Error('a zstd frame of another size than expected')
       return plain
+    },
+    decompressUpTo(bytes, limit) {
+      const declared = declaredSize(bytes)
+      if (declared !== undefined && declared > limit) throw new Error('a zstd frame that is too large')
+      return zstd.decompress(bytes, { defaultHeapSize: limit })
     },
   }
 }

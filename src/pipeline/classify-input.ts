@@ -21,6 +21,12 @@ export interface ClassifyInputOptions {
   readonly signal: AbortSignal
   /** called after the sinks and before the acknowledgement: rejects must be kept somewhere too */
   readonly onBatch: (report: BatchReport) => Promise<void>
+  /** called after an acknowledgement that was given at once */
+  readonly onAcknowledged?: (report: BatchReport) => void
+  /** batches that are classified or wait to be written; by default as many as the classifier has use for */
+  readonly ahead?: number
+  /** sinks write one after the other, in their order: what the last one shows, all before it have */
+  readonly writesInTurn?: boolean
 }
 
 /**
@@ -30,23 +36,25 @@ export interface ClassifyInputOptions {
  * @returns acknowledgements to give once the sinks that are durable `on-finish` have published
  */
 export async function classifyInput(options: ClassifyInputOptions): Promise<(() => Promise<void>)[]> {
-  const { source, classifier, sinks, signal, onBatch } = options
+  const { source, classifier, sinks, signal, onBatch, onAcknowledged, ahead = classifier.parallelism } = options
   const isDurableOnWrite = sinks.every((sink) => sink.durable === 'on-write')
   const held: (() => Promise<void>)[] = []
   // the source must be told before the loop is left, or leaving would wait for a row that may never come
   const leaving = new AbortController()
-  const results = orderedMap(
-    source.deliveries(AbortSignal.any([signal, leaving.signal])),
-    classifier.parallelism,
-    async (delivery) => ({ delivery, classified: await classifier.classify(delivery.batch) }),
-  )
+  const results = orderedMap(source.deliveries(AbortSignal.any([signal, leaving.signal])), ahead, async (delivery) => ({
+    delivery,
+    classified: await classifier.classify(delivery.batch),
+  }))
   for await (const { delivery, classified } of results) {
     try {
       if (signal.aborted) break
-      const outcomes = await Promise.all(sinks.map((sink) => sink.write(classified)))
-      await onBatch({ delivery, classified, outcomes })
-      if (isDurableOnWrite) await delivery.ack()
-      else held.push(delivery.ack)
+      const outcomes = await writeAll(sinks, classified, options.writesInTurn === true)
+      const report = { delivery, classified, outcomes }
+      await onBatch(report)
+      if (isDurableOnWrite) {
+        await delivery.ack()
+        onAcknowledged?.(report)
+      } else held.push(delivery.ack)
     } catch (error) {
       leaving.abort()
       throw error
@@ -57,4 +65,15 @@ export async function classifyInput(options: ClassifyInputOptions): Promise<(() 
     }
   }
   return held
+}
+
+async function writeAll(
+  sinks: readonly Sink[],
+  classified: ClassifiedBatch,
+  inTurn: boolean,
+): Promise<readonly WriteOutcome[]> {
+  if (!inTurn) return Promise.all(sinks.map((sink) => sink.write(classified)))
+  const outcomes: WriteOutcome[] = []
+  for (const sink of sinks) outcomes.push(await sink.write(classified))
+  return outcomes
 }

@@ -3,9 +3,11 @@
 type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 
 /**
- * Maps with up to `width` calls of `map` under way; results come in the order of the items, each as soon as it is there,
- * whether or not the next item has arrived (a quiet stream must not hold back the batch before). An error of the items or
- * of the map ends it, after the results before it were handed out. Leaving early ends the items too.
+ * Maps with up to `width` calls of `map` under way or waiting to be handed out; results come in the order of the items,
+ * each as soon as it is there, whether or not the next item has arrived (a quiet stream must not hold back the batch
+ * before). Items are taken in while the reader is busy with a result: writing one batch does not stop the reading and
+ * classifying of the next. An error of the items or of the map ends it, after the results before it were handed out.
+ * Leaving early ends the items too.
  */
 export async function* orderedMap<Item, Result>(
   items: AsyncIterable<Item>,
@@ -14,47 +16,66 @@ export async function* orderedMap<Item, Result>(
 ): AsyncGenerator<Result, void, undefined> {
   const iterator = items[Symbol.asyncIterator]()
   const underWay: Promise<Settled<Result>>[] = []
-  let arriving: Promise<Settled<IteratorResult<Item>>> | undefined
+  const hasNews = createTurnstile()
+  const hasRoom = createTurnstile()
   let failure: { error: unknown } | undefined
-  let ended = false
+  let hasEnded = false
+  let isLeaving = false
+
+  async function takeIn(): Promise<void> {
+    while (!hasEnded) {
+      while (underWay.length >= width && !isLeaving) await hasRoom.passed()
+      if (isLeaving) return
+      const arrived = await settle(iterator.next())
+      if (isLeaving) return
+      if (!arrived.ok) failure = { error: arrived.error }
+      hasEnded = !arrived.ok || arrived.value.done === true
+      if (arrived.ok && arrived.value.done !== true) underWay.push(settle(map(arrived.value.value)))
+      hasNews.pass()
+    }
+  }
+
+  const taking = takeIn()
   try {
     for (;;) {
-      if (!ended && arriving === undefined && underWay.length < width) arriving = settle(iterator.next())
       const head = underWay[0]
-      if (head === undefined && arriving === undefined) break
-      const first = await firstOf(head, arriving)
-      if (first.kind === 'result') {
-        void underWay.shift()
-        if (!first.settled.ok) throw first.settled.error
-        yield first.settled.value
+      if (head === undefined && hasEnded) break
+      if (head === undefined) {
+        await hasNews.passed()
         continue
       }
-      arriving = undefined
-      if (!first.settled.ok) {
-        failure = { error: first.settled.error }
-        ended = true
-      } else if (first.settled.value.done === true) {
-        ended = true
-      } else {
-        underWay.push(settle(map(first.settled.value.value)))
-      }
+      const result = await head
+      void underWay.shift()
+      hasRoom.pass()
+      if (!result.ok) throw result.error
+      yield result.value
     }
     if (failure) throw failure.error
   } finally {
+    isLeaving = true
+    hasRoom.pass()
+    await taking
     await Promise.all(underWay)
-    await arriving
-    if (!ended) await iterator.return?.()
+    if (!hasEnded) await iterator.return?.()
   }
 }
 
-async function firstOf<Result, Item>(
-  head: Promise<Settled<Result>> | undefined,
-  arriving: Promise<Settled<IteratorResult<Item>>> | undefined,
-): Promise<{ kind: 'result'; settled: Settled<Result> } | { kind: 'item'; settled: Settled<IteratorResult<Item>> }> {
-  const result = head?.then((settled) => ({ kind: 'result', settled }) as const)
-  const item = arriving?.then((settled) => ({ kind: 'item', settled }) as const)
-  // a finished result first, so that it goes out before more work is taken in
-  return Promise.race([result, item].filter((promise) => promise !== undefined))
+/** One side waits for the other: a pass that nobody waits for is remembered, once. */
+function createTurnstile(): { pass(): void; passed(): Promise<void> } {
+  let isPassed = false
+  let go: (() => void) | undefined
+  return {
+    pass() {
+      isPassed = go === undefined
+      go?.()
+      go = undefined
+    },
+    passed() {
+      if (!isPassed) return new Promise((resolve) => (go = resolve))
+      isPassed = false
+      return Promise.resolve()
+    },
+  }
 }
 
 /** A promise that never rejects, so that none is left unhandled while another one is awaited. */

@@ -22,6 +22,10 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
       const { openPostgresSink } = await import('./postgres.ts')
       return openPostgresSink(spec, context)
     }
+    case 'kafka': {
+      const { openKafkaSink } = await import('./kafka.ts')
+      return openKafkaSink(spec, context)
+    }
     case 'terminal': {
       const { openTerminalSink } = await import('./terminal.ts')
       return openTerminalSink(context, process.stdout)

@@ -3,6 +3,7 @@ import type { ClassifiedBatch } from '../batch/classified-batch.ts'
 import type { InputSchema, Reject } from '../batch/feature-batch.ts'
 import type { Taxonomy } from '../batch/taxonomy.ts'
 import type { PostgresSinkSpec } from '../postgres/settings.ts'
+import type { KafkaSinkSpec } from './kafka-spec.ts'
 
 /** The file formats results are written in; `tsv` is csv with tabs. */
 export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
@@ -30,6 +31,7 @@ export type SinkSpec =
     }
   | { readonly kind: 'terminal'; readonly address: '-' }
   | PostgresSinkSpec
+  | KafkaSinkSpec
 
 /** What a sink must know before the first batch. */
 export interface SinkContext {

@@ -9,9 +9,10 @@ import type { ReadOptions, Source, SourceSpec } from './source.ts'
  */
 export async function openSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
   if (spec.kind === 'postgres') return (await import('./postgres.ts')).openPostgresSource(spec, options)
-  if (options.where !== undefined && spec.format !== 'parquet') {
+  if (options.where !== undefined && (spec.kind === 'kafka' || spec.format !== 'parquet')) {
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)
   }
+  if (spec.kind === 'kafka') return (await import('./kafka.ts')).openKafkaSource(spec, options)
   switch (spec.format) {
     case 'ndjson':
       return (await import('./ndjson.ts')).openNdjsonSource(spec, options)

@@ -2,6 +2,7 @@
 import type { FeatureBatch, InputSchema, Reject } from '../batch/feature-batch.ts'
 import type { Preprocessing } from '../batch/preprocess.ts'
 import type { PostgresSourceSpec } from '../postgres/settings.ts'
+import type { KafkaSourceSpec } from './kafka-spec.ts'
 
 /** The file formats rows are read from; `tsv` is csv with tabs. */
 export type InputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow' | 'avro'
@@ -12,7 +13,7 @@ export type FileSourceSpec =
   | { readonly kind: 'stdin'; readonly address: '-'; readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow' }
 
 /** Where rows come from. */
-export type SourceSpec = FileSourceSpec | PostgresSourceSpec
+export type SourceSpec = FileSourceSpec | PostgresSourceSpec | KafkaSourceSpec
 
 /** How to read, whatever the format. */
 export interface ReadOptions {

@@ -98,6 +98,16 @@ describe('the forest classifier', () => {
     })
   })
 
+  it('carries along what outputs echo, and the messages', async () => {
+    const classifier = await openIt(1)
+    for (const rowCount of [1, 100]) {
+      const echo = { names: ['a'], values: new Float64Array(rowCount) }
+      const answer = await classifier.classify({ ...batchOf(rowCount, 1), echo, messages: [] })
+      expect(answer.echo).toBe(echo)
+      expect(answer.messages).toEqual([])
+    }
+  })
+
   it('says what a pipeline must know', async () => {
     const classifier = await openIt(2)
     expect(classifier.features).toBe(features)

@@ -75,6 +75,15 @@ describe('the onnx engine', () => {
     expect(whole.classifierVersion).toBe('sample_forest_1.5.2')
   })
 
+  it('carries along what outputs echo, and the messages', async () => {
+    const classifier = await openSample(newFolder())
+    const echo = { names: ['a'], values: new Float64Array(3) }
+    const answer = await classifier.classify({ ...batchOf(3), echo, messages: [] })
+    await classifier.close()
+    expect(answer.echo).toBe(echo)
+    expect(answer.messages).toEqual([])
+  })
+
   it('takes rows that are a view of something larger, and leaves the rest of it alone', async () => {
     const classifier = await openSample(newFolder())
     const { matrix, ...batch } = batchOf(3)

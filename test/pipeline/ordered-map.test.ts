@@ -60,6 +60,19 @@ describe('orderedMap', () => {
     expect((await results.next()).done).toBe(true)
   })
 
+  it('takes in and maps the next items while the reader is busy with a result', async () => {
+    const mapped: number[] = []
+    const results = orderedMap(itemsOf([1, 2, 3, 4, 5, 6]), 3, (item) => {
+      mapped.push(item)
+      return Promise.resolve(item)
+    })
+    expect((await results.next()).value).toBe(1)
+    // the reader does nothing now
+    await sleep(50)
+    expect(mapped).toEqual([1, 2, 3, 4])
+    expect(await collect(results)).toEqual([2, 3, 4, 5, 6])
+  })
+
   it('hands out what came before a failing item, then fails', async () => {
     async function* failing() {
       yield 1

@@ -1,0 +1,89 @@
+// One fetch from one broker: what is asked, and the answer by partition.
+import type { RecordsBatch } from '@platformatic/kafka'
+import type { Cluster } from './cluster.ts'
+import { answerIn } from './failures.ts'
+import type { TopicPartition } from './offsets.ts'
+import type { Answer } from './protocol.ts'
+import type { AbortedTransaction } from './records.ts'
+
+/** A partition to fetch from. */
+export interface WantedPartition extends TopicPartition {
+  readonly topicId: string
+  readonly position: bigint
+}
+
+/** What came of one of them. */
+export interface FetchedPartition extends TopicPartition {
+  /** the protocol's name of the error, if there was one */
+  readonly error: string | undefined
+  readonly failure: unknown
+  readonly batches: readonly RecordsBatch[]
+  readonly aborted: readonly AbortedTransaction[]
+  /** the last stable offset: nothing beyond it can be read yet */
+  readonly end: bigint
+}
+
+const readCommitted = 1
+/** how long a broker keeps an answer back while there is nothing to send */
+const longestWaitMs = 500
+/** beyond that wait */
+const answerTimeoutMs = 15_000
+const requestBytes = 16 * 1024 * 1024
+
+/** Asks one broker for records of some of its partitions. Errors of single partitions are in the answer. */
+export async function fetchOnce(
+  cluster: Cluster,
+  leader: number,
+  wanted: readonly WantedPartition[],
+  partitionBytes: number,
+): Promise<{ readonly answers: readonly FetchedPartition[]; readonly isThrottled: boolean }> {
+  const names = new Map(wanted.map(({ topicId, topic }) => [topicId, topic]))
+  const topics = [...names.keys()].map((topicId) => ({
+    topicId,
+    partitions: wanted
+      .filter((partition) => partition.topicId === topicId)
+      .map(({ partition, position }) => ({
+        partition,
+        currentLeaderEpoch: -1,
+        fetchOffset: position,
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: Math.floor(partitionBytes),
+      })),
+  }))
+  const { answer, thrown } = await answered(
+    cluster.ask(
+      'fetch',
+      leader,
+      'fetch',
+      [longestWaitMs, 1, requestBytes, readCommitted, 0, 0, topics, [], ''],
+      longestWaitMs + answerTimeoutMs,
+    ),
+  )
+  const answers = answer.responses.flatMap(({ topicId, partitions }) =>
+    partitions.map((part) => ({
+      topic: names.get(topicId) ?? '',
+      partition: part.partitionIndex,
+      error: part.errorCode === 0 ? undefined : errorName(cluster, part.errorCode),
+      failure: thrown,
+      batches: part.records ?? [],
+      aborted: part.abortedTransactions,
+      end: part.lastStableOffset >= 0n ? part.lastStableOffset : part.highWatermark,
+    })),
+  )
+  return { answers, isThrottled: answer.throttleTimeMs > 0 }
+}
+
+/** The library throws when a single partition has an error, and keeps the answer in what it throws. */
+async function answered(answer: Promise<Answer<'fetch'>>): Promise<{ answer: Answer<'fetch'>; thrown?: unknown }> {
+  try {
+    return { answer: await answer }
+  } catch (thrown) {
+    const partial = answerIn<Answer<'fetch'>>(thrown)
+    if (partial === undefined || partial.errorCode !== 0) throw thrown
+    return { answer: partial, thrown }
+  }
+}
+
+function errorName({ library }: Cluster, code: number): string {
+  return library.protocolErrorsCodesById[code] ?? `error ${code}`
+}

@@ -1,0 +1,114 @@
+// A stream for tests: a classifier that answers at once, alerts as JSON, and the pipeline's own loop.
+import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
+import { alercePreprocessing } from '../../src/batch/preprocess.ts'
+import type { Taxonomy } from '../../src/batch/taxonomy.ts'
+import type { Classifier } from '../../src/classifier/classifier.ts'
+import { classifyInput, type BatchReport } from '../../src/pipeline/classify-input.ts'
+import type { Sink } from '../../src/sinks/sink.ts'
+import type { ReadOptions, Source } from '../../src/sources/source.ts'
+
+/** Two features, two classes. */
+export const testTaxonomy: Taxonomy = {
+  levels: [
+    { classifierName: 'lc_classifier', prefix: '', branch: null, classes: ['AGN', 'RRL'] },
+    { classifierName: 'lc_classifier_top', prefix: 'top', branch: null, classes: ['Periodic', 'Stochastic'] },
+    { classifierName: 'lc_classifier_stochastic', prefix: 'stochastic', branch: 'Stochastic', classes: ['AGN'] },
+    { classifierName: 'lc_classifier_periodic', prefix: 'periodic', branch: 'Periodic', classes: ['RRL'] },
+  ],
+}
+
+/** What a test's model knows. */
+export const testFeatures: readonly string[] = ['gal_b', 'gal_l']
+
+/** How a test reads. */
+export function testOptions(more: Partial<ReadOptions> = {}): ReadOptions {
+  return {
+    features: testFeatures,
+    preprocessing: alercePreprocessing,
+    batchSize: 100,
+    idColumn: 'oid',
+    candidColumn: 'candid',
+    rename: new Map(),
+    allowance: { remaining: Infinity },
+    ...more,
+  }
+}
+
+/** The probability of AGN is the first feature. */
+export function testClassifier(delayMs = 0): Classifier {
+  return {
+    identity: { name: 'test', version: '1', classifierVersion: 'test_1', sha256: '' },
+    features: testFeatures,
+    preprocessing: alercePreprocessing,
+    taxonomy: testTaxonomy,
+    parallelism: 2,
+    async classify({ rowCount, oids, candids, matrix, echo, messages }): Promise<ClassifiedBatch> {
+      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+      const agn = Float64Array.from({ length: rowCount }, (_, row) => matrix[row * testFeatures.length]!)
+      const pair = (flip: boolean): Float64Array =>
+        Float64Array.from({ length: rowCount * 2 }, (_, i) =>
+          (i % 2 === 0) === flip ? 1 - agn[i >> 1]! : agn[i >> 1]!,
+        )
+      const ones = new Float64Array(rowCount).fill(1)
+      const probabilities = [pair(false), pair(true), ones, ones]
+      return {
+        rowCount,
+        oids,
+        candids,
+        taxonomy: testTaxonomy,
+        classifierVersion: 'test_1',
+        probabilities,
+        echo,
+        messages,
+      }
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+/** An alert as JSON. */
+export function alertText(oid: string, candid: bigint | number, gal_b = 0.25, gal_l = 2): string {
+  return `{"oid": ${JSON.stringify(oid)}, "candid": ${candid}, "features": {"gal_b": ${gal_b}, "gal_l": ${gal_l}, "rb": 0.5}}`
+}
+
+/** Runs the pipeline's loop; `onBatch` may end it. */
+export async function runStream(
+  source: Source,
+  sinks: readonly Sink[],
+  options: {
+    signal?: AbortSignal
+    classifier?: Classifier
+    onBatch?: (report: BatchReport) => Promise<void> | void
+  } = {},
+): Promise<BatchReport[]> {
+  const reports: BatchReport[] = []
+  const { signal = new AbortController().signal, classifier = testClassifier(), onBatch } = options
+  await classifyInput({
+    source,
+    classifier,
+    sinks,
+    signal,
+    async onBatch(report) {
+      reports.push(report)
+      await onBatch?.(report)
+    },
+  })
+  return reports
+}
+
+/** A sink that keeps what it is given. */
+export function memorySink(): Sink & { readonly batches: ClassifiedBatch[] } {
+  const batches: ClassifiedBatch[] = []
+  return {
+    address: 'memory',
+    durable: 'on-write',
+    batches,
+    write(batch) {
+      batches.push(batch)
+      return Promise.resolve({ objects: batch.rowCount, rows: batch.rowCount, refused: [], superseded: 0 })
+    },
+    finish: () => Promise.resolve(),
+    publish: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  }
+}

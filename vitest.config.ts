@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // minutes of kills and restarts: `npm run test:torture`
+    exclude: ['test/torture/**'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

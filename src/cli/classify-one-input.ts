@@ -36,7 +36,9 @@ export async function classifyOneInput(input: Input, state: RunState): Promise<v
     await publishOwn(own, counts, state)
     ledger.absorb(counts)
   } finally {
-    await closeAll([...own, source])
+    // a topic's offsets are committed when the results are published; a file must not stay open until then
+    if (input.spec.kind === 'kafka') state.listening.push(source)
+    await closeAll(input.spec.kind === 'kafka' ? own : [...own, source])
   }
 }
 

@@ -5,7 +5,8 @@ import { loadLibrariesFor } from '../sources/open.ts'
 import { describeRun } from './describe-run.ts'
 import { expandInputs } from './inputs.ts'
 import { watchInterrupts, type InterruptWatch } from './interrupt.ts'
-import { cacheFolder, findModel, newestModel, sampleModel } from './model-reference.ts'
+import { liveModel } from './live-model.ts'
+import { cacheFolder, findModel, sampleModel } from './model-reference.ts'
 import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
 import { openProgress } from './progress.ts'
 import { runClassify } from './run-classify.ts'
@@ -32,6 +33,8 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
     fromFormat: plan.fromFormat,
     outputFolders: folders,
     environment: process.env,
+    window: plan.window,
+    commits: plan.commits,
   })
   const classifier = await openModel(plan, () => loadLibrariesFor(all.map(({ spec }) => spec)))
   try {
@@ -52,10 +55,10 @@ async function openModel(plan: ClassifyPlan, meanwhile: () => Promise<void>): Pr
   })
 }
 
-/** Tables that others read never get the sample model's answers. */
+/** Tables and topics that others read never get the sample model's answers. */
 function modelFolder(plan: ClassifyPlan): string {
   if (plan.model !== undefined) return findModel(plan.model)
-  if (plan.shared.some(({ kind }) => kind === 'postgres')) return newestModel()
+  if (plan.shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) return liveModel(undefined)
   if (!plan.isQuiet) {
     say(
       'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',

@@ -49,6 +49,23 @@ export const modelFlag = {
   }),
 }
 
+/** Which messages of a topic; `when` says for which use. */
+export function timeWindowFlags(when: string) {
+  return {
+    since: Flags.string({
+      helpValue: 'TIME',
+      helpGroup: inputGroup,
+      description: `${when}: messages from this time on (ISO-8601 or ms since 1970)`,
+    }),
+    until: Flags.string({
+      helpValue: 'TIME',
+      helpGroup: inputGroup,
+      description: `${when}: messages before this time`,
+    }),
+    on: Flags.string({ helpValue: 'DATE', helpGroup: inputGroup, description: `${when}: messages of this UTC day` }),
+  }
+}
+
 /** How inputs are read. */
 export const inputFlags = {
   'from-format': Flags.option({
@@ -77,6 +94,11 @@ export const inputFlags = {
     helpGroup: inputGroup,
     description: 'only part I of N (by CRC-32 of the oid; whole files where the output is a folder)',
   }),
+  ...timeWindowFlags('of Kafka'),
+  commit: Flags.boolean({
+    helpGroup: inputGroup,
+    description: "of Kafka: the end of what was read becomes the group's offsets, once every output has it",
+  }),
   duplicates: Flags.option({
     options: ['all', 'newest'] as const,
     default: 'all' as const,
@@ -93,7 +115,7 @@ export const outputFlags = {
     multipleNonGreedy: true,
     helpValue: 'ADDRESS',
     helpGroup: outputGroup,
-    description: 'file, folder/, postgres://… or - (repeatable: each gets every row; default -)',
+    description: 'file, folder/, postgres://…, kafka://… or - (repeatable: each gets every row; default -)',
   }),
   'to-format': Flags.option({
     options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow'] as const,
@@ -122,6 +144,11 @@ export const outputFlags = {
     helpGroup: outputGroup,
     description:
       'an object without a row in the table object: wait some seconds and then reject it (default), reject it, or end the run',
+  })(),
+  'output-schema': Flags.option({
+    options: ['original', 'legal'] as const,
+    helpGroup: outputGroup,
+    description: "of messages: original: the survey's own (default); legal: one that every Avro library accepts",
   })(),
   receipt: Flags.string({
     helpValue: 'FILE.json',

@@ -2,9 +2,14 @@
 import { realpathSync, statSync, type Stats } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { DataError, systemCode, UsageError } from '../errors.ts'
-import { isPostgresAddress, parsePostgresAddress } from '../postgres/address.ts'
+import { isPostgresAddress } from '../postgres/address.ts'
+import type { PostgresSourceSpec } from '../postgres/settings.ts'
+import type { KafkaSourceSpec } from '../sources/kafka-spec.ts'
 import type { InputFormat, SourceSpec } from '../sources/source.ts'
 import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
+import { isKafkaAddress, kafkaSnapshotSpec } from './kafka-specs.ts'
+import { postgresSourceSpec } from './postgres-specs.ts'
+import type { TimeWindow } from './time-window.ts'
 
 /** One input and where its result goes in a folder output. */
 export interface Input {
@@ -22,6 +27,10 @@ export interface InputOptions {
   readonly outputFolders: readonly string[]
   /** where passwords and what a database's address leaves out are found */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** which messages of a topic */
+  readonly window: TimeWindow
+  /** whether the end of a topic's snapshot becomes its group's offsets */
+  readonly commits: boolean
 }
 
 interface Candidate {
@@ -36,10 +45,8 @@ interface Candidate {
  *
  * @throws DataError for a file that is not there, UsageError for a name that says no format
  */
-export async function expandInputs(
-  addresses: readonly string[],
-  { fromFormat, outputFolders, environment }: InputOptions,
-): Promise<Input[]> {
+export async function expandInputs(addresses: readonly string[], options: InputOptions): Promise<Input[]> {
+  const { fromFormat, outputFolders } = options
   const inputs: Input[] = []
   const seen = new Set<string>()
   for (const address of addresses) {
@@ -48,8 +55,8 @@ export async function expandInputs(
       seen.add('-')
       continue
     }
-    if (isPostgresAddress(address)) {
-      if (!seen.has(address)) inputs.push(postgresInput(address, environment))
+    if (isPostgresAddress(address) || isKafkaAddress(address)) {
+      if (!seen.has(address)) inputs.push(serviceInput(address, options))
       seen.add(address)
       continue
     }
@@ -70,14 +77,20 @@ function stdinInput(format: InputFormat | undefined): Input {
   return { spec: { kind: 'stdin', address: '-', format }, relativeName: 'stdin', relativePath: 'stdin' }
 }
 
-function postgresInput(address: string, environment: InputOptions['environment']): Input {
-  const { address: shown, connection, reading } = parsePostgresAddress(address, environment, 'input')
-  const name = reading?.kind === 'table' ? reading.table : 'query'
-  return {
-    spec: { kind: 'postgres', address: shown, connection, reading: reading! },
-    relativeName: name,
-    relativePath: name,
-  }
+function serviceInput(address: string, { environment, window, commits }: InputOptions): Input {
+  return isKafkaAddress(address)
+    ? topicInput(kafkaSnapshotSpec(address, { window, commit: commits }, environment))
+    : databaseInput(postgresSourceSpec(address, environment))
+}
+
+function databaseInput(spec: PostgresSourceSpec): Input {
+  const name = spec.reading.kind === 'table' ? spec.reading.table : 'query'
+  return { spec, relativeName: name, relativePath: name }
+}
+
+function topicInput(spec: KafkaSourceSpec): Input {
+  const name = spec.topics.join('+').replace(/[^\w.+-]/g, '_')
+  return { spec, relativeName: name, relativePath: name }
 }
 
 async function candidatesOf(path: string, outputFolders: readonly string[]): Promise<Candidate[]> {

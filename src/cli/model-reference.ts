@@ -1,5 +1,5 @@
 // REF → the folder of a bundle (design: cli.md, "Commands").
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,26 +42,6 @@ export function findModel(reference: string): string {
     return storedModel(name, version)
   }
   throw new ModelError(`model ${reference}: not found`, { hint: whatIsThere() })
-}
-
-/**
- * The model that was put into the store last.
- *
- * @throws ModelError for an empty store
- */
-export function newestModel(): string {
-  const models = foldersIn(modelStore()).flatMap((name) =>
-    foldersIn(join(modelStore(), name)).map((version) => storedModel(name, version)),
-  )
-  const dated = models.flatMap((folder) => {
-    const manifest = statSync(join(folder, 'manifest.json'), { throwIfNoEntry: false })
-    return manifest === undefined ? [] : [{ folder, time: manifest.mtimeMs }]
-  })
-  const newest = dated.sort((a, b) => a.time - b.time).at(-1)
-  if (newest !== undefined) return newest.folder
-  throw new ModelError('no model: a database never gets the answers of the sample model', {
-    hint: `Name one with --model or LCCLF_MODEL. ${whatIsThere()}`,
-  })
 }
 
 function highestVersion(name: string): string | undefined {

@@ -1,6 +1,7 @@
 // Inputs and outputs as a plan asks for them.
 import type { InputSchema } from '../batch/feature-batch.ts'
 import type { Classifier } from '../classifier/classifier.ts'
+import { echoedFeatures } from '../sinks/kafka-spec.ts'
 import { openSink } from '../sinks/open.ts'
 import type { Sink, SinkSpec } from '../sinks/sink.ts'
 import { newestOnly } from '../sources/newest-only.ts'
@@ -62,7 +63,7 @@ export function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
 }
 
 function readOptions(plan: ClassifyPlan, classifier: Classifier, allowance: RowAllowance): ReadOptions {
-  const { batchSize, idColumn, candidColumn, renames, where, shard, folders } = plan
+  const { batchSize, idColumn, candidColumn, renames, where, shard, folders, shared } = plan
   return {
     features: classifier.features,
     preprocessing: classifier.preprocessing,
@@ -72,6 +73,7 @@ function readOptions(plan: ClassifyPlan, classifier: Classifier, allowance: RowA
     rename: renames,
     allowance,
     ...(where === undefined ? {} : { where }),
+    ...(shared.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),
     // with a folder as output whole files are shared out, not rows
     ...(shard === undefined || folders.length > 0 ? {} : { shard }),
   }

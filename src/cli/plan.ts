@@ -5,13 +5,16 @@ import type { EngineName } from '../classifier/open.ts'
 import { UsageError } from '../errors.ts'
 import type { Layout, OutputFormat, SinkSpec } from '../sinks/sink.ts'
 import type { InputFormat } from '../sources/source.ts'
-import { isPostgresAddress, parsePostgresAddress } from '../postgres/address.ts'
-import { stepFromEnvironment, type MissingObject } from '../postgres/settings.ts'
+import { isPostgresAddress } from '../postgres/address.ts'
+import type { MissingObject } from '../postgres/settings.ts'
 import { filePathOf, knownSuffixes, outputFormatOf } from './address.ts'
 import type { RejectionBound } from './flags.ts'
+import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from './kafka-specs.ts'
+import { postgresSinkSpec } from './postgres-specs.ts'
+import { timeWindow, type TimeWindow, type TimeWindowFlags } from './time-window.ts'
 
 /** What was typed, as the command's parser gives it. */
-export interface ClassifyFlags {
+export interface ClassifyFlags extends TimeWindowFlags {
   readonly inputs: readonly string[]
   readonly model?: string | undefined
   readonly to?: readonly string[] | undefined
@@ -31,6 +34,9 @@ export interface ClassifyFlags {
   readonly rejects?: string | undefined
   readonly maxRejected?: RejectionBound | undefined
   readonly missingObject?: MissingObject | undefined
+  readonly outputSchema?: OutputSchemaName | undefined
+  /** Kafka inputs: the end of the snapshot becomes the group's offsets */
+  readonly commits: boolean
   readonly receipt?: string | undefined
   readonly resume: boolean
   readonly overwrite: boolean
@@ -63,6 +69,8 @@ export interface ClassifyPlan extends ClassifyFlags {
   /** outputs with one file for each input */
   readonly folders: readonly FolderOutput[]
   readonly renames: ReadonlyMap<string, string>
+  /** of Kafka inputs */
+  readonly window: TimeWindow
   readonly options: ResultOptions
 }
 
@@ -79,7 +87,8 @@ export function planClassify(flags: ClassifyFlags, isTerminal: boolean, environm
   const folders: FolderOutput[] = []
   for (const address of new Set(addresses)) {
     if (address === '-') shared.push(stdoutSpec(flags, isTerminal && flags.to === undefined))
-    else if (isPostgresAddress(address)) shared.push(postgresSpec(address, flags, environment))
+    else if (isPostgresAddress(address)) shared.push(postgresSinkSpec(address, flags.missingObject, environment))
+    else if (isKafkaAddress(address)) shared.push(kafkaSinkSpec(address, flags.outputSchema ?? 'original', environment))
     else if (isFolder(filePathOf(address, 'output'))) folders.push(folderOutput(address, flags))
     else shared.push(fileSpec(address, flags))
   }
@@ -89,19 +98,7 @@ export function planClassify(flags: ClassifyFlags, isTerminal: boolean, environm
   ])
   refuseImpossiblePairs(flags, shared, folders)
   const renames = new Map(flags.rename.map(({ from, to }) => [from, to]))
-  return { ...flags, shared, folders, renames, options: resultOptions(flags, renames) }
-}
-
-function postgresSpec(address: string, { missingObject }: ClassifyFlags, environment: Environment): SinkSpec {
-  const { address: shown, connection, connections } = parsePostgresAddress(address, environment, 'output')
-  return {
-    kind: 'postgres',
-    address: shown,
-    connection,
-    connections,
-    missingObject: missingObject ?? 'wait',
-    step: stepFromEnvironment(environment),
-  }
+  return { ...flags, shared, folders, renames, window: timeWindow(flags), options: resultOptions(flags, renames) }
 }
 
 function stdoutSpec(flags: ClassifyFlags, isSummary: boolean): SinkSpec {
@@ -190,12 +187,24 @@ function refuseImpossiblePairs(
       hint: 'Use it with --to postgres://…, whose table object may lack an oid.',
     })
   }
+  if (flags.outputSchema !== undefined && !shared.some(({ kind }) => kind === 'kafka')) {
+    throw new UsageError('--output-schema is for results that go to Kafka')
+  }
+  refuseKafkaFlags(flags)
   if (flags.inputs.length === 0) {
     throw new UsageError('no input', {
       hint: 'Name files, a folder, or - for stdin; lcclf classify --help has examples.',
     })
   }
   refuseNames(flags)
+}
+
+function refuseKafkaFlags({ inputs, since, until, on, commits }: ClassifyFlags): void {
+  if (inputs.some(isKafkaAddress)) return
+  const flag = Object.entries({ '--since': since, '--until': until, '--on': on }).find(
+    ([, value]) => value !== undefined,
+  )
+  if (flag || commits) throw new UsageError(`${flag?.[0] ?? '--commit'} is for an input that is read from Kafka`)
 }
 
 function refuseSamePlace(paths: readonly string[]): void {
@@ -233,6 +242,16 @@ function resultOptions(flags: ClassifyFlags, renames: ReadonlyMap<string, string
     layout: layout ?? null,
     fromFormat: fromFormat ?? null,
     toFormat: toFormat ?? null,
+    ...kafkaOptions(flags),
+  }
+}
+
+/** Only where they are used, so that receipts of files stay as they were. */
+function kafkaOptions({ inputs, outputSchema, commits, ...flags }: ClassifyFlags): ResultOptions {
+  const { since, until } = timeWindow(flags)
+  return {
+    ...(inputs.some(isKafkaAddress) ? { since: since ?? null, until: until ?? null, commit: commits } : {}),
+    ...(outputSchema === undefined ? {} : { outputSchema }),
   }
 }
 

@@ -28,6 +28,7 @@ export function reasonToClassify({ spec, outputPath, modelSha256, options }: Exp
   const input = receipt.inputs[0]
   if (spec.kind === 'stdin' || input === undefined) return 'stdin cannot be compared'
   if (spec.kind === 'postgres') return 'a database cannot be compared'
+  if (spec.kind === 'kafka') return 'a topic cannot be compared'
   const { size, mtime } = statSync(spec.path)
   if (input.size !== size) return `its size changed from ${input.size} to ${size} bytes`
   if (input.mtime !== mtime.toISOString()) return `it was modified at ${mtime.toISOString()}`

@@ -3,6 +3,7 @@ import type { Classifier } from '../classifier/classifier.ts'
 import { DataError } from '../errors.ts'
 import { createLedger, type Ledger } from '../pipeline/ledger.ts'
 import type { Sink } from '../sinks/sink.ts'
+import type { Source } from '../sources/source.ts'
 import { classifyOneInput } from './classify-one-input.ts'
 import { createInputMeter, type InputMeter } from './input-meter.ts'
 import type { Input } from './inputs.ts'
@@ -31,6 +32,8 @@ export interface RunState extends ClassifyRun {
   readonly ledger: Ledger
   readonly shared: readonly Sink[]
   readonly rejects: RejectsLog | undefined
+  /** inputs that are told at the end of the run what is safe, and are needed until then */
+  readonly listening: Source[]
   /** acknowledgements to give when the outputs of the whole run are published */
   readonly held: (() => Promise<void>)[]
 }
@@ -51,6 +54,7 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
   }
   const opener = createInputOpener(plan, classifier)
   const shared: Sink[] = []
+  const listening: Source[] = []
   let rejects: RejectsLog | undefined
   try {
     if (plan.shared.length > 0) {
@@ -65,7 +69,7 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
     const ledger = createLedger()
     for (const { address } of [...plan.shared, ...plan.folders]) ledger.openOutput(address)
     const meter = createInputMeter(run.inputs)
-    const state: RunState = { ...run, context, opener, meter, ledger, shared, rejects, held: [] }
+    const state: RunState = { ...run, context, opener, meter, ledger, shared, rejects, listening, held: [] }
     await classifyInputs(state)
     // results may go to the terminal that shows the progress
     run.progress.stop()
@@ -75,7 +79,7 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
     return receipt
   } finally {
     rejects?.close()
-    await closeAll([...shared, opener])
+    await closeAll([...shared, ...listening, opener])
   }
 }
 

@@ -54,7 +54,7 @@ function refuseWhere(plan: ClassifyPlan, inputs: readonly Input[]): void {
   if (plan.where === undefined) return
   const other = inputs.find(({ spec }) => !hasSql(spec))
   if (other) {
-    const what = other.spec.kind === 'postgres' ? 'a long table' : other.spec.format
+    const what = whatItIs(other.spec)
     throw new UsageError(
       `--where works on Parquet and on a Postgres query only, and ${redacted(other.spec.address)} is ${what}`,
       { hint: 'Filter the input before, convert it to Parquet, or use ?query=.' },
@@ -63,7 +63,13 @@ function refuseWhere(plan: ClassifyPlan, inputs: readonly Input[]): void {
 }
 
 function hasSql(spec: SourceSpec): boolean {
-  return spec.kind === 'postgres' ? spec.reading.kind === 'query' : spec.format === 'parquet'
+  if (spec.kind === 'postgres') return spec.reading.kind === 'query'
+  return spec.kind !== 'kafka' && spec.format === 'parquet'
+}
+
+function whatItIs(spec: SourceSpec): string {
+  if (spec.kind === 'postgres') return 'a long table'
+  return spec.kind === 'kafka' ? 'a topic' : spec.format
 }
 
 function refuseExisting(plan: ClassifyPlan, inputs: readonly Input[]): void {

@@ -12,7 +12,7 @@ probabilities of every class. Nothing is lost silently: every row that is read i
 counted as a duplicate, and the receipt adds up.
 
 INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob', - for stdin,
-postgres://…?table=feature (the long table of features, &version= and &oids=FILE choose) or postgres://…?query=SELECT…`
+postgres://…?table=feature (the long table of features, &version= and &oids=FILE choose) postgres://…?query=SELECT…, or kafka://host/topic: what is in it now, all partitions, without a group.`
 
   static override examples = [
     { description: 'Look at the classes of a night', command: '<%= config.bin %> classify night.parquet' },
@@ -38,7 +38,11 @@ postgres://…?table=feature (the long table of features, &version= and &oids=FI
   ]
 
   static override args = {
-    input: Args.string({ name: 'INPUT', description: 'files, folders, globs, postgres://…, or -', multiple: true }),
+    input: Args.string({
+      name: 'INPUT',
+      description: 'files, folders, globs, postgres://…, kafka://…, or -',
+      multiple: true,
+    }),
   }
 
   static override flags = { ...modelFlag, ...inputFlags, ...outputFlags, ...runFlags }
@@ -65,6 +69,11 @@ postgres://…?table=feature (the long table of features, &version= and &oids=FI
       rejects: flags.rejects,
       maxRejected: flags['max-rejected'],
       missingObject: flags['missing-object'],
+      outputSchema: flags['output-schema'],
+      since: flags.since,
+      until: flags.until,
+      on: flags.on,
+      commits: flags.commit,
       receipt: flags.receipt,
       resume: flags.resume,
       overwrite: flags.overwrite,

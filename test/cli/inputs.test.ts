@@ -14,7 +14,13 @@ function touch(...names: string[]): void {
   }
 }
 
-const options = (outputFolders: string[] = []) => ({ fromFormat: undefined, outputFolders, environment: {} })
+const options = (outputFolders: string[] = []) => ({
+  fromFormat: undefined,
+  outputFolders,
+  environment: {},
+  window: {},
+  commits: false,
+})
 
 async function names(addresses: string[], outputs: string[] = []): Promise<string[]> {
   const at = (address: string) => (address === '-' ? address : join(root, address))

@@ -14,6 +14,7 @@ const typed: ClassifyFlags = {
   threads: 0,
   batchSize: 1000,
   resume: false,
+  commits: false,
   overwrite: false,
   isDryRun: false,
   isQuiet: false,

@@ -1,0 +1,109 @@
+// Everything a stream needs, opened in the order in which it can fail early, and closed in the opposite one.
+import { randomUUID } from 'node:crypto'
+import type { Classifier } from '../classifier/classifier.ts'
+import { openClassifier } from '../classifier/open.ts'
+import { openTransactionalOutlet, requireOneCluster, type TransactionalOutlet } from '../kafka/outlet.ts'
+import { dailyTopic } from '../kafka/topic-names.ts'
+import { echoedFeatures } from '../sinks/kafka-spec.ts'
+import { openKafkaSink } from '../sinks/kafka.ts'
+import { openSink } from '../sinks/open.ts'
+import type { Sink, SinkContext } from '../sinks/sink.ts'
+import type { KafkaStream } from '../sources/kafka-live.ts'
+import { openKafkaSource } from '../sources/kafka.ts'
+import { openDeadLetterFile, openDeadLetterTopic, type DeadLetterOutlet } from '../stream/dead-letter-outlet.ts'
+import { liveModel } from './live-model.ts'
+import { cacheFolder } from './model-reference.ts'
+import type { StreamOutput, StreamPlan } from './plan-stream.ts'
+
+/** A thing to close. */
+export interface Closable {
+  close(): Promise<void>
+}
+
+/** What a stream is made of. */
+export interface OpenedStream {
+  readonly source: KafkaStream
+  readonly classifier: Classifier
+  readonly sinks: readonly Sink[]
+  readonly deadLetters: DeadLetterOutlet | undefined
+}
+
+/** See openStream. */
+export interface OpenStreamOptions {
+  /** takes what was opened, to be closed whatever happens */
+  readonly keep: <T extends Closable>(opened: T) => T
+  /** told what is being opened */
+  readonly onStep: (doing: string) => void
+}
+
+/**
+ * Opens a stream: the model (which answers its golden rows), the brokers, the outputs. Nothing is joined or written before
+ * it runs.
+ *
+ * @throws ModelError, ServiceError, UsageError
+ */
+export async function openStream(plan: StreamPlan, options: OpenStreamOptions): Promise<OpenedStream> {
+  const { keep, onStep } = options
+  onStep('verifying the model')
+  const { engine, threads } = plan
+  const classifier = keep(await openClassifier(liveModel(plan.model), { engine, threads, cacheFolder: cacheFolder() }))
+  onStep('reaching the brokers')
+  const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
+  const source = keep(await openInput(plan, classifier, outlet))
+  onStep('opening the outputs')
+  const { taxonomy, identity } = classifier
+  const { classifierVersion, sha256: modelSha256 } = identity
+  const context = { schema: source.schema, taxonomy, classifierVersion, modelSha256 }
+  const sinks: Sink[] = []
+  for (const output of plan.outputs) {
+    sinks.push(keep(await openOutput(output, { context, outlet })))
+  }
+  const deadLetters = plan.deadLetters && keep(await openDeadLetters(plan.deadLetters, outlet))
+  return { source, classifier, sinks, deadLetters }
+}
+
+/** Nobody else's name: members that come and go are fenced by the group's generation, not by a name they share. */
+async function openTransaction({ source, outputs, deadLetters, groupId }: StreamPlan): Promise<TransactionalOutlet> {
+  const kafka = outputs.filter((output) => output.kind === 'kafka')
+  const others = [...kafka, ...(deadLetters?.kind === 'kafka' ? [deadLetters] : [])]
+  await requireOneCluster([source.connection, ...others.map(({ connection }) => connection)])
+  const now = new Date()
+  const topics = kafka.map(({ topic, daily }) => dailyTopic(topic, daily)(now))
+  if (deadLetters?.kind === 'kafka') topics.push(deadLetters.topic(now))
+  return openTransactionalOutlet(source.connection, `lcclf-${groupId}-${randomUUID()}`, [...new Set(topics)])
+}
+
+function openInput(
+  { source, outputs, batchSize }: StreamPlan,
+  { features, preprocessing }: Classifier,
+  outlet: TransactionalOutlet | undefined,
+): Promise<KafkaStream> {
+  const options = {
+    features,
+    preprocessing,
+    batchSize,
+    idColumn: 'oid',
+    candidColumn: 'candid',
+    rename: new Map<string, string>(),
+    allowance: { remaining: Infinity },
+    ...(outputs.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),
+  }
+  return openKafkaSource(source, options, {
+    commitWithOutputs: outlet && ((offsets, committer) => outlet.commit(offsets, committer)),
+    discardOutputs: outlet && (() => outlet.discard()),
+  })
+}
+
+function openOutput(
+  output: StreamOutput,
+  { context, outlet }: { context: SinkContext; outlet: TransactionalOutlet | undefined },
+): Promise<Sink> {
+  return output.kind === 'kafka' ? openKafkaSink(output, context, outlet) : openSink(output, context)
+}
+
+function openDeadLetters(
+  place: NonNullable<StreamPlan['deadLetters']>,
+  outlet: TransactionalOutlet | undefined,
+): Promise<DeadLetterOutlet> {
+  return place.kind === 'file' ? Promise.resolve(openDeadLetterFile(place.path)) : openDeadLetterTopic(place, outlet)
+}

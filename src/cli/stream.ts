@@ -1,0 +1,145 @@
+// The story of `lcclf stream`: plan, open, run, and an end that nothing can hold up.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BalanceError, LcclfError, ServiceError } from '../errors.ts'
+import type { Ledger } from '../pipeline/ledger.ts'
+import { createHealth } from '../stream/health.ts'
+import { openMetricsServer } from '../stream/metrics-server.ts'
+import { openOriginalMetrics } from '../stream/original-metrics.ts'
+import { createPrometheus } from '../stream/prometheus.ts'
+import { runStream } from '../stream/run-stream.ts'
+import { openJournal } from '../stream/stream-journal.ts'
+import type { Log, StreamWatch } from '../stream/stream-watch.ts'
+import { describeStream } from './describe-stream.ts'
+import { InterruptedError, watchInterrupts, type InterruptWatch } from './interrupt.ts'
+import { createLog } from './log.ts'
+import { openStream, type Closable } from './open-stream.ts'
+import { planStream, type StreamFlags, type StreamPlan } from './plan-stream.ts'
+
+/** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
+const finishWithinMs = 7500
+const closeWithinMs = 2000
+
+/**
+ * Does what was typed and answers the exit code. What goes wrong is a line in the log, JSON where nobody sits before it.
+ */
+export async function stream(flags: StreamFlags): Promise<number> {
+  const plan = planStream(flags, process.env)
+  if (plan.isDryRun) {
+    process.stdout.write(describeStream(plan))
+    return 0
+  }
+  const log = createLog(process.stderr, plan.isVerbose)
+  const interrupts = watchInterrupts()
+  try {
+    await follow(plan, { log, interrupts })
+    return 0
+  } catch (error) {
+    if (!(error instanceof LcclfError)) throw error
+    const { message, exitCode, code, hint } = error
+    if (error instanceof InterruptedError) log.info(message, { exitCode })
+    else log.error(message, { code, exitCode, hint })
+    return exitCode
+  } finally {
+    interrupts.stop()
+    // a connection to something that does not answer must not keep the process
+    setTimeout(() => process.exit(), 500).unref()
+  }
+}
+
+interface Surroundings {
+  readonly log: Log
+  readonly interrupts: InterruptWatch
+}
+
+async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Promise<void> {
+  const opened: Closable[] = []
+  const keep = <T extends Closable>(one: T): T => {
+    opened.push(one)
+    return one
+  }
+  const health = createHealth()
+  const watches: StreamWatch[] = [health]
+  try {
+    await unlessHeldUp(interrupts.signal, async () => {
+      const prometheus = plan.metricsPort === undefined ? undefined : await createPrometheus()
+      if (prometheus) {
+        watches.push(prometheus)
+        const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
+        log.info(`metrics are at port ${port}`, { port })
+      }
+      const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing) })
+      if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
+      const journal = openJournal(log, parts.source)
+      watches.push(journal)
+      health.watch(parts.source)
+      health.step(undefined)
+      prometheus?.watch(parts.source, parts.sinks)
+      prometheus?.showModel(parts.classifier.identity)
+      for (const note of parts.sinks.flatMap((sink) => sink.notes ?? [])) log.warn(note, {})
+      sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
+      if (interrupts.signal.aborted) return
+      const { signal } = interrupts
+      const running = runStream({ ...parts, onBadMessage: plan.onBadMessage, watches, signal })
+      sayEnd(await running.finally(() => journal.close()), log)
+    })
+  } finally {
+    health.step('ending')
+    // the group first: the others get its partitions at once
+    await Promise.race([closeInTurn(opened), sleep(closeWithinMs, undefined, { ref: false })])
+  }
+  interrupts.check('the batch in hand was finished and acknowledged')
+}
+
+/** A stream that was told to end has some seconds for its batch; whatever is not committed then is read again. */
+async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => {
+      timer = setTimeout(() => {
+        reject(
+          new ServiceError(`the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`, {
+            hint: 'Nothing of it is committed; it is read again after the next start.',
+          }),
+        )
+      }, finishWithinMs)
+    })
+  })
+  const running = run()
+  running.catch(() => undefined)
+  try {
+    await Promise.race([running, late])
+  } finally {
+    clearTimeout(timer)
+    late.catch(() => undefined)
+  }
+}
+
+/** The source is closed before what it was opened after, and the page of the metrics last. */
+async function closeInTurn(opened: readonly Closable[]): Promise<void> {
+  const isSource = (one: Closable): boolean => 'deliveries' in one
+  const others = [...opened].reverse().filter((one) => !isSource(one))
+  for (const group of [opened.filter(isSource), others]) await Promise.allSettled(group.map((one) => one.close()))
+}
+
+function sayBeginning({ source, outputs, groupId, delivery }: StreamPlan, classifierVersion: string, log: Log): void {
+  log.info(`${classifierVersion} reads ${source.topics.join(', ')}`, {
+    topics: source.topics,
+    group: groupId ?? null,
+    outputs: outputs.map(({ address }) => address),
+    delivery,
+  })
+}
+
+function sayEnd(ledger: Ledger, log: Log): void {
+  const { read, classified, rejected, refused } = ledger.totals
+  const outputs = ledger.outputs.map(({ address, ...counts }) => ({ address, ...counts }))
+  log.info(`${read} messages read, ${classified} classified`, {
+    read,
+    classified,
+    rejected,
+    refused,
+    reasons: ledger.inputs[0]?.reasons,
+    outputs,
+  })
+  if (!ledger.isBalanced) throw new BalanceError('the counts do not add up: messages were lost or counted twice')
+}

@@ -1,0 +1,105 @@
+// A stream: the pipeline's one loop, with what only a stream has around it.
+import type { Reject } from '../batch/feature-batch.ts'
+import type { OriginalMessage } from '../batch/original-message.ts'
+import type { Classifier } from '../classifier/classifier.ts'
+import { deadLetterOf, type DeadLetter } from '../kafka/dead-letters.ts'
+import { classifyInput, type BatchReport } from '../pipeline/classify-input.ts'
+import { createLedger, type Ledger } from '../pipeline/ledger.ts'
+import type { Sink } from '../sinks/sink.ts'
+import type { KafkaStream } from '../sources/kafka-live.ts'
+import type { Delivery } from '../sources/source.ts'
+import type { DeadLetterOutlet } from './dead-letter-outlet.ts'
+import type { StreamWatch } from './stream-watch.ts'
+import { timed, timedClassifier, timedSink, timedSource, type TakeTime } from './timed-stages.ts'
+
+/** What becomes of messages that cannot be read, or lack oid or candid. */
+export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
+
+/** Everything a stream needs, opened. */
+export interface StreamParts {
+  /** opened to stop at bad messages, where that is the policy */
+  readonly source: KafkaStream
+  readonly classifier: Classifier
+  /** in the order in which a batch is written to them */
+  readonly sinks: readonly Sink[]
+  readonly onBadMessage: BadMessagePolicy
+  readonly deadLetters: DeadLetterOutlet | undefined
+  readonly watches: readonly StreamWatch[]
+  readonly signal: AbortSignal
+}
+
+/**
+ * More batches than this bring nothing more, whatever the number of cores, because one thread reads them; a batch of a
+ * thousand messages takes some 15 MB.
+ */
+const mostAhead = 8
+
+/**
+ * Runs until the source ends or the signal: then the batch that is being written is finished and committed. Answers the
+ * counts.
+ *
+ * @throws what source, sinks and dead letters throw; what was not committed is read again by whoever comes next
+ */
+export async function runStream(parts: StreamParts): Promise<Ledger> {
+  const { source, classifier, sinks, deadLetters, watches, signal } = parts
+  const ledger = createLedger()
+  const input = ledger.openInput(source.identity)
+  for (const { address } of sinks) ledger.openOutput(address)
+  const received = new WeakMap<Delivery, number>()
+  const takeTime: TakeTime = (stage, seconds, output) => {
+    for (const watch of watches) watch.onStage?.(stage, seconds, output)
+  }
+
+  async function onBatch(report: BatchReport): Promise<void> {
+    const letters = lettersOf(report, parts)
+    if (deadLetters && letters.length > 0) {
+      await timed(
+        () => deadLetters.write(letters),
+        (seconds) => takeTime('dead-letter', seconds),
+      )
+    }
+    const { delivery, classified, outcomes } = report
+    ledger.count(input, ledger.outputs, { delivery, classified: classified.rowCount, outcomes })
+    for (const watch of watches) watch.onWritten?.(report)
+  }
+
+  const outputs = sinks.map((sink) => timedSink(sink, takeTime))
+  await classifyInput({
+    source: timedSource(source, takeTime, (delivery, at) => {
+      received.set(delivery, at)
+      for (const watch of watches) watch.onReceived?.()
+    }),
+    classifier: timedClassifier(classifier, takeTime),
+    sinks: outputs,
+    signal,
+    onBatch,
+    onAcknowledged: (report) => {
+      for (const watch of watches) watch.onCommitted?.(report, received.get(report.delivery)!)
+    },
+    ahead: Math.min(Math.max(classifier.parallelism, 2), mostAhead),
+    writesInTurn: true,
+  })
+  for (const sink of outputs) await sink.finish()
+  for (const sink of outputs) await sink.publish()
+  return ledger
+}
+
+/** What is kept of a batch: everything that was not classified, or not taken by an output; bad messages by the policy. */
+function lettersOf({ delivery, classified, outcomes }: BatchReport, { onBadMessage }: StreamParts): DeadLetter[] {
+  const kept = delivery.rejected.filter(({ isBadMessage }) => onBadMessage === 'dead-letter' || isBadMessage !== true)
+  const refused = outcomes.flatMap((outcome) => outcome.refused)
+  const found = refused.length > 0 ? withMessages(refused, classified.oids, classified.messages ?? []) : []
+  return [...kept, ...found].map(deadLetterOf).filter((letter) => letter !== undefined)
+}
+
+/** An output refuses objects, and knows nothing of messages: each message of such an object counts. */
+function withMessages(
+  refused: readonly Reject[],
+  oids: readonly string[],
+  messages: readonly OriginalMessage[],
+): Reject[] {
+  return refused.flatMap((reject) => {
+    if (reject.message || reject.oid === null) return [reject]
+    return messages.filter((_, row) => oids[row] === reject.oid).map((message) => ({ ...reject, message }))
+  })
+}

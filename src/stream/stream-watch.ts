@@ -1,0 +1,28 @@
+// Whoever wants to know how a stream goes: logs, Prometheus, the metrics topic.
+import type { BatchReport } from '../pipeline/classify-input.ts'
+
+/** What a batch goes through, in this order. */
+export type Stage = 'decode' | 'classify' | 'write' | 'dead-letter' | 'commit'
+
+/** Each is told what it listens to; nobody may hold up the stream. */
+export interface StreamWatch {
+  /** a part of the work on a batch is done; `output` is the address, for `write` */
+  onStage?(stage: Stage, seconds: number, output?: string): void
+  /** a batch has arrived */
+  onReceived?(): void
+  /** everything that is to be written of a batch is written; it is not committed yet */
+  onWritten?(report: BatchReport): void
+  /** its offsets are committed. `receivedAt`: when it had arrived, in milliseconds since 1970 */
+  onCommitted?(report: BatchReport, receivedAt: number): void
+}
+
+/** Where log lines go. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+/** What a log line says beside its sentence. */
+export type LogFields = Readonly<Record<string, unknown>>

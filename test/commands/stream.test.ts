@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { importModel } from '../../src/model/import-model.ts'
+import { unpackFixture } from '../model/fixture-folders.ts'
+import { committedIn, produce, readTopic } from '../support/kafka-client.ts'
+import { kafkaForTests, pause } from '../support/kafka.ts'
+import { lcclf, workFolder } from '../support/lcclf.ts'
+import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
+import { startStream, type StreamProcess } from '../support/stream-process.ts'
+
+const kafka = (await kafkaForTests())!
+const model = join(workFolder(), 'bundle')
+const recorded = seedRun('input')
+const expected = seedRun('output').map(plainOutput)
+
+let running: StreamProcess[] = []
+
+function start(args: readonly string[], env: Record<string, string> = {}): StreamProcess {
+  const process = startStream(['--model', model, '--threads', '1', ...args], env)
+  running.push(process)
+  return process
+}
+
+const at = (topic: string, group?: string): string =>
+  `kafka://${kafka.server}/${topic}${group === undefined ? '' : `?group=${group}`}`
+
+const alerts = (values: readonly Buffer[] = recorded) => values.map((value) => ({ key: plainAlert(value).oid, value }))
+
+async function until(what: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await what())) {
+    if (Date.now() > deadline) throw new Error(`in vain: ${what}`)
+    await pause(100)
+  }
+}
+
+const byOid = <T extends { readonly oid: string }>(all: readonly T[]): T[] =>
+  [...all].sort((a, b) => (a.oid < b.oid ? -1 : 1))
+const sum = (values: readonly bigint[]): number => values.reduce((total, value) => total + Number(value), 0)
+const outputsIn = async (topic: string) =>
+  byOid((await readTopic(kafka, topic)).map(({ value }) => plainOutput(value!)))
+
+describe.skipIf(!kafka)('lcclf stream', () => {
+  beforeAll(async () => {
+    const source = unpackFixture('sklearn-0.22.2')
+    await importModel({ source, name: 'hierarchical_random_forest', version: '1.0.0', out: model })
+  })
+  afterEach(async () => {
+    for (const { child } of running) child.kill('SIGKILL')
+    await Promise.all(running.map(({ ended }) => ended))
+    running = []
+  })
+  afterAll(() => kafka.remove())
+
+  it.each(['at-least-once', 'exactly-once'])('gives the answers of the original, %s', async (delivery) => {
+    const input = await kafka.createTopic(`features-${delivery}`, 4)
+    await produce(kafka, input, alerts())
+    const output = `classes-${delivery}`
+    const { ended, log } = start([
+      ...['--from', at(input, 'seed'), '--to', at(output), '--delivery', delivery],
+      ...['--batch-size', '7', '--batch-timeout', '0.2', '--until-caught-up'],
+    ])
+    expect(await ended, JSON.stringify(log)).toBe(0)
+    expect(await outputsIn(output)).toEqual(byOid(expected))
+    const messages = await readTopic(kafka, output)
+    expect(messages.every(({ key, value }) => key!.toString() === plainOutput(value!).oid)).toBe(true)
+    expect(sum(await committedIn(kafka, 'seed', input))).toBe(40)
+    expect(log.at(-1)).toMatchObject({ read: 40, classified: 40, rejected: 0 })
+  })
+
+  it('is configured by the environment of the original', async () => {
+    const input = await kafka.createTopic('env-features', 2)
+    await produce(kafka, input, alerts())
+    const { ended, log } = start(['--until-caught-up'], {
+      ...{ CONSUMER_SERVER: kafka.server, CONSUMER_TOPICS: ` ${input} , later `, CONSUMER_GROUP_ID: 'env' },
+      ...{ CONSUME_MESSAGES: '1', CONSUME_TIMEOUT: '1', METRICS_HOST: kafka.server, METRICS_TOPIC: 'env-metrics' },
+      ...{ PRODUCER_SERVER: kafka.server, PRODUCER_TOPIC_FORMAT: 'env_%s', PRODUCER_CHANGE_HOUR: '24' },
+      PRODUCER_DATE_FORMAT: '%Y',
+    })
+    expect(await ended, JSON.stringify(log)).toBe(0)
+    expect(await outputsIn(`env_${new Date().getUTCFullYear()}`)).toEqual(byOid(expected))
+    const metrics = (await readTopic(kafka, 'env-metrics')).map(
+      ({ value }) => JSON.parse(value!.toString()) as { oid: string; candid: string; n_messages: number },
+    )
+    expect(metrics.map(({ oid }) => oid).sort()).toEqual(expected.map(({ oid }) => oid).sort())
+    expect(metrics[0]).toMatchObject({
+      n_messages: 1,
+      source: 'LateClassifier',
+      candid: expect.stringMatching(/^\d+$/),
+    })
+  })
+
+  it('keeps every message that it did not classify, and every one that it could', async () => {
+    const input = await kafka.createTopic('mixed', 1)
+    const bad = [
+      { key: 'x', value: 'no alert' },
+      { key: 'y', value: '{"oid": "a", "features": {}}' },
+      { key: 'z', value: '{"oid": "b", "candid": 5, "features": {"rb": 1}}' },
+      { key: 'n', value: null },
+    ]
+    const mixed = alerts().flatMap((alert, i) => (i % 10 === 0 ? [bad[i / 10]!, alert] : [alert]))
+    await produce(kafka, input, mixed)
+    const { ended, log } = start([
+      ...['--from', at(input, 'mixed'), '--to', at('mixed-out'), '--dead-letter', at('mixed-dead')],
+      ...['--delivery', 'exactly-once', '--until-caught-up', '--batch-timeout', '0.2'],
+    ])
+    expect(await ended, JSON.stringify(log)).toBe(0)
+    expect(await outputsIn('mixed-out')).toEqual(byOid(expected))
+    const letters = (await readTopic(kafka, 'mixed-dead')).map(
+      ({ value }) => JSON.parse(value!.toString()) as { key: string; value: string | null; offset: number },
+    )
+    const found = letters.map(({ key, value }) => [key, value && Buffer.from(value, 'base64').toString()])
+    expect(found.sort()).toEqual(bad.map(({ key, value }) => [key, value]).sort())
+    for (const { offset, key } of letters) expect(mixed[offset]!.key).toBe(key)
+    expect(sum(await committedIn(kafka, 'mixed', input))).toBe(44)
+  })
+
+  it('stops before a bad message, with everything before it done, and goes on behind it when told to', async () => {
+    const input = await kafka.createTopic('stopping', 1)
+    await produce(kafka, input, [
+      ...alerts(recorded.slice(0, 25)),
+      { value: 'no alert' },
+      ...alerts(recorded.slice(25)),
+    ])
+    const args = ['--from', at(input, 'stopping'), '--to', at('stopping-out'), '--batch-timeout', '0.2']
+    const { ended, log } = start(args)
+    expect(await ended).toBe(3)
+    expect(log.at(-1)).toMatchObject({
+      level: 'error',
+      message: expect.stringContaining(`${input} partition 0 offset 25`),
+    })
+    expect(await outputsIn('stopping-out')).toHaveLength(25)
+    expect(await committedIn(kafka, 'stopping', input)).toEqual([25n])
+    expect(await start([...args, '--on-bad-message', 'skip', '--until-caught-up']).ended).toBe(0)
+    expect(await outputsIn('stopping-out')).toEqual(byOid(expected))
+    expect(await committedIn(kafka, 'stopping', input)).toEqual([41n])
+  })
+
+  it('ends on SIGTERM with the batch in hand committed, and gives its partitions back', async () => {
+    const input = await kafka.createTopic('ending', 2)
+    const args = ['--from', at(input, 'ending'), '--to', at('ending-out'), '--batch-timeout', '0.2']
+    const first = start(args)
+    await first.said(/partitions are ours/)
+    await produce(kafka, input, alerts())
+    await until(async () => sum(await committedIn(kafka, 'ending', input)) === 40)
+    const asked = Date.now()
+    first.child.kill('SIGTERM')
+    expect(await first.ended).toBe(143)
+    expect(Date.now() - asked).toBeLessThan(5000)
+    expect(first.log.at(-1)).toMatchObject({ level: 'info', message: expect.stringContaining('SIGTERM') })
+    const begun = Date.now()
+    const next = start(args)
+    await next.said(/2 partitions are ours/)
+    // sooner than a member that says nothing is given up
+    expect(Date.now() - begun).toBeLessThan(8000)
+  })
+
+  it('shows Prometheus what it does, and when it is ready', async () => {
+    const input = await kafka.createTopic('shown', 1)
+    await produce(kafka, input, [...alerts(), { value: 'bad' }])
+    const dead = join(workFolder(), 'dead.ndjson')
+    const stream = start([
+      ...['--from', at(input, 'shown'), '--to', at('shown-out'), '--metrics-port', '0', '--batch-timeout', '0.2'],
+      ...['--dead-letter', dead],
+    ])
+    await stream.said(/metrics are at port/)
+    const port = Number(stream.log.find((line) => line['port'] !== undefined)!['port'])
+    const page = async (path: string): Promise<{ status: number; text: string }> => {
+      const response = await fetch(`http://127.0.0.1:${port}/${path}`)
+      return { status: response.status, text: await response.text() }
+    }
+    expect((await page('healthz')).status).toBe(200)
+    await until(async () => (await page('readyz')).status === 200)
+    await until(async () => sum(await committedIn(kafka, 'shown', input)) === 41)
+    const { text } = await page('metrics')
+    expect(text).toContain('lcclf_messages_total{outcome="classified"} 40')
+    expect(text).toContain('lcclf_messages_total{outcome="bad"} 1')
+    expect(text).toContain(`lcclf_lag_messages{topic="shown",partition="0"} 0`)
+    expect(text).toMatch(/lcclf_rows_written_total\{output="kafka:[^"]*shown-out"\} 40/)
+    expect(text).toContain('classifier_version="hierarchical_random_forest_1.0.0"')
+    for (const stage of ['decode', 'classify', 'write', 'dead-letter', 'commit'])
+      expect(text).toContain(`stage="${stage}"`)
+    expect((await page('else')).status).toBe(404)
+    expect(readFileSync(dead, 'utf8').trim().split('\n')).toHaveLength(1)
+  })
+
+  it('replays without touching the live group, as NDJSON on stdout', async () => {
+    const input = await kafka.createTopic('replayed', 2)
+    await produce(kafka, input, alerts())
+    const { ended, stdout } = start([
+      ...['--from', at(input, 'live'), '--to', '-', '--no-commit', '--since', '0', '--until-caught-up'],
+    ])
+    expect(await ended).toBe(0)
+    const oids = stdout()
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { oid: string }).oid)
+    expect(oids.sort()).toEqual(expected.map(({ oid }) => oid).sort())
+    expect(await committedIn(kafka, 'live', input)).toEqual([-1n, -1n])
+  })
+
+  it.skipIf(!kafka?.isOwn)(
+    'ends within ten seconds of SIGTERM when the broker is gone or says nothing',
+    async () => {
+      const input = await kafka.createTopic('gone', 1)
+      for (const [lose, find] of [
+        [() => kafka.kill(), () => kafka.start()],
+        [() => kafka.freeze(), () => kafka.thaw()],
+      ] as const) {
+        const stream = start(['--from', at(input, 'gone'), '--to', at('gone-out'), '--batch-timeout', '0.2'])
+        await stream.said(/partitions are ours/)
+        // something is in hand that cannot be written
+        const sending = produce(kafka, input, alerts()).catch(() => undefined)
+        await pause(100)
+        await lose()
+        await pause(1000)
+        const asked = Date.now()
+        stream.child.kill('SIGTERM')
+        expect([143, 5]).toContain(await stream.ended)
+        expect(Date.now() - asked).toBeLessThan(10_500)
+        await find()
+        await sending
+      }
+    },
+    120_000,
+  )
+
+  it('ends at once on a second signal', async () => {
+    const input = await kafka.createTopic('twice', 1)
+    const stream = start(['--from', at(input, 'twice'), '--to', at('twice-out')])
+    await stream.said(/partitions are ours/)
+    stream.child.kill('SIGTERM')
+    stream.child.kill('SIGINT')
+    expect([130, 143]).toContain(await stream.ended)
+  })
+
+  it('exits 5 when no broker answers, and says which', async () => {
+    const { ended, log } = start(['--from', 'kafka://127.0.0.1:1/a?group=g&patience=1', '--to', at('none')])
+    expect(await ended).toBe(5)
+    expect(log.at(-1)).toMatchObject({ code: 'service', message: expect.stringContaining('127.0.0.1:1') })
+  })
+
+  it('exits 4 without a model, and never takes the sample', async () => {
+    const { code, stderr } = await lcclf(['stream', '--from', at('a', 'g'), '--to', at('b')])
+    expect(code).toBe(4)
+    expect(stderr).toContain('no --model')
+  })
+
+  it('says what it would do, without secrets', async () => {
+    const { code, stdout } = await lcclf(
+      ['stream', '--from', 'kafka://me:secret-1@host/a?group=g', '--to', 'postgres://u:secret-2@db/x', '--dry-run'],
+      { env: { KAFKA_SECURITY_PROTOCOL: 'SASL_SSL' } },
+    )
+    expect(code).toBe(0)
+    expect(stdout).not.toContain('secret-')
+    expect(stdout).toContain('postgres://u@db:5432/x')
+    expect(stdout).toContain('SCRAM-SHA-512 as me')
+  })
+})

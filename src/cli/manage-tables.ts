@@ -1,8 +1,9 @@
 // The stories of `lcclf db init`, `db upgrade` and `db check`.
 import { parsePostgresAddress } from '../postgres/address.ts'
-import { checkTables as inspect, type TableCheck, type TablesReport } from '../postgres/check-tables.ts'
+import { checkTables as inspect, type TablesReport } from '../postgres/check-tables.ts'
 import { initTables as createTables, upgradeTables as addHistory, type InitReport } from '../postgres/init-tables.ts'
 import { withDatabase } from '../postgres/session.ts'
+import type { TableCheck } from '../postgres/table-check.ts'
 
 /** What was typed. */
 export interface InitFlags {

@@ -2,17 +2,9 @@
 import type { Connection } from './connection.ts'
 import { columnProblems, inspectTables, type TableFacts } from './inspect-tables.ts'
 import { contentOf, type VersionContent } from './stored-content.ts'
+import type { TableCheck } from './table-check.ts'
 import { historyTable, pipelineTables, writtenTables, type TableDefinition } from './tables.ts'
 import { transaction } from './transaction.ts'
-
-/** One thing that was looked at. */
-export interface TableCheck {
-  readonly name: string
-  /** `note`: works, but somebody may want to know */
-  readonly state: 'ok' | 'note' | 'problem'
-  readonly detail: string
-  readonly hint?: string
-}
 
 /** What `db check` found. */
 export interface TablesReport {

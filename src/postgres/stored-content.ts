@@ -1,6 +1,6 @@
 // What is stored in `probability`: rows by version, partial row sets, and classes that the taxonomy does not know.
 import { messageOf, systemCode } from '../errors.ts'
-import type { TableCheck } from './check-tables.ts'
+import type { TableCheck } from './table-check.ts'
 import type { Connection } from './connection.ts'
 
 /** What is stored of one classifier version. */

@@ -8,7 +8,7 @@ import type { Connection } from '../postgres/connection.ts'
 import { serverName, type PostgresReading } from '../postgres/settings.ts'
 import { createFeatureNames, type FeatureNames } from './postgres-feature-names.ts'
 import { readOidList } from './postgres-oid-list.ts'
-import type { ObjectRow, PostgresReader } from './postgres.ts'
+import type { ObjectRow, PostgresReader } from './postgres-reader.ts'
 import type { ReadOptions } from './source.ts'
 
 type TableReading = Extract<PostgresReading, { kind: 'table' }>

@@ -7,7 +7,7 @@ import type { Connection, QueryColumn } from '../postgres/connection.ts'
 import { statementFailure } from '../postgres/failure.ts'
 import { serverName } from '../postgres/settings.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
-import type { ObjectRow, PostgresReader } from './postgres.ts'
+import type { ObjectRow, PostgresReader } from './postgres-reader.ts'
 import type { ReadOptions } from './source.ts'
 
 /** How a column is asked for; what is text is read value by value. */

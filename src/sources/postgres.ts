@@ -1,6 +1,5 @@
 // Postgres as a source: the pipeline's long feature table, or a query with one row an object.
 import { createBatchAssembler } from '../batch/batch-assembler.ts'
-import type { InputSchema } from '../batch/feature-batch.ts'
 import { UsageError } from '../errors.ts'
 import type { Connection } from '../postgres/connection.ts'
 import { postgresFailure } from '../postgres/failure.ts'
@@ -10,27 +9,8 @@ import { begin, rollback } from '../postgres/transaction.ts'
 import { deliverRows } from './deliver.ts'
 import { openFeatureTable } from './postgres-features.ts'
 import { openWideQuery } from './postgres-query.ts'
+import type { ObjectRow, PostgresReader } from './postgres-reader.ts'
 import type { ReadOptions, Source } from './source.ts'
-
-/** One object as a reader found it. */
-export interface ObjectRow {
-  readonly oid: string | undefined
-  readonly candid: unknown
-  readonly where: string
-  /** a float64 a feature, NaN for null */
-  readonly values: Float64Array
-  /** why it cannot be classified */
-  readonly problem?: { readonly reason: string; readonly value?: string } | undefined
-}
-
-/** What both forms have in common: what is known before the first row, and the rows. */
-export interface PostgresReader {
-  readonly schema: InputSchema
-  /** the objects, some at a time, in the order of the table or the query */
-  objects(): AsyncIterable<ObjectRow[]>
-  /** what was seen on the way that no reject tells */
-  notes(): readonly string[]
-}
 
 /** A source that always has its say on the whole input. */
 export interface PostgresSource extends Source {

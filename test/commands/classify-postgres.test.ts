@@ -116,7 +116,7 @@ describe('lcclf classify to Postgres', () => {
   it('never writes the answers of the sample model unless it is named', async () => {
     const { code, stderr } = await lcclf(['classify', parquet, '--to', database.url])
     expect(code).toBe(4)
-    expect(stderr).toContain('no model: a database never gets the answers of the sample model')
+    expect(stderr).toContain('never writes to Kafka or Postgres')
   })
 
   it('refuses tables that hold another model under this version, with exit 4', async () => {

@@ -3,7 +3,7 @@ import type { Connection, ConnectionPool } from '@platformatic/kafka'
 import { ServiceError } from '../errors.ts'
 import { shownBrokers, type KafkaConnection } from './connection.ts'
 import { connectionOptions } from './connection-options.ts'
-import { answerIn, isTransient, NoAnswerError, serviceFailure } from './failures.ts'
+import { answerIn, isTransient, NoAnswerError, protocolErrors, serviceFailure } from './failures.ts'
 import { pause } from './pause.ts'
 import {
   loadKafka,
@@ -62,6 +62,8 @@ export interface Cluster {
   coordinator(kind: 'group' | 'transaction', key: string): Promise<number>
   /** the cluster's own id */
   id(): Promise<string>
+  /** for how long every request has failed to get an answer, in milliseconds; 0 if the last one got it */
+  readonly unreachableMs: number
   /** forgets leaders and coordinators: the next request asks again */
   forget(): void
   /** Repeats an attempt while that can help, up to the connection's patience; then ServiceError. */
@@ -97,6 +99,7 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
   let versions: BrokerVersions | undefined
   let controller = -1
   let isClosed = false
+  let failingSince: number | undefined
 
   function poolOf(channel: Channel): ConnectionPool {
     const existing = pools.get(channel)
@@ -122,9 +125,17 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     work: (connection: Connection, versions: BrokerVersions) => Promise<T>,
     timeoutMs = answerTimeoutMs,
   ): Promise<T> {
-    const opened = await connected(channel, target)
-    versions ??= await answered(opened, readVersions(library, opened), answerTimeoutMs)
-    return answered(opened, work(opened, versions), timeoutMs)
+    try {
+      const opened = await connected(channel, target)
+      versions ??= await answered(opened, readVersions(library, opened), answerTimeoutMs)
+      const answer = await answered(opened, work(opened, versions), timeoutMs)
+      failingSince = undefined
+      return answer
+    } catch (thrown) {
+      // an error that a broker sends is an answer too
+      failingSince = protocolErrors(thrown).length > 0 ? undefined : (failingSince ?? performance.now())
+      throw thrown
+    }
   }
 
   function ask<Name extends RequestName>(
@@ -226,6 +237,9 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     topics,
     coordinator,
     id: async () => (await metadata([], false)).clusterId ?? '',
+    get unreachableMs() {
+      return failingSince === undefined ? 0 : performance.now() - failingSince
+    },
     forget,
     persist,
     async close() {

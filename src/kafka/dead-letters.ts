@@ -77,8 +77,13 @@ export function requeued({ topic, key, value }: DeadLetter): OutgoingMessage {
 export function deadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
   const { key, value } = letter
   const length = (value?.length ?? 0) * (4 / 3) + (key?.length ?? 0) * 3
-  if (length <= longestLetter) return { topic, key, value: Buffer.from(deadLetterText(letter)) }
-  const short = { ...letter, key: null, value: null, omittedBytes: value?.length ?? 0 }
+  if (length > longestLetter) return shortDeadLetterMessage(letter, topic)
+  return { topic, key, value: Buffer.from(deadLetterText(letter)) }
+}
+
+/** The letter without its message, for topics that allow less; the message is where the letter says. */
+export function shortDeadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
+  const short = { ...letter, key: null, value: null, omittedBytes: letter.value?.length ?? 0 }
   return { topic, key: null, value: Buffer.from(deadLetterText(short)) }
 }
 

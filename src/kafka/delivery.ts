@@ -41,7 +41,12 @@ export interface DeliveryOptions {
   readonly onPartitions?: (
     partitions: readonly { readonly topic: string; readonly partition: number }[],
   ) => Promise<void>
+  /** takes messages that are larger than their topic allows; without it one of them ends the delivery */
+  readonly onTooLarge?: TakeTooLarge | undefined
 }
+
+/** Takes a message that is larger than its topic allows: it is nowhere, and all others go on. */
+export type TakeTooLarge = (message: OutgoingMessage) => void
 
 /** brokers take a megabyte a batch unless they are told otherwise */
 const batchBytes = 900_000
@@ -64,13 +69,13 @@ export async function deliver(
   cluster: Cluster,
   session: ProducerSession,
   messages: readonly OutgoingMessage[],
-  { compression, onPartitions }: DeliveryOptions,
+  { compression, onPartitions, onTooLarge }: DeliveryOptions,
 ): Promise<void> {
   let queues = await queuesOf(cluster, session, messages)
   await onPartitions?.(queues.filter(({ batches }) => batches.length > 0))
   let progressed = performance.now()
   for (let delay = 20; queues.length > 0;) {
-    const { acknowledged, thrown } = await sendRound(cluster, session, queues, compression)
+    const { acknowledged, thrown } = await sendRound(cluster, session, queues, { compression, onTooLarge })
     queues = queues.filter(({ batches }) => batches.length > 0)
     if (acknowledged > 0) {
       progressed = performance.now()
@@ -167,7 +172,7 @@ async function sendRound(
   cluster: Cluster,
   session: ProducerSession,
   queues: readonly PartitionQueue[],
-  compression: Compression,
+  { compression, onTooLarge }: DeliveryOptions,
 ): Promise<Round> {
   const topics = await topicsOf(cluster, session, queues)
   const groups = new Map<number, PartitionQueue[]>()
@@ -187,7 +192,7 @@ async function sendRound(
         )
         for (const queue of group) {
           const result = results.find(({ topic, partition }) => topic === queue.topic && partition === queue.partition)
-          const thrown = settle(cluster, session, queue, result, queues)
+          const thrown = settle({ cluster, session, queue, queues, onTooLarge }, result)
           if (thrown === undefined) acknowledged++
           else failure ??= thrown
         }
@@ -222,13 +227,18 @@ const sessionErrors = new Set([
   ...['INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE', 'TRANSACTION_ABORTABLE'],
 ])
 
-/** What a result means for its partition: acknowledged (undefined), or why not. */
+interface SentHead {
+  readonly cluster: Cluster
+  readonly session: ProducerSession
+  readonly queue: PartitionQueue
+  readonly queues: readonly PartitionQueue[]
+  readonly onTooLarge: TakeTooLarge | undefined
+}
+
+/** What a result means for the first batch of a queue: it is dealt with (undefined), or why not. */
 function settle(
-  { library }: Cluster,
-  { sequences }: ProducerSession,
-  queue: PartitionQueue,
+  { cluster: { library }, session: { sequences }, queue, queues, onTooLarge }: SentHead,
   result: PartitionResult | undefined,
-  queues: readonly PartitionQueue[],
 ): unknown {
   if (!result) return new Error(`the broker says nothing of partition ${queue.partition} of ${queue.topic}`)
   const error = library.protocolErrorsCodesById[result.errorCode] ?? 'UNKNOWN_SERVER_ERROR'
@@ -245,12 +255,20 @@ function settle(
       error,
       queues.flatMap(({ batches }) => batches.flat()),
     )
-  if ((error === 'MESSAGE_TOO_LARGE' || error === 'RECORD_LIST_TOO_LARGE') && queue.batches[0]!.length > 1) {
-    const [whole] = queue.batches.splice(0, 1)
-    const half = Math.ceil(whole!.length / 2)
-    queue.batches.unshift(whole!.slice(0, half), whole!.slice(half))
-    queue.encoded = undefined
-    return undefined
+  if (error === 'MESSAGE_TOO_LARGE' || error === 'RECORD_LIST_TOO_LARGE') {
+    const whole = queue.batches[0]!
+    if (whole.length > 1) {
+      const half = Math.ceil(whole.length / 2)
+      queue.batches.splice(0, 1, whole.slice(0, half), whole.slice(half))
+      queue.encoded = undefined
+      return undefined
+    }
+    if (onTooLarge) {
+      queue.batches.shift()
+      queue.encoded = undefined
+      onTooLarge(whole[0]!)
+      return undefined
+    }
   }
   return new library.ProtocolError(result.errorCode, result.message)
 }

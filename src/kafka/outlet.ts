@@ -1,17 +1,24 @@
 // Where messages go: a producer of its own, or a transaction that somebody else commits.
-import { UsageError } from '../errors.ts'
+import { ServiceError, UsageError } from '../errors.ts'
 import { connectCluster, type Cluster } from './cluster.ts'
 import type { KafkaConnection } from './connection.ts'
-import type { OutgoingMessage } from './delivery.ts'
+import type { OutgoingMessage, TakeTooLarge } from './delivery.ts'
 import type { Committer, PartitionOffset } from './offsets.ts'
 import { createProducer } from './producer.ts'
+import { messageSpace } from './record-batch.ts'
 import { existingTopics } from './topics.ts'
 import { createTransactions, type TransactionOptions } from './transaction.ts'
 
 /** Takes messages. */
 export interface MessageOutlet {
-  /** Resolves when they are as safe as this outlet makes them. One call at a time. */
-  send(messages: readonly OutgoingMessage[]): Promise<void>
+  /**
+   * Resolves when they are as safe as this outlet makes them, but for those that `onTooLarge` has taken. One call at a time.
+   *
+   * @throws ServiceError, also for a message that is larger than its topic allows and that nobody takes
+   */
+  send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void>
+  /** for how long no broker has answered anything, in milliseconds */
+  readonly unreachableMs: number
 }
 
 /** An outlet with connections of its own. */
@@ -30,7 +37,13 @@ const openPatienceMs = 15_000
 export async function openOutlet(connection: KafkaConnection, topic: string): Promise<OpenOutlet> {
   const cluster = await connectTo(connection, topic)
   const producer = createProducer(cluster)
-  return { send: (messages) => producer.send(messages), close: () => cluster.close() }
+  return {
+    send: (messages, onTooLarge) => producer.send(messages, onTooLarge),
+    get unreachableMs() {
+      return cluster.unreachableMs
+    },
+    close: () => cluster.close(),
+  }
 }
 
 /** Checks early what would fail late. */
@@ -75,11 +88,19 @@ export async function openTransactionalOutlet(
     await cluster.close()
     throw error
   }
-  const transactions = createTransactions(cluster, transactionalId, options)
+  const sizes = createKnownSizes()
+  const transactions = createTransactions(cluster, transactionalId, { ...options, onTooLarge: sizes.learn })
   let kept: OutgoingMessage[] = []
   return {
-    send(messages) {
-      kept.push(...messages)
+    get unreachableMs() {
+      return cluster.unreachableMs
+    },
+    send(messages, onTooLarge) {
+      for (const message of messages) {
+        if (!sizes.isTooLarge(message)) kept.push(message)
+        else if (onTooLarge) onTooLarge(message)
+        else return Promise.reject(new ServiceError(`a message is larger than topic ${message.topic} allows`))
+      }
       return Promise.resolve()
     },
     async commit(offsets, committer) {
@@ -91,6 +112,28 @@ export async function openTransactionalOutlet(
       kept = []
     },
     close: () => cluster.close(),
+  }
+}
+
+/** a topic may be allowed more while we run */
+const knownForMs = 600_000
+
+/**
+ * Sizes that a topic refused. What a transaction holds is sent when it is committed, and then it is too late to put a dead
+ * letter in the place of an output: the transaction is given up, its inputs are read again, and this time it is known.
+ */
+function createKnownSizes(): { learn: TakeTooLarge; isTooLarge(message: OutgoingMessage): boolean } {
+  const refused = new Map<string, { readonly bytes: number; readonly until: number }>()
+  const known = (topic: string): number => {
+    const { bytes, until } = refused.get(topic) ?? { bytes: Infinity, until: Infinity }
+    return performance.now() < until ? bytes : Infinity
+  }
+  return {
+    learn(message) {
+      const bytes = Math.min(known(message.topic), messageSpace(message))
+      refused.set(message.topic, { bytes, until: performance.now() + knownForMs })
+    },
+    isTooLarge: (message) => messageSpace(message) >= known(message.topic),
   }
 }
 

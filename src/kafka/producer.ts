@@ -1,12 +1,15 @@
 // An idempotent producer: what it has acknowledged is in the log, on all in-sync replicas.
 import type { Cluster } from './cluster.ts'
-import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession } from './delivery.ts'
+import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession, type TakeTooLarge } from './delivery.ts'
 import type { Compression } from './record-batch.ts'
 
 /** See createProducer. */
 export interface Producer {
-  /** Resolves when all messages are on all in-sync replicas. One call at a time. */
-  send(messages: readonly OutgoingMessage[]): Promise<void>
+  /**
+   * Resolves when all messages are on all in-sync replicas, but for those that `onTooLarge` has taken; without it one that
+   * is too large is a ServiceError. One call at a time.
+   */
+  send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void>
 }
 
 /** a topic that is made anew again and again is not waited for */
@@ -19,12 +22,12 @@ const mostSessions = 10
 export function createProducer(cluster: Cluster, compression: Compression = 'none'): Producer {
   let session: ProducerSession | undefined
   return {
-    async send(messages) {
+    async send(messages, onTooLarge) {
       let unsent = messages
       for (let sessions = 1; unsent.length > 0; sessions++) {
         try {
           session ??= await openSession(cluster)
-          await deliver(cluster, session, unsent, { compression })
+          await deliver(cluster, session, unsent, { compression, onTooLarge })
           return
         } catch (thrown) {
           // whatever went wrong: how far the session came is not known, and a wrong sequence number would lose messages

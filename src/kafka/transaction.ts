@@ -1,6 +1,6 @@
 // Outputs and the offsets of their inputs in one Kafka transaction.
 import type { Cluster } from './cluster.ts'
-import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession } from './delivery.ts'
+import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession, type TakeTooLarge } from './delivery.ts'
 import { hasProtocolError } from './failures.ts'
 import {
   byTopic,
@@ -23,8 +23,8 @@ export interface TransactionWork {
 /** See createTransactions. */
 export interface Transactions {
   /**
-   * Does the work in one transaction. `refused`: the member does not own the partitions any more; nothing of it is there
-   * for whoever reads committed messages only.
+   * Does the work in one transaction. `refused`: the member does not own the partitions any more, or a message was too
+   * large; nothing of it is there for whoever reads committed messages only.
    */
   run(work: TransactionWork): Promise<'committed' | 'refused'>
 }
@@ -33,6 +33,8 @@ export interface Transactions {
 export interface TransactionOptions {
   readonly compression?: Compression
   readonly timeoutMs?: number
+  /** told of messages that are larger than their topic allows; without it they are an error */
+  readonly onTooLarge?: TakeTooLarge
 }
 
 /** a transaction that nobody ends is aborted after this, and its partitions' next owner waits for that */
@@ -58,7 +60,7 @@ const fenced = [
 export function createTransactions(
   cluster: Cluster,
   transactionalId: string,
-  { compression = 'none', timeoutMs = usualTimeoutMs }: TransactionOptions = {},
+  { compression = 'none', timeoutMs = usualTimeoutMs, onTooLarge }: TransactionOptions = {},
 ): Transactions {
   let session: ProducerSession | undefined
 
@@ -72,7 +74,10 @@ export function createTransactions(
           if (mayBeCommitted && (await isCommitted(cluster, work))) return 'committed'
           mayBeCommitted = false
         }
-        await fill(session, work)
+        if (!(await fill(session, work))) {
+          await abort()
+          return 'refused'
+        }
         mayBeCommitted = true
         await end(session, true)
         return 'committed'
@@ -88,10 +93,18 @@ export function createTransactions(
     }
   }
 
-  async function fill(open: ProducerSession, { messages, offsets, committer }: TransactionWork): Promise<void> {
+  /** @returns false if messages were too large, each of which is told */
+  async function fill(open: ProducerSession, { messages, offsets, committer }: TransactionWork): Promise<boolean> {
     const onPartitions = (partitions: readonly TopicPartition[]): Promise<void> => addPartitions(open, partitions)
-    if (messages.length > 0) await deliver(cluster, open, messages, { compression, onPartitions })
-    if (offsets.length > 0) await addOffsets(open, offsets, committer)
+    let isWhole = true
+    const leaveOut = (message: OutgoingMessage): void => {
+      isWhole = false
+      onTooLarge!(message)
+    }
+    const options = { compression, onPartitions, onTooLarge: onTooLarge && leaveOut }
+    if (messages.length > 0) await deliver(cluster, open, messages, options)
+    if (isWhole && offsets.length > 0) await addOffsets(open, offsets, committer)
+    return isWhole
   }
 
   async function addPartitions(

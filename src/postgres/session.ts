@@ -9,6 +9,8 @@ import type { ConnectionSettings } from './settings.ts'
 /** Runs work that may be done twice. */
 export interface Session {
   readonly settings: ConnectionSettings
+  /** for how long there has been no connection although one was wanted, in milliseconds */
+  readonly unreachableMs: number
   /**
    * Does the work, again from its start after a lost connection (a bounded number of times, and for each until the
    * settings' patience ends without a new one), a deadlock, a serialization failure or a duplicate key (a bounded number of
@@ -32,6 +34,7 @@ const firstPatience = 3000
 export function createSession(settings: ConnectionSettings): Session {
   let connection: Connection | undefined
   let wasConnected = false
+  let lostSince: number | undefined
 
   async function current(): Promise<Connection> {
     if (connection?.isBroken) {
@@ -48,8 +51,11 @@ export function createSession(settings: ConnectionSettings): Session {
     const started = Date.now()
     for (let failures = losses; ; failures++) {
       try {
-        return await current()
+        const found = await current()
+        lostSince = undefined
+        return found
       } catch (error) {
+        lostSince ??= performance.now()
         const patience = wasConnected ? settings.patience : Math.min(settings.patience, firstPatience)
         const pause = pauseAfter(failures)
         if (!isConnectionLost(error, wasConnected) || Date.now() + pause - started > patience) throw error
@@ -85,6 +91,9 @@ export function createSession(settings: ConnectionSettings): Session {
 
   return {
     settings,
+    get unreachableMs() {
+      return lostSince === undefined ? 0 : performance.now() - lostSince
+    },
     run,
     async close() {
       const closing = connection

@@ -24,19 +24,43 @@ export async function openKafkaSink(spec: KafkaSinkSpec, context: SinkContext, o
   return {
     address: spec.address,
     durable: 'on-write',
-    write: (batch) => writeBatch(batch, messages, (outlet ?? opened)!),
+    get unreachableMs() {
+      return (outlet ?? opened)!.unreachableMs
+    },
+    write: (batch) => writeBatch(batch, messages, { outlet: (outlet ?? opened)!, address: spec.address }),
     finish: () => Promise.resolve(),
     publish: () => Promise.resolve(),
     close: async () => opened?.close(),
   }
 }
 
-type Messages = (batch: ClassifiedBatch) => { readonly messages: OutgoingMessage[]; readonly refused: Reject[] }
+interface BatchMessages {
+  readonly messages: OutgoingMessage[]
+  /** the row of each message */
+  readonly rows: number[]
+  readonly refused: Reject[]
+}
 
-async function writeBatch(batch: ClassifiedBatch, messagesOf: Messages, outlet: MessageOutlet): Promise<WriteOutcome> {
-  const { messages, refused } = messagesOf(batch)
-  if (messages.length > 0) await outlet.send(messages)
-  return { objects: messages.length, rows: messages.length, refused, superseded: 0 }
+type Messages = (batch: ClassifiedBatch) => BatchMessages
+
+/** A message that its topic does not allow costs no other one. */
+async function writeBatch(
+  batch: ClassifiedBatch,
+  messagesOf: Messages,
+  { outlet, address }: { readonly outlet: MessageOutlet; readonly address: string },
+): Promise<WriteOutcome> {
+  const { messages, rows, refused } = messagesOf(batch)
+  const tooLarge = new Set<OutgoingMessage>()
+  if (messages.length > 0) await outlet.send(messages, (message) => tooLarge.add(message))
+  messages.forEach((message, i) => {
+    if (!tooLarge.has(message)) return
+    const oid = batch.oids[rows[i]!]!
+    const original = batch.messages?.[rows[i]!]
+    const reason = 'its output message is larger than the topic allows (max.message.bytes)'
+    refused.push({ oid, where: address, reason, ...(original ? { message: original } : {}) })
+  })
+  const written = messages.length - tooLarge.size
+  return { objects: written, rows: written, refused, superseded: 0 }
 }
 
 function createMessages({ levels }: Taxonomy, encode: OutputMessageEncoder, topicOf: TopicName): Messages {
@@ -61,6 +85,7 @@ function createMessages({ levels }: Taxonomy, encode: OutputMessageEncoder, topi
   return (batch) => {
     const topic = topicOf(new Date())
     const messages: OutgoingMessage[] = []
+    const rows: number[] = []
     const refused: Reject[] = []
     const level = (place: number, row: number): MessageLevel => {
       const { classes } = levels[place]!
@@ -86,8 +111,9 @@ function createMessages({ levels }: Taxonomy, encode: OutputMessageEncoder, topi
         children: childPlaces.map((place) => ({ branch: levels[place]!.branch!, level: level(place, row) })),
       })
       messages.push({ topic, key: Buffer.from(oid), value })
+      rows.push(row)
     }
-    return { messages, refused }
+    return { messages, rows, refused }
   }
 }
 

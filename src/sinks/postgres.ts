@@ -38,6 +38,9 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
       address: spec.address,
       durable: 'on-write',
       notes,
+      get unreachableMs() {
+        return Math.max(...sessions.map((session) => session.unreachableMs))
+      },
       write: (batch) => writeBatch(batch, { spec, sessions, places, writing }),
       finish: () => Promise.resolve(),
       publish: () => Promise.resolve(),

@@ -60,6 +60,8 @@ export interface Sink {
   readonly durable: 'on-write' | 'on-finish'
   /** true once the reader has gone away (a closed pipe, which is success): what is written after that is dropped */
   readonly isGone?: boolean
+  /** for how long the place that it writes to has not answered, in milliseconds; only for places that may come back */
+  readonly unreachableMs?: number
   /** what whoever relies on the results should know of this output; for the receipt */
   readonly notes?: readonly string[]
   write(batch: ClassifiedBatch): Promise<WriteOutcome>

@@ -143,7 +143,7 @@ export async function openKafkaLive(
         isWanted: () => true,
         onPlace: () => undefined,
         isFinished,
-        isUrgent: () => failure !== undefined || isUrgent(),
+        isUrgent: () => failure !== undefined || isUrgent() || isReadToEnd(),
       },
       gathering,
     )
@@ -161,6 +161,8 @@ export async function openKafkaLive(
           await acknowledge(places, rows.read > 0)
         } finally {
           outstanding.remove(token)
+          // it may have been the last one
+          if (drainTo) fetcher.wake()
         }
       }
       if (rows.read === 0) await ack()
@@ -174,7 +176,17 @@ export async function openKafkaLive(
     if (failure !== undefined) return true
     if (!drainTo) return false
     if (!hasShare) return shareSince !== undefined && performance.now() - shareSince > idleMs
-    return parts.all.every((part) => part.next >= (drainTo!.get(keyOf(part)) ?? 0n))
+    // what is committed with its outputs may be refused, and is then read again
+    return parts.all.every((part) => endOf(part) <= (commitWithOutputs ? part.committed : part.next))
+  }
+
+  function endOf(part: OwnedPart): bigint {
+    return drainTo?.get(keyOf(part)) ?? 0n
+  }
+
+  /** The last messages need not wait for others. */
+  function isReadToEnd(): boolean {
+    return drainTo !== undefined && !gatherer.isEmpty && parts.all.every((part) => part.next >= endOf(part))
   }
 
   async function acknowledge(places: Places, hasRows: boolean): Promise<void> {

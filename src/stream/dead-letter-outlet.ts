@@ -2,7 +2,8 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { ServiceError, systemCode, UsageError } from '../errors.ts'
 import type { KafkaConnection } from '../kafka/connection.ts'
-import { deadLetterMessage, deadLetterText, type DeadLetter } from '../kafka/dead-letters.ts'
+import { deadLetterMessage, deadLetterText, shortDeadLetterMessage, type DeadLetter } from '../kafka/dead-letters.ts'
+import type { OutgoingMessage } from '../kafka/delivery.ts'
 import { openOutlet, type MessageOutlet } from '../kafka/outlet.ts'
 import type { TopicName } from '../kafka/topic-names.ts'
 
@@ -74,9 +75,14 @@ export async function openDeadLetterTopic(
   const own = outlet ? undefined : await openOutlet(connection, topic(new Date()))
   return {
     address,
-    write(letters) {
+    async write(letters) {
       const name = topic(new Date())
-      return (outlet ?? own)!.send(letters.map((letter) => deadLetterMessage(letter, name)))
+      const to = (outlet ?? own)!
+      const messages = letters.map((letter) => deadLetterMessage(letter, name))
+      const tooLarge = new Set<OutgoingMessage>()
+      await to.send(messages, (message) => tooLarge.add(message))
+      const again = letters.filter((_, i) => tooLarge.has(messages[i]!))
+      if (again.length > 0) await to.send(again.map((letter) => shortDeadLetterMessage(letter, name)))
     },
     close: async () => own?.close(),
   }

@@ -1,4 +1,5 @@
 // Whether a stream is well: for whoever restarts it, and for whoever waits until it is ready.
+import type { Sink } from '../sinks/sink.ts'
 import type { KafkaStream } from '../sources/kafka-live.ts'
 import type { StreamWatch } from './stream-watch.ts'
 
@@ -24,6 +25,7 @@ const lostMs = 900_000
 export function createHealth(): Health {
   let doing: string | undefined = 'starting'
   let source: KafkaStream | undefined
+  let outputs: readonly Sink[] = []
   /** batches that have arrived and are not committed, and since when nothing happens to them */
   let inHand = 0
   let movedAt = performance.now()
@@ -40,6 +42,9 @@ export function createHealth(): Health {
     watch(opened) {
       source = opened
     },
+    onBegin(sinks) {
+      outputs = sinks
+    },
     onReceived() {
       if (inHand++ === 0) moved()
     },
@@ -55,6 +60,9 @@ export function createHealth(): Health {
       if (doing !== undefined) return doing
       const away = source?.status().unreachableMs ?? 0
       if (away > unreachableMs) return `the brokers cannot be reached since ${inSeconds(away)}`
+      for (const { address, unreachableMs: gone = 0 } of outputs) {
+        if (gone > unreachableMs) return `${address} cannot be reached since ${inSeconds(gone)}`
+      }
       return waitedMs() > stuckMs ? `an output has not taken its batch for ${inSeconds(waitedMs())}` : undefined
     },
   }

@@ -16,6 +16,8 @@ export interface Prometheus extends StreamWatch {
   showModel(model: ModelIdentity): void
 }
 
+/** beyond these, reasons are counted together */
+const mostReasons = 200
 const bucketSeconds = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
 
 /** Counters and clocks of one stream, in a registry of their own. The library is loaded only where somebody listens. */
@@ -35,6 +37,13 @@ export async function createPrometheus(): Promise<Prometheus> {
     registers,
   })
   for (const outcome of ['classified', 'unclassified', 'bad']) messages.inc({ outcome }, 0)
+  const reasons = new Counter({
+    name: 'lcclf_messages_not_classified_total',
+    help: 'Messages that were bad or could not be classified, by reason',
+    labelNames: ['reason'],
+    registers,
+  })
+  const namedReasons = new Set<string>()
   const objects = new Counter({
     name: 'lcclf_objects_total',
     help: 'Classified objects offered to an output, by what became of them',
@@ -114,6 +123,11 @@ export async function createPrometheus(): Promise<Prometheus> {
       messages.inc({ outcome: 'classified' }, classified)
       messages.inc({ outcome: 'unclassified' }, unclassified)
       messages.inc({ outcome: 'bad' }, bad)
+      for (const { reason } of report.delivery.rejected) {
+        // what a scraper keeps for ever must not grow with what somebody sends
+        if (namedReasons.size < mostReasons) namedReasons.add(reason)
+        reasons.inc({ reason: namedReasons.has(reason) ? reason : 'other reasons' })
+      }
       report.outcomes.forEach((outcome, i) => {
         const output = addresses[i] ?? ''
         rows.inc({ output }, outcome.rows)

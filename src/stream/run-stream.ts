@@ -63,6 +63,7 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
     for (const watch of watches) watch.onWritten?.(report)
   }
 
+  for (const watch of watches) watch.onBegin?.(sinks)
   const outputs = sinks.map((sink) => timedSink(sink, takeTime))
   await classifyInput({
     source: timedSource(source, takeTime, (delivery, at) => {

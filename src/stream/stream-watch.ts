@@ -1,11 +1,14 @@
 // Whoever wants to know how a stream goes: logs, Prometheus, the metrics topic.
 import type { BatchReport } from '../pipeline/classify-input.ts'
+import type { Sink } from '../sinks/sink.ts'
 
 /** What a batch goes through, in this order. */
 export type Stage = 'decode' | 'classify' | 'write' | 'dead-letter' | 'commit'
 
 /** Each is told what it listens to; nobody may hold up the stream. */
 export interface StreamWatch {
+  /** the stream begins, with these outputs */
+  onBegin?(sinks: readonly Sink[]): void
   /** a part of the work on a batch is done; `output` is the address, for `write` */
   onStage?(stage: Stage, seconds: number, output?: string): void
   /** a batch has arrived */

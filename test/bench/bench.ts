@@ -22,12 +22,20 @@ const { values: flags } = parseArgs({
     json: { type: 'string' },
     postgres: { type: 'boolean', default: false },
     explain: { type: 'boolean', default: false },
+    kafka: { type: 'boolean', default: false },
+    model: { type: 'string' },
   },
 })
 
 if (flags.postgres) {
   const { benchPostgres } = await import('./postgres.ts')
   await benchPostgres(flags.explain)
+  process.exit()
+}
+if (flags.kafka) {
+  if (flags.model === undefined) throw new Error('--kafka needs --model BUNDLE')
+  const { benchKafka } = await import('./kafka.ts')
+  await benchKafka({ model: flags.model, python: flags.python })
   process.exit()
 }
 

@@ -88,3 +88,16 @@ export async function committedIn(kafka: Pick<TestKafka, 'server'>, groupId: str
     await cluster.close()
   }
 }
+
+/** Where the partitions of a topic end now, for a reader of committed messages. */
+export async function endsOf(kafka: Pick<TestKafka, 'server'>, topic: string): Promise<bigint[]> {
+  const cluster = await connectCluster(connectionTo(kafka), 'lcclf-test')
+  try {
+    const info = (await cluster.topics([topic], { fresh: true })).get(topic)
+    const partitions = (info?.partitions ?? []).map((_, partition) => ({ topic, partition }))
+    const ends = await listOffsets(cluster, partitions, 'latest')
+    return partitions.map((partition) => ends.get(keyOf(partition)) ?? 0n)
+  } finally {
+    await cluster.close()
+  }
+}

@@ -153,6 +153,7 @@ function createControl(
   { owner, outlivesUs }: { owner: Owner | undefined; outlivesUs: boolean },
 ): Pick<OwnPostgres, 'start' | 'halt' | 'pid'> {
   let server: ChildProcess | undefined
+  let isWatched = false
   return {
     pid: () => server?.pid,
     async halt(how) {
@@ -175,7 +176,8 @@ function createControl(
       server = started
       if (outlivesUs) started.unref()
       // a test that ends in any way must not leave a server behind, nor its files
-      else whenWeEnd(() => endNow(started, join(dataFolder, '..')))
+      else if (!isWatched) whenWeEnd(() => server && endNow(server, join(dataFolder, '..')))
+      isWatched = true
       for (let tries = 0; tries < 400 && started.exitCode === null; tries++) {
         if (await answers(port)) return
         await new Promise((resolve) => setTimeout(resolve, 25))

@@ -1,0 +1,67 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { openOutlet } from '../../src/kafka/outlet.ts'
+import { openPostgresSink } from '../../src/sinks/postgres.ts'
+import { createHealth } from '../../src/stream/health.ts'
+import type { Sink } from '../../src/sinks/sink.ts'
+import { connectionTo } from '../support/kafka-client.ts'
+import { kafkaForTests, pause } from '../support/kafka.ts'
+import { batchOf, context, oidsOf } from '../support/postgres-batches.ts'
+import { createDatabase } from '../support/postgres-database.ts'
+import { startOwnPostgres } from '../support/postgres-server.ts'
+
+const kafka = (await kafkaForTests())!
+const sinkOf = (address: string, unreachableMs: number): Sink => ({ address, unreachableMs }) as unknown as Sink
+
+async function untilTrue(what: () => boolean): Promise<void> {
+  for (let tries = 0; !what(); tries++) {
+    if (tries > 200) throw new Error(`in vain: ${what}`)
+    await pause(50)
+  }
+}
+
+describe('an output that is away', () => {
+  afterAll(() => kafka?.remove())
+
+  it('makes the stream unready, by its name, when it is away for more than a moment', () => {
+    const health = createHealth()
+    health.step(undefined)
+    health.onBegin!([sinkOf('postgres://host/db', 0), sinkOf('kafka://host/topic', 5000)])
+    expect(health.unreadiness()).toBeUndefined()
+    health.onBegin!([sinkOf('postgres://host/db', 12_000), sinkOf('kafka://host/topic', 0)])
+    expect(health.unreadiness()).toBe('postgres://host/db cannot be reached since 12 s')
+  })
+
+  it('knows it of a database that a batch waits for, until it is back', async () => {
+    const server = await startOwnPostgres()
+    const database = await createDatabase(server.url)
+    const { settings: connection } = database
+    const sink = await openPostgresSink(
+      { kind: 'postgres', address: 'postgres://here', connection, missingObject: 'fail' },
+      context,
+    )
+    const oids = oidsOf(10)
+    await database.addObjects(oids)
+    await server.halt('immediate')
+    const writing = sink.write(batchOf(oids, 1))
+    await untilTrue(() => sink.unreachableMs! > 100)
+    await server.start()
+    expect(await writing).toMatchObject({ objects: 10 })
+    expect(sink.unreachableMs).toBe(0)
+    await sink.close()
+    await database.drop()
+    await server.stop()
+  })
+
+  it.skipIf(!kafka?.isOwn)('knows it of brokers that messages wait for, until they are back', async () => {
+    const topic = await kafka.createTopic('away', 1)
+    const outlet = await openOutlet(connectionTo(kafka, 60_000), topic)
+    expect(outlet.unreachableMs).toBe(0)
+    await kafka.kill()
+    const sending = outlet.send([{ topic, key: null, value: Buffer.from('x') }])
+    await untilTrue(() => outlet.unreachableMs > 100)
+    await kafka.start()
+    await sending
+    expect(outlet.unreachableMs).toBe(0)
+    await outlet.close()
+  })
+})

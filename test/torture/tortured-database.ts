@@ -1,0 +1,91 @@
+// A real PostgreSQL server that is killed while streams write to it, and what its tables hold afterwards.
+import { createDatabase } from '../support/postgres-database.ts'
+import { startOwnPostgres } from '../support/postgres-server.ts'
+
+/** One object as the tables have it at the end. */
+export interface StoredObject {
+  /** the newest candid, by the history table */
+  readonly candid: bigint
+  /** how many rows it has in `probability` */
+  readonly rows: number
+  /** by class, of the classifier whose classes the output message names */
+  readonly probabilities: Readonly<Record<string, number>>
+}
+
+/** How the server was ended: as an administrator does, as a power cut does, or by the loss of one of its processes. */
+export type DatabaseEnd = 'restart' | 'crash' | 'session killed'
+
+/** A database that takes part: it is killed too, and has the newest candid of every oid at the end. */
+export interface TorturedDatabase {
+  /** `--to postgres://…` */
+  readonly args: readonly string[]
+  /** Ends the server in one of three ways; it is back, or about to be, when this resolves. */
+  kill(random: () => number): Promise<DatabaseEnd>
+  /** by oid */
+  stored(): Promise<ReadonlyMap<string, StoredObject>>
+  drop(): Promise<void>
+}
+
+/** A server for databases that are tortured one after the other. */
+export interface TorturedServer {
+  /** tables with history, and rows of `object` for these oids */
+  createDatabase(oids: readonly string[]): Promise<TorturedDatabase>
+  stop(): Promise<void>
+}
+
+const sessionsQuery = `SELECT pid FROM pg_stat_activity
+  WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() ORDER BY random()`
+
+/** a stream that starts meanwhile waits three seconds for its first connection */
+const longestAbsenceMs = 2000
+
+/** Starts the server. It syncs to disk, so that a commit takes its time and something is always in the middle of one. */
+export async function startTorturedServer(): Promise<TorturedServer> {
+  const server = await startOwnPostgres({ settings: ['fsync = on'] })
+
+  /** @param sessionsOf asks for the processes of the streams' sessions */
+  async function kill(random: () => number, sessionsOf: () => Promise<readonly number[]>): Promise<DatabaseEnd> {
+    const choice = random()
+    const absenceMs = random() * longestAbsenceMs
+    const [session] = choice < 0.3 ? await sessionsOf() : []
+    if (session !== undefined) {
+      // as by a system that runs out of memory: the server throws all others out, recovers, and is back by itself
+      process.kill(session, 'SIGKILL')
+      return 'session killed'
+    }
+    const isOrderly = choice < 0.5
+    await server.halt(isOrderly ? 'fast' : 'immediate')
+    await new Promise((resolve) => setTimeout(resolve, absenceMs))
+    await server.start()
+    return isOrderly ? 'restart' : 'crash'
+  }
+
+  return {
+    async createDatabase(oids) {
+      const database = await createDatabase(server.url, { withHistory: true })
+      await database.addObjects(oids)
+      return {
+        args: ['--to', database.url],
+        kill: (random) => kill(random, async () => (await database.query(sessionsQuery)).map(([pid]) => Number(pid))),
+        drop: () => database.drop(),
+        async stored() {
+          const candids = await database.query('SELECT oid, candid::text FROM lcclf_history')
+          const counts = await database.query('SELECT oid, count(*)::int FROM probability GROUP BY oid')
+          const values = await database.query(
+            `SELECT oid, json_object_agg(class_name, probability) FROM probability
+              WHERE classifier_name = 'lc_classifier' GROUP BY oid`,
+          )
+          const rowsOf = new Map(counts as [string, number][])
+          const valuesOf = new Map(values as [string, Record<string, number>][])
+          return new Map(
+            (candids as [string, string][]).map(([oid, candid]) => [
+              oid,
+              { candid: BigInt(candid), rows: rowsOf.get(oid) ?? 0, probabilities: valuesOf.get(oid) ?? {} },
+            ]),
+          )
+        },
+      }
+    },
+    stop: () => server.stop(),
+  }
+}

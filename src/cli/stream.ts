@@ -59,29 +59,32 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
   }
   const health = createHealth()
   const watches: StreamWatch[] = [health]
+  let hasBegun = false
+  async function run(): Promise<void> {
+    const prometheus = plan.metricsPort === undefined ? undefined : await createPrometheus()
+    if (prometheus) {
+      watches.push(prometheus)
+      const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
+      log.info(`metrics are at port ${port}`, { port })
+    }
+    const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing) })
+    if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
+    const journal = openJournal(log, parts.source)
+    watches.push(journal)
+    health.watch(parts.source)
+    health.step(undefined)
+    prometheus?.watch(parts.source, parts.sinks)
+    prometheus?.showModel(parts.classifier.identity)
+    for (const note of parts.sinks.flatMap((sink) => sink.notes ?? [])) log.warn(note, {})
+    sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
+    if (interrupts.signal.aborted) return
+    hasBegun = true
+    const { signal } = interrupts
+    const running = runStream({ ...parts, onBadMessage: plan.onBadMessage, watches, signal })
+    sayEnd(await running.finally(() => journal.close()), log)
+  }
   try {
-    await unlessHeldUp(interrupts.signal, async () => {
-      const prometheus = plan.metricsPort === undefined ? undefined : await createPrometheus()
-      if (prometheus) {
-        watches.push(prometheus)
-        const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
-        log.info(`metrics are at port ${port}`, { port })
-      }
-      const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing) })
-      if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
-      const journal = openJournal(log, parts.source)
-      watches.push(journal)
-      health.watch(parts.source)
-      health.step(undefined)
-      prometheus?.watch(parts.source, parts.sinks)
-      prometheus?.showModel(parts.classifier.identity)
-      for (const note of parts.sinks.flatMap((sink) => sink.notes ?? [])) log.warn(note, {})
-      sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
-      if (interrupts.signal.aborted) return
-      const { signal } = interrupts
-      const running = runStream({ ...parts, onBadMessage: plan.onBadMessage, watches, signal })
-      sayEnd(await running.finally(() => journal.close()), log)
-    })
+    await unlessHeldUp(interrupts.signal, run, () => hasBegun)
   } finally {
     health.step('ending')
     // the group first: the others get its partitions at once
@@ -90,11 +93,15 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
   interrupts.check('the batch in hand was finished and acknowledged')
 }
 
-/** A stream that was told to end has some seconds for its batch; whatever is not committed then is read again. */
-async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+/**
+ * A stream that was told to end has some seconds for its batch; whatever is not committed then is read again. One that has
+ * not begun has no batch: what it is opening is not waited for.
+ */
+async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBegun: () => boolean): Promise<void> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
+  const late = new Promise<void>((resolve, reject) => {
     signal.addEventListener('abort', () => {
+      if (!hasBegun()) return resolve()
       timer = setTimeout(() => {
         reject(
           new ServiceError(`the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`, {

@@ -137,6 +137,15 @@ describe.skipIf(!kafka)('lcclf stream', () => {
     expect(await committedIn(kafka, 'stopping', input)).toEqual([41n])
   })
 
+  it('ends at once on SIGTERM while it is still looking for its brokers', async () => {
+    const stream = start(['--from', 'kafka://127.0.0.1:1/nowhere?group=g&patience=60', '--to', at('nothing')])
+    await until(() => stream.log.length > 0 || stream.child.exitCode !== null, 3_000).catch(() => undefined)
+    const started = performance.now()
+    stream.child.kill('SIGTERM')
+    expect(await stream.ended, JSON.stringify(stream.log)).toBe(143)
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+
   it('ends on SIGTERM with the batch in hand committed, and gives its partitions back', async () => {
     const input = await kafka.createTopic('ending', 2)
     const args = ['--from', at(input, 'ending'), '--to', at('ending-out'), '--batch-timeout', '0.2']

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Admin } from '@platformatic/kafka'
 import { kafkaClassPath } from './kafka-jars.ts'
+import { onceUnfenced } from './kafka-unfenced.ts'
 
 const run = promisify(execFile)
 
@@ -197,14 +198,16 @@ function topicTools(server: string): TopicTools {
   }
   return {
     async createTopic(name, partitions = 2, configs = {}) {
-      await withAdmin((admin) =>
-        admin.createTopics({
-          topics: [name],
-          partitions,
-          replicas: 1,
-          configs: Object.entries(configs).map(([configName, value]) => ({ name: configName, value })),
-        }),
-      )
+      const create = (): Promise<unknown> =>
+        withAdmin((admin) =>
+          admin.createTopics({
+            topics: [name],
+            partitions,
+            replicas: 1,
+            configs: Object.entries(configs).map(([configName, value]) => ({ name: configName, value })),
+          }),
+        )
+      await onceUnfenced(create)
       await untilLeadersAreThere(server, name, partitions)
       return name
     },

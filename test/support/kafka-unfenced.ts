@@ -10,7 +10,11 @@ export async function onceUnfenced(work: () => Promise<unknown>, timeoutMs = 20_
       await work()
       return
     } catch (error) {
-      if (Date.now() > deadline || !/INVALID_REPLICATION_FACTOR|Replication factor is/.test(inspect(error, { depth: 5 }))) throw error
+      if (
+        Date.now() > deadline ||
+        !/INVALID_REPLICATION_FACTOR|Replication factor is/.test(inspect(error, { depth: 5 }))
+      )
+        throw error
       await pause(200)
     }
   }

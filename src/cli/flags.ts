@@ -34,9 +34,12 @@ function rejectionBound(text: string): RejectionBound {
   return found[2] === '%' ? { percent: value } : { rows: value }
 }
 
-const inputGroup = 'INPUT'
-const outputGroup = 'OUTPUT'
-const runGroup = 'RUN'
+/** Headings of the flags in a command's help. */
+export const inputGroup = 'INPUT'
+/** See inputGroup. */
+export const outputGroup = 'OUTPUT'
+/** See inputGroup. */
+export const runGroup = 'RUN'
 
 /** Which model answers. */
 export const modelFlag = {

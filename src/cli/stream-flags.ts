@@ -1,11 +1,7 @@
 // The flags of `lcclf stream`. What the original's environment has a number or a word for has it here as a default.
 import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
-import { runFlags, timeWindowFlags } from './flags.ts'
-
-const inputGroup = 'INPUT'
-const outputGroup = 'OUTPUT'
-const runGroup = 'RUN'
+import { inputGroup, outputGroup, runFlags, runGroup, timeWindowFlags } from './flags.ts'
 
 /** What is read, and how much at a time. */
 export const streamInputFlags = {

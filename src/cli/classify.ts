@@ -6,12 +6,13 @@ import { describeRun } from './describe-run.ts'
 import { expandInputs } from './inputs.ts'
 import { watchInterrupts, type InterruptWatch } from './interrupt.ts'
 import { liveModel } from './live-model.ts'
-import { cacheFolder, findModel, sampleModel } from './model-reference.ts'
+import { cacheFolder, findModel, pinnedReference, sampleModel } from './model-reference.ts'
 import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
 import { openProgress } from './progress.ts'
 import { runClassify } from './run-classify.ts'
 import { selectInputs, type Selection } from './select-inputs.ts'
 import { summaryOf } from './summary.ts'
+import { openTransferProgress, silentTransfer } from './transfer-progress.ts'
 
 /**
  * Does what was typed and answers the exit code. Prints people's lines on stderr, and on stdout nothing but results or,
@@ -36,7 +37,7 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
     window: plan.window,
     commits: plan.commits,
   })
-  const classifier = await openModel(plan, () => loadLibrariesFor(all.map(({ spec }) => spec)))
+  const classifier = await openModel(plan, interrupts, () => loadLibrariesFor(all.map(({ spec }) => spec)))
   try {
     const selection = selectInputs(plan, all, classifier.identity.sha256)
     if (plan.isDryRun) return await describeRun(plan, selection, classifier)
@@ -46,8 +47,12 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
   }
 }
 
-async function openModel(plan: ClassifyPlan, meanwhile: () => Promise<void>): Promise<Classifier> {
-  return openClassifier(modelFolder(plan), {
+async function openModel(
+  plan: ClassifyPlan,
+  interrupts: InterruptWatch,
+  meanwhile: () => Promise<void>,
+): Promise<Classifier> {
+  return openClassifier(await modelFolder(plan, interrupts), {
     engine: plan.engine,
     threads: plan.threads,
     cacheFolder: cacheFolder(),
@@ -56,9 +61,14 @@ async function openModel(plan: ClassifyPlan, meanwhile: () => Promise<void>): Pr
 }
 
 /** Tables and topics that others read never get the sample model's answers. */
-function modelFolder(plan: ClassifyPlan): string {
-  if (plan.model !== undefined) return findModel(plan.model)
-  if (plan.shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) return liveModel(undefined)
+async function modelFolder(plan: ClassifyPlan, interrupts: InterruptWatch): Promise<string> {
+  if (plan.shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) {
+    const mayPull = !plan.isDryRun && process.env['LCCLF_PULL'] !== 'never'
+    const progress = plan.isQuiet ? silentTransfer : openTransferProgress({ isSilent: !plan.showsProgress })
+    return liveModel(plan.model, { interrupts, progress, mayPull })
+  }
+  const reference = plan.model ?? pinnedReference()
+  if (reference !== undefined) return findModel(reference)
   if (!plan.isQuiet) {
     say(
       'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',

@@ -1,34 +1,52 @@
 // The model for results that others rely on: never the sample.
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { ModelError } from '../errors.ts'
-import { findModel, modelStore } from './model-reference.ts'
+import { LcclfError, ModelError } from '../errors.ts'
+import { timeStored } from '../store/model-store.ts'
+import { InterruptedError, type InterruptWatch } from './interrupt.ts'
+import { findModel, modelStore, pinnedReference } from './model-reference.ts'
+import { pullDefault } from './pull-model.ts'
+import type { TransferProgress } from './transfer-progress.ts'
+
+/** What finding a model may do. */
+export interface LiveModelOptions {
+  readonly interrupts: InterruptWatch
+  /** told how a download goes */
+  readonly progress: TransferProgress
+  /** false: an empty store is not filled (`LCCLF_PULL=never`, a dry run) */
+  readonly mayPull: boolean
+}
 
 /**
- * The bundle's folder of a reference, or without one the newest model of the store (the one that was put there last).
+ * The bundle's folder of a reference; without one that of the pin, or the model that was put into the store last, or the
+ * known default, downloaded.
  *
  * @throws ModelError if there is none
  */
-export function liveModel(reference: string | undefined): string {
-  if (reference !== undefined && reference !== '') return findModel(reference)
-  const newest = storedBundles().sort((a, b) => b.since - a.since)[0]
+export async function liveModel(reference: string | undefined, options: LiveModelOptions): Promise<string> {
+  const named = reference ?? pinnedReference()
+  if (named !== undefined && named !== '') return findModel(named)
+  const newest = modelStore()
+    .list()
+    .sort((a, b) => timeStored(b) - timeStored(a))[0]
   if (newest) return newest.folder
-  throw new ModelError(`no --model, no LCCLF_MODEL, and the model store ${modelStore()} is empty`, {
-    hint: 'The sample model is for demonstrations only and never writes to Kafka or Postgres. lcclf model import makes a model from pickles.',
+  if (!options.mayPull) throw noModel('')
+  return pulled(options)
+}
+
+async function pulled({ interrupts, progress }: LiveModelOptions): Promise<string> {
+  progress.say(
+    `the model store ${modelStore().root} is empty: the known default is pulled (LCCLF_PULL=never forbids it)`,
+  )
+  try {
+    return await pullDefault(interrupts, progress)
+  } catch (error) {
+    if (!(error instanceof LcclfError) || error instanceof InterruptedError) throw error
+    throw noModel(`, and ${error.message}`, error)
+  }
+}
+
+function noModel(why: string, cause?: unknown): ModelError {
+  return new ModelError(`no --model, no LCCLF_MODEL, and the model store ${modelStore().root} is empty${why}`, {
+    cause,
+    hint: 'The sample model is for demonstrations only and never writes to Kafka or Postgres. lcclf model import makes a model from pickles, lcclf model pull ADDRESS downloads one.',
   })
-}
-
-function storedBundles(): { readonly folder: string; readonly since: number }[] {
-  return foldersIn(modelStore())
-    .flatMap((name) => foldersIn(name))
-    .map((folder) => ({ folder, manifest: join(folder, 'manifest.json') }))
-    .filter(({ manifest }) => existsSync(manifest))
-    .map(({ folder, manifest }) => ({ folder, since: statSync(manifest).mtimeMs }))
-}
-
-function foldersIn(folder: string): string[] {
-  if (!existsSync(folder)) return []
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'))
-    .map((entry) => join(folder, entry.name))
 }

@@ -1,18 +1,20 @@
-// REF → the folder of a bundle (design: cli.md, "Commands").
-import { existsSync, readdirSync } from 'node:fs'
+// REF → the folder of a bundle (design: cli.md, "Commands"), and where models and what can be made again are kept.
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError } from '../errors.ts'
+import { checkPin, readPin } from '../store/model-pin.ts'
+import { openStore, type ModelStore, type StoredModel } from '../store/model-store.ts'
 
 /** The folder of the sample model that comes with this package. */
 export const sampleModel = fileURLToPath(new URL('../../samples/model', import.meta.url))
 
-/** Where models are kept: `$LCCLF_HOME/models`, else the XDG data folder. */
-export function modelStore(): string {
+/** The store: `$LCCLF_HOME/models`, else in the XDG data folder. */
+export function modelStore(): ModelStore {
   const { LCCLF_HOME: home, XDG_DATA_HOME: data } = process.env
-  if (home) return join(home, 'models')
-  return join(data || join(homedir(), '.local', 'share'), 'lcclf', 'models')
+  if (home) return openStore(join(home, 'models'))
+  return openStore(join(data || join(homedir(), '.local', 'share'), 'lcclf', 'models'))
 }
 
 /** Where what can be made again is kept: `$LCCLF_HOME/cache`, else the XDG cache folder. */
@@ -22,50 +24,63 @@ export function cacheFolder(): string {
   return join(cache || join(homedir(), '.cache'), 'lcclf')
 }
 
+/** Where downloads are kept until they are whole. */
+export function downloadFolder(): string {
+  return join(cacheFolder(), 'downloads')
+}
+
 /** The folder of one model in the store. */
 export function storedModel(name: string, version: string): string {
-  return join(modelStore(), name, version)
+  return modelStore().place(name, version)
 }
 
 /**
- * Finds a bundle. A folder that holds a `manifest.json` wins over a name; a name alone means its highest version.
+ * Finds the bundle that is to answer. A folder that holds a `manifest.json` wins over a name; a name alone means its
+ * highest version.
  *
- * @throws ModelError naming what is in the store
+ * @throws ModelError naming what is in the store, or where `lcclf.lock` of the work folder pins another model
  */
 export function findModel(reference: string): string {
+  const folder = findBundle(reference)
+  checkPin(process.cwd(), folder)
+  return folder
+}
+
+/** As findModel, to look at a bundle only: a pin says nothing against that. */
+export function findBundle(reference: string): string {
   if (existsSync(join(reference, 'manifest.json'))) return reference
-  const at = reference.lastIndexOf('@')
-  const name = at > 0 ? reference.slice(0, at) : reference
-  const isPlainName = !/[/\\]/.test(name) && name !== '' && name !== '.' && name !== '..'
-  const version = isPlainName ? (at > 0 ? reference.slice(at + 1) : highestVersion(name)) : undefined
-  if (version && !/[/\\]/.test(version) && existsSync(join(storedModel(name, version), 'manifest.json'))) {
-    return storedModel(name, version)
-  }
+  const found = findStored(reference)
+  if (found) return found.folder
   throw new ModelError(`model ${reference}: not found`, { hint: whatIsThere() })
 }
 
-function highestVersion(name: string): string | undefined {
-  return foldersIn(join(modelStore(), name)).sort(byVersion).at(-1)
+/** A model of the store by `name@version` or `name`. */
+export function findStored(reference: string): StoredModel | undefined {
+  const [name, version] = splitReference(reference)
+  return modelStore().find(name, version)
 }
 
-/** Numbers by value, so that 1.10.0 is above 1.9.0. */
-function byVersion(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true })
+/** `name@version` → both; `name` → the name alone. */
+export function splitReference(reference: string): [name: string, version: string | undefined] {
+  const at = reference.lastIndexOf('@')
+  return at > 0 ? [reference.slice(0, at), reference.slice(at + 1)] : [reference, undefined]
 }
 
-function whatIsThere(): string {
-  const known = foldersIn(modelStore()).flatMap((name) =>
-    foldersIn(join(modelStore(), name)).map((version) => `${name}@${version}`),
-  )
-  const store =
-    known.length > 0 ? `The model store holds ${known.join(', ')}.` : `The model store ${modelStore()} is empty.`
-  return `${store}\nA model is a bundle's folder (one with a manifest.json), name@version, or name; lcclf model import makes one from pickles.`
+/**
+ * The reference that holds where none is typed: what `lcclf.lock` of the work folder pins.
+ *
+ * @throws ModelError for a pin that cannot be read
+ */
+export function pinnedReference(): string | undefined {
+  const pin = readPin(process.cwd())
+  return pin && `${pin.name}@${pin.version}`
 }
 
-function foldersIn(folder: string): string[] {
-  if (!existsSync(folder)) return []
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
-    .map((entry) => entry.name)
-    .filter((name) => !name.startsWith('.'))
+/** A sentence with everything that is in the store. */
+export function whatIsThere(): string {
+  const store = modelStore()
+  const known = store.list().map(({ name, version }) => `${name}@${version}`)
+  const content =
+    known.length > 0 ? `The model store holds ${known.join(', ')}.` : `The model store ${store.root} is empty.`
+  return `${content}\nA model is a bundle's folder (one with a manifest.json), name@version, or name; lcclf model import makes one from pickles, lcclf model pull downloads one.`
 }

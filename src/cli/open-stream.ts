@@ -11,9 +11,11 @@ import type { Sink, SinkContext } from '../sinks/sink.ts'
 import type { KafkaStream } from '../sources/kafka-live.ts'
 import { openKafkaSource } from '../sources/kafka.ts'
 import { openDeadLetterFile, openDeadLetterTopic, type DeadLetterOutlet } from '../stream/dead-letter-outlet.ts'
+import type { InterruptWatch } from './interrupt.ts'
 import { liveModel } from './live-model.ts'
 import { cacheFolder } from './model-reference.ts'
 import type { StreamOutput, StreamPlan } from './plan-stream.ts'
+import type { TransferProgress } from './transfer-progress.ts'
 
 /** A thing to close. */
 export interface Closable {
@@ -34,6 +36,9 @@ export interface OpenStreamOptions {
   readonly keep: <T extends Closable>(opened: T) => T
   /** told what is being opened */
   readonly onStep: (doing: string) => void
+  /** told how the download of a model goes, where the store has none */
+  readonly transfer: TransferProgress
+  readonly interrupts: InterruptWatch
 }
 
 /**
@@ -43,10 +48,12 @@ export interface OpenStreamOptions {
  * @throws ModelError, ServiceError, UsageError
  */
 export async function openStream(plan: StreamPlan, options: OpenStreamOptions): Promise<OpenedStream> {
-  const { keep, onStep } = options
+  const { keep, onStep, transfer, interrupts } = options
   onStep('verifying the model')
   const { engine, threads } = plan
-  const classifier = keep(await openClassifier(liveModel(plan.model), { engine, threads, cacheFolder: cacheFolder() }))
+  const mayPull = process.env['LCCLF_PULL'] !== 'never'
+  const model = await liveModel(plan.model, { interrupts, progress: transfer, mayPull })
+  const classifier = keep(await openClassifier(model, { engine, threads, cacheFolder: cacheFolder() }))
   onStep('reaching the brokers')
   const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
   const source = keep(await openInput(plan, classifier, outlet))

@@ -14,6 +14,7 @@ import { InterruptedError, watchInterrupts, type InterruptWatch } from './interr
 import { createLog } from './log.ts'
 import { openStream, type Closable } from './open-stream.ts'
 import { planStream, type StreamFlags, type StreamPlan } from './plan-stream.ts'
+import { logTransfer } from './transfer-progress.ts'
 
 /** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
 const finishWithinMs = 7500
@@ -67,7 +68,12 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
       const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
       log.info(`metrics are at port ${port}`, { port })
     }
-    const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing) })
+    const parts = await openStream(plan, {
+      keep,
+      onStep: (doing) => health.step(doing),
+      transfer: logTransfer((line) => log.info(line, {})),
+      interrupts,
+    })
     if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
     const journal = openJournal(log, parts.source)
     watches.push(journal)

@@ -4,11 +4,11 @@ import { messageOf } from '../errors.ts'
 import { describeComparison } from '../model/golden.ts'
 import type { Bundle } from '../model/read-bundle.ts'
 import { verifyBundle, type BundleCheck } from '../model/verify-bundle.ts'
-import { cacheFolder, findModel } from './model-reference.ts'
+import { cacheFolder, findBundle } from './model-reference.ts'
 
 /** Prints every check, as text or with --json as one object, and answers the exit code: 4 if any failed. */
 export async function verifyModel(reference: string, { json }: { json: boolean }): Promise<number> {
-  const directory = findModel(reference)
+  const directory = findBundle(reference)
   const { checks, bundle } = await verifyBundle(directory)
   const all = [...checks]
   if (bundle) {

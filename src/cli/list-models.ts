@@ -1,0 +1,47 @@
+// The story of `lcclf model list`.
+import { describeModel, type ModelDescription } from '../store/describe-model.ts'
+import { byteText } from './byte-text.ts'
+import { modelStore } from './model-reference.ts'
+
+/** Lists the store, as a table or with --json as one object; answers 4 if a model in it is damaged. */
+export async function listModels({ json, verify }: { json: boolean; verify: boolean }): Promise<number> {
+  const store = modelStore()
+  const models: ModelDescription[] = []
+  for (const model of store.list()) models.push(await describeModel(model, { verify }))
+  const exitCode = models.some(({ problem }) => problem !== null) ? 4 : 0
+  if (json) {
+    const report = { schemaVersion: 1, command: 'model list', store: store.root, models, exitCode }
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+    return exitCode
+  }
+  if (models.length === 0) {
+    process.stderr.write(`The model store ${store.root} is empty: lcclf model pull downloads a model.\n`)
+    return exitCode
+  }
+  process.stdout.write(tableOf(models))
+  for (const { name, version, problem } of models) {
+    if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${problem}\n`)
+  }
+  return exitCode
+}
+
+function tableOf(models: readonly ModelDescription[]): string {
+  const rows = models.map(({ name, version, classes, trees, size, verified, origin }) => [
+    name,
+    version,
+    String(classes.length),
+    String(trees),
+    byteText(size),
+    verified === null ? '-' : verified ? 'yes' : 'NO',
+    origin,
+  ])
+  const all = [['NAME', 'VERSION', 'CLASSES', 'TREES', 'SIZE', 'VERIFIED', 'ORIGIN'], ...rows]
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+  const lines = all.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,22 @@
+// The story of `lcclf model lock`.
+import { readManifest } from '../model/read-bundle.ts'
+import { writePin } from '../store/model-pin.ts'
+import { readPulledRecord } from '../store/pulled-record.ts'
+import { findBundle } from './model-reference.ts'
+
+/** Pins a model in the work folder. */
+export async function lockModel(reference: string, { json }: { json: boolean }): Promise<void> {
+  const directory = findBundle(reference)
+  const { manifest, sha256 } = await readManifest(directory)
+  const { name, version } = manifest
+  const pin = {
+    schemaVersion: 1,
+    name,
+    version,
+    sha256,
+    address: readPulledRecord(directory)?.address ?? null,
+  } as const
+  const path = await writePin(process.cwd(), pin)
+  process.stderr.write(`${path} pins ${name}@${version}, sha256 ${sha256}\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
+}

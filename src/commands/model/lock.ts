@@ -1,0 +1,28 @@
+// lcclf model lock: the work folder's results come from one model and no other.
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
+import { BaseCommand } from '../../cli/base-command.ts'
+import { modelFlag } from '../../cli/flags.ts'
+import { lockModel } from '../../cli/lock-model.ts'
+
+export default class ModelLock extends BaseCommand {
+  static override summary = 'Pin a model in the work folder'
+
+  static override description = `Writes lcclf.lock with the model's name, version and sha256. Commands that classify in this folder then refuse any other
+model (exit 4), and lcclf model pull without an address gets this one.`
+
+  static override examples = ['<%= config.bin %> model lock hierarchical_random_forest@1.0.0']
+
+  static override args = {
+    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
+  }
+
+  static override flags = {
+    json: Flags.boolean({ description: 'print one JSON object on stdout' }),
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ModelLock)
+    await lockModel(args.reference, flags)
+  }
+}

@@ -1,0 +1,28 @@
+// lcclf model show: everything a manifest says.
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
+import { BaseCommand } from '../../cli/base-command.ts'
+import { modelFlag } from '../../cli/flags.ts'
+import { showModel } from '../../cli/show-model.ts'
+
+export default class ModelShow extends BaseCommand {
+  static override summary = 'Show a model: hierarchy, features, origin, checksums'
+
+  static override examples = [
+    '<%= config.bin %> model show hierarchical_random_forest@1.0.0',
+    '<%= config.bin %> model show ./bundle --json',
+  ]
+
+  static override args = {
+    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
+  }
+
+  static override flags = {
+    json: Flags.boolean({ description: 'print one JSON object on stdout' }),
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ModelShow)
+    await showModel(args.reference, flags)
+  }
+}

@@ -1,0 +1,33 @@
+// A failure that may not happen the next time.
+import { systemCode } from '../errors.ts'
+
+/** Caught where downloads are repeated; nobody else sees it. */
+export class TransientError extends Error {
+  /** how long the server asks us to wait, in milliseconds */
+  readonly retryAfterMs: number | undefined
+
+  constructor(message: string, { cause, retryAfterMs }: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
+    super(message, { cause })
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+const passing = new Map([
+  ['ECONNRESET', 'the connection was cut'],
+  ['ECONNREFUSED', 'the connection was refused'],
+  ['ECONNABORTED', 'the connection was cut'],
+  ['EPIPE', 'the connection was cut'],
+  ['ETIMEDOUT', 'the connection timed out'],
+  ['ENETUNREACH', 'the network is unreachable'],
+  ['EHOSTUNREACH', 'the host is unreachable'],
+  ['ENETDOWN', 'the network is down'],
+  ['EAI_AGAIN', 'the name server does not answer'],
+  ['HPE_INVALID_CONSTANT', 'the answer is no HTTP'],
+  ['ERR_STREAM_PREMATURE_CLOSE', 'the connection was cut'],
+])
+
+/** What a system error of the network says in words, if it is one that may pass; undefined for all others. */
+export function passingFailure(error: unknown): string | undefined {
+  const code = systemCode(error)
+  return code === undefined ? undefined : passing.get(code)
+}

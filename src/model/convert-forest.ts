@@ -14,13 +14,14 @@ import type { PickledForest, PickledTree } from './pickled-forest.ts'
  */
 export function convertForest(pickled: PickledForest, onTree: (done: number) => void = () => undefined): Forest {
   const { classes, nodeCount, treeCount } = pickled
-  const forest: Omit<Forest, 'leaves'> = {
+  const forest: Required<Omit<Forest, 'leaves'>> = {
     classes,
     roots: new Uint32Array(treeCount),
     feature: new Int16Array(nodeCount),
     threshold: new Float64Array(nodeCount),
     left: new Uint32Array(nodeCount),
     leaf: new Uint32Array(nodeCount),
+    cover: new Float64Array(nodeCount),
   }
   const leaves = new LeafTable(classes.length)
   let row = 0
@@ -37,7 +38,7 @@ export function convertForest(pickled: PickledForest, onTree: (done: number) => 
 interface Target {
   readonly pickled: PickledForest
   readonly what: string
-  readonly forest: Omit<Forest, 'leaves'>
+  readonly forest: Required<Omit<Forest, 'leaves'>>
   readonly leaves: LeafTable
   /** where the tree begins */
   readonly row: number
@@ -50,6 +51,7 @@ function convertTree(tree: PickledTree, { pickled, what, forest, leaves, row }: 
   for (let place = 0; place < order.length; place++) {
     const node = order[place]!
     const at = row + place
+    forest.cover[at] = tree.cover[node]!
     if (tree.left[node] === -1) {
       forest.feature[at] = -1
       leafFractions(tree.values, node, { layout: pickled.valueLayout, target: fractions })

@@ -19,4 +19,9 @@ export interface Forest {
   readonly leaf: Uint32Array
   /** the distinct leaf distributions, one after the other, `classes.length` fractions each */
   readonly leaves: Float64Array
+  /**
+   * weight of the training samples that reached each row (scikit-learn's `weighted_n_node_samples`): what an explanation
+   * needs and an answer does not. Absent in a forest that was opened without, as it is for classifying
+   */
+  readonly cover?: Float64Array
 }

@@ -35,6 +35,8 @@ export interface PickledTree {
   readonly right: Float64Array
   readonly feature: Float64Array
   readonly threshold: Float64Array
+  /** weight of the training samples that reached each node */
+  readonly cover: Float64Array
   /** nodeCount × classes, as stored: counts or fractions */
   readonly values: Float64Array
 }
@@ -170,6 +172,7 @@ function readTree({ what, nodes, values }: TreeSource, classCount: number): Pick
     right: integersOf(nodes, what, 'right_child'),
     feature: integersOf(nodes, what, 'feature'),
     threshold: floatsOf(nodes, what, 'threshold'),
+    cover: floatsOf(nodes, what, 'weighted_n_node_samples'),
     values: rowMajor(floatsOf(values, what), { rows: nodes.length, columns: classCount, isFortran: values.isFortran }),
   }
 }

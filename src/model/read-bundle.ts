@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ModelError } from '../errors.ts'
+import { coversFile, decodeCovers } from './arrow-covers.ts'
 import { decodeForests } from './arrow-forests.ts'
 import { decodeGolden } from './arrow-golden.ts'
 import { loadArrow } from './arrow-library.ts'
@@ -35,7 +36,8 @@ export async function readBundle(directory: string): Promise<Bundle> {
   const { manifest, sha256 } = await readManifest(directory)
   const contents = new Map<string, Buffer>()
   for (const digest of manifest.files)
-    contents.set(digest.file, await readChecked(directory, digest, manifest.kind === 'forest'))
+    if (digest.file !== coversFile)
+      contents.set(digest.file, await readChecked(directory, digest, manifest.kind === 'forest'))
   const file = (name: string) => {
     const bytes = contents.get(name)
     if (!bytes) throw new ModelError(`${directory}: the manifest names no ${name}`, { hint: damagedHint })
@@ -54,6 +56,25 @@ export async function readBundle(directory: string): Promise<Bundle> {
     throw new ModelError(`${directory}: level ${manifest.levels[index]!.name}: ${problem}`, { hint: damagedHint })
   })
   return { manifest, sha256, forests, golden }
+}
+
+/**
+ * The forests of a bundle with their covers, which classifying does not need and which are therefore read only here.
+ *
+ * @throws ModelError for a bundle without covers: one of another kind, or made by an older version
+ */
+export async function withCovers(directory: string, { manifest, forests }: Bundle): Promise<Required<Forest>[]> {
+  const digest = manifest.files.find(({ file }) => file === coversFile)
+  if (manifest.kind !== 'forest') {
+    throw new ModelError(`${directory}: is no forest, and only forests can be explained`)
+  }
+  if (!digest) {
+    throw new ModelError(`${directory}: the bundle does not say how many training samples each node saw`, {
+      hint: 'It was made by an older version: lcclf model import makes it again from the pickles.',
+    })
+  }
+  const covers = decodeCovers(loadArrow(), await readChecked(directory, digest), forests)
+  return forests.map((forest, index) => ({ ...forest, cover: covers[index]! }))
 }
 
 /** The manifest of a bundle alone, with its sha256. */

@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
+import { coversFile, encodeCovers } from './arrow-covers.ts'
 import { encodeNodes, encodeLeaves } from './arrow-forests.ts'
 import { encodeGolden } from './arrow-golden.ts'
-import { loadArrow } from './arrow-library.ts'
+import { loadArrow, type Arrow } from './arrow-library.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import type { Manifest } from './manifest.ts'
@@ -46,6 +47,7 @@ export async function writeBundle(
     : [
         ['forest.arrow', encodeNodes(arrow, forests)],
         ['leaves.arrow', encodeLeaves(arrow, forests)],
+        ...coversOf(arrow, forests),
       ]
   const contents: [string, Uint8Array][] = [...model, ['golden.arrow', encodeGolden(arrow, golden, manifest.features)]]
   const files = contents.map(([file, bytes]) => ({ file, sha256: sha256Of(bytes), size: bytes.length }))
@@ -53,6 +55,11 @@ export async function writeBundle(
   const text = Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)
   await publish(resolve(out), [...contents, ['manifest.json', text]])
   return { manifest: complete, sha256: sha256Of(text) }
+}
+
+function coversOf(arrow: Arrow, forests: readonly Forest[]): [string, Uint8Array][] {
+  const covers = forests.flatMap(({ cover }) => (cover ? [cover] : []))
+  return covers.length === forests.length ? [[coversFile, encodeCovers(arrow, covers)]] : []
 }
 
 async function publish(out: string, contents: readonly (readonly [string, Uint8Array])[]): Promise<void> {

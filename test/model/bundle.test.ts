@@ -177,6 +177,7 @@ describe('verify', () => {
       'manifest',
       'checksum forest.arrow',
       'checksum leaves.arrow',
+      'checksum covers.arrow',
       'checksum golden.arrow',
       'contents',
       'structure top',

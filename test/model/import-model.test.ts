@@ -78,6 +78,7 @@ describe('a hierarchy', () => {
     expect(first.sha256).toBe(second.sha256)
     expect(filesOf(first.directory)).toEqual(filesOf(second.directory))
     expect(Object.keys(filesOf(first.directory))).toEqual([
+      'covers.arrow',
       'forest.arrow',
       'golden.arrow',
       'leaves.arrow',

@@ -263,6 +263,7 @@ describe('a forest that is none', () => {
       left: Uint32Array.of(1, 0, 0),
       leaf: Uint32Array.of(0, 0, 1),
       leaves: Float64Array.of(1, 0, 0, 1),
+      cover: new Float64Array(3),
     })
   })
 

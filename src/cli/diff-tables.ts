@@ -1,0 +1,74 @@
+// Every table of a comparison as rows for CSV.
+import type { ClassShift, DiffReport } from '../comparison/diff-report.ts'
+import type { CsvTable } from './csv-tables.ts'
+
+/** sides, transitions, shifts, the bins behind them, movement and the ranked objects. */
+export function diffTables(report: DiffReport): CsvTable[] {
+  const { a, b, levels, movement } = report
+  const moved = ['oid', 'class_a', 'probability_a', 'class_b', 'probability_b', 'distance']
+  return [
+    {
+      name: 'sides',
+      columns: ['side', 'address', 'classifier_version', 'objects', 'only_here', 'duplicates'],
+      rows: [
+        { side: 'a', ...a, only_here: a.only_here.objects },
+        { side: 'b', ...b, only_here: b.only_here.objects },
+      ],
+    },
+    {
+      name: 'levels',
+      columns: ['classifier_name', 'objects', 'changed', 'changed_share', 'share_psi'],
+      rows: levels.map(({ classifier_name, objects, changed, changed_share, share_psi }) => ({
+        classifier_name,
+        objects,
+        changed,
+        changed_share,
+        share_psi,
+      })),
+    },
+    transitionTable(report),
+    {
+      name: 'shifts',
+      columns: [
+        'classifier_name',
+        'class_name',
+        'share_a',
+        'share_b',
+        'mean_probability_a',
+        'mean_probability_b',
+        'ks',
+        'psi',
+        'bins',
+      ],
+      rows: levels.flatMap(({ classifier_name, classes }) =>
+        classes.map((shift) => ({ classifier_name, class_name: shift.class, ...numbersOf(shift) })),
+      ),
+    },
+    {
+      name: 'shift_bins',
+      columns: ['classifier_name', 'class_name', 'from', 'to', 'share_a', 'share_b'],
+      rows: levels.flatMap(({ classifier_name, classes }) =>
+        classes.flatMap(({ class: class_name, bins }) => bins.map((bin) => ({ classifier_name, class_name, ...bin }))),
+      ),
+    },
+    { name: 'movement', columns: ['from', 'to', 'objects'], rows: movement.histogram.map((bin) => ({ ...bin })) },
+    { name: 'changed_objects', columns: moved, rows: report.changed_objects.map((object) => ({ ...object })) },
+    { name: 'most_moved', columns: moved, rows: report.most_moved.map((object) => ({ ...object })) },
+  ]
+}
+
+function numbersOf({ bins, ...numbers }: ClassShift): Omit<ClassShift, 'bins'> & { readonly bins: number } {
+  return { ...numbers, bins: bins.length }
+}
+
+function transitionTable({ levels }: DiffReport): CsvTable {
+  return {
+    name: 'transitions',
+    columns: ['classifier_name', 'class_a', 'class_b', 'objects'],
+    rows: levels.flatMap(({ classifier_name, transitions: { classes_a: from, classes_b: to, counts } }) =>
+      from.flatMap((class_a, i) =>
+        to.map((class_b, j) => ({ classifier_name, class_a, class_b, objects: counts[i]![j]! })),
+      ),
+    ),
+  }
+}

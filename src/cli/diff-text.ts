@@ -1,0 +1,158 @@
+// A comparison as text for a person at a terminal.
+import type { DiffReport, DiffSide, LevelDiff, MovedObject } from '../comparison/diff-report.ts'
+import { harmless, numberColumn, shownNumber, textColumn, textTable } from './text-table.ts'
+
+const decimals = 4
+const shownIds = 3
+
+/** Who is where, who changed, how the classes shifted, and the objects that moved farthest. */
+export function diffText(report: DiffReport): string {
+  const parts = [
+    summaryLines(report),
+    levelTable(report),
+    ...report.levels.flatMap((level) => [transitionTable(level), shiftTable(level)]),
+    movedTable('Changed objects, the farthest moved first', report.changed_objects),
+  ]
+  return `${parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`
+}
+
+function summaryLines(report: DiffReport): string[] {
+  const { a, b, common, changed, changed_share: share, movement } = report
+  const others = [
+    ...report.levels_only_in_a.map((name) => `${name} is in A only`),
+    ...report.levels_only_in_b.map((name) => `${name} is in B only`),
+  ]
+  return [
+    `A  ${sideText(a)}`,
+    `B  ${sideText(b)}`,
+    `${shownNumber(common)} objects in both, ${shownNumber(changed)} of another class (${percent(share)})`,
+    ...onlyLines('A', a),
+    ...onlyLines('B', b),
+    ...others,
+    `probabilities moved by ${movement.mean.toFixed(decimals)} on average (0 nothing, 1 everything), half of the objects by less than ${movement.median.toFixed(decimals)}, one in a hundred by more than ${movement.p99.toFixed(decimals)}`,
+  ]
+}
+
+function sideText({ address, classifier_version: version, objects, duplicates }: DiffSide): string {
+  const older = duplicates === 0 ? '' : `, ${shownNumber(duplicates)} older rows left out`
+  return `${harmless(address)} (${harmless(version)}): ${shownNumber(objects)} objects${older}`
+}
+
+function onlyLines(name: string, { only_here: { objects, first } }: DiffSide): string[] {
+  if (objects === 0) return []
+  const ids = first.slice(0, shownIds).map(harmless).join(', ')
+  return [`${shownNumber(objects)} only in ${name}: ${ids}${objects > shownIds ? ', …' : ''}`]
+}
+
+function levelTable({ levels }: DiffReport): string[] {
+  return textTable([
+    textColumn(
+      'level',
+      levels.map((level) => level.classifier_name),
+    ),
+    numberColumn(
+      'objects',
+      levels.map((level) => level.objects),
+    ),
+    numberColumn(
+      'changed',
+      levels.map((level) => level.changed),
+    ),
+    {
+      heading: '',
+      cells: levels.map((level) => (level.changed_share === null ? '' : percent(level.changed_share))),
+      isNumber: true,
+    },
+    numberColumn(
+      'PSI of shares',
+      levels.map((level) => level.share_psi),
+      decimals,
+    ),
+  ])
+}
+
+function transitionTable({ classifier_name: name, branch, transitions }: LevelDiff): string[] {
+  const short = (text: string): string => (text.length > 7 ? `${text.slice(0, 6)}…` : text)
+  const counted = branch === null ? '' : `, objects that are ${harmless(branch)} in both`
+  return [
+    `${name}${counted}`,
+    ...textTable([
+      textColumn('A ↓ B →', transitions.classes_a),
+      ...transitions.classes_b.map((to, j) =>
+        numberColumn(
+          short(to),
+          transitions.counts.map((row) => row[j]!),
+        ),
+      ),
+    ]),
+  ]
+}
+
+function shiftTable({ classes }: LevelDiff): string[] {
+  const share = (heading: string, key: 'share_a' | 'share_b') => ({
+    heading,
+    cells: classes.map((one) => (one[key] === null ? '–' : percent(one[key]))),
+    isNumber: true,
+  })
+  const number = (heading: string, key: 'mean_probability_a' | 'mean_probability_b' | 'ks' | 'psi') =>
+    numberColumn(
+      heading,
+      classes.map((one) => one[key]),
+      decimals,
+    )
+  return textTable([
+    textColumn(
+      'class',
+      classes.map((one) => one.class),
+    ),
+    share('share A', 'share_a'),
+    share('share B', 'share_b'),
+    number('mean A', 'mean_probability_a'),
+    number('mean B', 'mean_probability_b'),
+    number('KS', 'ks'),
+    number('PSI', 'psi'),
+  ])
+}
+
+function movedTable(heading: string, objects: readonly MovedObject[]): string[] {
+  if (objects.length === 0) return []
+  return [
+    heading,
+    ...textTable([
+      textColumn(
+        'oid',
+        objects.map(({ oid }) => oid),
+      ),
+      textColumn(
+        'A',
+        objects.map((object) => object.class_a),
+      ),
+      numberColumn(
+        'probability',
+        objects.map((object) => object.probability_a),
+        decimals,
+      ),
+      textColumn(
+        'B',
+        objects.map((object) => object.class_b),
+      ),
+      numberColumn(
+        'probability',
+        objects.map((object) => object.probability_b),
+        decimals,
+      ),
+      numberColumn(
+        'moved',
+        objects.map(({ distance }) => distance),
+        decimals,
+      ),
+    ]),
+  ]
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`
+}

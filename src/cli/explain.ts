@@ -1,0 +1,72 @@
+// The story of `lcclf explain`.
+import { UsageError } from '../errors.ts'
+import type { Explanation } from '../explanation/explanation.ts'
+import { readBundle, withCovers } from '../model/read-bundle.ts'
+import type { InputFormat } from '../sources/source.ts'
+import { explainText } from './explain-text.ts'
+import { findObject } from './explain-object-of.ts'
+import { expandInputs } from './inputs.ts'
+import { findModel, pinnedReference, sampleModel } from './model-reference.ts'
+
+/** What was asked. */
+export interface ExplainFlags {
+  readonly input: string
+  readonly oid: string
+  readonly model: string | undefined
+  readonly className: string | undefined
+  readonly top: number
+  readonly isApproximate: boolean
+  readonly fromFormat: InputFormat | undefined
+  readonly idColumn: string
+  readonly candidColumn: string
+  readonly renames: ReadonlyMap<string, string>
+  readonly json: boolean
+}
+
+/** Prints the explanation, as text or with --json as one object. */
+export async function explain(flags: ExplainFlags): Promise<void> {
+  if ((flags.model ?? pinnedReference()) === undefined) {
+    process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
+  }
+  const explanation = await explanationOf(flags)
+  process.stdout.write(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
+}
+
+/**
+ * Finds the object and explains it.
+ *
+ * @throws DataError for an object that is not there or cannot be classified; ModelError for a model that is no forest
+ */
+export async function explanationOf(flags: ExplainFlags): Promise<Explanation> {
+  const reference = flags.model ?? pinnedReference()
+  const directory = reference === undefined ? sampleModel : findModel(reference)
+  const inputs = await expandInputs([flags.input], {
+    fromFormat: flags.fromFormat,
+    outputFolders: [],
+    environment: process.env,
+    window: {},
+    commits: false,
+  })
+  const bundle = await readBundle(directory)
+  const { manifest, sha256 } = bundle
+  const forests = await withCovers(directory, bundle)
+  const { explainObject } = await import('../explanation/explain-object.ts')
+  if (flags.className !== undefined) refuseUnknownClass(flags.className, manifest)
+  const object = await findObject(inputs, { ...flags, ...manifest })
+  return explainObject({ ...flags, ...object, manifest, sha256, forests })
+}
+
+function refuseUnknownClass(
+  name: string,
+  {
+    taxonomy,
+    levels,
+  }: {
+    taxonomy: Readonly<Record<string, readonly string[]>> | null
+    levels: readonly { classes: readonly string[] }[]
+  },
+): void {
+  const classes = taxonomy === null ? (levels[0]?.classes ?? []) : Object.values(taxonomy).flat()
+  if (classes.includes(name)) return
+  throw new UsageError(`the model has no class ${name}`, { hint: `Its classes are ${classes.join(', ')}.` })
+}

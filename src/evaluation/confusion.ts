@@ -1,0 +1,90 @@
+// Hard predictions against labels: the confusion matrix and what is counted from it.
+
+/** Counts of one level: `counts[i][j]` objects of class i that were called class j. */
+export interface Confusion {
+  readonly classes: readonly string[]
+  readonly counts: readonly (readonly number[])[]
+  /** each row divided by its sum; a row of a class that no object has is 0 */
+  readonly by_row: readonly (readonly number[])[]
+}
+
+/** Precision and recall of one class; 0 where they are 0/0, as scikit-learn has it. */
+export interface ClassScores {
+  readonly support: number
+  readonly predicted: number
+  readonly precision: number
+  readonly recall: number
+  readonly f1: number
+}
+
+/** Scores over all classes of a level. */
+export interface OverallScores {
+  readonly accuracy: number
+  /** the mean recall of the classes that objects have (scikit-learn: `balanced_accuracy_score`) */
+  readonly balanced_accuracy: number
+  readonly macro_precision: number
+  readonly macro_recall: number
+  readonly macro_f1: number
+  readonly weighted_precision: number
+  readonly weighted_recall: number
+  readonly weighted_f1: number
+}
+
+/** @param truth place in `classes` of each object's label; `predicted` the same of its prediction */
+export function confusionOf(classes: readonly string[], truth: Int32Array, predicted: Int32Array): Confusion {
+  const counts = classes.map(() => new Array<number>(classes.length).fill(0))
+  for (let row = 0; row < truth.length; row++) counts[truth[row]!]![predicted[row]!]!++
+  return {
+    classes,
+    counts,
+    by_row: counts.map((row) => row.map((count) => ratio(count, sum(row)))),
+  }
+}
+
+/** The scores of each class, in the matrix's order. */
+export function classScores({ counts }: Confusion): ClassScores[] {
+  return counts.map((row, i) => {
+    const hits = row[i]!
+    const support = sum(row)
+    const predicted = sum(counts.map((other) => other[i]!))
+    return {
+      support,
+      predicted,
+      precision: ratio(hits, predicted),
+      recall: ratio(hits, support),
+      f1: ratio(2 * hits, support + predicted),
+    }
+  })
+}
+
+/**
+ * Scores over the classes that occur as a label or as a prediction, which is what scikit-learn takes when it is not told
+ * the classes; `macro_…` are their plain means, `weighted_…` weighted by support.
+ */
+export function overallScores({ counts }: Confusion, scores: readonly ClassScores[]): OverallScores {
+  const occurring = scores.filter(({ support, predicted }) => support + predicted > 0)
+  const present = scores.filter(({ support }) => support > 0)
+  const total = sum(scores.map(({ support }) => support))
+  const mean = (values: readonly number[]): number => ratio(sum(values), values.length)
+  const macro = (key: 'precision' | 'recall' | 'f1'): number => mean(occurring.map((score) => score[key]))
+  const weighted = (key: 'precision' | 'recall' | 'f1'): number =>
+    ratio(sum(present.map((score) => score[key] * score.support)), total)
+  return {
+    accuracy: ratio(sum(counts.map((row, i) => row[i]!)), total),
+    balanced_accuracy: mean(present.map(({ recall }) => recall)),
+    macro_precision: macro('precision'),
+    macro_recall: macro('recall'),
+    macro_f1: macro('f1'),
+    weighted_precision: weighted('precision'),
+    weighted_recall: weighted('recall'),
+    weighted_f1: weighted('f1'),
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
+}

@@ -1,0 +1,179 @@
+// A file that lcclf wrote, in whatever format and layout → its table of predictions.
+import { DataError, UsageError } from '../errors.ts'
+import { sqlName, sqlText } from '../sources/duckdb.ts'
+import { shownText } from '../sources/shown-text.ts'
+import { levelsOf, nestedLevels, orderedLike, wideLevels, type FoundLevel } from './classifier-levels.ts'
+import { columnName, type PredictionOptions, type Predictions } from './predictions.ts'
+import { openRelation, type FileSpec, type Relation, type RelationColumn } from './relation.ts'
+import type { Session } from './session.ts'
+
+const longColumns = ['classifier_name', 'class_name', 'probability']
+const hint = 'Needed is a file that lcclf classify wrote: wide, long or nested.'
+
+/** A selection of `oid`, `candid`, `place` (order in the file) and the levels' columns, not yet checked. */
+interface Selection {
+  readonly sql: string
+  readonly levels: readonly FoundLevel[]
+  readonly isOrderKnown: boolean
+  /** already one row an object */
+  readonly duplicates: number | undefined
+  readonly classifierVersion: string
+}
+
+/**
+ * Opens results as a table.
+ *
+ * @throws DataError for a file that is no result, has several classifier versions, misses a class of an object, or holds
+ *   what is no probability
+ */
+export async function openPredictions(
+  session: Session,
+  spec: FileSpec,
+  options: PredictionOptions,
+): Promise<Predictions> {
+  const relation = await openRelation(session, spec, `${options.table}_rows`)
+  const names = relation.columns.map(({ path }) => path.join('.'))
+  const isLong = longColumns.every((name) => names.includes(name))
+  const selection = isLong
+    ? await selectLong(session, relation, options)
+    : await selectByObject(session, relation, options)
+  const { address } = relation
+  const { table } = options
+  // Parquet is read again by every question, which takes less memory than a copy; text would be parsed again each time
+  const isView = spec.format === 'parquet' && !isLong
+  const kind = isView ? 'TEMP VIEW' : 'TEMP TABLE'
+  await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${selection.sql}`, address)
+  const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
+  const rows = await session.count(`SELECT count(*) FROM ${sqlName(table)}`, address)
+  const levels = selection.levels.map(({ classifierName, branch, classes }, level) => ({
+    classifierName,
+    branch,
+    classes,
+    columns: classes.map((_, index) => columnName(level, index)),
+  }))
+  const columns = levels.flatMap((level) => level.columns)
+  await refuseBadValues(session, { table, columns, address })
+  const predictions: Predictions = {
+    address,
+    table,
+    objects,
+    duplicates: selection.duplicates ?? rows - objects,
+    classifierVersion: selection.classifierVersion,
+    levels,
+    isOrderKnown: selection.isOrderKnown,
+  }
+  return rows === objects ? predictions : { ...predictions, table: await newestOf(session, predictions) }
+}
+
+async function selectByObject(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
+  const { address, columns } = relation
+  const flat = columns.filter(({ path }) => path.length === 1)
+  const places = (found: readonly FoundLevel[], among: readonly RelationColumn[]): FoundLevel[] =>
+    found.map((level) => ({ ...level, keys: level.keys.map((key) => columns.indexOf(among[key]!)) }))
+  const nested = nestedLevels(columns.map(({ path }) => path))
+  const levels = nested.length > 0 ? nested : places(wideLevels(flat.map(({ path }) => path[0]!)), flat)
+  const oid = columnOf(flat, 'oid')
+  const versionColumn = columnOf(flat, 'classifier_version')
+  if (!oid || !versionColumn || levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
+  const version = await onlyVersion(session, relation, versionColumn, options)
+  const candid = columnOf(flat, 'candid')
+  const values = levels.flatMap((level, l) =>
+    level.keys.map((key, i) => `CAST(${columns[key]!.sql} AS DOUBLE) AS ${columnName(l, i)}`),
+  )
+  const sql = `SELECT CAST(${oid.sql} AS VARCHAR) AS oid, ${candid ? `CAST(${candid.sql} AS BIGINT)` : 'NULL::BIGINT'} AS candid,
+    row_number() OVER () AS place, ${values.join(', ')}
+    FROM ${relation.sql} WHERE CAST(${versionColumn.sql} AS VARCHAR) = ${sqlText(version)}`
+  return { sql, levels, isOrderKnown: true, duplicates: undefined, classifierVersion: version }
+}
+
+async function selectLong(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
+  const { address, columns } = relation
+  const need = (name: string): string => {
+    const column = columnOf(columns, name)
+    if (!column) throw new DataError(`${address} has no column ${name}`, { hint })
+    return column.sql
+  }
+  const [oid, classifier, className] = [need('oid'), need('classifier_name'), need('class_name')].map(
+    (sql) => `CAST(${sql} AS VARCHAR)`,
+  )
+  const version = await onlyVersion(session, relation, { path: [], sql: need('classifier_version') }, options)
+  const ofVersion = `${relation.sql} WHERE CAST(${need('classifier_version')} AS VARCHAR) = ${sqlText(version)}`
+  const pairs = await session.rows(
+    `SELECT DISTINCT ${classifier}, ${className} FROM ${ofVersion} ORDER BY 1, 2`,
+    address,
+  )
+  const found = levelsOf(pairs.map(([name, one], key) => [String(name), String(one), key] as const))
+  if (found.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
+  const ordered = (options.knownTaxonomies ?? []).map((known) => orderedLike(found, known)).find((one) => one)
+  const levels = ordered ?? found
+  const width = levels.reduce((sum, { classes }) => sum + classes.length, 0)
+  const [rows, objects] = (await session.rows(`SELECT count(*), count(DISTINCT ${oid}) FROM ${ofVersion}`, address))[0]!
+  const duplicateRows = Number(rows) - Number(objects) * pairs.length
+  // where no object comes twice any aggregate will do, and max takes a third of the memory
+  const pick = duplicateRows > 0 ? 'arg_max(p, place)' : 'max(p)'
+  // 33 comparisons of a number with each row, not of two texts
+  const codes = levels.flatMap(({ classifierName, classes }, l) =>
+    classes.map((name, i) => ({ key: [classifierName, name].map(sqlText).join(', '), column: columnName(l, i) })),
+  )
+  const values = codes.map(({ column }, code) => `${pick} FILTER (code = ${code}) AS ${column}`)
+  const sql = `SELECT oid, ${values.join(', ')} FROM (
+      SELECT ${oid} AS oid, ${classifier} AS classifier, ${className} AS class_name,
+        CAST(${need('probability')} AS DOUBLE) AS p, row_number() OVER () AS place FROM ${ofVersion})
+    JOIN (VALUES ${codes.map(({ key }, code) => `(${key}, ${code})`).join(', ')}) known(classifier, class_name, code)
+    USING (classifier, class_name) GROUP BY oid`
+  const duplicates = Math.max(0, Math.round(duplicateRows / Math.max(1, width)))
+  return { sql, levels, isOrderKnown: ordered !== undefined, duplicates, classifierVersion: version }
+}
+
+function columnOf(columns: readonly RelationColumn[], name: string): RelationColumn | undefined {
+  return columns.find(({ path }) => path.length === 1 && path[0] === name)
+}
+
+async function onlyVersion(
+  session: Session,
+  { address, sql }: Relation,
+  column: RelationColumn,
+  { classifierVersion: wanted }: PredictionOptions,
+): Promise<string> {
+  const rows = await session.rows(`SELECT DISTINCT CAST(${column.sql} AS VARCHAR) FROM ${sql} LIMIT 100`, address)
+  const versions = rows.map(([version]) => String(version)).sort()
+  if (wanted !== undefined && versions.includes(wanted)) return wanted
+  const list = versions.map(shownText).join(', ')
+  if (wanted !== undefined)
+    throw new UsageError(`${address} has no classifier_version ${wanted}`, { hint: `It has ${list}.` })
+  if (versions.length === 1) return versions[0]!
+  if (versions.length === 0) throw new DataError(`${address} has no rows`)
+  throw new DataError(`${address} holds the results of several models: ${list}`, {
+    hint: '--classifier-version chooses one.',
+  })
+}
+
+async function refuseBadValues(
+  session: Session,
+  { table, columns, address }: { table: string; columns: readonly string[]; address: string },
+): Promise<void> {
+  // a sum of rounded fractions may be a little above 1; NaN is above everything
+  const isBad = columns.map((name) => `coalesce(${name} NOT BETWEEN 0 AND 1 + 1e-9, true)`).join(' OR ')
+  const bad = await session.rows(
+    `SELECT oid, count(*) OVER () FROM ${sqlName(table)} WHERE oid IS NULL OR ${isBad} LIMIT 1`,
+    address,
+  )
+  const [first] = bad
+  if (!first) return
+  const who = first[0] === null ? 'an object without oid' : shownText(String(first[0]))
+  throw new DataError(
+    `${address}: ${String(first[1])} objects lack an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
+    { hint },
+  )
+}
+
+/** A table with one row an object: the largest candid, else the later row. */
+async function newestOf(session: Session, { table, address }: Predictions): Promise<string> {
+  const newest = `${table}_newest`
+  await session.rows(
+    `CREATE OR REPLACE TEMP TABLE ${sqlName(newest)} AS SELECT * FROM ${sqlName(table)}
+     QUALIFY row_number() OVER (PARTITION BY oid ORDER BY candid DESC NULLS LAST, place DESC) = 1`,
+    address,
+  )
+  return newest
+}

@@ -1,0 +1,169 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Explanation } from '../../src/explanation/explanation.ts'
+import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+
+const parquet = join(samples, 'ztf-300.parquet')
+const csv = join(samples, 'ztf-300.csv.gz')
+const oid = 'ZTF19aaaaaab'
+let work: string
+
+beforeEach(() => {
+  work = workFolder()
+})
+
+async function explained(args: string[]): Promise<Explanation> {
+  const { code, stdout, stderr } = await lcclf(['explain', ...args, '--json'])
+  if (code !== 0) throw new Error(stderr)
+  return JSON.parse(stdout) as Explanation
+}
+
+describe('lcclf explain', () => {
+  it('shares out exactly the probabilities that classify writes, for every class of every level', async () => {
+    const { stdout } = await lcclf(['classify', parquet, '--quiet'])
+    const [header, ...rows] = stdout.trimEnd().split('\n')
+    const cells = rows.find((row) => row.startsWith(oid))!.split(',')
+    const written = new Map(header!.split(',').map((name, i) => [name, cells[i]]))
+    const explanation = await explained([parquet, '--oid', oid])
+    expect(explanation).toMatchObject({ method: 'tree_shap', is_exact: true, predicted_class: written.get('class') })
+    expect(explanation.candid).toBe(written.get('candid'))
+    expect(explanation.additivity_error).toBeLessThan(1e-12)
+    for (const { classifier_name: name, classes } of explanation.levels) {
+      const prefix = name === 'lc_classifier' ? '' : `${name.slice('lc_classifier_'.length)}/`
+      for (const { class: className, probability, base, contributions } of classes) {
+        expect(probability).toBe(Number(written.get(prefix + className)))
+        expect(contributions).toHaveLength(152)
+        expect(contributions.reduce((sum, value) => sum + value, base)).toBeCloseTo(probability, 12)
+      }
+    }
+  })
+
+  it('shares the product out between its two levels as its help says', async () => {
+    const { levels, ranking, features } = await explained([parquet, '--oid', oid])
+    const find = (level: string, name: string) =>
+      levels.find((one) => one.classifier_name === level)!.classes.find((one) => one.class === name)!
+    const f = find('lc_classifier_top', 'Periodic')
+    const g = find('lc_classifier_periodic', 'RRL')
+    const product = find('lc_classifier', 'RRL')
+    expect(product.base).toBe(f.base * g.base)
+    product.contributions.forEach((value, i) => {
+      const halves = (g.probability + g.base) * f.contributions[i]! + (f.probability + f.base) * g.contributions[i]!
+      expect(value).toBeCloseTo(halves / 2, 15)
+    })
+    const first = features.findIndex(({ name }) => name === ranking[0]!.name)
+    expect(ranking[0]).toMatchObject({
+      contribution: product.contributions[first],
+      top_contribution: f.contributions[first],
+      branch_contribution: g.contributions[first],
+    })
+  })
+
+  it('says the same of an object in CSV, in a pipe and under other column names', async () => {
+    const first = await explained([parquet, '--oid', oid])
+    expect(await explained([csv, '--oid', oid])).toEqual({ ...first, input: csv })
+    const text = gunzipSync(readFileSync(csv)).toString().replace('oid,', 'objectId,').replace(',Std_1,', ',sigma,')
+    const flags = ['--from-format', 'csv', '--id-column', 'objectId', '--rename', 'sigma=Std_1', '--json']
+    const piped = await lcclf(['explain', '-', '--oid', oid, ...flags], { input: text })
+    expect(JSON.parse(piped.stdout)).toEqual({ ...first, input: '-' })
+  })
+
+  it('prints a table for people, with as many features as were asked for', async () => {
+    const { code, stdout } = await lcclf(['explain', parquet, '--oid', oid, '--top', '3'])
+    expect(code).toBe(0)
+    expect(stdout).toContain(`${oid} (candid 1200000000007654321) is RRL`)
+    expect(stdout).toContain('149 others')
+    expect(stdout).toContain('to P(RRL, if Periodic)')
+    expect(stdout).toContain('Exact Shapley values')
+  })
+
+  it('explains a class that the object is not, on request', async () => {
+    const other = await explained([parquet, '--oid', oid, '--class', 'E'])
+    expect(other).toMatchObject({ predicted_class: 'RRL', class: 'E', branch: 'Periodic' })
+    const { code, stderr } = await lcclf(['explain', parquet, '--oid', oid, '--class', 'Quasar'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('AGN, Blazar')
+  })
+
+  it('calls the approximation one, which adds up all the same', async () => {
+    const approximate = await explained([parquet, '--oid', oid, '--approximate'])
+    expect(approximate).toMatchObject({ method: 'path_attribution', is_exact: false })
+    const exact = await explained([parquet, '--oid', oid])
+    expect(approximate.base).toBeCloseTo(exact.base, 12)
+    expect(approximate.ranking).not.toEqual(exact.ranking)
+    const { stdout } = await lcclf(['explain', parquet, '--oid', oid, '--approximate'])
+    expect(stdout).toContain('APPROXIMATE')
+  })
+
+  it('takes the newest of an object’s rows', async () => {
+    const features = (JSON.parse(readFileSync(join(samples, 'model/manifest.json'), 'utf8')) as { features: string[] })
+      .features
+    const row = (candid: string, value: number): string => [oid, candid, ...features.map(() => value)].join(',')
+    const text = [['oid', 'candid', ...features].join(','), row('20', 1), row('30', 2), row('25', 3)].join('\n')
+    writeFileSync(join(work, 'three.csv'), `${text}\n`)
+    const { candid, features: seen } = await explained([join(work, 'three.csv'), '--oid', oid])
+    expect(candid).toBe('30')
+    expect(seen[0]).toMatchObject({ value: 2, is_missing: false })
+  })
+})
+
+describe('what lcclf explain refuses', () => {
+  it('an object that is not there, or cannot be classified', async () => {
+    for (const file of [parquet, csv]) {
+      const outcome = await lcclf(['explain', file, '--oid', "ZTF' OR 1=1"])
+      expect(outcome).toMatchObject({ code: 3, stdout: '' })
+      expect(outcome.stderr).toContain('there is no object')
+    }
+    const features = (JSON.parse(readFileSync(join(samples, 'model/manifest.json'), 'utf8')) as { features: string[] })
+      .features
+    writeFileSync(join(work, 'bad.csv'), `oid,${features.join(',')}\nx,${features.map(() => -1e300).join(',')}\n`)
+    const bad = await lcclf(['explain', join(work, 'bad.csv'), '--oid', 'x'])
+    expect(bad).toMatchObject({ code: 3 })
+    expect(bad.stderr).toContain('is beyond float32')
+  })
+
+  it('a bundle without covers, and says how to make one that has them', async () => {
+    const model = join(work, 'model')
+    cpSync(join(samples, 'model'), model, { recursive: true })
+    const path = join(model, 'manifest.json')
+    const manifest = JSON.parse(readFileSync(path, 'utf8')) as { files: { file: string }[] }
+    const files = manifest.files.filter(({ file }) => file !== 'covers.arrow')
+    writeFileSync(path, JSON.stringify({ ...manifest, files }))
+    rmSync(join(model, 'covers.arrow'))
+    expect((await lcclf(['classify', parquet, '--model', model, '--quiet', '--limit', '1'])).code).toBe(0)
+    const outcome = await lcclf(['explain', parquet, '--oid', oid, '--model', model])
+    expect(outcome).toMatchObject({ code: 4, stdout: '' })
+    expect(outcome.stderr).toContain('lcclf model import makes it again')
+  })
+
+  it('a damaged covers.arrow, which does not disturb classifying', async () => {
+    const model = join(work, 'model')
+    cpSync(join(samples, 'model'), model, { recursive: true })
+    writeFileSync(join(model, 'covers.arrow'), 'nonsense')
+    const outcome = await lcclf(['explain', parquet, '--oid', oid, '--model', model])
+    expect(outcome).toMatchObject({ code: 4 })
+    expect(outcome.stderr).toContain('sha256')
+    expect((await lcclf(['model', 'verify', model])).code).toBe(4)
+  })
+
+  it('a model that is no forest', async () => {
+    const onnx = fileURLToPath(new URL('../fixtures/onnx/', import.meta.url))
+    const args = [
+      '--features',
+      join(onnx, 'features.json'),
+      '--name',
+      'net',
+      '--version',
+      '1',
+      '--out',
+      join(work, 'net'),
+    ]
+    const imported = await lcclf(['model', 'import', join(onnx, 'network-matrix.onnx'), ...args])
+    expect(imported.code, imported.stderr).toBe(0)
+    const outcome = await lcclf(['explain', parquet, '--oid', oid, '--model', join(work, 'net')])
+    expect(outcome).toMatchObject({ code: 4 })
+    expect(outcome.stderr).toContain('only forests can be explained')
+  })
+})

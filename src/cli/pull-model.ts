@@ -43,7 +43,7 @@ export async function pullModel(flags: PullFlags): Promise<void> {
     const work: PullWork = { request, sums, flags, progress, interrupts, say: sayUnless(flags.quiet, progress) }
     const outcome = await pull(work)
     progress.stop()
-    work.say(`${outcome.name} ${outcome.version} ${outcome.status} ${outcome.folder}`)
+    work.say(storyOf(outcome))
     if (flags.json) {
       process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model pull', ...outcome })}\n`)
     }
@@ -70,14 +70,19 @@ export async function pullDefault(interrupts: InterruptWatch, progress: Transfer
   const request = resolvePull({ source: undefined, name: undefined, version: undefined }, process.env)
   const say = (line: string): void => progress.say(line)
   try {
-    const { folder } = await pull({ request, sums: knownSums(request), flags, progress, interrupts, say })
-    return folder
+    const outcome = await pull({ request, sums: knownSums(request), flags, progress, interrupts, say })
+    say(storyOf(outcome))
+    return outcome.folder
   } catch (error) {
     if (!(error instanceof InterruptedError)) interrupts.check(kept)
     throw error
   } finally {
     progress.stop()
   }
+}
+
+function storyOf({ name, version, status, folder }: PullOutcome): string {
+  return `${name} ${version} ${status} ${folder}`
 }
 
 async function pull(work: PullWork): Promise<PullOutcome> {

@@ -31,7 +31,8 @@ export function workFolder(): string {
 
 /** Starts `lcclf …` and leaves it to the test. */
 export function startLcclf(args: readonly string[], options: RunOptions = {}): ChildProcess {
-  const env = { ...process.env, LCCLF_HOME: '/nonexistent', ...options.env }
+  // no test may download the survey's model
+  const env = { ...process.env, LCCLF_HOME: '/nonexistent', LCCLF_PULL: 'never', ...options.env }
   return spawn(process.execPath, [bin, ...args], { cwd: options.cwd, env, stdio: 'pipe' })
 }
 

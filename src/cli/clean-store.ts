@@ -1,6 +1,6 @@
 // The story of `lcclf model gc`.
 import { collectLitter } from '../store/collect-litter.ts'
-import { byteText } from './byte-text.ts'
+import { byteText } from '../formats/byte-text.ts'
 import { cacheFolder, downloadFolder, modelStore } from './model-reference.ts'
 
 /** Takes away what nobody needs any more, and says what. */

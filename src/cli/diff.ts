@@ -5,7 +5,7 @@ import { isExceeded, type ChangeBound } from './diff-flags.ts'
 import { diffTables } from './diff-tables.ts'
 import { diffText } from './diff-text.ts'
 import { knownTaxonomies } from './known-taxonomies.ts'
-import { resultFile } from './result-file.ts'
+import { resultAddress } from './result-file.ts'
 
 /** What was asked. */
 export interface DiffFlags {
@@ -36,7 +36,7 @@ export async function diff(flags: DiffFlags): Promise<number> {
 
 /** Reads both sides and compares them. */
 export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
-  const [a, b] = [resultFile(flags.a), resultFile(flags.b)]
+  const [a, b] = [resultAddress(flags.a), resultAddress(flags.b)]
   const [{ openSession }, { openPredictions }, { diffPredictions }] = await Promise.all([
     import('../predictions/session.ts'),
     import('../predictions/open-predictions.ts'),
@@ -46,8 +46,16 @@ export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
   const session = await openSession()
   try {
     const sides = [
-      await openPredictions(session, a.file, { ...a, table: 'side_a', knownTaxonomies: taxonomies }),
-      await openPredictions(session, b.file, { ...b, table: 'side_b', knownTaxonomies: taxonomies }),
+      await openPredictions(session, a.results, {
+        classifierVersion: a.classifierVersion,
+        table: 'side_a',
+        knownTaxonomies: taxonomies,
+      }),
+      await openPredictions(session, b.results, {
+        classifierVersion: b.classifierVersion,
+        table: 'side_b',
+        knownTaxonomies: taxonomies,
+      }),
     ] as const
     const findings = await diffPredictions(session, sides, { shownObjects: flags.top })
     const bound = flags.failIfChanged

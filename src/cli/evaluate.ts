@@ -6,7 +6,7 @@ import { checkTableFolder, writeCsvTables } from './csv-tables.ts'
 import { evaluationTables } from './evaluate-tables.ts'
 import { evaluationText } from './evaluate-text.ts'
 import { knownTaxonomies } from './known-taxonomies.ts'
-import { resultFile } from './result-file.ts'
+import { resultAddress, resultFile } from './result-file.ts'
 
 /** What was asked. */
 export interface EvaluateFlags {
@@ -40,7 +40,7 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
  * @throws DataError where nothing can be evaluated: no object has a label of the taxonomy
  */
 export async function evaluationReport(flags: EvaluateFlags): Promise<EvaluationReport> {
-  const [predictionFile, labelFile] = [resultFile(flags.predictions), resultFile(flags.labels)]
+  const [predicted, labelFile] = [resultAddress(flags.predictions), resultFile(flags.labels)]
   if (flags.bins < 1) throw new UsageError('--bins must be at least 1')
   const [{ openSession }, { openPredictions }, { openLabels }, { joinLabels }] = await Promise.all([
     import('../predictions/session.ts'),
@@ -50,15 +50,15 @@ export async function evaluationReport(flags: EvaluateFlags): Promise<Evaluation
   ])
   const session = await openSession()
   try {
-    const predictions = await openPredictions(session, predictionFile.file, {
+    const predictions = await openPredictions(session, predicted.results, {
       table: 'predictions',
-      classifierVersion: flags.classifierVersion ?? predictionFile.classifierVersion,
+      classifierVersion: flags.classifierVersion ?? predicted.classifierVersion,
       knownTaxonomies: await knownTaxonomies(flags.model),
     })
     const labels = await openLabels(session, labelFile.file, { ...flags, table: 'labels' })
     const { joined, coverage } = await joinLabels(session, predictions, labels)
     const outside = Object.values(coverage.labels_outside_taxonomy).reduce((sum, count) => sum + count, 0)
-    if (joined.oids.length === 0) throw nothingToEvaluate(flags, outside)
+    if (joined.oids.length === 0) throw nothingToEvaluate(predictions.address, labels.address, outside)
     const { evaluated, labelledByBranch, ...findings } = evaluatePredictions({
       ...joined,
       ...predictions,
@@ -92,13 +92,13 @@ export async function evaluationReport(flags: EvaluateFlags): Promise<Evaluation
   }
 }
 
-function nothingToEvaluate({ predictions, labels }: EvaluateFlags, outside: number): DataError {
+function nothingToEvaluate(predictions: string, labels: string, outside: number): DataError {
   if (outside > 0) {
     return new DataError(`${labels}: none of its labels is a class of ${predictions}`, {
       hint: '--rename-class OLD=NEW gives a class its name in the taxonomy; --label-column names another column.',
     })
   }
   return new DataError(`no object of ${predictions} has a label in ${labels}`, {
-    hint: 'The ids (oid) of both files must be the same; --id-column names the column of the labels.',
+    hint: 'The ids (oid) of both must be the same; --id-column names the column of the labels.',
   })
 }

@@ -1,9 +1,10 @@
 // One object out of an input: its features as the forest sees them.
 import type { Preprocessing } from '../batch/preprocess.ts'
 import { DataError } from '../errors.ts'
+import { identifier, literal } from '../postgres/binary-values.ts'
 import { sqlName, sqlText } from '../sources/duckdb.ts'
 import { openSource } from '../sources/open.ts'
-import type { ReadOptions, Source } from '../sources/source.ts'
+import type { ReadOptions, Source, SourceSpec } from '../sources/source.ts'
 import type { Input } from './inputs.ts'
 
 /** The object, from the newest of its rows. */
@@ -34,7 +35,7 @@ export async function findObject(inputs: readonly Input[], request: ObjectReques
   let found: FoundObject | undefined
   let refusal: string | undefined
   for (const input of inputs) {
-    const source = await openSource(input.spec, readOptions(input, request))
+    const source = await openSource(narrowed(input, request), readOptions(input, request))
     try {
       const seen = await newestIn(source, request, found)
       found = seen.found
@@ -72,11 +73,21 @@ async function newestIn(
   return { found, refusal }
 }
 
+/** The long table is asked for the object alone, which its index finds. */
+function narrowed({ spec }: Input, { oid }: ObjectRequest): SourceSpec {
+  if (spec.kind !== 'postgres' || spec.reading.kind !== 'table') return spec
+  return { ...spec, reading: { ...spec.reading, oids: [oid] } }
+}
+
 function readOptions({ spec }: Input, request: ObjectRequest): ReadOptions {
   const { features, preprocessing, idColumn, candidColumn, renames } = request
-  // Parquet is asked for the object alone, unless its id column is another one under that name
+  // what has SQL is asked for the object alone, unless its id column is another one under that name
   const own = [...renames].find(([, to]) => to === idColumn)?.[0] ?? idColumn
-  const where = `CAST(${sqlName(own)} AS VARCHAR) = ${sqlText(request.oid)}`
+  const isParquet = spec.kind === 'file' && spec.format === 'parquet'
+  const isQuery = spec.kind === 'postgres' && spec.reading.kind === 'query'
+  const where = isQuery
+    ? `${identifier(own)}::text = ${literal(request.oid)}`
+    : `CAST(${sqlName(own)} AS VARCHAR) = ${sqlText(request.oid)}`
   return {
     features,
     preprocessing,
@@ -85,6 +96,6 @@ function readOptions({ spec }: Input, request: ObjectRequest): ReadOptions {
     candidColumn,
     rename: renames,
     allowance: { remaining: Infinity },
-    ...(spec.kind === 'file' && spec.format === 'parquet' ? { where } : {}),
+    ...(isParquet || isQuery ? { where } : {}),
   }
 }

@@ -1,6 +1,6 @@
 // The story of `lcclf model list`.
 import { describeModel, type ModelDescription } from '../store/describe-model.ts'
-import { byteText } from './byte-text.ts'
+import { byteText } from '../formats/byte-text.ts'
 import { modelStore } from './model-reference.ts'
 
 /** Lists the store, as a table or with --json as one object; answers 4 if a model in it is damaged. */

@@ -3,6 +3,7 @@ import { parsePostgresAddress } from '../postgres/address.ts'
 import {
   stepFromEnvironment,
   type MissingObject,
+  type PostgresResultsSpec,
   type PostgresSinkSpec,
   type PostgresSourceSpec,
 } from '../postgres/settings.ts'
@@ -30,4 +31,10 @@ export function postgresSinkSpec(
 export function postgresSourceSpec(address: string, environment: Environment): PostgresSourceSpec {
   const { address: shown, connection, reading } = parsePostgresAddress(address, environment, 'input')
   return { kind: 'postgres', address: shown, connection, reading: reading! }
+}
+
+/** Stored results, to be read back. @throws UsageError */
+export function postgresResultsSpec(address: string, environment: Environment): PostgresResultsSpec {
+  const { address: shown, connection, results } = parsePostgresAddress(address, environment, 'results')
+  return { kind: 'postgres', address: shown, connection, results: results! }
 }

@@ -1,8 +1,11 @@
-// An address of results on the command line → the file to read.
+// An address of results on the command line → the file or the table to read.
 import { existsSync, statSync } from 'node:fs'
 import { DataError, UsageError } from '../errors.ts'
+import { isPostgresAddress } from '../postgres/address.ts'
+import type { PostgresResultsSpec } from '../postgres/settings.ts'
 import type { FileSpec } from '../predictions/relation.ts'
 import { filePathOf, inputFormatOf } from './address.ts'
+import { postgresResultsSpec } from './postgres-specs.ts'
 
 /** A file, and which of its results. */
 export interface ResultFile {
@@ -10,7 +13,27 @@ export interface ResultFile {
   readonly classifierVersion: string | undefined
 }
 
+/** Results, and which of them. */
+export interface ResultAddress {
+  readonly results: FileSpec | PostgresResultsSpec
+  readonly classifierVersion: string | undefined
+}
+
 const versionQuery = '?classifier_version='
+
+/**
+ * A file as in resultFile, or `postgres://…?classifier_version=V`: the table `probability`, or another with `table=`.
+ *
+ * @throws UsageError for what is neither; DataError for a file that is not there
+ */
+export function resultAddress(address: string, environment: NodeJS.ProcessEnv = process.env): ResultAddress {
+  if (!isPostgresAddress(address)) {
+    const { file, classifierVersion } = resultFile(address)
+    return { results: file, classifierVersion }
+  }
+  const spec = postgresResultsSpec(address, environment)
+  return { results: spec, classifierVersion: spec.results.classifierVersion }
+}
 
 /**
  * `night.parquet`, or `night.parquet?classifier_version=V` where a file has the results of several models.

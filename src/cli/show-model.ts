@@ -2,7 +2,7 @@
 import type { Manifest } from '../model/manifest.ts'
 import { readManifest } from '../model/read-bundle.ts'
 import { readPulledRecord, type PulledRecord } from '../store/pulled-record.ts'
-import { byteText } from './byte-text.ts'
+import { byteText } from '../formats/byte-text.ts'
 import { findBundle } from './model-reference.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */

@@ -1,5 +1,5 @@
 // How far a download is, in bytes, on stderr: a line that changes on a terminal, else a line every ten seconds.
-import { byteText } from './byte-text.ts'
+import { byteText } from '../formats/byte-text.ts'
 import { timeLeft } from './progress.ts'
 
 /** Takes the state of a transfer whenever it changes. */

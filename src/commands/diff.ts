@@ -18,6 +18,11 @@ take about a gigabyte of memory.`
   static override examples = [
     '<%= config.bin %> diff yesterday.parquet today.parquet',
     {
+      description: 'Two models, both written to one database',
+      command:
+        "<%= config.bin %> diff 'postgres://reader@db/alerts?classifier_version=lc_1.0' 'postgres://reader@db/alerts?classifier_version=lc_1.1'",
+    },
+    {
       description: 'In a pipeline: exit 3 if more than 2 % of the objects changed their class',
       command: '<%= config.bin %> diff model-1.0.parquet model-1.1.parquet --fail-if-changed 2% --json',
     },
@@ -27,7 +32,7 @@ take about a gigabyte of memory.`
     a: Args.string({
       name: 'A',
       description:
-        'a file that lcclf classify wrote; FILE?classifier_version=V where it has the results of several models',
+        'a file that lcclf classify wrote, or postgres://…; with ?classifier_version=V where it has the results of several models',
       required: true,
     }),
     b: Args.string({ name: 'B', description: 'the other one', required: true }),

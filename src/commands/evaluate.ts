@@ -27,7 +27,8 @@ labels outside the taxonomy are counted and left out; a label that names a branc
   static override args = {
     predictions: Args.string({
       name: 'PREDICTIONS',
-      description: 'a file that lcclf classify wrote (.parquet .csv .tsv .ndjson .arrow, text also as .gz)',
+      description:
+        'a file that lcclf classify wrote (.parquet .csv .tsv .ndjson .arrow, text also as .gz), or postgres://…?classifier_version=V',
       required: true,
     }),
   }
@@ -44,7 +45,7 @@ labels outside the taxonomy are counted and left out; a label that names a branc
     }),
     'classifier-version': Flags.string({
       helpValue: 'VERSION',
-      description: 'which results to take, where the file has those of several models',
+      description: 'which results to take, where there are those of several models',
     }),
     model: Flags.string({
       char: 'm',

@@ -27,7 +27,11 @@ f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: 
   ]
 
   static override args = {
-    input: Args.string({ name: 'INPUT', description: 'file, folder or glob with the features, or -', required: true }),
+    input: Args.string({
+      name: 'INPUT',
+      description: 'file, folder or glob with the features, postgres://…, kafka://… or -',
+      required: true,
+    }),
   }
 
   static override flags = {

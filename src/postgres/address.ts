@@ -2,27 +2,37 @@
 import { userInfo } from 'node:os'
 import { UsageError } from '../errors.ts'
 import { passwordFromFile } from './pgpass.ts'
-import { serverName, sslModes, type ConnectionSettings, type PostgresReading, type SslMode } from './settings.ts'
+import {
+  serverName,
+  sslModes,
+  type ConnectionSettings,
+  type PostgresReading,
+  type PostgresResults,
+  type SslMode,
+} from './settings.ts'
 import { joinParameters, splitAddress, type AddressParts } from './split-address.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** What an address is for: rows in, results out, or the tables themselves. */
-export type AddressRole = 'input' | 'output' | 'tables'
+/** What an address is for: rows in, results out, the tables themselves, stored results in, or whatever somebody wants checked. */
+export type AddressRole = 'input' | 'output' | 'tables' | 'results' | 'any'
 
 /** An address, read. */
 export interface PostgresAddress {
   /** the address without a password, complete: what messages and receipts show */
   readonly address: string
   readonly connection: ConnectionSettings
-  /** for an input */
+  /** for an input, and for an address of any kind that names a table or a query */
   readonly reading: PostgresReading | undefined
+  /** for stored results */
+  readonly results: PostgresResults | undefined
   /** for an output: connections that share the work */
   readonly connections: number
 }
 
 const readingParameters = ['table', 'query', 'version', 'oids']
 const writingParameters = ['connections']
+const resultParameters = ['table', 'classifier_version']
 const connectionParameters = [
   'host',
   'port',
@@ -53,38 +63,46 @@ export function isPostgresAddress(address: string): boolean {
  * @throws UsageError
  */
 export function parsePostgresAddress(address: string, env: Environment, role: AddressRole): PostgresAddress {
-  const parts = splitAddress(address, [...connectionParameters, ...readingParameters, ...writingParameters])
+  const parts = splitAddress(address, [...connectionParameters, ...furtherParameters('any')])
   refuseParameters(parts, role)
   refuseOtherEngine(parts, env)
   const connection = connectionOf(parts, env)
-  const reading = role === 'input' ? readingOf(parts) : undefined
+  const namesRows = parts.parameters.has('table') || parts.parameters.has('query')
   return {
     address: shownAddress(connection, parts),
     connection,
-    reading,
+    reading: role === 'input' || (role === 'any' && namesRows) ? readingOf(parts) : undefined,
+    results: role === 'results' ? resultsOf(parts) : undefined,
     connections: positiveInteger(parts.parameters.get('connections'), 'connections', 64) ?? 1,
   }
 }
 
 function refuseParameters({ parameters }: AddressParts, role: AddressRole): void {
-  const known = new Set([
-    ...connectionParameters,
-    ...(role === 'input' ? readingParameters : []),
-    ...(role === 'output' ? writingParameters : []),
-  ])
+  const known = new Set([...connectionParameters, ...furtherParameters(role)])
   for (const name of parameters.keys()) {
     if (known.has(name)) continue
     // a name that looks like no name may be a piece of a password with a ? in it
     if (!/^[a-z_]{1,30}$/.test(name))
       throw new UsageError('a Postgres address has a ? that begins no parameter', passwordHint)
-    const isMisplaced = readingParameters.includes(name) || writingParameters.includes(name)
+    const owner = readingParameters.includes(name)
+      ? 'inputs'
+      : writingParameters.includes(name)
+        ? 'outputs'
+        : resultParameters.includes(name)
+          ? 'stored results'
+          : undefined
     throw new UsageError(
-      isMisplaced
-        ? `a Postgres address: ?${name}= is for ${readingParameters.includes(name) ? 'inputs' : 'outputs'}`
-        : `a Postgres address: unknown parameter ${name}`,
+      owner === undefined
+        ? `a Postgres address: unknown parameter ${name}`
+        : `a Postgres address: ?${name}= is for ${owner}`,
       { hint: `known are ${[...known].join(', ')}` },
     )
   }
+}
+
+function furtherParameters(role: AddressRole): readonly string[] {
+  const byRole = { input: readingParameters, output: writingParameters, tables: [], results: resultParameters }
+  return role === 'any' ? Object.values(byRole).flat() : byRole[role]
 }
 
 const passwordHint = {
@@ -201,8 +219,14 @@ function readingOf({ parameters }: AddressParts): PostgresReading {
   return { kind: 'query', sql: sql.trim().replace(/;$/, '') }
 }
 
+function resultsOf({ parameters }: AddressParts): PostgresResults {
+  const table = parameters.get('table') ?? 'probability'
+  if (table === '') throw new UsageError('a Postgres address: ?table= is empty')
+  return { table, classifierVersion: parameters.get('classifier_version') }
+}
+
 function shownAddress(connection: ConnectionSettings, { parameters }: AddressParts): string {
-  const shown = [...readingParameters, 'sslmode'].filter((name) => parameters.has(name))
+  const shown = [...readingParameters, 'classifier_version', 'sslmode'].filter((name) => parameters.has(name))
   return joinParameters(
     serverName(connection),
     shown.map((name) => [name, parameters.get(name)!]),

@@ -43,8 +43,18 @@ export type PostgresReading =
       readonly version: string | undefined
       /** a file with one oid a line: only those objects, in its order */
       readonly oidsFile: string | undefined
+      /** only these objects; wins over the file */
+      readonly oids?: readonly string[] | undefined
     }
   | { readonly kind: 'query'; readonly sql: string }
+
+/** Stored results: a table with the columns of `probability`. */
+export interface PostgresResults {
+  /** as it is written in SQL, with or without its schema */
+  readonly table: string
+  /** undefined if the table has only one */
+  readonly classifierVersion: string | undefined
+}
 
 /** What happens to an object that has no row in the table `object`. */
 export type MissingObject = 'wait' | 'reject' | 'fail'
@@ -79,6 +89,15 @@ export interface PostgresSourceSpec {
   readonly address: string
   readonly connection: ConnectionSettings
   readonly reading: PostgresReading
+}
+
+/** Results that are read back from where they were written. */
+export interface PostgresResultsSpec {
+  readonly kind: 'postgres'
+  /** without any password: it may be shown */
+  readonly address: string
+  readonly connection: ConnectionSettings
+  readonly results: PostgresResults
 }
 
 /** The server and the database as messages name them, without any password. */

@@ -1,47 +1,32 @@
-// A file that lcclf wrote, in whatever format and layout → its table of predictions.
+// Results that lcclf wrote, in whatever format and layout, or into a database → their table of predictions.
 import { DataError, UsageError } from '../errors.ts'
+import type { PostgresResultsSpec } from '../postgres/settings.ts'
 import { sqlName, sqlText } from '../sources/duckdb.ts'
 import { shownText } from '../sources/shown-text.ts'
 import { levelsOf, nestedLevels, orderedLike, wideLevels, type FoundLevel } from './classifier-levels.ts'
 import { columnName, type PredictionOptions, type Predictions } from './predictions.ts'
 import { openRelation, type FileSpec, type Relation, type RelationColumn } from './relation.ts'
+import type { Selection } from './selection.ts'
 import type { Session } from './session.ts'
 
 const longColumns = ['classifier_name', 'class_name', 'probability']
 const hint = 'Needed is a file that lcclf classify wrote: wide, long or nested.'
 
-/** A selection of `oid`, `candid`, `place` (order in the file) and the levels' columns, not yet checked. */
-interface Selection {
-  readonly sql: string
-  readonly levels: readonly FoundLevel[]
-  readonly isOrderKnown: boolean
-  /** already one row an object */
-  readonly duplicates: number | undefined
-  readonly classifierVersion: string
-}
-
 /**
  * Opens results as a table.
  *
- * @throws DataError for a file that is no result, has several classifier versions, misses a class of an object, or holds
- *   what is no probability
+ * @throws DataError for what is no result, has several classifier versions, misses a class of an object, or holds what is
+ *   no probability; ServiceError for a database that cannot be reached
  */
 export async function openPredictions(
   session: Session,
-  spec: FileSpec,
+  spec: FileSpec | PostgresResultsSpec,
   options: PredictionOptions,
 ): Promise<Predictions> {
-  const relation = await openRelation(session, spec, `${options.table}_rows`)
-  const names = relation.columns.map(({ path }) => path.join('.'))
-  const isLong = longColumns.every((name) => names.includes(name))
-  const selection = isLong
-    ? await selectLong(session, relation, options)
-    : await selectByObject(session, relation, options)
-  const { address } = relation
+  const { address } = spec
   const { table } = options
-  // Parquet is read again by every question, which takes less memory than a copy; text would be parsed again each time
-  const isView = spec.format === 'parquet' && !isLong
-  const kind = isView ? 'TEMP VIEW' : 'TEMP TABLE'
+  const selection = await selectionOf(session, spec, options)
+  const kind = selection.isView ? 'TEMP VIEW' : 'TEMP TABLE'
   await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${selection.sql}`, address)
   const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
   const rows = await session.count(`SELECT count(*) FROM ${sqlName(table)}`, address)
@@ -52,7 +37,7 @@ export async function openPredictions(
     columns: classes.map((_, index) => columnName(level, index)),
   }))
   const columns = levels.flatMap((level) => level.columns)
-  await refuseBadValues(session, { table, columns, address })
+  await refuseBadValues(session, { table, columns, address, hint: selection.hint })
   const predictions: Predictions = {
     address,
     table,
@@ -63,6 +48,22 @@ export async function openPredictions(
     isOrderKnown: selection.isOrderKnown,
   }
   return rows === objects ? predictions : { ...predictions, table: await newestOf(session, predictions) }
+}
+
+async function selectionOf(
+  session: Session,
+  spec: FileSpec | PostgresResultsSpec,
+  options: PredictionOptions,
+): Promise<Selection> {
+  if (spec.kind === 'postgres') {
+    const { selectStored } = await import('./stored-predictions.ts')
+    return selectStored(session, spec, options)
+  }
+  const relation = await openRelation(session, spec, `${options.table}_rows`)
+  const names = relation.columns.map(({ path }) => path.join('.'))
+  if (longColumns.every((name) => names.includes(name))) return selectLong(session, relation, options)
+  // Parquet is read again by every question, which takes less memory than a copy; text would be parsed again each time
+  return { ...(await selectByObject(session, relation, options)), isView: spec.format === 'parquet' }
 }
 
 async function selectByObject(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
@@ -83,7 +84,7 @@ async function selectByObject(session: Session, relation: Relation, options: Pre
   const sql = `SELECT CAST(${oid.sql} AS VARCHAR) AS oid, ${candid ? `CAST(${candid.sql} AS BIGINT)` : 'NULL::BIGINT'} AS candid,
     row_number() OVER () AS place, ${values.join(', ')}
     FROM ${relation.sql} WHERE CAST(${versionColumn.sql} AS VARCHAR) = ${sqlText(version)}`
-  return { sql, levels, isOrderKnown: true, duplicates: undefined, classifierVersion: version }
+  return { sql, isView: false, levels, isOrderKnown: true, duplicates: undefined, classifierVersion: version, hint }
 }
 
 async function selectLong(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
@@ -122,7 +123,15 @@ async function selectLong(session: Session, relation: Relation, options: Predict
     JOIN (VALUES ${codes.map(({ key }, code) => `(${key}, ${code})`).join(', ')}) known(classifier, class_name, code)
     USING (classifier, class_name) GROUP BY oid`
   const duplicates = Math.max(0, Math.round(duplicateRows / Math.max(1, width)))
-  return { sql, levels, isOrderKnown: ordered !== undefined, duplicates, classifierVersion: version }
+  return {
+    sql,
+    isView: false,
+    levels,
+    isOrderKnown: ordered !== undefined,
+    duplicates,
+    classifierVersion: version,
+    hint,
+  }
 }
 
 function columnOf(columns: readonly RelationColumn[], name: string): RelationColumn | undefined {
@@ -150,8 +159,9 @@ async function onlyVersion(
 
 async function refuseBadValues(
   session: Session,
-  { table, columns, address }: { table: string; columns: readonly string[]; address: string },
+  about: { table: string; columns: readonly string[]; address: string; hint: string },
 ): Promise<void> {
+  const { table, columns, address } = about
   // a sum of rounded fractions may be a little above 1; NaN is above everything
   const isBad = columns.map((name) => `coalesce(${name} NOT BETWEEN 0 AND 1 + 1e-9, true)`).join(' OR ')
   const bad = await session.rows(
@@ -163,7 +173,7 @@ async function refuseBadValues(
   const who = first[0] === null ? 'an object without oid' : shownText(String(first[0]))
   throw new DataError(
     `${address}: ${String(first[1])} objects lack an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
-    { hint },
+    { hint: about.hint },
   )
 }
 

@@ -40,7 +40,7 @@ export async function openFeatureTable(
   options: ReadOptions,
 ): Promise<PostgresReader> {
   const table = await inspectTable(connection, reading, options.idColumn)
-  const oids = reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile)
+  const oids = reading.oids ?? (reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile))
   const names = createFeatureNames(options)
   return {
     schema: { oidType: table.oidType, hasCandid: false },

@@ -41,12 +41,12 @@ export async function openWideQuery(
   const filtered = options.where === undefined ? sql : `SELECT * FROM (\n${sql}\n) AS q WHERE (\n${options.where}\n)`
   const inputName = `the query on ${serverName(connection.settings)}`
   const columns = await describe(connection, sql, inputName)
-  if (options.where !== undefined) await describe(connection, filtered, '--where')
   const match = matchColumns(
     columns.map(({ name }) => name),
     options,
     inputName,
   )
+  if (options.where !== undefined) await describe(connection, filtered, '--where')
   const types = await typeNames(connection, columns)
   const cells = cellsOf(columns, match, types, inputName)
   const oidType = integers.get(columns[match.oid]!.type) ?? 'string'

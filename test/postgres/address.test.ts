@@ -225,3 +225,23 @@ it('names the step as the original does', () => {
     comments: 'd',
   })
 })
+
+describe('an address of stored results', () => {
+  it('names a table and a version, and shows both', () => {
+    const found = parsePostgresAddress('postgres://u:geheim@h/d?table=s.p&classifier_version=lc_1.0', {}, 'results')
+    expect(found.results).toEqual({ table: 's.p', classifierVersion: 'lc_1.0' })
+    expect(found.address).toBe('postgres://u@h:5432/d?table=s.p&classifier_version=lc_1.0')
+    expect(parsePostgresAddress('postgres://u@h/d', {}, 'results').results).toEqual({
+      table: 'probability',
+      classifierVersion: undefined,
+    })
+  })
+
+  it('takes no parameters of inputs or outputs, and they none of its own', () => {
+    expect(() => parsePostgresAddress('postgres://h/d?query=SELECT 1', {}, 'results')).toThrow('is for inputs')
+    expect(() => parsePostgresAddress('postgres://h/d?connections=2', {}, 'results')).toThrow('is for outputs')
+    expect(() => parsePostgresAddress('postgres://h/d?classifier_version=x', {}, 'input')).toThrow(
+      'is for stored results',
+    )
+  })
+})

@@ -66,11 +66,13 @@ export function filePathOf(address: string, role: 'input' | 'output'): string {
   const found = scheme.exec(address)?.[1]?.toLowerCase()
   if (found === undefined) return address
   throw new UsageError(`${redacted(address)}: ${found}:// is not an ${role} of this command`, {
-    hint: `Use a file (${knownSuffixes[role]}), a folder, or - for ${role === 'input' ? 'stdin' : 'stdout'}.`,
+    hint: `Use a file (${knownSuffixes[role]}), a folder, s3://bucket/key, or - for ${role === 'input' ? 'stdin' : 'stdout'}.`,
   })
 }
 
-/** An address that may be shown: a password in it is masked. */
+/** An address that may be shown: a password in it is masked, and the query of an http address (it may be signed). */
 export function redacted(address: string): string {
-  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#\s:@]*):.*@/i, '$1:***@')
+  return address
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#\s:@]*):.*@/i, '$1:***@')
+    .replace(/^(https?:\/\/[^?]*\?).*/is, '$1***')
 }

@@ -1,5 +1,5 @@
 // One input of a run, through the loop and into its own files where the output is a folder.
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { systemCode, UsageError } from '../errors.ts'
 import { classifyInput, type BatchReport } from '../pipeline/classify-input.ts'
@@ -9,8 +9,8 @@ import type { Source } from '../sources/source.ts'
 import type { Input } from './inputs.ts'
 import { closeAll, openSinkFor } from './open-inputs.ts'
 import { fileInFolder } from './plan.ts'
-import { exitCodeOf, receiptOf, writeReceipt } from './receipt.ts'
-import { receiptPathOf } from './resume.ts'
+import { exitCodeOf, receiptOf } from './receipt.ts'
+import { resultPlace } from './result-place.ts'
 import type { RunState } from './run-classify.ts'
 
 /**
@@ -33,7 +33,7 @@ export async function classifyOneInput(input: Input, state: RunState): Promise<v
     await moveRows({ source, own, counts, rows }, state)
     for (const note of source.notes?.() ?? []) state.context.notes.add(note)
     if (state.interrupts.signal.aborted) return
-    await publishOwn(own, counts, state)
+    await publishOwn(input, { own, counts }, state)
     ledger.absorb(counts)
   } finally {
     // a topic's offsets are committed when the results are published; a file must not stay open until then
@@ -67,21 +67,26 @@ async function openOwnSinks(input: Input, source: Source, { plan, classifier }: 
   const own: Sink[] = []
   for (const folder of plan.folders) {
     const spec = fileInFolder(folder, input.relativeName, plan.overwrite || plan.resume)
-    makeFolder(dirname(spec.path))
+    if (spec.kind === 'file') makeFolder(dirname(spec.path))
     own.push(await openSinkFor(spec, source.schema, classifier))
   }
   return own
 }
 
-async function publishOwn(own: readonly Sink[], counts: Ledger, { rejects, context, plan }: RunState): Promise<void> {
+async function publishOwn(
+  input: Input,
+  { own, counts }: Pick<InputRun, 'own' | 'counts'>,
+  { rejects, context, plan }: RunState,
+): Promise<void> {
   if (own.length === 0) return
+  const places = plan.folders.map((folder) => resultPlace(fileInFolder(folder, input.relativeName, true)))
   for (const sink of own) await sink.finish()
   rejects?.sync()
   // an older receipt must not vouch for a newer result, should we be killed in between
-  for (const sink of own) rmSync(receiptPathOf(sink.address), { force: true })
+  for (const place of places) await place.removeReceipt()
   for (const sink of own) await sink.publish()
   const receipt = receiptOf(context, counts, exitCodeOf(counts, plan.maxRejected))
-  for (const sink of own) writeReceipt(receiptPathOf(sink.address), receipt)
+  for (const place of places) await place.writeReceipt(receipt)
 }
 
 function makeFolder(folder: string): void {

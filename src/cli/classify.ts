@@ -39,7 +39,7 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
   })
   const classifier = await openModel(plan, interrupts, () => loadLibrariesFor(all.map(({ spec }) => spec)))
   try {
-    const selection = selectInputs(plan, all, classifier.identity.sha256)
+    const selection = await selectInputs(plan, all, classifier.identity.sha256)
     if (plan.isDryRun) return await describeRun(plan, selection, classifier)
     return await runSelection({ plan, selection, classifier, interrupts })
   } finally {

@@ -7,17 +7,18 @@ import type { SinkSpec } from '../sinks/sink.ts'
 import { redacted } from './address.ts'
 import { createInputOpener } from './open-inputs.ts'
 import { fileInFolder, type ClassifyPlan } from './plan.ts'
+import { resultPlace } from './result-place.ts'
 import type { Selection } from './select-inputs.ts'
 
 /** Prints the plan, as text or with --json as one object, and answers the exit code. */
 export async function describeRun(plan: ClassifyPlan, selection: Selection, classifier: Classifier): Promise<number> {
   await checkOutputs(plan)
-  const opener = createInputOpener(plan, classifier)
+  const opener = createInputOpener(plan, classifier, { isForSchema: true })
   const inputs: { address: string; size: number | null; candid: boolean; result: string | null }[] = []
   for (const input of selection.inputs) {
     const source = await opener.open(input)
     await source.close()
-    const own = plan.folders.map((folder) => fileInFolder(folder, input.relativeName, true).path)
+    const own = plan.folders.map((folder) => fileInFolder(folder, input.relativeName, true).address)
     const { identity, schema } = source
     inputs.push({
       address: redacted(identity.address),
@@ -73,6 +74,7 @@ function textOf(
 async function checkOutputs(plan: ClassifyPlan): Promise<void> {
   for (const spec of plan.shared) {
     if (spec.kind === 'postgres') await checkDatabase(spec)
+    if (spec.kind === 's3' && !spec.overwrite) await refuseExistingObject(spec)
     if (spec.kind !== 'file') continue
     const folder = dirname(spec.path)
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -81,6 +83,12 @@ async function checkOutputs(plan: ClassifyPlan): Promise<void> {
     if (existsSync(spec.path) && !spec.overwrite) {
       throw new UsageError(`${spec.path} exists already`, { hint: 'Use --overwrite to replace it.' })
     }
+  }
+}
+
+async function refuseExistingObject(spec: Extract<SinkSpec, { kind: 's3' }>): Promise<void> {
+  if (await resultPlace(spec).exists()) {
+    throw new UsageError(`${spec.address} exists already`, { hint: 'Use --overwrite to replace it.' })
   }
 }
 

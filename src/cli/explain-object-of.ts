@@ -83,7 +83,7 @@ function readOptions({ spec }: Input, request: ObjectRequest): ReadOptions {
   const { features, preprocessing, idColumn, candidColumn, renames } = request
   // what has SQL is asked for the object alone, unless its id column is another one under that name
   const own = [...renames].find(([, to]) => to === idColumn)?.[0] ?? idColumn
-  const isParquet = spec.kind === 'file' && spec.format === 'parquet'
+  const isParquet = (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet'
   const isQuery = spec.kind === 'postgres' && spec.reading.kind === 'query'
   const where = isQuery
     ? `${identifier(own)}::text = ${literal(request.oid)}`

@@ -118,7 +118,7 @@ export const outputFlags = {
     multipleNonGreedy: true,
     helpValue: 'ADDRESS',
     helpGroup: outputGroup,
-    description: 'file, folder/, postgres://…, kafka://… or - (repeatable: each gets every row; default -)',
+    description: 'file, folder/, s3://…, postgres://…, kafka://… or - (repeatable: each gets every row; default -)',
   }),
   'to-format': Flags.option({
     options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow'] as const,

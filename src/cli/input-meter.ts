@@ -26,5 +26,6 @@ export function createInputMeter(inputs: readonly Input[]): InputMeter {
 }
 
 function sizeOf({ spec }: Input): number {
+  if (spec.kind === 's3') return spec.size
   return spec.kind === 'file' ? (statSync(spec.path, { throwIfNoEntry: false })?.size ?? 0) : NaN
 }

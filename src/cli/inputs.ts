@@ -7,8 +7,10 @@ import type { PostgresSourceSpec } from '../postgres/settings.ts'
 import type { KafkaSourceSpec } from '../sources/kafka-spec.ts'
 import type { InputFormat, SourceSpec } from '../sources/source.ts'
 import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
+import { byCodeUnit, isData, staticRoot } from './input-names.ts'
 import { isKafkaAddress, kafkaSnapshotSpec } from './kafka-specs.ts'
 import { postgresSourceSpec } from './postgres-specs.ts'
+import { isS3Address } from './s3-specs.ts'
 import type { TimeWindow } from './time-window.ts'
 
 /** One input and where its result goes in a folder output. */
@@ -58,6 +60,13 @@ export async function expandInputs(addresses: readonly string[], options: InputO
     if (isPostgresAddress(address) || isKafkaAddress(address)) {
       if (!seen.has(address)) inputs.push(serviceInput(address, options))
       seen.add(address)
+      continue
+    }
+    if (isS3Address(address)) {
+      for (const input of await (await import('./s3-inputs.ts')).s3Inputs(address, options)) {
+        if (!seen.has(input.spec.address)) inputs.push(input)
+        seen.add(input.spec.address)
+      }
       continue
     }
     for (const candidate of await candidatesOf(filePathOf(address, 'input'), outputFolders)) {
@@ -134,13 +143,6 @@ async function globCandidates(pattern: string, outputFolders: readonly string[])
   return chosen.map((path) => ({ path, root, isExplicit: false }))
 }
 
-/** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
-function isData(path: string): boolean {
-  return (
-    path.split('/').every((part) => !part.startsWith('_') && !part.startsWith('.')) && inputFormatOf(path) !== undefined
-  )
-}
-
 function fileInput({ path, root }: Candidate, fromFormat: InputFormat | undefined): Input {
   const named = inputFormatOf(path)
   const format = fromFormat ?? named?.format
@@ -152,16 +154,6 @@ function fileInput({ path, root }: Candidate, fromFormat: InputFormat | undefine
   const relativePath = (relative(root, path) || basename(path)).split(sep).join('/')
   const relativeName = named ? relativePath.slice(0, -named.suffix.length) : relativePath
   return { spec: { kind: 'file', address: path, path, format }, relativeName, relativePath }
-}
-
-/** The folder a glob starts from: the part before its first special character. */
-function staticRoot(pattern: string): string {
-  const fixed: string[] = []
-  for (const part of pattern.split('/').slice(0, -1)) {
-    if (/[*?[\]{}()!+@]/.test(part)) break
-    fixed.push(part)
-  }
-  return fixed.join('/') || (pattern.startsWith('/') ? '/' : '.')
 }
 
 function isBelow(path: string, folder: string): boolean {
@@ -185,8 +177,4 @@ function statOf(path: string): Stats | undefined {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw new DataError(`${path}: cannot be read (${code ?? 'unknown reason'})`, { cause })
   }
-}
-
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

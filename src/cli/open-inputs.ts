@@ -18,36 +18,63 @@ export interface InputOpener {
   close(): Promise<void>
 }
 
-/** See InputOpener. */
-export function createInputOpener(plan: ClassifyPlan, classifier: Classifier): InputOpener {
-  const allowance: RowAllowance = { remaining: plan.limit ?? Infinity }
-  const options = readOptions(plan, classifier, allowance)
-  const kept = new Map<Input, Source>()
+/** How inputs are opened. */
+export interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
+  /** the order in which they will be asked for: what takes a transfer is begun while the one before it is read */
+  readonly inTurn?: readonly Input[]
+}
 
-  async function openAnew(input: Input): Promise<Source> {
-    const source = await openSource(input.spec, options)
+/** See InputOpener. */
+export function createInputOpener(
+  plan: ClassifyPlan,
+  classifier: Classifier,
+  { signal, isForSchema = false, inTurn = [] }: OpenerOptions = {},
+): InputOpener {
+  const allowance: RowAllowance = { remaining: plan.limit ?? Infinity }
+  const leaving = new AbortController()
+  const options: ReadOptions = {
+    ...readOptions(plan, classifier, allowance),
+    signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
+  }
+  const kept = new Map<Input, Promise<Source>>()
+  const followers = new Map(inTurn.map((input, i) => [input, inTurn[i + 1]]))
+
+  async function openAnew(input: Input, onlySchema: boolean): Promise<Source> {
+    const source = await openSource(input.spec, onlySchema ? { ...options, isForSchema: true } : options)
     return plan.duplicates === 'newest' ? newestOnly(source, options) : source
   }
 
   return {
     async open(input) {
-      const source = kept.get(input)
+      const source = await (kept.get(input) ?? openAnew(input, isForSchema))
       kept.delete(input)
-      return source ?? openAnew(input)
+      const next = followers.get(input)
+      if (next?.spec.kind === 's3' && !kept.has(next)) {
+        const opening = openAnew(next, false)
+        // what befalls it is told when its turn comes
+        opening.catch(() => undefined)
+        kept.set(next, opening)
+      }
+      return source
     },
     async commonSchema(inputs) {
       const schemas: InputSchema[] = []
       for (const input of inputs) {
-        const source = await openAnew(input)
-        schemas.push(source.schema)
         // stdin cannot be opened again, and a single input need not be; hundreds of files must not all stay open
-        if (input.spec.kind === 'stdin' || inputs.length === 1) kept.set(input, source)
+        const isKept = input.spec.kind === 'stdin' || inputs.length === 1
+        const source = await openAnew(input, !isKept)
+        schemas.push(source.schema)
+        if (isKept) kept.set(input, Promise.resolve(source))
         else await source.close()
       }
       return mergeSchemas(schemas)
     },
     async close() {
-      for (const source of kept.values()) await source.close()
+      leaving.abort()
+      for (const opening of kept.values()) {
+        const source = await opening.catch(() => undefined)
+        await source?.close()
+      }
       kept.clear()
     },
   }

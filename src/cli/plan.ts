@@ -3,14 +3,16 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { EngineName } from '../classifier/open.ts'
 import { UsageError } from '../errors.ts'
-import type { Layout, OutputFormat, SinkSpec } from '../sinks/sink.ts'
+import type { Layout, OutputFormat, S3SinkSpec, SinkSpec } from '../sinks/sink.ts'
 import type { InputFormat } from '../sources/source.ts'
 import { isPostgresAddress } from '../postgres/address.ts'
 import type { MissingObject } from '../postgres/settings.ts'
+import type { S3Place } from '../transfer/s3-address.ts'
 import { filePathOf, knownSuffixes, outputFormatOf } from './address.ts'
 import type { RejectionBound } from './flags.ts'
 import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from './kafka-specs.ts'
 import { postgresSinkSpec } from './postgres-specs.ts'
+import { isS3Address, isS3Folder, s3ObjectBelow, s3Place, s3SinkSpec } from './s3-specs.ts'
 import { timeWindow, type TimeWindow, type TimeWindowFlags } from './time-window.ts'
 
 /** What was typed, as the command's parser gives it. */
@@ -50,10 +52,15 @@ export interface ClassifyFlags extends TimeWindowFlags {
 export interface FolderOutput {
   readonly address: string
   readonly folder: string
+  /** of a folder in a bucket */
+  readonly place?: S3Place
   readonly format: OutputFormat
   readonly layout: Layout
   readonly suffix: string
 }
+
+/** One result of a folder output. */
+export type ResultSpec = Extract<SinkSpec, { kind: 'file' | 's3' }>
 
 /** What the options say about a result: the same options over the same input with the same model give the same file. */
 export type ResultOptions = Readonly<
@@ -89,11 +96,14 @@ export function planClassify(flags: ClassifyFlags, isTerminal: boolean, environm
     if (address === '-') shared.push(stdoutSpec(flags, isTerminal && flags.to === undefined))
     else if (isPostgresAddress(address)) shared.push(postgresSinkSpec(address, flags.missingObject, environment))
     else if (isKafkaAddress(address)) shared.push(kafkaSinkSpec(address, flags.outputSchema ?? 'original', environment))
+    else if (isS3Address(address) && isS3Folder(address)) {
+      folders.push({ ...folderOutput(address, flags), place: s3Place(address, environment) })
+    } else if (isS3Address(address)) shared.push(s3SinkSpec(address, fileForm(address, flags), environment))
     else if (isFolder(filePathOf(address, 'output'))) folders.push(folderOutput(address, flags))
     else shared.push(fileSpec(address, flags))
   }
   refuseSamePlace([
-    ...shared.flatMap((spec) => (spec.kind === 'file' ? [spec.path] : [])),
+    ...shared.flatMap((spec) => (spec.kind === 'file' ? [spec.path] : spec.kind === 's3' ? [spec.address] : [])),
     ...folders.map((o) => o.folder),
   ])
   refuseImpossiblePairs(flags, shared, folders)
@@ -112,6 +122,13 @@ function stdoutSpec(flags: ClassifyFlags, isSummary: boolean): SinkSpec {
 }
 
 function fileSpec(address: string, flags: ClassifyFlags): SinkSpec {
+  return { kind: 'file', address, path: address, ...fileForm(address, flags) }
+}
+
+function fileForm(
+  address: string,
+  flags: ClassifyFlags,
+): Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'> {
   const named = outputFormatOf(address)
   if (!named) {
     throw new UsageError(`${address}: the name does not say which format to write`, {
@@ -119,15 +136,7 @@ function fileSpec(address: string, flags: ClassifyFlags): SinkSpec {
     })
   }
   const { format, isGzipped } = named
-  return {
-    kind: 'file',
-    address,
-    path: address,
-    format,
-    isGzipped,
-    layout: layoutFor(format, flags.layout),
-    overwrite: flags.overwrite,
-  }
+  return { format, isGzipped, layout: layoutFor(format, flags.layout), overwrite: flags.overwrite }
 }
 
 function folderOutput(address: string, flags: ClassifyFlags): FolderOutput {
@@ -135,20 +144,21 @@ function folderOutput(address: string, flags: ClassifyFlags): FolderOutput {
   return { address, folder: address, format, layout: layoutFor(format, flags.layout), suffix: `.${format}` }
 }
 
-/** The file a folder output has for one input. */
-export function fileInFolder(
-  output: FolderOutput,
-  relativeName: string,
-  overwrite: boolean,
-): Extract<SinkSpec, { kind: 'file' }> {
+/** The file, or the object, a folder output has for one input. */
+export function fileInFolder(output: FolderOutput, relativeName: string, overwrite: boolean): ResultSpec {
+  const { format, layout } = output
+  if (output.place) {
+    const name = `${relativeName}${output.suffix}`
+    return s3ObjectBelow(output.place, name, { format, isGzipped: false, layout, overwrite })
+  }
   const path = join(output.folder, `${relativeName}${output.suffix}`)
   return {
     kind: 'file',
     address: path,
     path,
-    format: output.format,
+    format,
     isGzipped: false,
-    layout: output.layout,
+    layout,
     overwrite,
   }
 }
@@ -176,7 +186,7 @@ function refuseImpossiblePairs(
   if (flags.json && usesStdout && !flags.isDryRun) {
     throw new UsageError('--json and results on stdout cannot share stdout', { hint: 'Name a file with --to.' })
   }
-  const single = shared.find((spec) => spec.kind === 'file' || spec.kind === 'stdout')
+  const single = shared.find((spec) => spec.kind === 'file' || spec.kind === 's3' || spec.kind === 'stdout')
   if (flags.resume && (folders.length === 0 || single)) {
     throw new UsageError('--resume needs a folder as its only kind of output', {
       hint: 'Only whole files can be passed over: use --to FOLDER/ with one result for each input.',
@@ -214,6 +224,12 @@ function refuseSamePlace(paths: readonly string[]): void {
 }
 
 function refuseNames({ rejects, rename, receipt }: ClassifyFlags): void {
+  for (const [flag, path] of Object.entries({ '--rejects': rejects, '--receipt': receipt })) {
+    if (path === undefined || !isS3Address(path)) continue
+    throw new UsageError(`${flag} ${path}: expected a file of this machine`, {
+      hint: 'Only results go to a bucket; with --to s3://bucket/prefix/ each has its receipt beside it there.',
+    })
+  }
   if (rejects !== undefined && !rejects.endsWith('.ndjson')) {
     throw new UsageError(`--rejects ${rejects}: expected a name that ends with .ndjson`)
   }

@@ -52,9 +52,10 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
     options: plan.options,
     notes: new Set(),
   }
-  const opener = createInputOpener(plan, classifier)
+  const opener = createInputOpener(plan, classifier, { signal: run.interrupts.signal, inTurn: run.inputs })
   const shared: Sink[] = []
   const listening: Source[] = []
+  const ledger = createLedger()
   let rejects: RejectsLog | undefined
   try {
     if (plan.shared.length > 0) {
@@ -66,7 +67,6 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
       }
     }
     if (plan.rejects !== undefined) rejects = openRejectsLog(plan.rejects, rejectsMode(plan))
-    const ledger = createLedger()
     for (const { address } of [...plan.shared, ...plan.folders]) ledger.openOutput(address)
     const meter = createInputMeter(run.inputs)
     const state: RunState = { ...run, context, opener, meter, ledger, shared, rejects, listening, held: [] }
@@ -77,6 +77,10 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
     const receipt = receiptOf(context, ledger, exitCodeOf(ledger, plan.maxRejected))
     if (plan.receipt !== undefined) writeReceipt(plan.receipt, receipt)
     return receipt
+  } catch (error) {
+    // a transfer was broken off by the signal, not by a failure
+    if (error instanceof Error && error.name === 'AbortError') run.interrupts.check(leftBehind(run, shared, ledger))
+    throw error
   } finally {
     rejects?.close()
     await closeAll([...shared, ...listening, opener])
@@ -106,7 +110,11 @@ async function classifyInputs(state: RunState): Promise<void> {
 }
 
 /** What an interruption leaves behind, for the person who caused it. */
-function consequence({ plan, shared, ledger, inputs }: RunState): string {
+function consequence(state: RunState): string {
+  return leftBehind(state, state.shared, state.ledger)
+}
+
+function leftBehind({ plan, inputs }: ClassifyRun, shared: readonly Sink[], ledger: Ledger): string {
   const parts: string[] = []
   if (shared.some((sink) => sink.durable === 'on-finish')) parts.push('nothing was published')
   if (shared.some((sink) => sink.durable === 'on-write')) parts.push('whole batches were written')
@@ -117,9 +125,12 @@ function consequence({ plan, shared, ledger, inputs }: RunState): string {
 }
 
 /** First everything is complete beside its place, then everything appears. */
-async function publish({ shared, rejects, held }: RunState): Promise<void> {
+async function publish({ plan, shared, rejects, held }: RunState): Promise<void> {
   for (const sink of shared) await sink.finish()
   rejects?.publish()
-  for (const sink of shared) await sink.publish()
+  // what is most likely to fail comes first: nothing else is seen if it does
+  const isRemote = (_: Sink, i: number): boolean => plan.shared[i]?.kind === 's3'
+  const isLocal = (_: Sink, i: number): boolean => plan.shared[i]?.kind !== 's3'
+  for (const sink of [...shared.filter(isRemote), ...shared.filter(isLocal)]) await sink.publish()
   for (const ack of held) await ack()
 }

@@ -1,11 +1,11 @@
 // Which of the inputs this run has to do: its shard of the files, and with --resume those that are not done.
-import { existsSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { UsageError } from '../errors.ts'
 import type { SourceSpec } from '../sources/source.ts'
 import { redacted } from './address.ts'
 import type { Input } from './inputs.ts'
 import { fileInFolder, refuseSharedNames, type ClassifyPlan } from './plan.ts'
+import { resultPlace } from './result-place.ts'
 import { reasonToClassify } from './resume.ts'
 
 /** The inputs to do, and with --resume why each of them, and how many are done. */
@@ -20,7 +20,7 @@ export interface Selection {
  *
  * @throws UsageError if two inputs have one result, a result exists already, or a flag does not go with an input's format
  */
-export function selectInputs(plan: ClassifyPlan, all: readonly Input[], modelSha256: string): Selection {
+export async function selectInputs(plan: ClassifyPlan, all: readonly Input[], modelSha256: string): Promise<Selection> {
   refuseWhere(plan, all)
   if (plan.folders.length === 0) return { inputs: all, reasons: new Map(), done: 0 }
   refuseSharedNames(
@@ -30,21 +30,22 @@ export function selectInputs(plan: ClassifyPlan, all: readonly Input[], modelSha
   const { shard } = plan
   const mine = shard ? all.filter((input) => crc32(input.relativePath) % shard.count === shard.index) : all
   if (!plan.resume) {
-    refuseExisting(plan, mine)
+    await refuseExisting(plan, mine)
     return { inputs: mine, reasons: new Map(), done: 0 }
   }
   const reasons = new Map<Input, string>()
-  for (const input of mine) {
-    const reason = whyAgain(plan, input, modelSha256)
-    if (reason !== undefined) reasons.set(input, reason)
-  }
+  const whys = await mapSome(mine, (input) => whyAgain(plan, input, modelSha256))
+  mine.forEach((input, i) => {
+    const why = whys[i]
+    if (why !== undefined) reasons.set(input, why)
+  })
   return { inputs: mine.filter((input) => reasons.has(input)), reasons, done: mine.length - reasons.size }
 }
 
-function whyAgain(plan: ClassifyPlan, input: Input, modelSha256: string): string | undefined {
+async function whyAgain(plan: ClassifyPlan, input: Input, modelSha256: string): Promise<string | undefined> {
   for (const folder of plan.folders) {
-    const { path: outputPath } = fileInFolder(folder, input.relativeName, true)
-    const reason = reasonToClassify({ spec: input.spec, outputPath, modelSha256, options: plan.options })
+    const result = resultPlace(fileInFolder(folder, input.relativeName, true))
+    const reason = await reasonToClassify({ spec: input.spec, result, modelSha256, options: plan.options })
     if (reason !== undefined) return reason
   }
   return undefined
@@ -72,15 +73,26 @@ function whatItIs(spec: SourceSpec): string {
   return spec.kind === 'kafka' ? 'a topic' : spec.format
 }
 
-function refuseExisting(plan: ClassifyPlan, inputs: readonly Input[]): void {
+async function refuseExisting(plan: ClassifyPlan, inputs: readonly Input[]): Promise<void> {
   if (plan.overwrite) return
   for (const folder of plan.folders) {
-    for (const input of inputs) {
-      const { path } = fileInFolder(folder, input.relativeName, false)
-      if (!existsSync(path)) continue
-      throw new UsageError(`${path} exists already`, {
+    const results = inputs.map((input) => resultPlace(fileInFolder(folder, input.relativeName, false)))
+    const are = await mapSome(results, (result) => result.exists())
+    const result = results.find((_, i) => are[i])
+    if (result) {
+      throw new UsageError(`${result.address} exists already`, {
         hint: 'Use --resume to do only what is not done, --overwrite to do everything again, or another folder.',
       })
     }
   }
+}
+
+/** Results in a bucket are asked for over the network: some at once, not one after the other. */
+async function mapSome<Item, Answer>(items: readonly Item[], ask: (item: Item) => Promise<Answer>): Promise<Answer[]> {
+  const atOnce = 16
+  const answers: Answer[] = []
+  for (let from = 0; from < items.length; from += atOnce) {
+    answers.push(...(await Promise.all(items.slice(from, from + atOnce).map(ask))))
+  }
+  return answers
 }

@@ -12,6 +12,7 @@ probabilities of every class. Nothing is lost silently: every row that is read i
 counted as a duplicate, and the receipt adds up.
 
 INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob', - for stdin,
+s3://bucket/key, s3://bucket/prefix/ or 's3://bucket/nights/*.parquet' (credentials: AWS's own chain; AWS_ENDPOINT_URL),
 postgres://…?table=feature (the long table of features, &version= and &oids=FILE choose) postgres://…?query=SELECT…, or kafka://host/topic: what is in it now, all partitions, without a group.`
 
   static override examples = [
@@ -32,6 +33,10 @@ postgres://…?table=feature (the long table of features, &version= and &oids=FI
         '<%= config.bin %> classify "postgres://reader@db/alerts?table=feature&version=1.1.6" --to postgres://writer@db/alerts',
     },
     {
+      description: 'From a bucket into a bucket, one result and one receipt for each object',
+      command: '<%= config.bin %> classify s3://survey/nights/ --to s3://survey/classified/ --resume',
+    },
+    {
       description: 'In a pipe',
       command: 'zcat features.csv.gz | <%= config.bin %> classify - --from-format csv --to - > classes.csv',
     },
@@ -40,7 +45,7 @@ postgres://…?table=feature (the long table of features, &version= and &oids=FI
   static override args = {
     input: Args.string({
       name: 'INPUT',
-      description: 'files, folders, globs, postgres://…, kafka://…, or -',
+      description: 'files, folders, globs, s3://…, postgres://…, kafka://…, or -',
       multiple: true,
     }),
   }

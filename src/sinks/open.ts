@@ -14,6 +14,10 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
   switch (spec.kind) {
     case 'file':
       return openTableSink(spec, context, () => openFile(spec))
+    case 's3': {
+      const { openS3Output } = await import('./s3.ts')
+      return openTableSink(spec, context, async () => gzippedIf(spec.isGzipped, await openS3Output(spec)))
+    }
     case 'stdout': {
       const { openStandardOutput } = await import('./standard-output.ts')
       return openTableSink(spec, context, () => Promise.resolve(openStandardOutput(process.stdout)))
@@ -35,14 +39,17 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
 
 async function openFile(spec: Extract<SinkSpec, { kind: 'file' }>): Promise<ByteOutput> {
   const { openReplacement } = await import('./replace-file.ts')
-  const file = await openReplacement(spec)
-  if (!spec.isGzipped) return file
+  return gzippedIf(spec.isGzipped, await openReplacement(spec))
+}
+
+async function gzippedIf(isGzipped: boolean, output: ByteOutput): Promise<ByteOutput> {
+  if (!isGzipped) return output
   const { gzipped } = await import('./gzip-output.ts')
-  return gzipped(file)
+  return gzipped(output)
 }
 
 async function openTableSink(
-  spec: Extract<SinkSpec, { kind: 'file' | 'stdout' }>,
+  spec: Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' }>,
   context: SinkContext,
   openOutput: () => Promise<ByteOutput>,
 ): Promise<Sink> {
@@ -52,7 +59,7 @@ async function openTableSink(
   try {
     const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
     const options = { fields: layout.fields, facts: factsOf(context), write }
-    const encoder = await createEncoder(spec.format, spec.kind === 'file', options)
+    const encoder = await createEncoder(spec.format, spec.kind !== 'stdout', options)
     return createTableSink({ address: spec.address, layout, encoder, output })
   } catch (error) {
     await output.close()

@@ -3,6 +3,7 @@ import type { ClassifiedBatch } from '../batch/classified-batch.ts'
 import type { InputSchema, Reject } from '../batch/feature-batch.ts'
 import type { Taxonomy } from '../batch/taxonomy.ts'
 import type { PostgresSinkSpec } from '../postgres/settings.ts'
+import type { S3Place } from '../transfer/s3-address.ts'
 import type { KafkaSinkSpec } from './kafka-spec.ts'
 
 /** The file formats results are written in; `tsv` is csv with tabs. */
@@ -10,6 +11,18 @@ export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
 
 /** The three forms of a result in a file (design: cli.md, "Layouts"). */
 export type Layout = 'wide' | 'long' | 'nested'
+
+/** An object of a bucket. */
+export interface S3SinkSpec {
+  readonly kind: 's3'
+  /** s3://bucket/key */
+  readonly address: string
+  readonly place: S3Place
+  readonly format: OutputFormat
+  readonly isGzipped: boolean
+  readonly layout: Layout
+  readonly overwrite: boolean
+}
 
 /** Where results go. */
 export type SinkSpec =
@@ -30,6 +43,7 @@ export type SinkSpec =
       readonly layout: Layout
     }
   | { readonly kind: 'terminal'; readonly address: '-' }
+  | S3SinkSpec
   | PostgresSinkSpec
   | KafkaSinkSpec
 

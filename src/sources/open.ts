@@ -13,6 +13,7 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)
   }
   if (spec.kind === 'kafka') return (await import('./kafka.ts')).openKafkaSource(spec, options)
+  if (spec.kind === 's3') return (await import('./s3.ts')).openS3Source(spec, options, openSource)
   switch (spec.format) {
     case 'ndjson':
       return (await import('./ndjson.ts')).openNdjsonSource(spec, options)
@@ -32,7 +33,7 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
 
 /** Loads now what these inputs will need later. What cannot be loaded is said when the input is opened. */
 export async function loadLibrariesFor(specs: readonly SourceSpec[]): Promise<void> {
-  if (!specs.some((spec) => spec.kind === 'file' && spec.format === 'parquet')) return
+  if (!specs.some((spec) => (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet')) return
   const { leaseDuckDb } = await import('./duckdb.ts')
   const lease = await leaseDuckDb().catch(() => undefined)
   lease?.release()

@@ -2,6 +2,7 @@
 import type { FeatureBatch, InputSchema, Reject } from '../batch/feature-batch.ts'
 import type { Preprocessing } from '../batch/preprocess.ts'
 import type { PostgresSourceSpec } from '../postgres/settings.ts'
+import type { SeenObject } from '../transfer/fetch-object.ts'
 import type { KafkaSourceSpec } from './kafka-spec.ts'
 
 /** The file formats rows are read from; `tsv` is csv with tabs. */
@@ -12,8 +13,14 @@ export type FileSourceSpec =
   | { readonly kind: 'file'; readonly address: string; readonly path: string; readonly format: InputFormat }
   | { readonly kind: 'stdin'; readonly address: '-'; readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow' }
 
+/** An object of a bucket, as it was when it was listed: that version is read, or none. */
+export interface S3SourceSpec extends SeenObject {
+  readonly kind: 's3'
+  readonly format: InputFormat
+}
+
 /** Where rows come from. */
-export type SourceSpec = FileSourceSpec | PostgresSourceSpec | KafkaSourceSpec
+export type SourceSpec = FileSourceSpec | S3SourceSpec | PostgresSourceSpec | KafkaSourceSpec
 
 /** How to read, whatever the format. */
 export interface ReadOptions {
@@ -33,6 +40,10 @@ export interface ReadOptions {
   readonly allowance: RowAllowance
   /** features that outputs echo as they were read, whether or not the model uses them */
   readonly echo?: readonly string[]
+  /** opening is given up; only opening an object takes long enough to need it */
+  readonly signal?: AbortSignal | undefined
+  /** the rows will not be asked for: an object need not be fetched for what its columns are */
+  readonly isForSchema?: boolean
 }
 
 /** `--limit`: one allowance a run. */

@@ -8,11 +8,18 @@ export interface S3Address {
   readonly key: string
 }
 
+/** A place in a bucket, and how its store is asked. */
+export interface S3Place extends S3Address {
+  readonly settings: S3Settings
+}
+
 /** @throws UsageError for anything but `s3://bucket` and `s3://bucket/key` */
 export function parseS3Address(text: string): S3Address {
   const [, bucket, key] = /^s3:\/\/([^/?#]+)(?:\/(.*))?$/s.exec(text) ?? []
   if (bucket === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
-    throw new UsageError(`${text}: is no s3 address`, { hint: 'Expected s3://bucket/key.' })
+    // keys that somebody wrote before an @ are secrets
+    const shown = text.replace(/\/\/[^/]*@/, '//***@')
+    throw new UsageError(`${shown}: is no s3 address`, { hint: 'Expected s3://bucket/key.' })
   }
   return { bucket, key: key ?? '' }
 }

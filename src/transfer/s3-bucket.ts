@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { openS3Client, type S3ClientOptions } from './s3-client.ts'
 import { s3Failure } from './s3-failure.ts'
+import { startS3Upload, type S3Upload } from './s3-upload.ts'
 
 /** What a listing says of an object. */
 export interface S3Entry {
@@ -64,6 +65,8 @@ export interface S3Bucket {
     content: Uint8Array | AsyncIterable<Uint8Array>,
     options?: S3WriteOptions,
   ): Promise<string | null | 'changed'>
+  /** Begins an object of many parts, which appears when it is completed. */
+  startUpload(key: string): Promise<S3Upload>
   remove(key: string): Promise<void>
   close(): void
 }
@@ -85,16 +88,22 @@ export async function openS3Bucket(name: string, options: S3ClientOptions): Prom
         const command = new sdk.ListObjectsV2Command({ Bucket: name, Prefix: prefix, ContinuationToken: token })
         const page = await attempt(where(prefix), () => client.send(command, signal ? { abortSignal: signal } : {}))
         for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
-          yield { key: Key!, size: Size ?? 0, etag: ETag ?? null, mtime: LastModified?.getTime() ?? 0 }
+          yield { key: Key!, size: Size ?? 0, etag: ETag || null, mtime: LastModified?.getTime() ?? 0 }
         }
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined
       } while (token !== undefined)
     },
     async stat(key) {
       const command = new sdk.HeadObjectCommand({ Bucket: name, Key: key })
-      const found = await attempt(where(key), () => unlessAbsent(client.send(command)))
+      // an answer without a body does not say why it refuses; asking for a byte does
+      const reason = new sdk.GetObjectCommand({ Bucket: name, Key: key, Range: 'bytes=0-0' })
+      const whyRefused = async (error: unknown): Promise<never> => {
+        if (statusOf(error) === 403) await client.send(reason)
+        throw error
+      }
+      const found = await attempt(where(key), () => unlessAbsent(client.send(command).catch(whyRefused)))
       return found
-        ? { key, size: found.ContentLength ?? 0, etag: found.ETag ?? null, mtime: found.LastModified?.getTime() ?? 0 }
+        ? { key, size: found.ContentLength ?? 0, etag: found.ETag || null, mtime: found.LastModified?.getTime() ?? 0 }
         : undefined
     },
     async read(key, { from = 0, to, etag, signal }) {
@@ -123,6 +132,7 @@ export async function openS3Bucket(name: string, options: S3ClientOptions): Prom
     },
     write: (key, content, options = {}) =>
       attempt(where(key), () => unlessChanged(upload(client, { bucket: name, key }, content, options))),
+    startUpload: (key) => startS3Upload(client, { bucket: name, key }),
     async remove(key) {
       await attempt(where(key), () => client.send(new sdk.DeleteObjectCommand({ Bucket: name, Key: key })))
     },

@@ -32,5 +32,16 @@ await connection.run(`
 rmSync(`${samples}/model`, { recursive: true, force: true })
 const pickles = `${reference}/sklearn-1.5.2`
 const name = ['--name', 'sample_forest', '--version', '1.5.2']
-const importing = ['model', 'import', pickles, ...name, '--golden', pickles, '--out', `${samples}/model`]
+const importing = [
+  'model',
+  'import',
+  pickles,
+  ...name,
+  '--golden',
+  pickles,
+  '--profile',
+  `${reference}/features/ztf-8k.parquet`,
+  '--out',
+  `${samples}/model`,
+]
 execFileSync(process.execPath, [`${root}bin/run.js`, ...importing], { stdio: 'inherit' })

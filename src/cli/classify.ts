@@ -1,5 +1,7 @@
 // The story of `lcclf classify`: plan, model, inputs, run, and what is said about it.
 import type { Classifier } from '../classifier/classifier.ts'
+import type { InputProfile } from '../model/input-profile.ts'
+import { readProfile } from '../model/read-bundle.ts'
 import { openClassifier } from '../classifier/open.ts'
 import { loadLibrariesFor } from '../sources/open.ts'
 import { describeRun } from './describe-run.ts'
@@ -13,6 +15,7 @@ import { runClassify } from './run-classify.ts'
 import { selectInputs, type Selection } from './select-inputs.ts'
 import { summaryOf } from './summary.ts'
 import { openTransferProgress, silentTransfer } from './transfer-progress.ts'
+import { noProfile, tallyInputs, watchQuality, type WatchedClassifier } from './watch-inputs.ts'
 
 /**
  * Does what was typed and answers the exit code. Prints people's lines on stderr, and on stdout nothing but results or,
@@ -37,11 +40,11 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
     window: plan.window,
     commits: plan.commits,
   })
-  const classifier = await openModel(plan, interrupts, () => loadLibrariesFor(all.map(({ spec }) => spec)))
+  const { classifier, notes } = await openModel(plan, interrupts, () => loadLibrariesFor(all.map(({ spec }) => spec)))
   try {
     const selection = await selectInputs(plan, all, classifier.identity.sha256)
     if (plan.isDryRun) return await describeRun(plan, selection, classifier)
-    return await runSelection({ plan, selection, classifier, interrupts })
+    return await runSelection({ plan, selection, classifier, inputNotes: notes, interrupts })
   } finally {
     await classifier.close()
   }
@@ -51,13 +54,31 @@ async function openModel(
   plan: ClassifyPlan,
   interrupts: InterruptWatch,
   meanwhile: () => Promise<void>,
-): Promise<Classifier> {
-  return openClassifier(await modelFolder(plan, interrupts), {
+): Promise<WatchedClassifier> {
+  const folder = await modelFolder(plan, interrupts)
+  const profile = await readProfile(folder)
+  const classifier = await openClassifier(folder, {
     engine: plan.engine,
     threads: plan.threads,
     cacheFolder: cacheFolder(),
     meanwhile,
   })
+  const tallied = tallyInputs(classifier, profile)
+  return plan.watchesQuality === true ? withQualityWatch(tallied, profile) : tallied
+}
+
+/** Warnings come on stderr as soon as they are due, and stand in the receipt. */
+function withQualityWatch(tallied: WatchedClassifier, profile: InputProfile | undefined): WatchedClassifier {
+  const said = new Set<string>()
+  if (!profile) say(`lcclf: warning: ${noProfile}`)
+  const { classifier } = watchQuality(tallied.classifier, profile, ({ begun, ended }) => {
+    for (const { message } of begun) {
+      say(`lcclf: warning: ${message}`)
+      said.add(`--watch-quality: ${message}`)
+    }
+    for (const { about } of ended) say(`lcclf: ${about} is as usual again`)
+  })
+  return { classifier, notes: () => [...said, ...tallied.notes()] }
 }
 
 /** Tables and topics that others read never get the sample model's answers. */
@@ -81,15 +102,17 @@ interface PreparedRun {
   readonly plan: ClassifyPlan
   readonly selection: Selection
   readonly classifier: Classifier
+  /** what the inputs looked like, at the end */
+  readonly inputNotes: () => readonly string[]
   readonly interrupts: InterruptWatch
 }
 
-async function runSelection({ plan, selection, classifier, interrupts }: PreparedRun): Promise<number> {
+async function runSelection({ plan, selection, classifier, inputNotes, interrupts }: PreparedRun): Promise<number> {
   if (!plan.isQuiet) sayReasons(plan, selection)
   const started = performance.now()
   const progress = await openProgress({ isSilent: plan.isQuiet || !plan.showsProgress })
   try {
-    const receipt = await runClassify({ plan, inputs: selection.inputs, classifier, interrupts, progress })
+    const receipt = await runClassify({ plan, inputs: selection.inputs, classifier, inputNotes, interrupts, progress })
     const seconds = (performance.now() - started) / 1000
     for (const line of summaryOf(receipt, seconds, plan)) {
       if (!plan.isQuiet || receipt.exitCode !== 0) say(line)

@@ -22,6 +22,7 @@ export interface ObjectRequest {
   readonly idColumn: string
   readonly candidColumn: string
   readonly renames: ReadonlyMap<string, string>
+  readonly renameMapPairs?: ReadonlyMap<string, string> | undefined
   readonly features: readonly string[]
   readonly preprocessing: Preprocessing
 }
@@ -95,6 +96,7 @@ function readOptions({ spec }: Input, request: ObjectRequest): ReadOptions {
     idColumn,
     candidColumn,
     rename: renames,
+    ...(request.renameMapPairs === undefined ? {} : { renameMap: request.renameMapPairs }),
     allowance: { remaining: Infinity },
     ...(isParquet || isQuery ? { where } : {}),
   }

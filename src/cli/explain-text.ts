@@ -32,7 +32,7 @@ function rankingTable({ ranking, others, branch, class: name }: Explanation): st
   const columns: TextColumn[] = [
     textColumn('feature', [...ranking.map((one) => one.name), `${others.features} others`]),
     { heading: 'value', cells: ranking.map(valueText), isNumber: true },
-    ...(hasTraining ? [textColumn('training 5 %, median, 95 %', ranking.map(trainingText))] : []),
+    ...(hasTraining ? [textColumn('usual 5 %, median, 95 %', ranking.map(trainingText))] : []),
     signedColumn(`to P(${name})`, [...ranking.map((one) => one.contribution), others.contribution]),
     ...(hasLevels
       ? [

@@ -1,11 +1,13 @@
 // The story of `lcclf explain`.
 import { UsageError } from '../errors.ts'
 import type { Explanation } from '../explanation/explanation.ts'
-import { readBundle, withCovers } from '../model/read-bundle.ts'
+import { readBundle, readProfile, withCovers } from '../model/read-bundle.ts'
+import { renameMapNamed } from '../sources/rename-maps.ts'
 import type { InputFormat } from '../sources/source.ts'
 import { explainText } from './explain-text.ts'
 import { findObject } from './explain-object-of.ts'
 import { expandInputs } from './inputs.ts'
+import { usualQuantiles } from './usual-quantiles.ts'
 import { findModel, pinnedReference, sampleModel } from './model-reference.ts'
 
 /** What was asked. */
@@ -20,6 +22,8 @@ export interface ExplainFlags {
   readonly idColumn: string
   readonly candidColumn: string
   readonly renames: ReadonlyMap<string, string>
+  /** the name of a map of renames */
+  readonly renameMap: string | undefined
   readonly json: boolean
 }
 
@@ -52,8 +56,10 @@ export async function explanationOf(flags: ExplainFlags): Promise<Explanation> {
   const forests = await withCovers(directory, bundle)
   const { explainObject } = await import('../explanation/explain-object.ts')
   if (flags.className !== undefined) refuseUnknownClass(flags.className, manifest)
-  const object = await findObject(inputs, { ...flags, ...manifest })
-  return explainObject({ ...flags, ...object, manifest, sha256, forests })
+  const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
+  const object = await findObject(inputs, { ...flags, ...manifest, renameMapPairs })
+  const training = usualQuantiles(await readProfile(directory))
+  return explainObject({ ...flags, ...object, manifest, sha256, forests, training })
 }
 
 function refuseUnknownClass(

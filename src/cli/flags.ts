@@ -85,6 +85,12 @@ export const inputFlags = {
     helpGroup: inputGroup,
     description: 'read input column OLD as NEW (repeatable)',
   }),
+  'rename-map': Flags.string({
+    helpValue: 'NAME',
+    helpGroup: inputGroup,
+    description:
+      'renames that are known by name: alerce-2024 reads the spellings of the survey since 2024 (W1_W2_12 as W1-W2). A column that is not there is passed over; --rename wins',
+  }),
   where: Flags.string({
     helpValue: 'SQL',
     helpGroup: inputGroup,
@@ -186,6 +192,11 @@ export const runFlags = {
     helpValue: 'N',
     helpGroup: runGroup,
     description: 'objects classified at a time',
+  }),
+  'watch-quality': Flags.boolean({
+    helpGroup: runGroup,
+    description:
+      "warn while classifying when features are null far more often than usual, or shares of classes move tenfold (by the model's profile)",
   }),
   'dry-run': Flags.boolean({
     helpGroup: runGroup,

@@ -5,6 +5,7 @@ import { openOnnxRunner } from '../classifier/onnx-runner.ts'
 import { importModel, type ImportProgress } from '../model/import-model.ts'
 import { importOnnx } from '../model/onnx-import.ts'
 import type { OnnxTaxonomy } from '../model/onnx-levels.ts'
+import { profileMaker } from './make-profile.ts'
 import { storedModel } from './model-reference.ts'
 import { openStepProgress } from './progress.ts'
 
@@ -17,6 +18,8 @@ export interface ImportFlags {
   readonly golden?: string | undefined
   readonly taxonomy?: string | undefined
   readonly features?: string | undefined
+  /** a file with usual inputs */
+  readonly profile?: string | undefined
   readonly acceptSwapped: boolean
   readonly overwrite: boolean
   readonly quiet: boolean
@@ -37,6 +40,10 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       overwrite,
       ...(golden === undefined ? {} : { goldenDir: golden }),
       ...(flags.features === undefined ? {} : { features: readFeatures(flags.features) }),
+      makeProfile: profileMaker(flags.profile, {
+        onRow: () => progress.update('profile the inputs', NaN),
+        onWarning: (line) => say(`warning: ${line}`),
+      }),
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')

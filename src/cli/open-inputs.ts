@@ -98,6 +98,7 @@ function readOptions(plan: ClassifyPlan, classifier: Classifier, allowance: RowA
     idColumn,
     candidColumn,
     rename: renames,
+    ...(plan.renameMapPairs === undefined ? {} : { renameMap: plan.renameMapPairs }),
     allowance,
     ...(where === undefined ? {} : { where }),
     ...(shared.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),

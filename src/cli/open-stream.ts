@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import type { Classifier } from '../classifier/classifier.ts'
 import { openClassifier } from '../classifier/open.ts'
 import { openTransactionalOutlet, requireOneCluster, type TransactionalOutlet } from '../kafka/outlet.ts'
+import type { InputProfile } from '../model/input-profile.ts'
+import { readProfile } from '../model/read-bundle.ts'
 import { dailyTopic } from '../kafka/topic-names.ts'
 import { echoedFeatures } from '../sinks/kafka-spec.ts'
 import { openKafkaSink } from '../sinks/kafka.ts'
@@ -26,6 +28,8 @@ export interface Closable {
 export interface OpenedStream {
   readonly source: KafkaStream
   readonly classifier: Classifier
+  /** of the model's usual inputs, where they are watched and the bundle has one */
+  readonly profile: InputProfile | undefined
   readonly sinks: readonly Sink[]
   readonly deadLetters: DeadLetterOutlet | undefined
 }
@@ -53,6 +57,7 @@ export async function openStream(plan: StreamPlan, options: OpenStreamOptions): 
   const { engine, threads } = plan
   const mayPull = process.env['LCCLF_PULL'] !== 'never'
   const model = await liveModel(plan.model, { interrupts, progress: transfer, mayPull })
+  const profile = plan.watchesQuality === true ? await readProfile(model) : undefined
   const classifier = keep(await openClassifier(model, { engine, threads, cacheFolder: cacheFolder() }))
   onStep('reaching the brokers')
   const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
@@ -66,7 +71,7 @@ export async function openStream(plan: StreamPlan, options: OpenStreamOptions): 
     sinks.push(keep(await openOutput(output, { context, outlet })))
   }
   const deadLetters = plan.deadLetters && keep(await openDeadLetters(plan.deadLetters, outlet))
-  return { source, classifier, sinks, deadLetters }
+  return { source, classifier, profile, sinks, deadLetters }
 }
 
 /** Nobody else's name: members that come and go are fenced by the group's generation, not by a name they share. */

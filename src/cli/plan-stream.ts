@@ -33,6 +33,8 @@ export interface StreamFlags extends TimeWindowFlags {
   readonly commits: boolean
   readonly missingObject: MissingObject
   readonly outputSchema: OutputSchemaName
+  /** warn when features or classes are not as usual */
+  readonly watchesQuality?: boolean | undefined
   readonly isDryRun: boolean
 }
 

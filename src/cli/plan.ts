@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path'
 import type { EngineName } from '../classifier/open.ts'
 import { UsageError } from '../errors.ts'
 import type { Layout, OutputFormat, S3SinkSpec, SinkSpec } from '../sinks/sink.ts'
+import { renameMapNamed } from '../sources/rename-maps.ts'
 import type { InputFormat } from '../sources/source.ts'
 import { isPostgresAddress } from '../postgres/address.ts'
 import type { MissingObject } from '../postgres/settings.ts'
@@ -26,6 +27,8 @@ export interface ClassifyFlags extends TimeWindowFlags {
   readonly idColumn: string
   readonly candidColumn: string
   readonly rename: readonly { readonly from: string; readonly to: string }[]
+  /** the name of a map of renames */
+  readonly renameMap?: string | undefined
   readonly where?: string | undefined
   readonly limit?: number | undefined
   readonly shard?: { readonly index: number; readonly count: number } | undefined
@@ -39,6 +42,8 @@ export interface ClassifyFlags extends TimeWindowFlags {
   readonly outputSchema?: OutputSchemaName | undefined
   /** Kafka inputs: the end of the snapshot becomes the group's offsets */
   readonly commits: boolean
+  /** warn while classifying when features or classes are not as usual */
+  readonly watchesQuality?: boolean | undefined
   readonly receipt?: string | undefined
   readonly resume: boolean
   readonly overwrite: boolean
@@ -76,6 +81,8 @@ export interface ClassifyPlan extends ClassifyFlags {
   /** outputs with one file for each input */
   readonly folders: readonly FolderOutput[]
   readonly renames: ReadonlyMap<string, string>
+  /** of renameMap */
+  readonly renameMapPairs: ReadonlyMap<string, string> | undefined
   /** of Kafka inputs */
   readonly window: TimeWindow
   readonly options: ResultOptions
@@ -108,7 +115,9 @@ export function planClassify(flags: ClassifyFlags, isTerminal: boolean, environm
   ])
   refuseImpossiblePairs(flags, shared, folders)
   const renames = new Map(flags.rename.map(({ from, to }) => [from, to]))
-  return { ...flags, shared, folders, renames, window: timeWindow(flags), options: resultOptions(flags, renames) }
+  const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
+  const options = resultOptions(flags, renames)
+  return { ...flags, shared, folders, renames, renameMapPairs, window: timeWindow(flags), options }
 }
 
 function stdoutSpec(flags: ClassifyFlags, isSummary: boolean): SinkSpec {
@@ -251,6 +260,8 @@ function resultOptions(flags: ClassifyFlags, renames: ReadonlyMap<string, string
     idColumn,
     candidColumn,
     rename: Object.fromEntries(renames),
+    // receipts of runs without one stay as they were
+    ...(flags.renameMap === undefined ? {} : { renameMap: flags.renameMap }),
     where: where ?? null,
     limit: limit ?? null,
     shard: shard ? `${shard.index + 1}/${shard.count}` : null,

@@ -19,6 +19,8 @@ export interface ClassifyRun {
   readonly plan: ClassifyPlan
   readonly inputs: readonly Input[]
   readonly classifier: Classifier
+  /** what is to be said of all inputs at the end */
+  readonly inputNotes?: () => readonly string[]
   readonly interrupts: InterruptWatch
   readonly progress: Progress
 }
@@ -74,6 +76,7 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
     // results may go to the terminal that shows the progress
     run.progress.stop()
     await publish(state)
+    for (const note of run.inputNotes?.() ?? []) context.notes.add(note)
     const receipt = receiptOf(context, ledger, exitCodeOf(ledger, plan.maxRejected))
     if (plan.receipt !== undefined) writeReceipt(plan.receipt, receipt)
     return receipt

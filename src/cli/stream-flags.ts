@@ -100,6 +100,7 @@ export const streamRunFlags = {
     helpGroup: runGroup,
     description: 'serve /metrics for Prometheus, /healthz and /readyz',
   }),
+  'watch-quality': runFlags['watch-quality'],
   'dry-run': Flags.boolean({ helpGroup: runGroup, description: 'print what would be done, without secrets, and end' }),
 }
 

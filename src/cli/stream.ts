@@ -12,9 +12,10 @@ import type { Log, StreamWatch } from '../stream/stream-watch.ts'
 import { describeStream } from './describe-stream.ts'
 import { InterruptedError, watchInterrupts, type InterruptWatch } from './interrupt.ts'
 import { createLog } from './log.ts'
-import { openStream, type Closable } from './open-stream.ts'
+import { openStream, type Closable, type OpenedStream } from './open-stream.ts'
 import { planStream, type StreamFlags, type StreamPlan } from './plan-stream.ts'
 import { logTransfer } from './transfer-progress.ts'
+import { noProfile, watchQuality, type WatchedQuality } from './watch-inputs.ts'
 
 /** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
 const finishWithinMs = 7500
@@ -86,7 +87,10 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
     if (interrupts.signal.aborted) return
     hasBegun = true
     const { signal } = interrupts
-    const running = runStream({ ...parts, onBadMessage: plan.onBadMessage, watches, signal })
+    const quality = plan.watchesQuality === true ? watchStreamQuality(parts, log) : undefined
+    if (quality) prometheus?.showQuality(quality.watch)
+    const { classifier } = quality ?? parts
+    const running = runStream({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })
     sayEnd(await running.finally(() => journal.close()), log)
   }
   try {
@@ -125,6 +129,14 @@ async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBe
     clearTimeout(timer)
     late.catch(() => undefined)
   }
+}
+
+function watchStreamQuality({ classifier, profile }: OpenedStream, log: Log): WatchedQuality {
+  if (!profile) log.warn(noProfile, {})
+  return watchQuality(classifier, profile, ({ begun, ended }) => {
+    for (const { about, message } of begun) log.warn(message, { quality: about })
+    for (const { about } of ended) log.info(`${about} is as usual again`, { quality: about })
+  })
 }
 
 /** The source is closed before what it was opened after, and the page of the metrics last. */

@@ -44,6 +44,7 @@ f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: 
     'id-column': inputFlags['id-column'],
     'candid-column': inputFlags['candid-column'],
     rename: inputFlags.rename,
+    'rename-map': inputFlags['rename-map'],
     json: Flags.boolean({ description: 'print the explanation as one JSON object on stdout, in full precision' }),
   }
 
@@ -60,6 +61,7 @@ f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: 
       idColumn: flags['id-column'],
       candidColumn: flags['candid-column'],
       renames: new Map((flags.rename ?? []).map(({ from, to }) => [from, to])),
+      renameMap: flags['rename-map'],
       json: flags.json,
     })
   }

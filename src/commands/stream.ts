@@ -56,6 +56,7 @@ SIGTERM finishes the batch in hand, commits, leaves the group and ends within te
       commits: flags.commit,
       missingObject: flags['missing-object'],
       outputSchema: flags['output-schema'],
+      watchesQuality: flags['watch-quality'],
       isDryRun: flags['dry-run'],
     })
   }

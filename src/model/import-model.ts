@@ -7,6 +7,7 @@ import { assignLevels } from './assign-levels.ts'
 import { convertForest } from './convert-forest.ts'
 import { chooseFeatures } from './feature-list.ts'
 import type { Forest } from './forest.ts'
+import type { ProfileMaker } from './input-profile.ts'
 import { makeGolden } from './make-golden.ts'
 import type { FileDigest, Manifest } from './manifest.ts'
 import { findModelFiles } from './model-files.ts'
@@ -31,6 +32,8 @@ export interface ImportOptions {
   readonly features?: string[]
   readonly acceptSwapped?: boolean
   readonly overwrite?: boolean
+  /** makes the profile of the model's usual inputs; without it, or where it has none, the bundle has no profile */
+  readonly makeProfile?: ProfileMaker
   readonly onProgress?: (event: ImportProgress) => void
 }
 
@@ -107,13 +110,15 @@ export async function importModel(options: ImportOptions): Promise<ImportedModel
     source: goldenSource,
     warnings: goldenWarnings,
   } = await makeGolden({ ...content, forests, sources }, { directory: options.goldenDir, onProgress })
-  onProgress({ step: 'write the bundle', done: 0, total: 1 })
   const manifest = {
     ...content,
     golden: { rows: golden.rowCount, source: goldenSource },
     origin: [...origin, ...sources.map(({ digest }) => digest)],
   }
-  const written = await writeBundle(out, { manifest, forests, golden }, overwrite)
+  const profiled = { manifest, forests, golden, isGoldenGiven: options.goldenDir !== undefined }
+  const profile = await options.makeProfile?.(profiled)
+  onProgress({ step: 'write the bundle', done: 0, total: 1 })
+  const written = await writeBundle(out, { manifest, forests, golden, profile }, overwrite)
   onProgress({ step: 'write the bundle', done: 1, total: 1 })
   const said = [...found.flatMap((level) => level.warnings), ...warnings, ...nameWarnings, ...goldenWarnings]
   return { directory: out, ...written, warnings: said }

@@ -7,6 +7,7 @@ import { identityOf } from './import-model.ts'
 import type { ImportedModel, ImportProgress } from './import-model.ts'
 import { readDocument } from './onnx-document.ts'
 import type { OnnxDocument } from './onnx-document.ts'
+import type { ProfileMaker } from './input-profile.ts'
 import { makeOnnxGolden } from './onnx-golden.ts'
 import { findOnnxLevels } from './onnx-levels.ts'
 import type { OnnxTaxonomy } from './onnx-levels.ts'
@@ -34,6 +35,8 @@ export interface OnnxImportOptions {
   /** what happens to a feature before the graph sees it; the survey's rules by default */
   readonly preprocessing?: Preprocessing
   readonly overwrite?: boolean
+  /** see ImportOptions */
+  readonly makeProfile?: ProfileMaker
   readonly onProgress?: (event: ImportProgress) => void
 }
 
@@ -78,9 +81,11 @@ export async function importOnnx(options: OnnxImportOptions, openRunner: OpenOnn
     const { features, preprocessing } = content
     const model = { features, preprocessing, taxonomy: taxonomyOf(content), splits: splitsOf(document), label }
     const { golden, source: goldenSource, warnings } = await makeOnnxGolden(runner, model, options.goldenDir)
-    onProgress({ step: 'write the bundle', done: 0, total: 1 })
     const manifest = { ...content, golden: { rows: golden.rowCount, source: goldenSource }, origin: [digest] }
-    const written = await writeBundle(out, { manifest, forests: [], graph, golden }, overwrite)
+    const profiled = { manifest, forests: [], golden, isGoldenGiven: options.goldenDir !== undefined }
+    const profile = await options.makeProfile?.(profiled)
+    onProgress({ step: 'write the bundle', done: 0, total: 1 })
+    const written = await writeBundle(out, { manifest, forests: [], graph, golden, profile }, overwrite)
     onProgress({ step: 'write the bundle', done: 1, total: 1 })
     return { directory: out, ...written, warnings: [...found.warnings, ...warnings] }
   } finally {

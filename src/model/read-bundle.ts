@@ -9,6 +9,7 @@ import { loadArrow } from './arrow-library.ts'
 import { findUnsafeNode } from './check-forest.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
+import { parseProfile, profileFile, type InputProfile } from './input-profile.ts'
 import type { FileDigest, Manifest } from './manifest.ts'
 import { readOriginFile } from './origin-file.ts'
 import { parseManifest } from './parse-manifest.ts'
@@ -24,6 +25,9 @@ export interface Bundle {
   readonly golden: Golden
 }
 
+/** what classifying does not need */
+const readLater = new Set([coversFile, profileFile])
+
 const damagedHint = 'The bundle is damaged: copy it again, or import the model again.'
 
 /**
@@ -36,7 +40,7 @@ export async function readBundle(directory: string): Promise<Bundle> {
   const { manifest, sha256 } = await readManifest(directory)
   const contents = new Map<string, Buffer>()
   for (const digest of manifest.files)
-    if (digest.file !== coversFile)
+    if (!readLater.has(digest.file))
       contents.set(digest.file, await readChecked(directory, digest, manifest.kind === 'forest'))
   const file = (name: string) => {
     const bytes = contents.get(name)
@@ -75,6 +79,19 @@ export async function withCovers(directory: string, { manifest, forests }: Bundl
   }
   const covers = decodeCovers(loadArrow(), await readChecked(directory, digest), forests)
   return forests.map((forest, index) => ({ ...forest, cover: covers[index]! }))
+}
+
+/**
+ * What the model's usual inputs look like; undefined for a bundle that does not say.
+ *
+ * @throws ModelError for a profile that is damaged
+ */
+export async function readProfile(directory: string): Promise<InputProfile | undefined> {
+  const { manifest } = await readManifest(directory)
+  const digest = manifest.files.find(({ file }) => file === profileFile)
+  if (!digest) return undefined
+  const bytes = await readChecked(directory, digest)
+  return parseProfile(bytes.toString('utf8'), join(directory, profileFile), manifest.features)
 }
 
 /** The manifest of a bundle alone, with its sha256. */

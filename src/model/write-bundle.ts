@@ -10,6 +10,7 @@ import { encodeGolden } from './arrow-golden.ts'
 import { loadArrow, type Arrow } from './arrow-library.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
+import { encodeProfile, profileFile, type InputProfile } from './input-profile.ts'
 import type { Manifest } from './manifest.ts'
 
 /** What a bundle is made of. */
@@ -20,6 +21,8 @@ export interface BundleContent {
   /** model.onnx of a model that is no forest */
   readonly graph?: Uint8Array
   readonly golden: Golden
+  /** what the model's usual inputs look like, where that is known */
+  readonly profile?: InputProfile | undefined
 }
 
 /**
@@ -37,7 +40,7 @@ export async function checkBundlePlace(out: string, overwrite: boolean): Promise
 /** Writes the files beside `out`, flushes them, and renames the folder. Returns the manifest with its checksums. */
 export async function writeBundle(
   out: string,
-  { manifest, forests, graph, golden }: BundleContent,
+  { manifest, forests, graph, golden, profile }: BundleContent,
   overwrite: boolean,
 ): Promise<{ manifest: Manifest; sha256: string }> {
   await checkBundlePlace(out, overwrite)
@@ -49,7 +52,12 @@ export async function writeBundle(
         ['leaves.arrow', encodeLeaves(arrow, forests)],
         ...coversOf(arrow, forests),
       ]
-  const contents: [string, Uint8Array][] = [...model, ['golden.arrow', encodeGolden(arrow, golden, manifest.features)]]
+  const contents: [string, Uint8Array][] = [
+    ...model,
+    ['golden.arrow', encodeGolden(arrow, golden, manifest.features)],
+    // without a profile the bundle has the bytes that it always had
+    ...(profile ? [[profileFile, encodeProfile(profile)] satisfies [string, Uint8Array]] : []),
+  ]
   const files = contents.map(([file, bytes]) => ({ file, sha256: sha256Of(bytes), size: bytes.length }))
   const complete: Manifest = { ...manifest, files }
   const text = Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)

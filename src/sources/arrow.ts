@@ -13,9 +13,11 @@ import {
   type IdReading,
 } from './arrow-columns.ts'
 import { openArrowInput } from './arrow-input.ts'
+import { ColumnError } from './column-error.ts'
 import { deliverColumns } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
 import { createRestartable } from './restartable.ts'
+import { settleNames } from './settle-names.ts'
 import { firstLine, shownText } from './shown-text.ts'
 import type { FileSourceSpec, ReadOptions, Source } from './source.ts'
 
@@ -26,6 +28,7 @@ type Reader = Awaited<ReturnType<typeof openArrowReader>>['reader']
 
 /** Where the needed columns are and how to read them. */
 interface Plan {
+  readonly options: ReadOptions
   readonly match: ColumnMatch
   readonly oid: IdReading
   readonly oidType: OidType
@@ -57,12 +60,12 @@ export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions
     replayable: input.replayable,
     ...input.progress,
     async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...options, oidType: plan.oidType, hasCandid })
+      const assembler = createBatchAssembler({ ...plan.options, oidType: plan.oidType, hasCandid })
       const stop = (): void => input.stop()
       signal.addEventListener('abort', stop)
       const { reader, close } = await readers.take()
       try {
-        yield* deliverColumns(chunksOf(arrow, reader, plan, options, input.name), assembler, signal)
+        yield* deliverColumns(chunksOf(arrow, reader, plan, plan.options, input.name), assembler, signal)
         await input.checkUnchanged()
       } catch (error) {
         if (!signal.aborted) throw damaged(input.name, error)
@@ -81,18 +84,30 @@ export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions
 function planOf(arrow: ArrowLibrary, reader: Reader, options: ReadOptions, inputName: string): Plan {
   const { fields } = reader.schema
   const names = fields.map(({ name }) => name)
-  const match = matchColumns(names, options, inputName)
+  const settled = settleNames(options, names)
+  const match = matchColumns(names, settled, inputName)
   const typeAt = (place: number): DataType => fields[place]!.type as DataType
   const what = (place: number): string => `${inputName}: column ${shownText(names[place]!)}`
-  const oid = arrowOidReading(arrow, typeAt(match.oid), what(match.oid))
+  const read = <T>(reading: (arrow: ArrowLibrary, type: DataType, what: string) => T, place: number): T => {
+    try {
+      return reading(arrow, typeAt(place), what(place))
+    } catch (error) {
+      throw error instanceof DataError ? new ColumnError(names[place]!, error.message, withHint(error)) : error
+    }
+  }
+  const oid = read(arrowOidReading, match.oid)
   return {
+    options: settled,
     match,
     oid: oid.read,
     oidType: oid.oidType,
-    candid:
-      match.candid === undefined ? undefined : arrowCandidReading(arrow, typeAt(match.candid), what(match.candid)),
-    features: match.features.map((place) => arrowFeatureReading(arrow, typeAt(place), what(place))),
+    candid: match.candid === undefined ? undefined : read(arrowCandidReading, match.candid),
+    features: match.features.map((place) => read(arrowFeatureReading, place)),
   }
+}
+
+function withHint({ hint }: DataError): { hint?: string } {
+  return hint === undefined ? {} : { hint }
 }
 
 async function* chunksOf(

@@ -2,8 +2,10 @@
 import type { InputSchema, OidType } from '../batch/feature-batch.ts'
 import { DataError } from '../errors.ts'
 import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from '../formats/avro-schema.ts'
+import { ColumnError } from './column-error.ts'
 import { missingColumns, refuseAbsentRenames } from './match-columns.ts'
 import { recordKeys } from './record-keys.ts'
+import { settleNames } from './settle-names.ts'
 import type { ReadOptions } from './source.ts'
 
 /** The field that holds the features. */
@@ -14,12 +16,18 @@ export const featuresField = 'features'
  *
  * @throws DataError naming every missing field; a map may have any key, so that its keys are the rows' matter
  */
-export function checkAvroSchema(text: string, options: ReadOptions, inputName: string): InputSchema {
+export function checkAvroSchema(
+  text: string,
+  given: ReadOptions,
+  inputName: string,
+): { readonly schema: InputSchema; readonly options: ReadOptions } {
   const { fields } = parsed(text, inputName)
   const typeOf = (name: string | undefined): AvroType | undefined => fields.find((field) => field.name === name)?.type
   const features = typeOf(featuresField)
   if (!features) throw new DataError(`${inputName}: its records have no field ${featuresField}`)
   const featureNames = namesOf(features)
+  const names = [...fields.map(({ name }) => name), ...(featureNames ?? [])]
+  const options = featureNames ? settleNames(given, names) : given
   const keys = recordKeys(options)
   const oid = typeOf(keys.oid)
   const candid = typeOf(keys.candid)
@@ -28,7 +36,6 @@ export function checkAvroSchema(text: string, options: ReadOptions, inputName: s
     ...(candid || options.candidColumn === 'candid' ? [] : [options.candidColumn]),
     ...options.features.filter((_, f) => featureNames && !featureNames.includes(keys.features[f] ?? '')),
   ]
-  const names = [...fields.map(({ name }) => name), ...(featureNames ?? [])]
   if (featureNames) refuseAbsentRenames(names, options.rename, inputName)
   if (missing.length > 0) {
     const others = names.filter((name) => name !== featuresField && !options.features.includes(name))
@@ -36,7 +43,7 @@ export function checkAvroSchema(text: string, options: ReadOptions, inputName: s
   }
   if (candid) refuseOtherIds(candid, options.candidColumn, inputName, true)
   refuseOtherIds(oid!, options.idColumn, inputName, false)
-  return { oidType: oidTypeOf(oid!), hasCandid: candid !== undefined }
+  return { schema: { oidType: oidTypeOf(oid!), hasCandid: candid !== undefined }, options }
 }
 
 function parsed(text: string, inputName: string): AvroRecord {
@@ -70,13 +77,13 @@ function oidTypeOf(type: AvroType): OidType {
 function refuseOtherIds(type: AvroType, column: string, inputName: string, mayBeList: boolean): void {
   for (const branch of branchesOf(type)) {
     if (branch.kind === 'float' || branch.kind === 'double') {
-      throw new DataError(`${inputName}: field ${column} holds ${branch.kind}: the ids are already broken`, {
+      throw new ColumnError(column, `${inputName}: field ${column} holds ${branch.kind}: the ids are already broken`, {
         hint: 'Write it as long or string.',
       })
     }
     if (branch.kind === 'array' && mayBeList) refuseOtherIds(branch.items, column, inputName, false)
     else if (branch.kind !== 'integer' && branch.kind !== 'text' && branch.kind !== 'null') {
-      throw new DataError(`${inputName}: field ${column} holds ${branch.kind}, not ids`)
+      throw new ColumnError(column, `${inputName}: field ${column} holds ${branch.kind}, not ids`)
     }
   }
 }

@@ -10,6 +10,7 @@ import { openByteInput } from './byte-input.ts'
 import { deliverRows } from './deliver.ts'
 import { recordKeys } from './record-keys.ts'
 import { createRestartable } from './restartable.ts'
+import { furtherNames } from './settle-names.ts'
 import type { ReadOptions, Source, SourceSpec } from './source.ts'
 
 /** A file that was begun. */
@@ -23,10 +24,7 @@ interface Started {
  *
  * @throws DataError for what is no container or has no such fields
  */
-export async function openAvroSource(
-  spec: Extract<SourceSpec, { kind: 'file' }>,
-  options: ReadOptions,
-): Promise<Source> {
+export async function openAvroSource(spec: Extract<SourceSpec, { kind: 'file' }>, given: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
   const starts = createRestartable<Started>(
     async () => {
@@ -40,7 +38,9 @@ export async function openAvroSource(
     },
     { replayable: input.replayable, dispose: ({ bytes }) => bytes.close() },
   )
-  const schema = await starts.peek(({ header }) => checkAvroSchema(header.container.schema, options, input.name))
+  const { schema, options } = await starts.peek(({ header }) =>
+    checkAvroSchema(header.container.schema, given, input.name),
+  )
   return {
     identity: input.identity,
     schema,
@@ -77,6 +77,7 @@ function namesOf(options: ReadOptions): Parameters<typeof compileAlertReader>[1]
   keys.features.forEach((key, slot) => {
     if (key !== undefined) slotOf.set(key, slot)
   })
+  for (const [name, slot] of furtherNames(options)) if (!slotOf.has(name)) slotOf.set(name, slot)
   // a name that a rename took away is no field's name
   return { oid: keys.oid ?? '', candid: keys.candid ?? '', features: featuresField, slotOf }
 }

@@ -8,6 +8,7 @@ import { openByteInput, type ByteInput } from './byte-input.ts'
 import { deliverRows } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
+import { settleNames } from './settle-names.ts'
 import { shownText } from './shown-text.ts'
 import type { FileSourceSpec, ReadOptions, Source } from './source.ts'
 
@@ -15,6 +16,7 @@ const longestLine = 4 * 1024 * 1024
 
 /** What the header says. */
 interface Header {
+  readonly options: ReadOptions
   readonly match: ColumnMatch
   readonly width: number
 }
@@ -52,11 +54,11 @@ export async function openCsvSource(spec: FileSourceSpec, options: ReadOptions):
     replayable: input.replayable,
     ...input.progress,
     async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...options, oidType: 'string', hasCandid })
+      const assembler = createBatchAssembler({ ...header.options, oidType: 'string', hasCandid })
       const stop = (): void => input.stop()
       signal.addEventListener('abort', stop)
       try {
-        yield* deliverRows(skipFirst(rows()), assembler, rowReader(assembler, header, options, input), signal)
+        yield* deliverRows(skipFirst(rows()), assembler, rowReader(assembler, header, input), signal)
         await input.checkUnchanged()
       } finally {
         signal.removeEventListener('abort', stop)
@@ -79,14 +81,14 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
       `${name}: the header names ${[...new Set(twice)].map(shownText).join(', ') || 'an empty column'} more than once`,
     )
   }
-  return { match: matchColumns(names, options, name), width: names.length }
+  const settled = settleNames(options, names)
+  return { options: settled, match: matchColumns(names, settled, name), width: names.length }
 }
 
 /** The function that reads one row. */
 function rowReader(
   assembler: BatchAssembler,
-  { match, width }: Header,
-  { features }: ReadOptions,
+  { match, width, options: { features } }: Header,
   { name }: ByteInput,
 ): (record: CsvRecord) => void {
   const values = new Float64Array(features.length)

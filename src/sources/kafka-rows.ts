@@ -9,6 +9,7 @@ import type { KafkaRecord } from '../kafka/records.ts'
 import type { TopicPartition } from '../kafka/offsets.ts'
 import type { SchemaRegistry } from '../kafka/schema-registry.ts'
 import { recordKeys } from './record-keys.ts'
+import { furtherNames } from './settle-names.ts'
 import type { Delivery, ReadOptions } from './source.ts'
 
 /** Rows since the last `take`. */
@@ -170,6 +171,7 @@ function slotsOf(options: ReadOptions): { readonly names: MessageNames; readonly
   keys.features.forEach((key, place) => {
     if (key !== undefined && !slotOf.has(key)) slotOf.set(key, place)
   })
+  for (const [name, slot] of furtherNames(options)) if (!slotOf.has(name)) slotOf.set(name, slot)
   const echoSlots = Int32Array.from(keys.features.slice(required), (key) => (key === undefined ? -1 : slotOf.get(key)!))
   const names = { oid: keys.oid ?? '', candid: keys.candid ?? '', slotOf, slotCount: keys.features.length, required }
   return { names, echoSlots }

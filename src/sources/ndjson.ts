@@ -7,6 +7,7 @@ import { openByteInput } from './byte-input.ts'
 import { deliverRows } from './deliver.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
 import { recordKeys, type RecordKeys } from './record-keys.ts'
+import { settleNames } from './settle-names.ts'
 import { fitsOidType, schemaOfRecords, type SeenRecord } from './record-schema.ts'
 import type { FileSourceSpec, ReadOptions, Source } from './source.ts'
 
@@ -25,16 +26,18 @@ interface Line {
  * Opens an NDJSON input, compressed or not. What its rows have is known from the first thousand only: a feature that a
  * row lacks is that row's reject.
  */
-export async function openNdjsonSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
+export async function openNdjsonSource(spec: FileSourceSpec, given: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
-  const keys = recordKeys(options)
   const { peeked, rows, drop } = await rowsAfterPeek(() => linesWithNumbers(linesOf(input.chunks(), longestLine)), {
     isEnough: (lines) => lines.length >= peekedLines || totalLength(lines) >= peekedLength,
     replayable: input.replayable,
   })
+  const first = firstRecords(peeked.slice(0, peekedLines))
+  const options = first.length === 0 ? given : settleNames(given, [...new Set(first.flatMap(namesOf))])
+  const keys = recordKeys(options)
   let schema: InputSchema
   try {
-    schema = schemaOfRecords(seenRecords(peeked.slice(0, peekedLines), keys), options, input.name)
+    schema = schemaOfRecords(seenRecords(first, keys), options, input.name)
   } catch (error) {
     await drop()
     throw error
@@ -74,21 +77,27 @@ function totalLength(lines: readonly Line[]): number {
   return lines.reduce((sum, { text }) => sum + text.length, 0)
 }
 
-function seenRecords(lines: readonly Line[], keys: RecordKeys): SeenRecord[] {
-  const seen: SeenRecord[] = []
+function firstRecords(lines: readonly Line[]): JsonRecord[] {
+  const records: JsonRecord[] = []
   for (const { text, isOverlong } of lines) {
     const record = isOverlong ? undefined : parseJsonLine(text)
-    if (!record) continue
-    const features = featuresOf(record)
-    seen.push({
-      names:
-        features === undefined || features === record ? Object.keys(record) : [record, features].flatMap(Object.keys),
-      oid: valueOf(record, keys.oid),
-      hasOid: has(record, keys.oid),
-      hasCandid: has(record, keys.candid),
-    })
+    if (record) records.push(record)
   }
-  return seen
+  return records
+}
+
+function namesOf(record: JsonRecord): string[] {
+  const features = featuresOf(record)
+  return features === undefined || features === record ? Object.keys(record) : [record, features].flatMap(Object.keys)
+}
+
+function seenRecords(records: readonly JsonRecord[], keys: RecordKeys): SeenRecord[] {
+  return records.map((record) => ({
+    names: namesOf(record),
+    oid: valueOf(record, keys.oid),
+    hasOid: has(record, keys.oid),
+    hasCandid: has(record, keys.candid),
+  }))
 }
 
 /** The function that reads one line. */

@@ -2,6 +2,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OidType } from '../batch/feature-batch.ts'
 import { DataError } from '../errors.ts'
+import { ColumnError } from './column-error.ts'
 import { globFree, readParquet, sqlName, sqlText } from './duckdb.ts'
 import { shownText } from './shown-text.ts'
 
@@ -74,7 +75,7 @@ export function featureReading(column: ParquetColumn, inputName: string): Column
     return { sql: `COALESCE(CAST(${name} AS DOUBLE), 'NaN'::DOUBLE)`, arrivesAs: 'doubles' }
   }
   if (texts.has(type) || decimal.test(type)) return { sql: `CAST(${name} AS VARCHAR)`, arrivesAs: 'texts' }
-  throw new DataError(`${inputName}: column ${shownText(column.name)} holds ${type}, not numbers`)
+  throw new ColumnError(column.name, `${inputName}: column ${shownText(column.name)} holds ${type}, not numbers`)
 }
 
 /** Reads the object ids, as text whatever their type. */
@@ -82,7 +83,8 @@ export function oidReading(column: ParquetColumn, inputName: string): ColumnRead
   const { type } = column
   if (floats.has(type)) throw brokenIds(column, inputName)
   const isReadable = smallIntegers.has(type) || texts.has(type) || wholeDecimal.test(type) || type === nullType
-  if (!isReadable) throw new DataError(`${inputName}: column ${shownText(column.name)} holds ${type}, not object ids`)
+  if (!isReadable)
+    throw new ColumnError(column.name, `${inputName}: column ${shownText(column.name)} holds ${type}, not object ids`)
   const sql = `CAST(${sqlName(column.sqlName)} AS VARCHAR)`
   return { sql, arrivesAs: 'texts', oidType: smallIntegers.get(type) ?? 'string' }
 }
@@ -95,14 +97,16 @@ export function candidReading(column: ParquetColumn, inputName: string): ColumnR
   const item = isList ? type.slice(0, -2) : type
   if (floats.has(item)) throw brokenIds(column, inputName)
   const isReadable = smallIntegers.has(item) || texts.has(item) || wholeDecimal.test(item) || item === nullType
-  if (!isReadable) throw new DataError(`${inputName}: column ${shownText(column.name)} holds ${type}, not candids`)
+  if (!isReadable)
+    throw new ColumnError(column.name, `${inputName}: column ${shownText(column.name)} holds ${type}, not candids`)
   if (isList) return { sql: `CAST(${name} AS VARCHAR[])`, arrivesAs: 'text lists' }
   if (smallIntegers.has(item) && item !== 'UBIGINT') return { sql: `CAST(${name} AS BIGINT)`, arrivesAs: 'integers' }
   return { sql: `CAST(${name} AS VARCHAR)`, arrivesAs: 'texts' }
 }
 
-function brokenIds(column: ParquetColumn, inputName: string): DataError {
-  return new DataError(
+function brokenIds(column: ParquetColumn, inputName: string): ColumnError {
+  return new ColumnError(
+    column.name,
     `${inputName}: column ${shownText(column.name)} holds ${column.type}: the ids are already broken`,
     {
       hint: `Export it again as int64 or text; in pandas, read it with dtype={'${column.name}': 'Int64'}.`,

@@ -10,6 +10,7 @@ import { inspectFile, readEnds, type InputFile } from './input-file.ts'
 import { columnChunk, rowsBeforeEnd, type ChunkShape } from './parquet-chunk.ts'
 import { candidReading, featureReading, oidReading, parquetColumns, type ParquetColumn } from './parquet-columns.ts'
 import { matchColumns } from './match-columns.ts'
+import { settleNames } from './settle-names.ts'
 import { firstLine } from './shown-text.ts'
 import type { ReadOptions, Source, SourceSpec } from './source.ts'
 
@@ -47,20 +48,19 @@ export async function openParquetSource(
 async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: ReadOptions): Promise<Source> {
   const connection = await duckDb.connect()
   let query: Query
+  let settled: ReadOptions
   let oidType: ReturnType<typeof oidReading>['oidType']
   let hasCandid: boolean
   let total: number
   try {
     const columns = await parquetColumns(connection, path, file.name)
     total = await rowTotal(connection, path)
-    const match = matchColumns(
-      columns.map(({ name }) => name),
-      options,
-      file.name,
-    )
+    const names = columns.map(({ name }) => name)
+    settled = settleNames(options, names)
+    const match = matchColumns(names, settled, file.name)
     oidType = oidReading(columns[match.oid]!, file.name).oidType
     hasCandid = match.candid !== undefined
-    query = buildQuery(columns, match, path, file.name, options)
+    query = buildQuery(columns, match, path, file.name, settled)
     await prepareUsers(connection, query.sql, options.where)
   } finally {
     connection.closeSync()
@@ -72,7 +72,7 @@ async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: 
     replayable: true,
     fractionRead: () => (total === 0 ? 1 : Math.min(1, rowsRead / total)),
     async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...options, oidType, hasCandid })
+      const assembler = createBatchAssembler({ ...settled, oidType, hasCandid })
       rowsRead = 0
       const chunks = readChunks(duckDb, query, file.name, (rows) => (rowsRead = rows))
       yield* deliverColumns(chunks, assembler, signal)

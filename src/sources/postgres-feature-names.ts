@@ -1,4 +1,5 @@
 // Names of the feature table → features of the model. The pipeline once stored `Amplitude_1`, later `Amplitude` with fid 1.
+import { furtherNames } from './settle-names.ts'
 import type { ReadOptions } from './source.ts'
 
 /** Which feature a stored row is of. */
@@ -19,13 +20,15 @@ const bands = [1, 2]
 const shownNames = 40
 
 /** The stored name if it is a feature of the model, else `name_fid` for fid 1 or 2; a renamed one under its old name only. */
-export function createFeatureNames({ features, rename }: Pick<ReadOptions, 'features' | 'rename'>): FeatureNames {
+export function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>): FeatureNames {
+  const { features, rename } = naming
   const oldName = new Map([...rename].map(([from, to]) => [to, from]))
   const places = new Map<string, number>()
   features.forEach((feature, place) => {
     const name = oldName.get(feature) ?? (rename.has(feature) ? undefined : feature)
     if (name !== undefined) places.set(name, place)
   })
+  for (const [name, place] of furtherNames(naming)) if (!places.has(name)) places.set(name, place)
   const known = new Map<string, Map<number, number>>()
   const unused = new Set<string>()
 

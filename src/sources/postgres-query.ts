@@ -1,12 +1,14 @@
 // A query with one row an object and a column a feature.
 import type { OidType } from '../batch/feature-batch.ts'
-import { DataError, UsageError } from '../errors.ts'
+import { UsageError, type DataError } from '../errors.ts'
 import { readNumberText } from '../formats/number-text.ts'
 import { createBinaryRows, type BinaryRows } from '../postgres/binary-rows.ts'
 import type { Connection, QueryColumn } from '../postgres/connection.ts'
 import { statementFailure } from '../postgres/failure.ts'
 import { serverName } from '../postgres/settings.ts'
+import { ColumnError } from './column-error.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
+import { settleNames } from './settle-names.ts'
 import type { ObjectRow, PostgresReader } from './postgres-reader.ts'
 import type { ReadOptions } from './source.ts'
 
@@ -33,20 +35,14 @@ const lists = new Set([1005, 1007, 1016, 1009, 1015, 1231])
  * @param sql one SELECT of the user's; it runs read-only
  * @throws UsageError if the server does not take it; DataError for columns that are missing or of types without numbers
  */
-export async function openWideQuery(
-  connection: Connection,
-  sql: string,
-  options: ReadOptions,
-): Promise<PostgresReader> {
-  const filtered = options.where === undefined ? sql : `SELECT * FROM (\n${sql}\n) AS q WHERE (\n${options.where}\n)`
+export async function openWideQuery(connection: Connection, sql: string, given: ReadOptions): Promise<PostgresReader> {
+  const filtered = given.where === undefined ? sql : `SELECT * FROM (\n${sql}\n) AS q WHERE (\n${given.where}\n)`
   const inputName = `the query on ${serverName(connection.settings)}`
   const columns = await describe(connection, sql, inputName)
-  const match = matchColumns(
-    columns.map(({ name }) => name),
-    options,
-    inputName,
-  )
-  if (options.where !== undefined) await describe(connection, filtered, '--where')
+  const columnNames = columns.map(({ name }) => name)
+  const options = settleNames(given, columnNames)
+  const match = matchColumns(columnNames, options, inputName)
+  if (given.where !== undefined) await describe(connection, filtered, '--where')
   const types = await typeNames(connection, columns)
   const cells = cellsOf(columns, match, types, inputName)
   const oidType = integers.get(columns[match.oid]!.type) ?? 'string'
@@ -89,7 +85,7 @@ function cellsOf(
   const refuse = (place: number, why: string, hint?: string): DataError => {
     const { name, type } = columns[place]!
     const message = `${inputName}: column ${name} is of type ${types.get(type) ?? 'unknown'}, ${why}`
-    return new DataError(message, hint === undefined ? {} : { hint })
+    return new ColumnError(name, message, hint === undefined ? {} : { hint })
   }
   const idCell = (place: number): Cell => {
     const { type } = columns[place]!

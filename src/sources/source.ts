@@ -32,6 +32,13 @@ export interface ReadOptions {
   readonly candidColumn: string
   /** input column OLD is read as NEW */
   readonly rename: ReadonlyMap<string, string>
+  /** OLD → NEW, for whichever input has OLD and lacks NEW; `rename` wins over it */
+  readonly renameMap?: ReadonlyMap<string, string>
+  /**
+   * Is told an input's own names, and what is renamed, and answers the features to read of it, in order: for whoever wants
+   * to look at an input that lacks some. Not called where names are not known before the rows.
+   */
+  readonly onNames?: (names: readonly string[], rename: ReadonlyMap<string, string>) => readonly string[]
   /** the user's own SQL condition; only for sources that have SQL */
   readonly where?: string
   /** keep the objects whose CRC-32 of the oid, modulo `count`, is `index` (from 0) */

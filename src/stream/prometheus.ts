@@ -1,8 +1,10 @@
 // What Prometheus is told of a stream.
 import type { ModelIdentity } from '../batch/taxonomy.ts'
+import type { QualityWatch } from '../quality/quality-watch.ts'
 import type { KafkaStream } from '../sources/kafka-live.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { batchFacts } from './batch-facts.ts'
+import { addQualityGauges } from './quality-gauges.ts'
 import type { StreamWatch } from './stream-watch.ts'
 
 /** See createPrometheus. */
@@ -14,6 +16,8 @@ export interface Prometheus extends StreamWatch {
   watch(source: KafkaStream, sinks: readonly Pick<Sink, 'address'>[]): void
   /** which model answers */
   showModel(model: ModelIdentity): void
+  /** from now on what this watch sees is shown */
+  showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void
 }
 
 /** beyond these, reasons are counted together */
@@ -105,6 +109,7 @@ export async function createPrometheus(): Promise<Prometheus> {
   })
 
   return {
+    showQuality: (quality) => addQualityGauges(quality, registers, Gauge),
     contentType: registry.contentType,
     page: () => registry.metrics(),
     watch(opened, sinks) {

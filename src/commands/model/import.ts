@@ -15,6 +15,7 @@ where it has branches, --taxonomy; its answers are float32.`
   static override examples = [
     '<%= config.bin %> model import hierarchical_rf_1.0.1/ --name hierarchical_random_forest --version 1.0.0',
     '<%= config.bin %> model import pickles/ --name my_forest --version 2.1 --out bundle/ --golden pickles/',
+    '<%= config.bin %> model import pickles/ --name my_forest --version 2.1 --profile training.parquet',
   ]
 
   static override args = {
@@ -40,6 +41,11 @@ where it has branches, --taxonomy; its answers are float32.`
     features: Flags.string({
       helpValue: 'FILE',
       description: 'JSON list of feature names, where the pickles have none',
+    }),
+    profile: Flags.string({
+      helpValue: 'FILE',
+      description:
+        'usual inputs of the model, such as its training set or a night: the bundle keeps quantiles, null rates and class shares, with which lcclf check and classify compare (default: of the rows of --golden)',
     }),
     'accept-swapped': Flags.boolean({
       description: 'put forests where their classes belong if the files are swapped (as published in 1.1.0)',

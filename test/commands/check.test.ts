@@ -1,0 +1,173 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+
+const csv = gunzipSync(readFileSync(join(samples, 'ztf-300.csv.gz'))).toString()
+const [header, ...lines] = csv.trimEnd().split('\n') as [string, ...string[]]
+const names = header.split(',')
+/** the survey's spelling since 2024 */
+const modern = names.map((name) => (/[/-]/.test(name) ? `${name.replace(/[/-]/g, '_')}_12` : name))
+let work: string
+
+interface Report {
+  readonly command: string
+  readonly inputs: readonly { readonly read: number }[]
+  readonly findings: readonly { severity: string; what: string; column: string | null; message: string; hint: string }[]
+}
+
+beforeAll(() => {
+  work = workFolder()
+  write('modern.csv', modern)
+})
+
+/** A CSV file of the samples with other names, and with each row's cells changed. */
+function write(file: string, columns: readonly string[], change = (cells: string[]) => cells): string {
+  const rows = lines.map((line) => change(line.split(',')).join(','))
+  writeFileSync(join(work, file), `${[columns.join(','), ...rows].join('\n')}\n`)
+  return join(work, file)
+}
+
+async function report(args: string[]): Promise<Report & { code: number | null }> {
+  const { code, stdout } = await lcclf(['check', ...args, '--json'])
+  return { code, ...(JSON.parse(stdout) as Report) }
+}
+
+const bad = ({ findings }: Report) => findings.filter(({ severity }) => severity !== 'ok')
+
+describe('lcclf check', () => {
+  it('finds nothing odd in the samples, whatever their format', async () => {
+    for (const file of ['ztf-300.parquet', 'ztf-300.csv.gz']) {
+      const found = await report([join(samples, file)])
+      expect([file, found.code, bad(found), found.inputs[0]!.read]).toEqual([file, 0, [], 300])
+    }
+  })
+
+  it('names every missing feature, what it is called here, and the map that mends it', async () => {
+    const found = await report([join(work, 'modern.csv')])
+    const failed = bad(found)
+    expect(found.code).toBe(3)
+    expect(failed).toHaveLength(13)
+    expect(failed).toContainEqual(
+      expect.objectContaining({
+        column: 'Power_rate_1/2',
+        message: 'is missing; here it is called Power_rate_1_2_12',
+        hint: '--rename-map alerce-2024',
+      }),
+    )
+    const mended = await report([join(work, 'modern.csv'), '--rename-map', 'alerce-2024'])
+    expect([mended.code, bad(mended)]).toEqual([0, []])
+  })
+
+  it('says where PPE stands for Period_fit, which no spelling tells', async () => {
+    const path = write(
+      'ppe.csv',
+      names.map((name) => (name === 'Period_fit' ? 'PPE' : name)),
+    )
+    expect(bad(await report([path]))).toMatchObject([{ column: 'Period_fit', hint: "--rename 'PPE=Period_fit'" }])
+  })
+
+  it('warns of what is null, constant or in another unit, of repeated oids, and still says that classify would run', async () => {
+    const place = (name: string) => names.indexOf(name)
+    const path = write('odd.csv', names, (cells) => {
+      cells[place('Amplitude_1')] = ''
+      cells[place('sgscore1')] = '0.5'
+      if (cells[place('Multiband_period')] !== '') {
+        cells[place('Multiband_period')] = String(Number(cells[place('Multiband_period')]) * 1000)
+      }
+      return cells
+    })
+    const written = readFileSync(path, 'utf8')
+    writeFileSync(path, `${written}${written.split('\n')[1]}\n`)
+    const found = await report([path])
+    expect(found.code).toBe(0)
+    expect(bad(found).map(({ column, what }) => column ?? what)).toEqual([
+      'ids',
+      'Amplitude_1',
+      'Multiband_period',
+      'sgscore1',
+    ])
+  })
+
+  it('says that rows would be rejected, and fails where all would be', async () => {
+    const place = names.indexOf('Amplitude_1')
+    const path = write('text.csv', names, (cells) => cells.map((cell, i) => (i === place ? 'bright' : cell)))
+    const found = await report([path])
+    expect(found.code).toBe(3)
+    expect(bad(found)).toMatchObject([{ what: 'rows', message: expect.stringContaining('300 of 300') as string }])
+  })
+
+  it('reads stdin once, whatever is missing', async () => {
+    const { code, stdout } = await lcclf(['check', '-', '--from-format', 'csv'], {
+      input: readFileSync(join(work, 'modern.csv')),
+    })
+    expect(code).toBe(3)
+    expect(stdout).toContain('try: --rename-map alerce-2024')
+    expect(stdout).toContain('139 of 139 features are as usual')
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
+  })
+})
+
+describe('--rename-map', () => {
+  it('gives the same classes as the old names do, from every format that has names', async () => {
+    const { stdout: expected } = await lcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
+    const value = (cell: string) => (cell === '' ? 'null' : Number.isFinite(Number(cell)) ? cell : `"${cell}"`)
+    const ndjson = lines.map(
+      (line) =>
+        `{${line
+          .split(',')
+          .map((cell, i) => `"${modern[i]}":${value(cell)}`)
+          .join(',')}}`,
+    )
+    writeFileSync(join(work, 'modern.ndjson'), `${ndjson.join('\n')}\n`)
+    for (const file of ['modern.csv', 'modern.ndjson']) {
+      const { stdout } = await lcclf(['classify', join(work, file), '--rename-map', 'alerce-2024', '--quiet'])
+      expect([file, stdout === expected]).toEqual([file, true])
+    }
+  })
+
+  it('passes over what is not there, gives way to --rename, and must be known', async () => {
+    const usual = await lcclf(['classify', join(samples, 'ztf-300.parquet'), '--rename-map', 'alerce-2024', '--quiet'])
+    expect(usual.code).toBe(0)
+    const other = modern.map((name) => (name === 'W1_W2_12' ? 'mine' : name))
+    const path = write('mine.csv', [...other, 'W1_W2'], (cells) => [...cells, 'no number'])
+    const args = ['classify', path, '--rename-map', 'alerce-2024', '--quiet']
+    expect((await lcclf(args)).code).toBe(3)
+    expect((await lcclf([...args, '--rename', 'mine=W1-W2'])).code).toBe(0)
+    const unknown = await lcclf(['classify', path, '--rename-map', 'alerce'])
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('Known are: alerce-2024')])
+  })
+})
+
+describe('a model with a profile', () => {
+  it('tells at the end of classify what is badly off, and nothing of usual inputs', async () => {
+    const place = names.indexOf('Amplitude_2')
+    const path = write('gone.csv', names, (cells) => cells.map((cell, i) => (i === place ? '' : cell)))
+    const { stderr } = await lcclf(['classify', path, '--to', join(work, 'gone.parquet')])
+    expect(stderr).toContain('a feature is not as usual (Amplitude_2: all 300 rows lack it')
+    const usual = await lcclf(['classify', join(samples, 'ztf-300.parquet'), '--to', join(work, 'usual.parquet')])
+    expect(usual.stderr).not.toContain('as usual')
+  })
+
+  it('warns with --watch-quality while it classifies, and in the receipt, and changes no answer', async () => {
+    const place = names.indexOf('Amplitude_2')
+    const path = write('watch.csv', names, (cells) => cells.map((cell, i) => (i === place ? '' : cell)))
+    const args = ['classify', path, path.replace('watch', 'gone'), '--batch-size', '100']
+    const { stdout: expected } = await lcclf(args)
+    const receipt = join(work, 'receipt.json')
+    const { stdout, stderr } = await lcclf([...args, '--watch-quality', '--receipt', receipt])
+    expect(stdout).toBe(expected)
+    expect(stderr.match(/warning: Amplitude_2: null in/g)).toHaveLength(1)
+    const { notes } = JSON.parse(readFileSync(receipt, 'utf8')) as { notes: string[] }
+    expect(notes[0]).toContain('--watch-quality: Amplitude_2')
+  })
+
+  it('shows usual values beside those of an explained object', async () => {
+    const args = ['explain', join(samples, 'ztf-300.parquet'), '--oid', 'ZTF19aaaaaab', '--approximate']
+    const { stdout } = await lcclf([...args, '--json'])
+    const { ranking } = JSON.parse(stdout) as { ranking: { training: { q50: number } | null }[] }
+    expect(ranking[0]!.training?.q50).toBeTypeOf('number')
+    expect((await lcclf(args)).stdout).toContain('usual 5 %, median, 95 %')
+  })
+})

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { systemCode, UsageError } from '../errors.ts'
 import { classifyInput, type BatchReport } from '../pipeline/classify-input.ts'
 import { createLedger, type InputCounts, type Ledger } from '../pipeline/ledger.ts'
+import type { InputWatch } from '../report/classify-facts.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import type { Input } from './inputs.ts'
@@ -30,11 +31,13 @@ export async function classifyOneInput(input: Input, state: RunState): Promise<v
       counts.openOutput(sink.address)
     }
     const rows = counts.openInput(source.identity)
-    await moveRows({ source, own, counts, rows }, state)
+    const watch = state.watch?.openInput()
+    await moveRows({ source, own, counts, rows, watch }, state)
     for (const note of source.notes?.() ?? []) state.context.notes.add(note)
     if (state.interrupts.signal.aborted) return
     await publishOwn(input, { own, counts }, state)
     ledger.absorb(counts)
+    watch?.keep()
   } finally {
     // a topic's offsets are committed when the results are published; a file must not stay open until then
     if (input.spec.kind === 'kafka') state.listening.push(source)
@@ -47,13 +50,15 @@ interface InputRun {
   readonly own: readonly Sink[]
   readonly counts: Ledger
   readonly rows: InputCounts
+  readonly watch: InputWatch | undefined
 }
 
-async function moveRows({ source, own, counts, rows }: InputRun, state: RunState): Promise<void> {
+async function moveRows({ source, own, counts, rows, watch }: InputRun, state: RunState): Promise<void> {
   const { classifier, shared, interrupts, rejects, progress, ledger, meter } = state
   const before = ledger.totals.read
   async function onBatch({ delivery, classified, outcomes }: BatchReport): Promise<void> {
     counts.count(rows, counts.outputs, { delivery, classified: classified.rowCount, outcomes })
+    watch?.see(classified)
     rejects?.write(delivery.rejected)
     for (const { refused } of outcomes) rejects?.write(refused)
     progress.update({ objects: before + rows.read, fraction: meter.fraction(source) })

@@ -3,6 +3,7 @@ import type { Classifier } from '../classifier/classifier.ts'
 import type { InputProfile } from '../model/input-profile.ts'
 import { readProfile } from '../model/read-bundle.ts'
 import { openClassifier } from '../classifier/open.ts'
+import { createClassifyWatch, type ClassifyWatch } from '../report/classify-facts.ts'
 import { loadLibrariesFor } from '../sources/open.ts'
 import { describeRun } from './describe-run.ts'
 import { expandInputs } from './inputs.ts'
@@ -11,6 +12,8 @@ import { liveModel } from './live-model.ts'
 import { cacheFolder, findModel, pinnedReference, sampleModel } from './model-reference.ts'
 import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
 import { openProgress } from './progress.ts'
+import type { Receipt } from './receipt.ts'
+import { checkReport, openReport, type ReportFile } from './report-file.ts'
 import { runClassify } from './run-classify.ts'
 import { selectInputs, type Selection } from './select-inputs.ts'
 import { summaryOf } from './summary.ts'
@@ -25,13 +28,35 @@ export async function classify(flags: ClassifyFlags): Promise<number> {
   const plan = planClassify(flags, process.stdout.isTTY, process.env)
   const interrupts = watchInterrupts()
   try {
-    return await classifyPlan(plan, interrupts)
+    return await withReport(plan, (report) => classifyPlan(plan, interrupts, report))
   } finally {
     interrupts.stop()
   }
 }
 
-async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Promise<number> {
+/** Its place is taken before the model is opened. With --resume the same command is typed again, so an older report may go. */
+async function withReport(
+  plan: ClassifyPlan,
+  work: (report: ReportFile | undefined) => Promise<number>,
+): Promise<number> {
+  const overwrite = plan.overwrite || plan.resume
+  if (plan.isDryRun) {
+    checkReport(plan.report, overwrite)
+    return work(undefined)
+  }
+  const report = await openReport(plan.report, overwrite)
+  try {
+    return await work(report)
+  } finally {
+    await report?.close()
+  }
+}
+
+async function classifyPlan(
+  plan: ClassifyPlan,
+  interrupts: InterruptWatch,
+  report: ReportFile | undefined,
+): Promise<number> {
   const folders = plan.folders.map((output) => output.folder)
   const all = await expandInputs(plan.inputs, {
     fromFormat: plan.fromFormat,
@@ -44,7 +69,7 @@ async function classifyPlan(plan: ClassifyPlan, interrupts: InterruptWatch): Pro
   try {
     const selection = await selectInputs(plan, all, classifier.identity.sha256)
     if (plan.isDryRun) return await describeRun(plan, selection, classifier)
-    return await runSelection({ plan, selection, classifier, inputNotes: notes, interrupts })
+    return await runSelection({ plan, selection, classifier, inputNotes: notes, interrupts, report })
   } finally {
     await classifier.close()
   }
@@ -105,14 +130,19 @@ interface PreparedRun {
   /** what the inputs looked like, at the end */
   readonly inputNotes: () => readonly string[]
   readonly interrupts: InterruptWatch
+  readonly report: ReportFile | undefined
 }
 
-async function runSelection({ plan, selection, classifier, inputNotes, interrupts }: PreparedRun): Promise<number> {
+async function runSelection(run: PreparedRun): Promise<number> {
+  const { plan, selection, classifier, inputNotes, interrupts, report } = run
   if (!plan.isQuiet) sayReasons(plan, selection)
   const started = performance.now()
   const progress = await openProgress({ isSilent: plan.isQuiet || !plan.showsProgress })
   try {
-    const receipt = await runClassify({ plan, inputs: selection.inputs, classifier, inputNotes, interrupts, progress })
+    const watch = report && createClassifyWatch(classifier.taxonomy)
+    const { inputs } = selection
+    const receipt = await runClassify({ plan, inputs, classifier, inputNotes, interrupts, progress, watch })
+    if (report && watch) await publishReport(report, receipt, watch, selection)
     const seconds = (performance.now() - started) / 1000
     for (const line of summaryOf(receipt, seconds, plan)) {
       if (!plan.isQuiet || receipt.exitCode !== 0) say(line)
@@ -122,6 +152,18 @@ async function runSelection({ plan, selection, classifier, inputNotes, interrupt
   } finally {
     progress.stop()
   }
+}
+
+/** A run that found everything done keeps the report of the run that did it. */
+async function publishReport(
+  report: ReportFile,
+  receipt: Receipt,
+  { facts }: ClassifyWatch,
+  { inputs, done }: Selection,
+): Promise<void> {
+  if (inputs.length === 0 && done > 0) return
+  const { classifyPage } = await import('../report/classify-page.ts')
+  await report.publish(await classifyPage(receipt, facts, { done }))
 }
 
 function sayReasons(plan: ClassifyPlan, { inputs, reasons, done }: Selection): void {

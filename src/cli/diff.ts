@@ -5,6 +5,7 @@ import { isExceeded, type ChangeBound } from './diff-flags.ts'
 import { diffTables } from './diff-tables.ts'
 import { diffText } from './diff-text.ts'
 import { knownTaxonomies } from './known-taxonomies.ts'
+import { openReport } from './report-file.ts'
 import { resultAddress } from './result-file.ts'
 
 /** What was asked. */
@@ -16,6 +17,8 @@ export interface DiffFlags {
   readonly top: number
   readonly failIfChanged: ChangeBound | undefined
   readonly csv: string | undefined
+  /** a page for people */
+  readonly report?: string | undefined
   readonly overwrite: boolean
   readonly json: boolean
 }
@@ -23,8 +26,15 @@ export interface DiffFlags {
 /** Prints the report, as text or with --json as one object; answers the exit code: 3 if more changed than allowed. */
 export async function diff(flags: DiffFlags): Promise<number> {
   if (flags.csv !== undefined) checkTableFolder(flags.csv, flags.overwrite)
-  const report = await diffReport(flags)
-  if (flags.csv !== undefined) await writeCsvTables(flags.csv, diffTables(report))
+  const file = await openReport(flags.report, flags.overwrite)
+  let report: DiffReport
+  try {
+    report = await diffReport(flags)
+    if (flags.csv !== undefined) await writeCsvTables(flags.csv, diffTables(report))
+    if (file) await file.publish(await (await import('../report/diff-page.ts')).diffPage(report))
+  } finally {
+    await file?.close()
+  }
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : diffText(report))
   if (!report.limit?.exceeded) return 0
   const share = (100 * report.changed_share).toFixed(2)

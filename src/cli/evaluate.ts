@@ -6,6 +6,7 @@ import { checkTableFolder, writeCsvTables } from './csv-tables.ts'
 import { evaluationTables } from './evaluate-tables.ts'
 import { evaluationText } from './evaluate-text.ts'
 import { knownTaxonomies } from './known-taxonomies.ts'
+import { openReport } from './report-file.ts'
 import { resultAddress, resultFile } from './result-file.ts'
 
 /** What was asked. */
@@ -22,6 +23,8 @@ export interface EvaluateFlags {
   readonly bins: number
   /** a folder for the tables */
   readonly csv: string | undefined
+  /** a page for people */
+  readonly report?: string | undefined
   readonly overwrite: boolean
   readonly json: boolean
 }
@@ -29,8 +32,15 @@ export interface EvaluateFlags {
 /** Prints the report, as text or with --json as one object. */
 export async function evaluate(flags: EvaluateFlags): Promise<void> {
   if (flags.csv !== undefined) checkTableFolder(flags.csv, flags.overwrite)
-  const report = await evaluationReport(flags)
-  if (flags.csv !== undefined) await writeCsvTables(flags.csv, evaluationTables(report))
+  const file = await openReport(flags.report, flags.overwrite)
+  let report: EvaluationReport
+  try {
+    report = await evaluationReport(flags)
+    if (flags.csv !== undefined) await writeCsvTables(flags.csv, evaluationTables(report))
+    if (file) await file.publish(await (await import('../report/evaluate-page.ts')).evaluatePage(report))
+  } finally {
+    await file?.close()
+  }
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : evaluationText(report))
 }
 

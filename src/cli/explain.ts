@@ -9,6 +9,7 @@ import { findObject } from './explain-object-of.ts'
 import { expandInputs } from './inputs.ts'
 import { usualQuantiles } from './usual-quantiles.ts'
 import { findModel, pinnedReference, sampleModel } from './model-reference.ts'
+import { openReport } from './report-file.ts'
 
 /** What was asked. */
 export interface ExplainFlags {
@@ -24,6 +25,9 @@ export interface ExplainFlags {
   readonly renames: ReadonlyMap<string, string>
   /** the name of a map of renames */
   readonly renameMap: string | undefined
+  /** a page for people */
+  readonly report?: string | undefined
+  readonly overwrite?: boolean
   readonly json: boolean
 }
 
@@ -32,7 +36,14 @@ export async function explain(flags: ExplainFlags): Promise<void> {
   if ((flags.model ?? pinnedReference()) === undefined) {
     process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
   }
-  const explanation = await explanationOf(flags)
+  const file = await openReport(flags.report, flags.overwrite === true)
+  let explanation: Explanation
+  try {
+    explanation = await explanationOf(flags)
+    if (file) await file.publish(await (await import('../report/explain-page.ts')).explainPage(explanation))
+  } finally {
+    await file?.close()
+  }
   process.stdout.write(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
 }
 

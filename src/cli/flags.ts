@@ -41,6 +41,15 @@ export const outputGroup = 'OUTPUT'
 /** See inputGroup. */
 export const runGroup = 'RUN'
 
+/** A report for people. */
+export const reportFlag = {
+  report: Flags.string({
+    helpValue: 'FILE.html',
+    helpGroup: outputGroup,
+    description: 'write a report with figures and tables, one file for any browser',
+  }),
+}
+
 /** Which model answers. */
 export const modelFlag = {
   model: Flags.string({

@@ -45,6 +45,7 @@ export interface ClassifyFlags extends TimeWindowFlags {
   /** warn while classifying when features or classes are not as usual */
   readonly watchesQuality?: boolean | undefined
   readonly receipt?: string | undefined
+  readonly report?: string | undefined
   readonly resume: boolean
   readonly overwrite: boolean
   readonly isDryRun: boolean

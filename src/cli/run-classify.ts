@@ -2,6 +2,7 @@
 import type { Classifier } from '../classifier/classifier.ts'
 import { DataError } from '../errors.ts'
 import { createLedger, type Ledger } from '../pipeline/ledger.ts'
+import type { ClassifyWatch } from '../report/classify-facts.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import { classifyOneInput } from './classify-one-input.ts'
@@ -23,6 +24,8 @@ export interface ClassifyRun {
   readonly inputNotes?: () => readonly string[]
   readonly interrupts: InterruptWatch
   readonly progress: Progress
+  /** gathers what the report shows */
+  readonly watch?: ClassifyWatch | undefined
 }
 
 /** What is kept while a run goes from input to input. */

@@ -2,7 +2,7 @@
 import * as Args from '@oclif/core/args'
 import { BaseCommand } from '../cli/base-command.ts'
 import { classify } from '../cli/classify.ts'
-import { inputFlags, modelFlag, outputFlags, runFlags } from '../cli/flags.ts'
+import { inputFlags, modelFlag, outputFlags, reportFlag, runFlags } from '../cli/flags.ts'
 
 export default class Classify extends BaseCommand {
   static override summary = 'Classify objects by their light-curve features'
@@ -50,7 +50,7 @@ postgres://…?table=feature (the long table of features, &version= and &oids=FI
     }),
   }
 
-  static override flags = { ...modelFlag, ...inputFlags, ...outputFlags, ...runFlags }
+  static override flags = { ...modelFlag, ...inputFlags, ...outputFlags, ...reportFlag, ...runFlags }
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Classify)
@@ -82,6 +82,7 @@ postgres://…?table=feature (the long table of features, &version= and &oids=FI
       commits: flags.commit,
       watchesQuality: flags['watch-quality'],
       receipt: flags.receipt,
+      report: flags.report,
       resume: flags.resume,
       overwrite: flags.overwrite,
       isDryRun: flags['dry-run'],

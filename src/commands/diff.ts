@@ -4,6 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../cli/base-command.ts'
 import { changeBound, type ChangeBound } from '../cli/diff-flags.ts'
 import { diff } from '../cli/diff.ts'
+import { reportFlag } from '../cli/flags.ts'
 
 export default class Diff extends BaseCommand {
   static override summary = 'Compare two results: may the new model replace the old one?'
@@ -57,7 +58,8 @@ take about a gigabyte of memory.`
       description: 'the model whose order of classes decides ties in long results, which have none',
     }),
     csv: Flags.string({ helpValue: 'FOLDER', description: 'write every table as CSV into this folder' }),
-    overwrite: Flags.boolean({ description: 'replace tables that exist' }),
+    report: reportFlag.report,
+    overwrite: Flags.boolean({ description: 'replace tables and a report that exist' }),
     json: Flags.boolean({ description: 'print the report as one JSON object on stdout, in full precision' }),
   }
 
@@ -70,6 +72,7 @@ take about a gigabyte of memory.`
       top: flags.top,
       model: flags.model,
       csv: flags.csv,
+      report: flags.report,
       overwrite: flags.overwrite,
       json: flags.json,
     })

@@ -4,6 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../cli/base-command.ts'
 import { evaluate } from '../cli/evaluate.ts'
 import { classRename } from '../cli/evaluate-flags.ts'
+import { reportFlag } from '../cli/flags.ts'
 
 export default class Evaluate extends BaseCommand {
   static override summary = 'Compare predictions with labels'
@@ -61,7 +62,8 @@ labels outside the taxonomy are counted and left out; a label that names a branc
       description: 'intervals of the reliability curves and of the calibration error',
     }),
     csv: Flags.string({ helpValue: 'FOLDER', description: 'write every table as CSV into this folder' }),
-    overwrite: Flags.boolean({ description: 'replace tables that exist' }),
+    report: reportFlag.report,
+    overwrite: Flags.boolean({ description: 'replace tables and a report that exist' }),
     json: Flags.boolean({ description: 'print the report as one JSON object on stdout, in full precision' }),
   }
 
@@ -77,6 +79,7 @@ labels outside the taxonomy are counted and left out; a label that names a branc
       model: flags.model,
       bins: flags.bins,
       csv: flags.csv,
+      report: flags.report,
       overwrite: flags.overwrite,
       json: flags.json,
     })

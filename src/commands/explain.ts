@@ -3,7 +3,7 @@ import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../cli/base-command.ts'
 import { explain } from '../cli/explain.ts'
-import { inputFlags, modelFlag } from '../cli/flags.ts'
+import { inputFlags, modelFlag, reportFlag } from '../cli/flags.ts'
 
 export default class Explain extends BaseCommand {
   static override summary = 'Say which features make an object what the model says it is'
@@ -45,6 +45,8 @@ f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: 
     'candid-column': inputFlags['candid-column'],
     rename: inputFlags.rename,
     'rename-map': inputFlags['rename-map'],
+    report: reportFlag.report,
+    overwrite: Flags.boolean({ description: 'replace a report that exists' }),
     json: Flags.boolean({ description: 'print the explanation as one JSON object on stdout, in full precision' }),
   }
 
@@ -62,6 +64,8 @@ f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: 
       candidColumn: flags['candid-column'],
       renames: new Map((flags.rename ?? []).map(({ from, to }) => [from, to])),
       renameMap: flags['rename-map'],
+      report: flags.report,
+      overwrite: flags.overwrite,
       json: flags.json,
     })
   }

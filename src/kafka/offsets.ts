@@ -1,6 +1,6 @@
 // Offsets: where partitions begin and end, where a time is in them, and what a group has committed.
 import type { Cluster } from './cluster.ts'
-import { protocolErrors } from './failures.ts'
+import { hasProtocolError } from './failures.ts'
 import type { Answer } from './protocol.ts'
 
 /** A partition of a topic. */
@@ -130,7 +130,10 @@ export interface Committer {
   readonly memberId: string
 }
 
-/** Errors that say that the member is not the owner any more. Nothing was committed, and nothing may be by it. */
+/**
+ * Errors that say that the member, as it was when it asked, is not the owner any more. Nothing was committed. To a commit
+ * that is no last word: the member may be in another generation by now, and the owner still.
+ */
 export const lostMembership = [
   'ILLEGAL_GENERATION',
   'UNKNOWN_MEMBER_ID',
@@ -138,7 +141,10 @@ export const lostMembership = [
   'GROUP_ID_NOT_FOUND',
 ] as const
 
-/** Commits offsets, all or (after an error) perhaps some. `REBALANCE_IN_PROGRESS` and lost membership are thrown as they are. */
+/** Errors of a commit that only the group can make something of. */
+export const refusedCommit = [...lostMembership, 'REBALANCE_IN_PROGRESS'] as const
+
+/** Commits offsets, all or (after an error) perhaps some. Errors of `refusedCommit` are thrown as they are. */
 export async function commitOffsets(
   cluster: Cluster,
   { groupId, generation, memberId }: Committer,
@@ -156,11 +162,6 @@ export async function commitOffsets(
       const coordinator = await cluster.coordinator('group', groupId)
       await cluster.ask('control', coordinator, 'offsetCommit', [groupId, generation, memberId, null, topics])
     },
-    {
-      isFinal: (thrown) =>
-        protocolErrors(thrown).some((name) => (membershipErrors as readonly string[]).includes(name)),
-    },
+    { isFinal: (thrown) => hasProtocolError(thrown, ...refusedCommit) },
   )
 }
-
-const membershipErrors = [...lostMembership, 'REBALANCE_IN_PROGRESS'] as const

@@ -106,14 +106,15 @@ async function takeFrom<Owner extends Part>(
     if (gathering.isWanted(part, record)) {
       const added = gatherer.add(part, record)
       if (added) await added
-      if (!gathering.isCurrent(part)) return
       if (gatherer.stoppedAt) break
     }
     part.next = record.offset + 1n
+    // taken away meanwhile: the rest is another's, but what is gathered must not go out without its place
+    if (!gathering.isCurrent(part)) break
   }
   state.decodeMs += performance.now() - started
-  if (place < chunk.records.length) state.chunk = { ...chunk, records: chunk.records.slice(place) }
-  else part.next = chunk.nextOffset
+  if (place >= chunk.records.length) part.next = chunk.nextOffset
+  else if (gathering.isCurrent(part)) state.chunk = { ...chunk, records: chunk.records.slice(place) }
   state.places.set(part, part.next)
   gathering.onPlace(part)
 }

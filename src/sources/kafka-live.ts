@@ -1,7 +1,8 @@
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
 import { connectCluster, type Cluster } from '../kafka/cluster.ts'
 import { createFetcher } from '../kafka/fetcher.ts'
-import { hasProtocolError } from '../kafka/failures.ts'
+import { shownBrokers } from '../kafka/connection.ts'
+import { hasProtocolError, serviceFailure } from '../kafka/failures.ts'
 import { joinGroup, type GroupEvents, type GroupMembership } from '../kafka/group.ts'
 import { pause } from '../kafka/pause.ts'
 import {
@@ -9,7 +10,7 @@ import {
   committedOffsets,
   keyOf,
   listOffsets,
-  lostMembership,
+  refusedCommit,
   type Committer,
   type Offsets,
   type PartitionOffset,
@@ -49,8 +50,11 @@ export interface KafkaLiveOptions {
 const openPatienceMs = 15_000
 /** how long a member without partitions waits for its share of what others have to give back first */
 const idleMs = 15_000
-/** how long a commit waits for a rebalance to end */
-const rebalancePatienceMs = 60_000
+/** how long a commit waits for a rebalance to end: others may take their time, and be silent for a session beyond it */
+const rebalancePatienceMs = 180_000
+/** how long at the end, when others are to get the partitions soon */
+const endPatienceMs = 3000
+const refusedPauseMs = 100
 
 /**
  * Opens a stream. Nothing is joined before `deliveries`. A delivery's acknowledgement commits its offsets, synchronously,
@@ -158,7 +162,7 @@ export async function openKafkaLive(
       const token = outstanding.add(places)
       const ack = async (): Promise<void> => {
         try {
-          await acknowledge(places, rows.read > 0)
+          await acknowledge(places, rows.read > 0, signal)
         } finally {
           outstanding.remove(token)
           // it may have been the last one
@@ -189,24 +193,31 @@ export async function openKafkaLive(
     return drainTo !== undefined && !gatherer.isEmpty && parts.all.every((part) => part.next >= endOf(part))
   }
 
-  async function acknowledge(places: Places, hasRows: boolean): Promise<void> {
+  /**
+   * Commits, and repeats that while the partitions are ours: a refusal does not say that they are lost. In a rebalance the
+   * broker may be a generation ahead of us, whose answer to our join is under way; or behind us, because it was killed
+   * before a generation was shared out, forgets it, and counts it anew. The group finds out, and drops what is lost.
+   */
+  async function acknowledge(places: Places, hasRows: boolean, signal: AbortSignal): Promise<void> {
     if (commitWithOutputs && hasRows) return acknowledgeWithOutputs(places, commitWithOutputs)
     const started = performance.now()
     for (;;) {
       const offsets = parts.offsetsOf(places)
+      // whoever owns them now reads them again
       if (offsets.length === 0) return
-      const { committer } = group!
       try {
-        await commitOffsets(cluster, committer, offsets)
+        await commitOffsets(cluster, group!.committer, offsets)
         return parts.settle(places)
       } catch (thrown) {
-        const isNewGeneration = group!.committer.generation !== committer.generation
-        // whoever owns them now reads them again
-        if (hasProtocolError(thrown, ...lostMembership) && !isNewGeneration) return
-        const isRebalance = hasProtocolError(thrown, 'REBALANCE_IN_PROGRESS')
-        if (!(isRebalance || isNewGeneration) || performance.now() - started > rebalancePatienceMs) throw thrown
+        if (!hasProtocolError(thrown, ...refusedCommit)) throw thrown
+        if (failure !== undefined) throw failure
+        const waited = performance.now() - started
+        // we leave the group: what is not committed is read again
+        if (signal.aborted && waited > endPatienceMs) return
+        const what = `committing offsets of group ${subscription.groupId}`
+        if (waited > rebalancePatienceMs) throw serviceFailure(what, shownBrokers(spec.connection), thrown)
       }
-      await pause(50)
+      await pause(refusedPauseMs)
     }
   }
 
@@ -215,7 +226,10 @@ export async function openKafkaLive(
     const offsets = parts.offsetsOf(places)
     if (offsets.length < places.size) discardOutputs?.()
     else if (await commit(offsets, group!.committer)) return parts.settle(places)
-    if ([...places.keys()].some(parts.isCurrent)) beginAllAnew()
+    if (![...places.keys()].some(parts.isCurrent)) return
+    beginAllAnew()
+    // while the group rebalances it is refused again, and each time leaves an aborted transaction behind
+    await pause(refusedPauseMs)
   }
 
   /** What was read since the last commit is forgotten, deliveries under way included: none of them is current any more. */

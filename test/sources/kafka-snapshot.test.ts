@@ -5,8 +5,8 @@ import type { KafkaReading, KafkaSnapshot, KafkaSourceSpec } from '../../src/sou
 import { openKafkaSource } from '../../src/sources/kafka.ts'
 import { newestOnly } from '../../src/sources/newest-only.ts'
 import type { ReadOptions, Source } from '../../src/sources/source.ts'
-import { kafkaForTests } from '../support/kafka.ts'
-import { committedIn, connectionTo, produce } from '../support/kafka-client.ts'
+import { kafkaForTests, pause } from '../support/kafka.ts'
+import { committedIn, connectionTo, endsOf, produce } from '../support/kafka-client.ts'
 import { alertText, memorySink, runStream, testOptions } from '../support/kafka-stream.ts'
 import { plainAlert, seedRun } from '../support/seed-run.ts'
 
@@ -340,6 +340,8 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     expect((await readTopicOnce(topic)).oids).toEqual(['before'])
     await transaction.commit()
     await producer.close()
+    // the broker has promised it, and writes the transaction's marker in its own time
+    while ((await endsOf(kafka, topic))[0]! < 4n) await pause(50)
     expect((await readTopicOnce(topic)).oids).toEqual(['before', 'undecided', 'after'])
   })
 

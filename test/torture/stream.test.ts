@@ -1,15 +1,17 @@
 // Streams that are killed while brokers are killed: what was lost, and what is there twice.
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { connectCluster } from '../../src/kafka/cluster.ts'
 import { openOutlet } from '../../src/kafka/outlet.ts'
 import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
-import { committedIn, connectionTo, endsOf, readTopic, type ReadMessage } from '../support/kafka-client.ts'
+import { connectionTo, readTopic, type ReadMessage } from '../support/kafka-client.ts'
 import { kafkaForTests, pause } from '../support/kafka.ts'
 import { workFolder } from '../support/lcclf.ts'
 import { plainAlert, plainOutput, seedRun, type PlainOutput } from '../support/seed-run.ts'
 import { startStream, type StreamProcess } from '../support/stream-process.ts'
 import { startTorturedServer, type TorturedDatabase, type TorturedServer } from './tortured-database.ts'
+import { untilCommitted } from './until-committed.ts'
 
 const kafka = (await kafkaForTests())!
 const model = join(workFolder(), 'bundle')
@@ -63,6 +65,12 @@ async function send(topic: string, from: number, count: number): Promise<void> {
   }
 }
 
+async function untilGone(topic: string): Promise<void> {
+  const cluster = await connectCluster(connectionTo(kafka), 'lcclf-test')
+  while ((await cluster.topics([topic], { fresh: true })).size > 0) await pause(50)
+  await cluster.close()
+}
+
 /** Alerts without end, so that whatever is killed is in the middle of something. */
 function sendOn(topic: string): { stop(): Promise<number> } {
   const stopping = new AbortController()
@@ -88,18 +96,6 @@ function sendOn(topic: string): { stop(): Promise<number> } {
   }
 }
 
-async function until(what: () => Promise<boolean>, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await what().catch(() => false))) {
-    if (Date.now() > deadline) {
-      const logs = running.map(({ log }) => log.slice(-5))
-      throw new Error(`in vain: ${what}: ${JSON.stringify(logs)}`)
-    }
-    await pause(300)
-  }
-}
-
-const total = (offsets: readonly bigint[]): number => offsets.reduce((sum, offset) => sum + Number(offset), 0)
 const alertOf = ({ value }: ReadMessage): string => {
   const { oid, candid } = JSON.parse(value!.toString().replace(/"candid":(\d+)/, '"candid":"$1"')) as {
     oid: string
@@ -112,9 +108,8 @@ const outputOf = ({ value }: ReadMessage): string => {
   return `${oid} ${candid}`
 }
 
-async function isDone(group: string, topic: string): Promise<boolean> {
-  return total(await committedIn(kafka, group, topic)) >= total(await endsOf(kafka, topic))
-}
+const untilDone = (group: string, topic: string, timeoutMs: number): Promise<void> =>
+  untilCommitted(kafka, { group, topic, timeoutMs, streams: () => running })
 
 async function endAll(): Promise<void> {
   const all = running
@@ -146,10 +141,10 @@ async function torture(
     await pause(1000 + random() * 3000)
     // each kind at least once, then as it comes; beside a database that is killed too
     const choice = oneOfEach[round] ?? random()
-    const databaseKill =
-      database && (round % 4 === 0 || random() < 0.4)
-        ? database.kill(random).then((how) => count(`database ${how}`))
-        : undefined
+    const isDatabaseKilled = database !== undefined && (round % 4 === 0 || random() < 0.4)
+    // a stream that is still opening waits for its database, or its broker, only so long
+    if (isDatabaseKilled) await Promise.all(running.map(hasBegun))
+    const databaseKill = isDatabaseKilled ? database.kill(random).then((how) => count(`database ${how}`)) : undefined
     if (choice < 0.6) {
       take(random).child.kill('SIGKILL')
       count('kills')
@@ -174,6 +169,7 @@ async function torture(
       await pause(8000)
       child.kill('SIGCONT')
     } else if (kafka.isOwn) {
+      await Promise.all(running.map(hasBegun))
       await kafka.kill()
       await pause(random() * 1000)
       await kafka.start()
@@ -233,7 +229,7 @@ describe.skipIf(!kafka)('a stream under torture', () => {
     const sending = sendOn(input)
     const counts = await torture(args, random, database)
     const sent = await sending.stop()
-    await until(() => isDone(name, input), 180_000)
+    await untilDone(name, input, 180_000)
     await endAll()
     const inputs = (await readTopic(kafka, input)).map(alertOf).sort()
     const results = (await readTopic(kafka, output)).map(({ value }) => plainOutput(value!))
@@ -260,14 +256,16 @@ describe.skipIf(!kafka)('a stream under torture', () => {
       const output = await kafka.createTopic(`out-${name}`, 2)
       start(['--from', `${at(input)}?group=${name}`, '--to', at(output), '--delivery', delivery])
       await send(input, 0, 500)
-      await until(() => isDone(name, input), 60_000)
+      await untilDone(name, input, 60_000)
       await kafka.deleteTopic(output)
+      // until then the broker takes messages that go with the topic
+      await untilGone(output)
       await send(input, 500, 300)
       await pause(2000)
       await kafka.createTopic(output, 3)
-      await until(() => isDone(name, input), 60_000)
+      await untilDone(name, input, 60_000)
       await send(input, 800, 500)
-      await until(() => isDone(name, input), 60_000)
+      await untilDone(name, input, 60_000)
       await endAll()
       const outputs = (await readTopic(kafka, output)).map(outputOf)
       const inputs = (await readTopic(kafka, input)).map(alertOf)

@@ -1,4 +1,5 @@
 // A real PostgreSQL server that is killed while streams write to it, and what its tables hold afterwards.
+import { systemCode } from '../../src/errors.ts'
 import { createDatabase } from '../support/postgres-database.ts'
 import { startOwnPostgres } from '../support/postgres-server.ts'
 
@@ -19,7 +20,7 @@ export type DatabaseEnd = 'restart' | 'crash' | 'session killed'
 export interface TorturedDatabase {
   /** `--to postgres://…` */
   readonly args: readonly string[]
-  /** Ends the server in one of three ways; it is back, or about to be, when this resolves. */
+  /** Ends the server in one of three ways; it is back when this resolves. */
   kill(random: () => number): Promise<DatabaseEnd>
   /** by oid */
   stored(): Promise<ReadonlyMap<string, StoredObject>>
@@ -38,6 +39,30 @@ const sessionsQuery = `SELECT pid FROM pg_stat_activity
 
 /** a stream that starts meanwhile waits three seconds for its first connection */
 const longestAbsenceMs = 2000
+const recoveryMs = 60_000
+
+function endProcess(id: number): void {
+  try {
+    process.kill(id, 'SIGKILL')
+  } catch (error) {
+    // it has ended by itself since it was asked for
+    if (systemCode(error) !== 'ESRCH') throw error
+  }
+}
+
+/** Until it has recovered, however slow the machine is. */
+async function untilItAnswers(ask: () => Promise<unknown>): Promise<void> {
+  const deadline = Date.now() + recoveryMs
+  for (;;) {
+    // a server that has not noticed yet would answer too
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    try {
+      return void (await ask())
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+    }
+  }
+}
 
 /** Starts the server. It syncs to disk, so that a commit takes its time and something is always in the middle of one. */
 export async function startTorturedServer(): Promise<TorturedServer> {
@@ -50,7 +75,8 @@ export async function startTorturedServer(): Promise<TorturedServer> {
     const [session] = choice < 0.3 ? await sessionsOf() : []
     if (session !== undefined) {
       // as by a system that runs out of memory: the server throws all others out, recovers, and is back by itself
-      process.kill(session, 'SIGKILL')
+      endProcess(session)
+      await untilItAnswers(sessionsOf)
       return 'session killed'
     }
     const isOrderly = choice < 0.5

@@ -8,6 +8,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // most tests wait for processes, brokers and databases; vitest itself would take one worker on two cores
+    maxWorkers: 2,
     // one PostgreSQL for all tests, started by the first that asks
     globalSetup: ['test/support/postgres-shared.ts'],
   },

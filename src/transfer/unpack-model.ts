@@ -5,6 +5,7 @@ import { join, posix } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { Parser as TarParser, ReadEntry } from 'tar'
 import { LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../errors.ts'
+import { profileFile } from '../model/input-profile.ts'
 
 /** How much an archive may unpack to. */
 export interface UnpackLimits {
@@ -17,8 +18,10 @@ export interface UnpackLimits {
 
 const usualLimits: UnpackLimits = { bytes: 8_000_000_000, ratio: 200, ratioFrom: 100_000_000, entries: 1000 }
 
+const textFiles = new Set(['manifest.json', profileFile])
+
 /**
- * Unpacks the files of a model: `manifest.json`, `*.arrow`, `*.onnx`, `*.pkl`, which must lie in one folder of the
+ * Unpacks the files of a model: `manifest.json`, `profile.json`, `*.arrow`, `*.onnx`, `*.pkl`, which must lie in one folder of the
  * archive, into a folder of ours. Other files are passed over; links, devices and paths that lead elsewhere are not,
  * they are refused with the whole archive.
  *
@@ -152,7 +155,7 @@ function createChooser(label: string, limits: UnpackLimits): EntryChooser {
       bytes += size
       if (bytes > limits.bytes) throw tooLarge(label, `more than ${limits.bytes} bytes`)
       const name = posix.basename(path)
-      if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*\.(arrow|onnx|pkl)$/.test(name) && name !== 'manifest.json') return null
+      if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*\.(arrow|onnx|pkl)$/.test(name) && !textFiles.has(name)) return null
       const parent = posix.dirname(posix.normalize(path))
       folder ??= parent
       if (parent !== folder) throw refuse(`is in another folder than ${names[0]}: one archive, one model`)

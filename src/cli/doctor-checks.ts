@@ -20,10 +20,9 @@ import {
 } from '../kafka/address.ts'
 import { isPostgresAddress, parsePostgresAddress } from '../postgres/address.ts'
 import { pinFile } from '../store/model-pin.ts'
-import { timeStored } from '../store/model-store.ts'
 import { filePathOf } from './address.ts'
 import { isKafkaAddress } from './kafka-specs.ts'
-import { cacheFolder, findModel, modelStore, pinnedReference } from './model-reference.ts'
+import { cacheFolder, findModel, modelStore, newestStored, pinnedReference } from './model-reference.ts'
 
 /** Checks, by how they go together: see runChecks. */
 export interface DoctorChecks {
@@ -68,9 +67,7 @@ function chosenModel(environment: Environment): ChosenModel | undefined {
   const named = environment['LCCLF_MODEL']
   if (named !== undefined && named !== '') return { directory: findModel(named), chosenBy: 'LCCLF_MODEL' }
   if (existsSync(pinFile)) return { directory: findModel(pinnedReference()!), chosenBy: pinFile }
-  const newest = modelStore()
-    .list()
-    .sort((a, b) => timeStored(b) - timeStored(a))[0]
+  const newest = newestStored()
   return newest && { directory: newest.folder, chosenBy: 'the newest of the store' }
 }
 

@@ -1,8 +1,7 @@
 // The model for results that others rely on: never the sample.
 import { LcclfError, ModelError } from '../errors.ts'
-import { timeStored } from '../store/model-store.ts'
 import { InterruptedError, type InterruptWatch } from './interrupt.ts'
-import { findModel, modelStore, pinnedReference } from './model-reference.ts'
+import { findModel, modelStore, newestStored, pinnedReference } from './model-reference.ts'
 import { pullDefault } from './pull-model.ts'
 import type { TransferProgress } from './transfer-progress.ts'
 
@@ -24,9 +23,7 @@ export interface LiveModelOptions {
 export async function liveModel(reference: string | undefined, options: LiveModelOptions): Promise<string> {
   const named = reference ?? pinnedReference()
   if (named !== undefined && named !== '') return findModel(named)
-  const newest = modelStore()
-    .list()
-    .sort((a, b) => timeStored(b) - timeStored(a))[0]
+  const newest = newestStored()
   if (newest) return newest.folder
   if (!options.mayPull) throw noModel('')
   return pulled(options)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError } from '../errors.ts'
 import { checkPin, readPin } from '../store/model-pin.ts'
-import { openStore, type ModelStore, type StoredModel } from '../store/model-store.ts'
+import { openStore, timeStored, type ModelStore, type StoredModel } from '../store/model-store.ts'
 
 /** The folder of the sample model that comes with this package. */
 export const sampleModel = fileURLToPath(new URL('../../samples/model', import.meta.url))
@@ -74,6 +74,13 @@ export function splitReference(reference: string): [name: string, version: strin
 export function pinnedReference(): string | undefined {
   const pin = readPin(process.cwd())
   return pin && `${pin.name}@${pin.version}`
+}
+
+/** The model that was put into the store last; undefined for an empty store. */
+export function newestStored(): StoredModel | undefined {
+  return modelStore()
+    .list()
+    .sort((a, b) => timeStored(b) - timeStored(a))[0]
 }
 
 /** A sentence with everything that is in the store. */

@@ -5,8 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // minutes of kills and restarts: `npm run test:torture`
     exclude: ['test/torture/**'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // a busy machine is no failure, a test that hangs is
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
     pool: 'forks',
     // most tests wait for processes, brokers and databases; vitest itself would take one worker on two cores
     maxWorkers: 2,

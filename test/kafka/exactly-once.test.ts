@@ -9,6 +9,7 @@ import { kafkaForTests, pause } from '../support/kafka.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../support/kafka-client.ts'
 import { alertText, memorySink, runStream, testOptions, testTaxonomy } from '../support/kafka-stream.ts'
 import { plainOutput } from '../support/seed-run.ts'
+import { until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 
@@ -79,14 +80,6 @@ async function open(input: string, output: string): Promise<Opened> {
       await sink.close()
       await outlet.close()
     },
-  }
-}
-
-async function until(what: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await what())) {
-    if (Date.now() > deadline) throw new Error(`in vain: ${what}`)
-    await pause(200)
   }
 }
 

@@ -83,5 +83,5 @@ describe('the schema registry', () => {
 
   it('ends the run when it is not there', async () => {
     await expect(createSchemaRegistry({ url: 'http://127.0.0.1:1' }).schemaOf(1)).rejects.toMatchObject({ exitCode: 5 })
-  }, 30_000)
+  })
 })

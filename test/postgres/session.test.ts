@@ -96,7 +96,7 @@ it.each(['a statement', 'a COPY'])('a server that falls silent in the middle of 
   expect(isSilent).toBe(true)
   const taken = Date.now() - started
   expect(taken).toBeGreaterThan(900)
-  expect(taken).toBeLessThan(5000)
+  expect(taken).toBeLessThan(30_000)
   await proxy.close()
 })
 

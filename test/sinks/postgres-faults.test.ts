@@ -111,7 +111,7 @@ describe('a connection that is cut', () => {
     await proxy.close()
     const started = Date.now()
     await expect(sink.write(batchOf(['x'], 1))).rejects.toMatchObject({ constructor: ServiceError, exitCode: 5 })
-    expect(Date.now() - started).toBeLessThan(5000)
+    expect(Date.now() - started).toBeLessThan(30_000)
   })
 })
 

@@ -9,6 +9,7 @@ import { committedIn, connectionTo, produce, readTopic } from '../support/kafka-
 import { openHandMember, type HandMember } from '../support/kafka-member.ts'
 import { alertText, runStream, testOptions } from '../support/kafka-stream.ts'
 import { kafkaForTests, pause } from '../support/kafka.ts'
+import { until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 
@@ -43,14 +44,6 @@ function gatedSink(output?: { readonly outlet: TransactionalOutlet; readonly top
     finish: () => Promise.resolve(),
     publish: () => Promise.resolve(),
     close: () => Promise.resolve(),
-  }
-}
-
-async function until(what: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await what())) {
-    if (Date.now() > deadline) throw new Error(`in vain: ${what}`)
-    await pause(50)
   }
 }
 

@@ -4,20 +4,14 @@ import { openPostgresSink } from '../../src/sinks/postgres.ts'
 import { createHealth } from '../../src/stream/health.ts'
 import type { Sink } from '../../src/sinks/sink.ts'
 import { connectionTo } from '../support/kafka-client.ts'
-import { kafkaForTests, pause } from '../support/kafka.ts'
+import { kafkaForTests } from '../support/kafka.ts'
 import { batchOf, context, oidsOf } from '../support/postgres-batches.ts'
 import { createDatabase } from '../support/postgres-database.ts'
 import { startOwnPostgres } from '../support/postgres-server.ts'
+import { until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 const sinkOf = (address: string, unreachableMs: number): Sink => ({ address, unreachableMs }) as unknown as Sink
-
-async function untilTrue(what: () => boolean): Promise<void> {
-  for (let tries = 0; !what(); tries++) {
-    if (tries > 200) throw new Error(`in vain: ${what}`)
-    await pause(50)
-  }
-}
 
 describe('an output that is away', () => {
   afterAll(() => kafka?.remove())
@@ -43,7 +37,7 @@ describe('an output that is away', () => {
     await database.addObjects(oids)
     await server.halt('immediate')
     const writing = sink.write(batchOf(oids, 1))
-    await untilTrue(() => sink.unreachableMs! > 100)
+    await until(() => sink.unreachableMs! > 100)
     await server.start()
     expect(await writing).toMatchObject({ objects: 10 })
     expect(sink.unreachableMs).toBe(0)
@@ -58,7 +52,7 @@ describe('an output that is away', () => {
     expect(outlet.unreachableMs).toBe(0)
     await kafka.kill()
     const sending = outlet.send([{ topic, key: null, value: Buffer.from('x') }])
-    await untilTrue(() => outlet.unreachableMs > 100)
+    await until(() => outlet.unreachableMs > 100)
     await kafka.start()
     await sending
     expect(outlet.unreachableMs).toBe(0)

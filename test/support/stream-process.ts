@@ -33,7 +33,7 @@ export function startStream(args: readonly string[], env: Record<string, string>
     log,
     stdout: () => stdout,
     ended,
-    async said(pattern, timeoutMs = 30_000) {
+    async said(pattern, timeoutMs = 90_000) {
       const deadline = Date.now() + timeoutMs
       while (!log.some(({ message }) => pattern.test(String(message)))) {
         if (hasEnded || Date.now() > deadline) throw new Error(`never said ${pattern}: ${JSON.stringify(log)}`)

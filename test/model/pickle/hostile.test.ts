@@ -139,7 +139,7 @@ describe('files that would take for ever or fill the memory', () => {
   ])('%s', (_, bytes, message) => {
     const { message: said, milliseconds } = refuse(bytes)
     expect(said).toContain(message)
-    expect(milliseconds).toBeLessThan(2000)
+    expect(milliseconds).toBeLessThan(10_000)
   })
 
   it('many trees over the same nodes', () => {

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { UsageError } from '../errors.ts'
 import type { OutputFormat } from '../sinks/sink.ts'
 import type { InputFormat } from '../sources/source.ts'
+import { redacted } from '../store/shown-address.ts'
 
 /** A file's format by its suffix, and what is left of the name without it. */
 export interface NamedFormat<Format> {
@@ -68,11 +69,4 @@ export function filePathOf(address: string, role: 'input' | 'output'): string {
   throw new UsageError(`${redacted(address)}: ${found}:// is not an ${role} of this command`, {
     hint: `Use a file (${knownSuffixes[role]}), a folder, s3://bucket/key, or - for ${role === 'input' ? 'stdin' : 'stdout'}.`,
   })
-}
-
-/** An address that may be shown: a password in it is masked, and the query of an http address (it may be signed). */
-export function redacted(address: string): string {
-  return address
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#\s:@]*):.*@/i, '$1:***@')
-    .replace(/^(https?:\/\/[^?]*\?).*/is, '$1***')
 }

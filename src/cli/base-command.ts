@@ -1,6 +1,7 @@
 // What all commands share: how an error ends, with the same exit code and sentence with and without --json.
 import { Command } from '@oclif/core/command'
 import { LcclfError, messageOf } from '../errors.ts'
+import { harmless } from './text-table.ts'
 
 interface Outcome {
   readonly exitCode: number
@@ -27,11 +28,16 @@ export abstract class BaseCommand extends Command {
       const { code, message, hint } = outcome
       this.log(JSON.stringify({ error: { code, message, hint: hint ?? null } }))
     }
-    this.logToStderr(`lcclf: ${outcome.message}`)
-    if (outcome.hint) this.logToStderr(`  ${outcome.hint.replaceAll('\n', '\n  ')}`)
+    // a message may quote a manifest, a server or an id
+    this.logToStderr(`lcclf: ${harmlessLines(outcome.message)}`)
+    if (outcome.hint) this.logToStderr(`  ${harmlessLines(outcome.hint).replaceAll('\n', '\n  ')}`)
     if (process.env['DEBUG']?.includes('lcclf')) this.logToStderr(stackOf(error))
     return Promise.resolve()
   }
+}
+
+function harmlessLines(text: string): string {
+  return text.split('\n').map(harmless).join('\n')
 }
 
 function outcomeOf(error: Error & { oclif?: { exit?: number } }): Outcome {

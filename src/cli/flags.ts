@@ -50,14 +50,21 @@ export const reportFlag = {
   }),
 }
 
+/** What stands for a model. */
+const modelReference = "a bundle's folder, name@version or name in the model store"
+
+/** Which model a command is about. */
+export const modelArgument = {
+  reference: Args.string({ name: 'REF', description: modelReference, required: true }),
+}
+
 /** Which model answers. */
 export const modelFlag = {
   model: Flags.string({
     char: 'm',
     env: 'LCCLF_MODEL',
     helpValue: 'REF',
-    description:
-      "a bundle's folder, name@version or name in the model store; without one, the sample model of this package",
+    description: `${modelReference}; without one, the sample model of this package`,
   }),
 }
 

@@ -2,12 +2,13 @@
 import { describeModel, type ModelDescription } from '../store/describe-model.ts'
 import { byteText } from '../formats/byte-text.ts'
 import { modelStore } from './model-reference.ts'
+import { harmless, textColumn, textTable, type TextColumn } from './text-table.ts'
 
 /** Lists the store, as a table or with --json as one object; answers 4 if a model in it is damaged. */
 export async function listModels({ json, verify }: { json: boolean; verify: boolean }): Promise<number> {
   const store = modelStore()
   const models: ModelDescription[] = []
-  for (const model of store.list()) models.push(await describeModel(model, { verify }))
+  for (const model of store.listAll()) models.push(await describeModel(model, { verify }))
   const exitCode = models.some(({ problem }) => problem !== null) ? 4 : 0
   if (json) {
     const report = { schemaVersion: 1, command: 'model list', store: store.root, models, exitCode }
@@ -20,28 +21,22 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
   }
   process.stdout.write(tableOf(models))
   for (const { name, version, problem } of models) {
-    if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${problem}\n`)
+    if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${harmless(problem)}\n`)
   }
   return exitCode
 }
 
 function tableOf(models: readonly ModelDescription[]): string {
-  const rows = models.map(({ name, version, classes, trees, size, verified, origin }) => [
-    name,
-    version,
-    String(classes.length),
-    String(trees),
-    byteText(size),
-    verified === null ? '-' : verified ? 'yes' : 'NO',
-    origin,
+  const column = (heading: string, cell: (model: ModelDescription) => string): TextColumn =>
+    textColumn(heading, models.map(cell))
+  const lines = textTable([
+    column('NAME', ({ name }) => name),
+    column('VERSION', ({ version }) => version),
+    column('CLASSES', ({ classes }) => String(classes.length)),
+    column('TREES', ({ trees }) => String(trees)),
+    column('SIZE', ({ size }) => byteText(size)),
+    column('VERIFIED', ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO')),
+    column('ORIGIN', ({ origin }) => origin),
   ])
-  const all = [['NAME', 'VERSION', 'CLASSES', 'TREES', 'SIZE', 'VERIFIED', 'ORIGIN'], ...rows]
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
-  const lines = all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
   return `${lines.join('\n')}\n`
 }

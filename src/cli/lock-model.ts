@@ -3,6 +3,7 @@ import { readManifest } from '../model/read-bundle.ts'
 import { writePin } from '../store/model-pin.ts'
 import { readPulledRecord } from '../store/pulled-record.ts'
 import { findBundle } from './model-reference.ts'
+import { harmless } from './text-table.ts'
 
 /** Pins a model in the work folder. */
 export async function lockModel(reference: string, { json }: { json: boolean }): Promise<void> {
@@ -17,6 +18,6 @@ export async function lockModel(reference: string, { json }: { json: boolean }):
     address: readPulledRecord(directory)?.address ?? null,
   } as const
   const path = await writePin(process.cwd(), pin)
-  process.stderr.write(`${path} pins ${name}@${version}, sha256 ${sha256}\n`)
+  process.stderr.write(`${path} pins ${harmless(`${name}@${version}`)}, sha256 ${sha256}\n`)
   if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { ModelError } from '../errors.ts'
 import { checkPin, readPin } from '../store/model-pin.ts'
 import { openStore, timeStored, type ModelStore, type StoredModel } from '../store/model-store.ts'
+import { redactedText } from '../store/shown-address.ts'
 
 /** The folder of the sample model that comes with this package. */
 export const sampleModel = fileURLToPath(new URL('../../samples/model', import.meta.url))
@@ -50,11 +51,19 @@ export function findModel(reference: string): string {
 export function findBundle(reference: string): string {
   if (existsSync(join(reference, 'manifest.json'))) return reference
   const found = findStored(reference)
-  if (found) return found.folder
-  throw new ModelError(`model ${reference}: not found`, { hint: whatIsThere() })
+  if (found && existsSync(join(found.folder, 'manifest.json'))) return found.folder
+  if (found) {
+    throw new ModelError(
+      `${found.name}@${found.version} in the store is damaged: ${found.folder} has no manifest.json`,
+      {
+        hint: 'Pull it again, or take it away with lcclf model remove and import it again.',
+      },
+    )
+  }
+  throw new ModelError(`model ${redactedText(reference)}: not found`, { hint: whatIsThere() })
 }
 
-/** A model of the store by `name@version` or `name`. */
+/** A model of the store by `name@version` or `name`; it may be damaged. */
 export function findStored(reference: string): StoredModel | undefined {
   const [name, version] = splitReference(reference)
   return modelStore().find(name, version)

@@ -9,6 +9,8 @@ import { describeModel } from '../store/describe-model.ts'
 import { refusedByPin } from '../store/model-pin.ts'
 import type { StoredModel } from '../store/model-store.ts'
 import { takeLock } from '../store/process-lock.ts'
+import { readPulledRecord } from '../store/pulled-record.ts'
+import { redacted } from '../store/shown-address.ts'
 import { fetchModel, type FetchedModel } from '../transfer/fetch-model.ts'
 import type { ObjectReader } from '../transfer/object-reader.ts'
 import { openReader } from '../transfer/open-reader.ts'
@@ -131,17 +133,32 @@ async function findGoodModel({ request, sums, flags, say }: PullWork): Promise<P
     say(`${name}@${version} in the store is damaged (${problem}): it is pulled again`)
     return undefined
   }
-  const { manifest } = await readManifest(model.folder)
-  for (const { file, sha256: sum } of manifest.origin) {
-    if (!sums?.has(file) || sums.get(file) === sum) continue
-    throw new ModelError(`${name}@${version} in the store was made from another ${file} than --sha256 names (${sum})`, {
-      hint: '--overwrite pulls it again; what is in the store stays until the new one is verified.',
-    })
-  }
+  if (sums && !(await isListed(model, sha256, sums))) return undefined
   if (pin?.name === name && pin.version === version && pin.sha256 !== sha256) {
     throw refusedByPin(process.cwd(), pin, `the one in the store (sha256 ${sha256})`)
   }
-  return { ...model, sha256, address, status: 'is already in' }
+  return { ...model, sha256, address: redacted(address), status: 'is already in' }
+}
+
+/**
+ * Whether a list of checksums binds a model of the store as it would bind a download: it names the manifest, or every
+ * file that was fetched, or (where nothing was) every file it was imported from. What a bundle from elsewhere says of
+ * its origin proves nothing.
+ *
+ * @throws ModelError for a list that names another file than the model was made from
+ */
+async function isListed({ name, version, folder }: StoredModel, sha256: string, sums: Sha256Sums): Promise<boolean> {
+  const { origin } = (await readManifest(folder)).manifest
+  const other = origin.find(({ file, sha256: sum }) => sums.has(file) && sums.get(file) !== sum)
+  if (other) {
+    throw new ModelError(
+      `${name}@${version} in the store was made from another ${other.file} than --sha256 names (${other.sha256})`,
+      { hint: '--overwrite pulls it again; what is in the store stays until the new one is verified.' },
+    )
+  }
+  if (sums.has('manifest.json')) return sums.get('manifest.json') === sha256
+  const files = readPulledRecord(folder)?.files ?? origin
+  return files.length > 0 && files.every(({ file, sha256: sum }) => sums.get(file) === sum)
 }
 
 async function fetchIntoStore(work: PullWork): Promise<PullOutcome> {
@@ -159,14 +176,18 @@ async function fetchIntoStore(work: PullWork): Promise<PullOutcome> {
     throw cannotKeep(error, folder)
   })
   try {
-    // whoever held the lock may have done it
-    const found = await findGoodModel(work)
+    // whoever held the lock may have done it; what is wrong with the one that is there was said
+    const found = await findGoodModel({ ...work, say: () => undefined })
     if (found) return found
     const fetched = await fetch(work, reader, folder)
     const outcome =
       fetched.kind === 'stored'
-        ? await outcomeOfStored(fetched, request)
-        : await storeFetched(work, fetched, reader.address)
+        ? await outcomeOfStored(fetched, reader.address)
+        : await storeFetched(work, fetched, reader.address).catch(async (error: unknown) => {
+            // pieces of two versions look like this too, and must not come back with the next attempt
+            if (error instanceof ModelError) await rm(folder, { recursive: true, force: true })
+            throw error
+          })
     await rm(folder, { recursive: true, force: true })
     return outcome
   } finally {
@@ -183,7 +204,7 @@ async function isWholeInStore({ name, version }: Manifest, sha256: string): Prom
   return problem === null && stored === sha256
 }
 
-async function outcomeOfStored({ folder }: FetchedModel, { address }: PullRequest): Promise<PullOutcome> {
+async function outcomeOfStored({ folder }: FetchedModel, address: string): Promise<PullOutcome> {
   const { manifest, sha256 } = await readManifest(folder)
   const { name, version } = manifest
   return { name, version, folder: modelStore().place(name, version), sha256, address, status: 'is already in' }

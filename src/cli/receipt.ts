@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import type { ModelIdentity } from '../batch/taxonomy.ts'
 import { ServiceError, systemCode } from '../errors.ts'
 import type { InputCounts, Ledger, OutputCounts } from '../pipeline/ledger.ts'
-import { redacted } from './address.ts'
+import { redacted } from '../store/shown-address.ts'
 import type { RejectionBound } from './flags.ts'
 import type { ResultOptions } from './plan.ts'
 

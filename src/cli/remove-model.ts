@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ModelError, UsageError } from '../errors.ts'
+import { redactedText } from '../store/shown-address.ts'
 import { findStored, modelStore, splitReference, whatIsThere } from './model-reference.ts'
 
 /** Takes a model out of the store. A name alone is enough where the store has one version of it. */
@@ -15,9 +16,9 @@ export async function removeModel(reference: string, { json }: { json: boolean }
         hint: 'Only models of the store are removed: name@version. A folder of your own is yours to delete.',
       })
     }
-    throw new ModelError(`model ${reference}: not found`, { hint: whatIsThere() })
+    throw new ModelError(`model ${redactedText(reference)}: not found`, { hint: whatIsThere() })
   }
-  const versions = store.list().filter((other) => other.name === name)
+  const versions = store.listAll().filter((other) => other.name === name)
   if (version === undefined && versions.length > 1) {
     const list = versions.map((other) => `${name}@${other.version}`).join(', ')
     throw new UsageError(`${name}: the store has several versions of it`, { hint: `Name one: ${list}.` })

@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib'
 import { UsageError } from '../errors.ts'
 import type { SourceSpec } from '../sources/source.ts'
-import { redacted } from './address.ts'
+import { redacted } from '../store/shown-address.ts'
 import type { Input } from './inputs.ts'
 import { fileInFolder, refuseSharedNames, type ClassifyPlan } from './plan.ts'
 import { resultPlace } from './result-place.ts'

@@ -4,6 +4,7 @@ import { readManifest } from '../model/read-bundle.ts'
 import { readPulledRecord, type PulledRecord } from '../store/pulled-record.ts'
 import { byteText } from '../formats/byte-text.ts'
 import { findBundle } from './model-reference.ts'
+import { harmless } from './text-table.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */
 export async function showModel(reference: string, { json }: { json: boolean }): Promise<void> {
@@ -12,7 +13,9 @@ export async function showModel(reference: string, { json }: { json: boolean }):
   const pulled = readPulledRecord(directory)
   const report = { schemaVersion: 1, command: 'model show', directory, sha256, manifest, pulled: pulled ?? null }
   process.stdout.write(
-    json ? `${JSON.stringify(report)}\n` : `${textOf(manifest, { directory, sha256, pulled }).join('\n')}\n`,
+    json
+      ? `${JSON.stringify(report)}\n`
+      : `${textOf(manifest, { directory, sha256, pulled }).map(harmless).join('\n')}\n`,
   )
 }
 

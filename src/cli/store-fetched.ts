@@ -8,6 +8,7 @@ import { readManifest } from '../model/read-bundle.ts'
 import { describeModel } from '../store/describe-model.ts'
 import { refusedByPin } from '../store/model-pin.ts'
 import { writePulledRecord } from '../store/pulled-record.ts'
+import { redacted } from '../store/shown-address.ts'
 import type { FetchedModel } from '../transfer/fetch-model.ts'
 import { checkBundle } from './check-bundle.ts'
 import { modelStore } from './model-reference.ts'
@@ -41,7 +42,9 @@ export async function storeFetched(work: PullWork, fetched: FetchedModel, addres
     // what is damaged is no good model: it is replaced without being asked
     const there = store.find(name, version)
     const isDamaged = there !== undefined && (await describeModel(there, { verify: true })).problem !== null
-    const publication = await store.publish(staging, { overwrite: flags.overwrite || isDamaged })
+    // a bundle keeps its name, and so does what is pulled by name
+    const isRenamable = fetched.kind === 'pickles' && flags.source !== undefined && !work.request.known
+    const publication = await store.publish(staging, { overwrite: flags.overwrite || isDamaged, isRenamable })
     return { name, version, folder: store.place(name, version), sha256, address, status: statusOf[publication] }
   } finally {
     await staging.discard()
@@ -81,7 +84,7 @@ function refuseOtherName(manifest: Manifest, { name, version, address }: PullWor
   const isAsked = (name ?? manifest.name) === manifest.name && (version ?? manifest.version) === manifest.version
   if (isAsked) return
   const asked = `${name ?? manifest.name}@${version ?? manifest.version}`
-  throw new ModelError(`${address}: holds the bundle ${manifest.name}@${manifest.version}, not ${asked}`, {
+  throw new ModelError(`${redacted(address)}: holds the bundle ${manifest.name}@${manifest.version}, not ${asked}`, {
     hint: 'A bundle keeps its name: leave out --name and --version.',
   })
 }

@@ -5,6 +5,7 @@ import { describeComparison } from '../model/golden.ts'
 import type { Bundle } from '../model/read-bundle.ts'
 import { verifyBundle, type BundleCheck } from '../model/verify-bundle.ts'
 import { cacheFolder, findBundle } from './model-reference.ts'
+import { harmless } from './text-table.ts'
 
 /** Prints every check, as text or with --json as one object, and answers the exit code: 4 if any failed. */
 export async function verifyModel(reference: string, { json }: { json: boolean }): Promise<number> {
@@ -45,6 +46,8 @@ async function engineCheck(directory: string, bundle: Bundle, engine: EngineName
 }
 
 function textOf(checks: readonly BundleCheck[], directory: string, ok: boolean): string {
-  const lines = checks.map(({ name, ok: passed, detail }) => `${passed ? 'ok    ' : 'FAILED'}  ${name}: ${detail}`)
+  const lines = checks.map(
+    ({ name, ok: passed, detail }) => `${passed ? 'ok    ' : 'FAILED'}  ${harmless(`${name}: ${detail}`)}`,
+  )
   return `${[...lines, ok ? `${directory} may be used` : `${directory} must not be used`].join('\n')}\n`
 }

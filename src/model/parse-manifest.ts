@@ -41,7 +41,7 @@ export function parseManifest(text: string, where: string): Manifest {
     },
     golden: { rows: check.count(golden['rows'], 'golden.rows'), source: check.text(golden['source'], 'golden.source') },
     origin: check.list(value['origin'], 'origin').map((entry) => readDigest(check, entry)),
-    files: check.list(value['files'], 'files').map((entry) => readDigest(check, entry)),
+    files: check.list(value['files'], 'files').map((entry) => readContent(check, entry)),
   }
   checkHierarchy(check, manifest)
   return manifest
@@ -80,6 +80,18 @@ function readDigest(check: Checker, value: unknown): FileDigest {
     throw check.error(`a file’s name or sha256 (${file})`)
   }
   return { file, sha256, size: check.count(digest['size'], `the size of ${file}`) }
+}
+
+/** What else lies beside the files of a bundle, in the store or while it is fetched: the last of two would win. */
+const reserved = /^(manifest\.json|pulled\.json|lcclf-index\.json)$|\.part(\.|$)/i
+
+function readContent(check: Checker, value: unknown): FileDigest {
+  const digest = readDigest(check, value)
+  const { file } = digest
+  if (file === '' || reserved.test(file) || /\p{C}/u.test(file)) {
+    throw check.error(`a file’s name (${JSON.stringify(file)})`)
+  }
+  return digest
 }
 
 /** The levels must be those of the taxonomy, so that nothing later looks for a class that is not there. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf, UsageError } from '../errors.ts'
 import { isPlainName } from './model-store.ts'
+import { redactedText } from './shown-address.ts'
 
 /** A model somebody publishes as pickles. */
 export interface KnownModel {
@@ -46,6 +47,6 @@ interface KnownFile {
 
 function readEntry({ name = '', version = '', url = '', files = [], sha256 = {}, note = '' }: Partial<KnownModel>) {
   if (![name, version, ...files].every(isPlainName)) throw new Error(`a name that is none: ${name}@${version}`)
-  if (!url.endsWith('/')) throw new Error(`${url} does not end with a slash`)
+  if (!url.endsWith('/')) throw new Error(`${redactedText(url)} does not end with a slash`)
   return { name, version, url, files, sha256, note }
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ModelError, systemCode, UsageError } from '../errors.ts'
+import { redacted } from './shown-address.ts'
 
 /** The file's name. */
 export const pinFile = 'lcclf.lock'
@@ -82,7 +83,7 @@ export function checkPin(folder: string, bundle: string): void {
 
 /** @param other the model that is not the pinned one, in words */
 export function refusedByPin(folder: string, { name, version, sha256, address }: ModelPin, other: string): ModelError {
-  const pull = address === null ? '' : ` lcclf model pull gets it from ${address}.`
+  const pull = address === null ? '' : ` lcclf model pull gets it from ${redacted(address)}.`
   return new ModelError(`${join(folder, pinFile)} pins ${name}@${version} (sha256 ${sha256}), not ${other}`, {
     hint: `Use the pinned model.${pull} To change the pin: lcclf model lock REF.`,
   })

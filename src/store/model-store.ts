@@ -16,12 +16,25 @@ export interface StoredModel {
 /** What became of a bundle that was offered to the store. */
 export type Publication = 'added' | 'replaced' | 'already there'
 
+/** How a bundle is put into the store. */
+export interface PublishOptions {
+  readonly overwrite: boolean
+  /** whether it could be stored under another name: said where its place is taken */
+  readonly isRenamable: boolean
+}
+
 /** A store. Reading needs no right to write, so a mounted read-only volume is a store too. */
 export interface ModelStore {
   readonly root: string
   /** by name, then by version, the highest last */
   list(): StoredModel[]
-  /** @param version the highest where none is given; undefined where the store has no such model */
+  /** as `list`, and with them folders in a model's place that have lost their manifest.json: damaged models */
+  listAll(): StoredModel[]
+  /**
+   * A damaged model without a manifest.json is found too, by its version, or where there is no other.
+   *
+   * @param version the highest where none is given; undefined where the store has no such model
+   */
   find(name: string, version?: string): StoredModel | undefined
   /** where a model is or would be */
   place(name: string, version: string): string
@@ -33,7 +46,7 @@ export interface ModelStore {
    *
    * @throws UsageError where another bundle is there and `overwrite` was not asked for
    */
-  publish(staging: Staging, options: { overwrite: boolean }): Promise<Publication>
+  publish(staging: Staging, options: PublishOptions): Promise<Publication>
   remove(model: StoredModel): Promise<void>
   /** @throws ServiceError before any work is done for a store that cannot be written */
   checkWritable(): Promise<void>
@@ -42,23 +55,22 @@ export interface ModelStore {
 /** Opens the store in a folder, which need not exist. */
 export function openStore(root: string): ModelStore {
   const place = (name: string, version: string): string => join(root, name, version)
-  const isStored = (name: string, version: string): boolean => existsSync(join(place(name, version), 'manifest.json'))
-  const versionsOf = (name: string): string[] =>
-    foldersIn(join(root, name))
-      .filter((version) => isStored(name, version))
-      .sort(byVersion)
   const stored = (name: string, version: string): StoredModel => ({ name, version, folder: place(name, version) })
+  const placesOf = (name: string): StoredModel[] =>
+    foldersIn(join(root, name))
+      .sort(byVersion)
+      .map((version) => stored(name, version))
+  const listAll = (): StoredModel[] => foldersIn(root).sort().flatMap(placesOf)
   return {
     root,
     place,
-    list: () =>
-      foldersIn(root)
-        .sort()
-        .flatMap((name) => versionsOf(name).map((version) => stored(name, version))),
+    list: () => listAll().filter(hasManifest),
+    listAll,
     find(name, version) {
       if (!isPlainName(name) || (version !== undefined && !isPlainName(version))) return undefined
-      const found = version ?? versionsOf(name).at(-1)
-      return found !== undefined && isStored(name, found) ? stored(name, found) : undefined
+      if (version !== undefined) return isFolder(place(name, version)) ? stored(name, version) : undefined
+      const all = placesOf(name)
+      return all.findLast(hasManifest) ?? all.at(-1)
     },
     stage: (name, version) =>
       writing(root, async () => {
@@ -85,7 +97,11 @@ export function openStore(root: string): ModelStore {
   }
 }
 
-async function publish(staging: Staging, target: string, { overwrite }: { overwrite: boolean }): Promise<Publication> {
+async function publish(
+  staging: Staging,
+  target: string,
+  { overwrite, isRenamable }: PublishOptions,
+): Promise<Publication> {
   let isReplaced = false
   for (let attempt = 0; attempt < attempts; attempt++) {
     try {
@@ -98,7 +114,7 @@ async function publish(staging: Staging, target: string, { overwrite }: { overwr
     if (!overwrite) {
       if (isSameModel(staging.bundle, target)) return 'already there'
       throw new UsageError(`${target}: another model of this name and version is in the store`, {
-        hint: 'Give another --name or --version, or --overwrite.',
+        hint: isRenamable ? 'Give another --name or --version, or --overwrite.' : '--overwrite replaces it.',
       })
     }
     try {
@@ -115,6 +131,10 @@ async function publish(staging: Staging, target: string, { overwrite }: { overwr
 
 /** Each of ten processes that overwrite at once may lose to each of the others. */
 const attempts = 20
+
+function hasManifest({ folder }: StoredModel): boolean {
+  return existsSync(join(folder, 'manifest.json'))
+}
 
 function isTaken(error: unknown): boolean {
   return ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(systemCode(error) ?? '')
@@ -163,7 +183,11 @@ export function byVersion(a: string, b: string): number {
 function foldersIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .filter((entry) => entry.isDirectory() || (entry.isSymbolicLink() && isFolder(join(folder, entry.name))))
     .map((entry) => entry.name)
     .filter(isPlainName)
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }

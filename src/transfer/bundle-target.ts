@@ -5,6 +5,8 @@ import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/
 import { dirname, join, resolve } from 'node:path'
 import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
 import { takeLock } from '../store/process-lock.ts'
+import { redactedText } from '../store/shown-address.ts'
+import { pathOfFileAddress } from './file-address.ts'
 import type { HttpPolicy } from './http-policy.ts'
 import { parseS3Address, s3Settings } from './s3-address.ts'
 import { openS3Bucket } from './s3-bucket.ts'
@@ -40,11 +42,12 @@ export async function openTarget(
   { environment, ...policy }: HttpPolicy & { environment: Readonly<Record<string, string | undefined>> },
 ): Promise<BundleTarget> {
   if (address.startsWith('s3://')) return openS3Target(address, { environment, ...policy })
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(address)?.[1]
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(address)?.[1]?.toLowerCase()
+  const hint = 'Expected s3://bucket/prefix/ or a folder.'
   if (scheme !== undefined && scheme !== 'file') {
-    throw new UsageError(`${address}: cannot be published to`, { hint: 'Expected s3://bucket/prefix/ or a folder.' })
+    throw new UsageError(`${redactedText(address)}: cannot be published to`, { hint })
   }
-  return openFolderTarget(resolve(scheme === 'file' ? new URL(address).pathname : address))
+  return openFolderTarget(resolve(scheme === 'file' ? pathOfFileAddress(address, hint) : address))
 }
 
 /** Objects that are longer go up from the disk in parts. */

@@ -1,11 +1,12 @@
 // One object → one file: resumed where it broke, repeated with patience, bounded in size, and checked.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import { open, rename, type FileHandle } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../errors.ts'
 import type { AbsentObject, ObjectReader, OpenedObject } from './object-reader.ts'
-import { passingFailure, TransientError } from './transient-error.ts'
+import { dropPart, resumePoint, sizeOf, writeState, type PartState } from './part-file.ts'
+import { passingFailure, rangesHint, StalePartError, TransientError } from './transient-error.ts'
 
 /** How a download is done. */
 export interface DownloadOptions {
@@ -43,12 +44,6 @@ export interface Downloaded {
   readonly etag: string | null
 }
 
-/** What a part is worth: its bytes belong to this version of the object. */
-interface PartState {
-  readonly etag: string | null
-  readonly size: number | null
-}
-
 /** A server that cuts after each few bytes must not keep us for ever. */
 const maxAttempts = 200
 const progressBytes = 64 * 1024
@@ -70,6 +65,7 @@ export async function download(
   const patience = options.patience ?? usualPatience
   let failures = 0
   let milestone = 0
+  let hasBegunAnew = false
   for (let attempt = 1; ; attempt++) {
     try {
       const got = await attemptDownload(reader, name, path, { ...options, patience })
@@ -77,8 +73,15 @@ export async function download(
       return await finish(path, got, { expected: options.expected, label: reader.nameOf(name) })
     } catch (error) {
       options.signal?.throwIfAborted()
-      // once: pieces of two versions of the object; the next attempt begins at its first byte
-      if (error instanceof WrongBytesError && error.wasResumed && attempt < maxAttempts) continue
+      if (error instanceof StalePartError || (error instanceof WrongBytesError && error.wasResumed)) {
+        await dropPart(path)
+        if (!hasBegunAnew) {
+          // no failure: of what the server has now nothing was asked for yet
+          hasBegunAnew = true
+          failures = milestone = 0
+          continue
+        }
+      }
       if (!(error instanceof TransientError)) throw error
       const arrived = await sizeOf(`${path}.part`)
       failures = arrived >= milestone + progressBytes ? 1 : failures + 1
@@ -96,7 +99,10 @@ export async function download(
 function givenUp(label: string, attempts: number, cause: Error): ServiceError {
   return new ServiceError(`${label}: ${cause.message}; gave up after ${attempts} attempts`, {
     cause,
-    hint: 'What has arrived is kept: the same command goes on from there.',
+    hint:
+      cause instanceof StalePartError
+        ? `The file keeps changing, or: ${rangesHint} Nothing of it is kept.`
+        : 'What has arrived is kept: the same command goes on from there.',
   })
 }
 
@@ -113,16 +119,19 @@ async function attemptDownload(
   options: DownloadOptions & { patience: Patience },
 ): Promise<Arrived | AbsentObject> {
   const label = reader.nameOf(name)
-  const { etag, from } = await resumePoint(path)
-  const object = await reader.open(name, { from, etag, signal: options.signal })
+  const { from, ...before } = await resumePoint(path)
+  const object = await reader.open(name, { from, etag: before.etag, signal: options.signal })
   if (object.kind === 'absent') return object
+  const state: PartState =
+    object.from === 0 ? object : { etag: object.etag ?? before.etag, size: object.size ?? before.size }
   try {
-    checkAnnounced(object, label, options)
-    await writeFile(`${path}.part.json`, JSON.stringify({ etag: object.etag, size: object.size } satisfies PartState))
+    checkSameVersion(object, before)
+    checkAnnounced(state, label, options)
     const file = await open(`${path}.part`, 'a')
     try {
       await file.truncate(object.from)
-      await receive(object, file, label, options)
+      await writeState(path, state)
+      await receive({ ...object, ...state }, file, label, options)
       await file.sync()
     } finally {
       await file.close()
@@ -132,10 +141,22 @@ async function attemptDownload(
   } finally {
     object.body.destroy()
   }
-  return { kind: 'arrived', etag: object.etag, size: object.size, md5: object.md5, wasResumed: object.from > 0 }
+  return { kind: 'arrived', etag: state.etag, size: state.size, md5: object.md5, wasResumed: object.from > 0 }
 }
 
-function checkAnnounced({ size }: OpenedObject, label: string, { maxBytes, expected }: DownloadOptions): void {
+/** Not every server, or cache on the way to it, heeds If-Range: some answer with a part of whatever they have now. */
+function checkSameVersion({ from, etag, size }: OpenedObject, before: PartState): void {
+  if (from === 0) return
+  // with a part that was asked for by a date, the date need not be said again (RFC 9110, 15.3.7)
+  const isDate = before.etag?.startsWith('"') === false
+  const isSame = etag === before.etag || (etag === null && isDate)
+  if (!isSame) throw new StalePartError('the server answers with a part of another version')
+  if (size !== null && before.size !== null && size !== before.size) {
+    throw new StalePartError(`the server has ${size} bytes now, and had ${before.size} before`)
+  }
+}
+
+function checkAnnounced({ size }: PartState, label: string, { maxBytes, expected }: DownloadOptions): void {
   if (size === null) return
   if (size > maxBytes) {
     throw new ServiceError(`${label}: has ${size} bytes, more than the ${maxBytes} that such a file may have`)
@@ -175,33 +196,6 @@ async function receive(
   }
 }
 
-/** What has arrived is good for as long as the object is the same; its last byte is fetched again to learn that. */
-async function resumePoint(path: string): Promise<{ from: number; etag: string | null }> {
-  // a whole file of an earlier run, of which the server may have another by now
-  if ((await sizeOf(path)) > 0 && (await sizeOf(`${path}.part`)) === 0) await rename(path, `${path}.part`)
-  const there = await sizeOf(`${path}.part`)
-  const state = await readState(`${path}.part.json`)
-  if (there === 0 || !state || state.etag === null) return { from: 0, etag: null }
-  if (state.size !== null && there > state.size) return { from: 0, etag: null }
-  return { from: there === state.size ? there - 1 : there, etag: state.etag }
-}
-
-async function readState(path: string): Promise<PartState | undefined> {
-  try {
-    const { etag, size } = JSON.parse(await readFile(path, 'utf8')) as Partial<PartState>
-    return { etag: typeof etag === 'string' ? etag : null, size: typeof size === 'number' ? size : null }
-  } catch {
-    return undefined
-  }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  )
-}
-
 /** Bytes that came in two pieces may be of two versions of the object; those of one piece are what the server has. */
 class WrongBytesError extends ModelError {
   readonly wasResumed: boolean
@@ -234,8 +228,7 @@ async function finish(
           ? `its MD5 is ${digest.md5}, and the server says ${md5}`
           : null
   if (problem !== null) {
-    await rm(`${path}.part`, { force: true })
-    await rm(`${path}.part.json`, { force: true })
+    await dropPart(path)
     throw new WrongBytesError(`${label}: ${problem}`, wasResumed)
   }
   await rename(`${path}.part`, path)

@@ -1,5 +1,5 @@
 // What lies at an address (an index, a bundle, pickles, an archive of either) → its files in a folder of ours.
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelError, ServiceError } from '../errors.ts'
 import type { FileDigest, Manifest } from '../model/manifest.ts'
@@ -58,7 +58,8 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
   if (options.files) return fetchPickles(fetcher, folder, [...options.files.map((name) => [name])])
   const index = await fetcher.text(indexFile)
   if (index !== null) {
-    const entry = chooseEntry(parseIndex(index, reader.nameOf(indexFile)), reader.nameOf(indexFile), options)
+    const entries = await orDrop(join(folder, indexFile), () => parseIndex(index, reader.nameOf(indexFile)))
+    const entry = chooseEntry(entries, reader.nameOf(indexFile), options)
     return fetchBundle(fetcher, {
       reader,
       folder,
@@ -115,17 +116,17 @@ function createFetcher(reader: ObjectReader, folder: string, options: FetchOptio
         const got = await attempt(name, { sha256: sums?.get(name) })
         if (got.kind === 'downloaded') {
           if (sums && !sums.has(name)) throw unlisted(name)
-          return fetched(name, got)
+          if (!(await isWebPage(got.path))) return fetched(name, got)
+          await rm(got.path)
         }
-        reasons.push(`${name} ${got.why}`)
+        reasons.push(`${name} ${got.kind === 'absent' ? got.why : 'is a web page'}`)
       }
       throw nothingThere(reader, reasons)
     },
     async text(name) {
       const got = await attempt(name, { maxBytes: maxText })
       if (got.kind === 'absent') return null
-      const text = await readFile(got.path, 'utf8')
-      return text.trimStart().startsWith('<') ? null : text
+      return (await isWebPage(got.path)) ? null : readFile(got.path, 'utf8')
     },
     async file(name, pinned = {}) {
       const label = labelOf(name)
@@ -143,6 +144,23 @@ function createFetcher(reader: ObjectReader, folder: string, options: FetchOptio
   }
 }
 
+/** A login page, or an error's, that was sent as if it were the file; no file of a model begins like this. */
+async function isWebPage(path: string): Promise<boolean> {
+  const file = await open(path, 'r')
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0).finally(() => file.close())
+  return buffer.subarray(0, bytesRead).toString('utf8').trimStart().startsWith('<')
+}
+
+/** What cannot be read is not kept: the next attempt fetches it from its first byte. */
+async function orDrop<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof ModelError) await rm(path, { force: true })
+    throw error
+  }
+}
+
 function fetched(file: string, { sha256, size, etag }: Downloaded): FetchedFile {
   return { file, sha256, size, etag }
 }
@@ -150,12 +168,18 @@ function fetched(file: string, { sha256, size, etag }: Downloaded): FetchedFile 
 function nothingThere(reader: ObjectReader, reasons: readonly string[]): ModelError | ServiceError {
   const isRefused = reasons.some((reason) => reason.includes('refuses'))
   const message = `${reader.address}: no model there (${reasons.join(', ')})`
-  return isRefused
-    ? new ServiceError(message, { hint: 'May you read it? A server may also say so of what is not there.' })
-    : new ModelError(message, {
-        hint: 'Expected a folder with an lcclf-index.json, a manifest.json or the pickles of a model, or a .tar.gz.',
-      })
+  if (isRefused) {
+    return new ServiceError(message, { hint: 'May you read it? A server may also say so of what is not there.' })
+  }
+  const isPage = reasons.some((reason) => reason.includes('web page'))
+  return new ModelError(message, {
+    hint: isPage
+      ? loginHint
+      : 'Expected a folder with an lcclf-index.json, a manifest.json or the pickles of a model, or a .tar.gz.',
+  })
 }
+
+const loginHint = 'Is it the right address, and may you read it without logging in?'
 
 interface BundlePlace {
   readonly options: FetchOptions
@@ -176,7 +200,9 @@ async function fetchBundle(
     ...(sha256 === undefined ? {} : { sha256 }),
   })
   const where = reader.nameOf(`${path}manifest.json`)
-  const manifest = parseManifest(await readFile(join(folder, 'manifest.json'), 'utf8'), where)
+  const manifestPath = join(folder, 'manifest.json')
+  const text = await readFile(manifestPath, 'utf8')
+  const manifest = await orDrop(manifestPath, () => parseManifest(text, where))
   checkFileCount(manifest, where)
   if (await options.isStored?.(manifest, manifestFile.sha256)) return { kind: 'stored', folder, files: [manifestFile] }
   const files: FetchedFile[] = [manifestFile]
@@ -201,7 +227,11 @@ async function fetchPickles(fetcher: Fetcher, folder: string, choices: readonly 
 async function fetchArchive(fetcher: Fetcher, reader: ObjectReader, folder: string): Promise<FetchedModel> {
   const archive = await fetcher.file('')
   const target = join(folder, 'unpacked')
-  const kind = await unpackModel(join(folder, archive.file), target, reader.address)
+  const packed = join(folder, archive.file)
+  const kind = await orDrop(packed, async () => {
+    if (await isWebPage(packed)) throw new ModelError(`${reader.address}: is a web page`, { hint: loginHint })
+    return unpackModel(packed, target, reader.address)
+  })
   return { kind, folder: target, files: [archive] }
 }
 

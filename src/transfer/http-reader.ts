@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { LcclfError, messageOf, ServiceError, systemCode } from '../errors.ts'
 import { checkScheme, followRedirect, shownUrl, type HttpPolicy } from './http-policy.ts'
 import type { AbsentObject, ObjectReader, OpenedObject, ReadRequest } from './object-reader.ts'
-import { passingFailure, TransientError } from './transient-error.ts'
+import { passingFailure, rangesHint, StalePartError, TransientError } from './transient-error.ts'
 
 const maxRedirects = 5
 const connectMs = 30_000
@@ -113,7 +113,7 @@ function read(response: IncomingMessage, url: URL, asked: number): OpenedObject 
   if (status === 404 || status === 410) return { kind: 'absent', why: `not found (${status})` }
   // who may not list a bucket is told "forbidden" of what is not there
   if (status === 401 || status === 403) return { kind: 'absent', why: `the server refuses it (${status})` }
-  if (status === 416) throw new TransientError('the server has fewer bytes than before (416)')
+  if (status === 416 && asked > 0) throw new StalePartError('the server has fewer bytes than before (416)')
   if (status === 408 || status === 429 || status >= 500) {
     throw new TransientError(`the server answers ${status}`, { retryAfterMs: retryAfter(headers['retry-after']) })
   }
@@ -133,10 +133,10 @@ function bodyOf(response: IncomingMessage, url: URL, asked: number): OpenedObjec
   const isRight = range && asked > 0 && from === asked && (Number.isNaN(size) || (to < size && to >= from))
   if (!isRight) {
     response.destroy()
-    throw new ServiceError(
-      `${shownUrl(url)}: asked for bytes from ${asked} on, the server sends ${headers['content-range'] ?? 'a part of its own choice'}`,
-      { hint: 'The server, or a proxy on the way, does not do ranges right.' },
-    )
+    const sent = headers['content-range'] ?? 'a part of its own choice'
+    const wrong = `asked for bytes from ${asked} on, the server sends ${sent}`
+    if (asked > 0) throw new StalePartError(wrong)
+    throw new ServiceError(`${shownUrl(url)}: ${wrong}`, { hint: rangesHint })
   }
   return { kind: 'object', from, size: Number.isNaN(size) ? null : size, etag, md5, body: response }
 }

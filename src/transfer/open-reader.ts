@@ -1,7 +1,8 @@
 // An address → what reads below it.
 import { existsSync, statSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { UsageError } from '../errors.ts'
+import { redactedText } from '../store/shown-address.ts'
+import { pathOfFileAddress } from './file-address.ts'
 import { fileReader } from './file-reader.ts'
 import type { HttpPolicy } from './http-policy.ts'
 import { httpReader } from './http-reader.ts'
@@ -34,10 +35,10 @@ export async function openReader(address: string, { allowHttp, environment }: Re
     const folder = isArchive(address) || address.endsWith('/') ? address : `${address}/`
     return s3Reader(folder, { allowHttp, settings, needsCredentials: false })
   }
-  const path = scheme === 'file' ? pathOfFileAddress(address) : address
-  if (!existsSync(path)) throw new UsageError(`${address}: not found`, { hint: addressHint })
+  const path = scheme === 'file' ? pathOfFileAddress(address, addressHint) : address
+  if (!existsSync(path)) throw new UsageError(`${redactedText(address)}: not found`, { hint: addressHint })
   if (!isArchive(path) && !statSync(path).isDirectory()) {
-    throw new UsageError(`${address}: is neither a folder nor a .tar.gz`, { hint: addressHint })
+    throw new UsageError(`${redactedText(address)}: is neither a folder nor a .tar.gz`, { hint: addressHint })
   }
   return fileReader(path)
 }
@@ -47,12 +48,4 @@ const addressHint =
 
 function isArchive(path: string): boolean {
   return /\.(tar\.gz|tgz)$/.test(path)
-}
-
-function pathOfFileAddress(address: string): string {
-  try {
-    return fileURLToPath(address.startsWith('file:/') ? address : `file:///${address.slice('file:'.length)}`)
-  } catch (cause) {
-    throw new UsageError(`${address}: is no file address`, { cause, hint: addressHint })
-  }
 }

@@ -115,7 +115,12 @@ export async function openS3Bucket(name: string, options: S3ClientOptions): Prom
         ...(etag === undefined || etag === null ? {} : { IfMatch: etag }),
       })
       const sending = client.send(command, signal ? { abortSignal: signal } : {})
-      const found = await attempt(where(key), () => unlessChanged(unlessAbsent(sending)))
+      // of the version that is wanted there would be such bytes
+      const unlessShorter = (error: unknown): 'changed' => {
+        if (statusOf(error) === 416 && from > 0 && typeof etag === 'string') return 'changed'
+        throw error
+      }
+      const found = await attempt(where(key), () => unlessChanged(unlessAbsent(sending)).catch(unlessShorter))
       if (found === undefined || found === 'changed') return found
       const { Body, ContentLength = 0, ContentRange, ETag = null } = found
       const total = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]

@@ -8,6 +8,8 @@ const hints = new Map([
   ['InvalidAccessKeyId', 'AWS_ACCESS_KEY_ID is not known there.'],
   ['SignatureDoesNotMatch', 'AWS_SECRET_ACCESS_KEY is not the right one.'],
   ['ExpiredToken', 'The credentials have expired.'],
+  ['InvalidToken', 'AWS_SESSION_TOKEN does not belong to the other credentials.'],
+  ['RequestTimeTooSkewed', 'The clock of this machine is wrong, or the service’s.'],
   ['PermanentRedirect', 'The bucket is in another region: AWS_REGION.'],
 ])
 

@@ -21,13 +21,15 @@ export async function s3Reader(address: string, options: S3ClientOptions): Promi
         if (opened === undefined || opened === 'changed') return { kind: 'absent', why: 'not found (404)' }
         return { kind: 'object', ...opened }
       } catch (error) {
-        // who may not list a bucket is told "forbidden" of what is not there
-        if (error instanceof ServiceError && /refused \(40[13] /.test(error.message)) {
-          return { kind: 'absent', why: 'the service refuses it (403)' }
-        }
+        // who may not list a bucket is told "access denied" of what is not there; a wrong key or secret is told so too
+        if (isAccessDenied(error)) return { kind: 'absent', why: 'the service refuses it (403)' }
         throw error
       }
     },
     close: bucket.close,
   }
+}
+
+function isAccessDenied(error: unknown): boolean {
+  return error instanceof ServiceError && error.cause instanceof Error && error.cause.name === 'AccessDenied'
 }

@@ -12,6 +12,12 @@ export class TransientError extends Error {
   }
 }
 
+/** What has arrived cannot be gone on from: what the server has now is another version, or it does ranges wrongly. */
+export class StalePartError extends TransientError {}
+
+/** What to say of a server that answers with other parts than were asked for. */
+export const rangesHint = 'The server, or a proxy on the way, does not do ranges right.'
+
 const passing = new Map([
   ['ECONNRESET', 'the connection was cut'],
   ['ECONNREFUSED', 'the connection was refused'],

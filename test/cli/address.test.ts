@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { filePathOf, inputFormatOf, outputFormatOf, redacted } from '../../src/cli/address.ts'
+import { filePathOf, inputFormatOf, outputFormatOf } from '../../src/cli/address.ts'
 import { UsageError } from '../../src/errors.ts'
+import { redacted, redactedText } from '../../src/store/shown-address.ts'
 
 describe('addresses', () => {
   it('know a format by the longest suffix, whatever its case', () => {
@@ -23,5 +24,9 @@ describe('addresses', () => {
     expect(redacted('postgres://broker:p@ss:w/rd@db:5432/ztf')).toBe('postgres://broker:***@db:5432/ztf')
     expect(redacted('postgres://broker@db/ztf')).toBe('postgres://broker@db/ztf')
     expect(redacted('night.parquet')).toBe('night.parquet')
+    for (const typed of ['https://me:hunter2@host/dav/', 'https:me:hunter2@host/', 'me:hun@ter2@host/dav/']) {
+      expect(redactedText(typed)).toMatch(/^(https:\/\/me|https|me):\*\*\*@host\//)
+    }
+    expect(redactedText('s3://bucket/models/')).toBe('s3://bucket/models/')
   })
 })

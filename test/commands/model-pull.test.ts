@@ -186,6 +186,30 @@ describe('lcclf model pull', () => {
     expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('was made from another')])
   })
 
+  it('believes a model of the store no more than a download: --sha256 must name what it came from', async () => {
+    const archive = join(work, 'm.tar.gz')
+    await lcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive], { env })
+    const bytes = readFileSync(archive)
+    server.put('/m.tar.gz', bytes)
+    const list = join(work, 'SHA256SUMS')
+    const attempt = async (sum: string, name = 'm.tar.gz'): Promise<Outcome> => {
+      writeFileSync(list, `${sum}  ${name}\n`)
+      server.requests.length = 0
+      const address = `${server.url.replace('//', '//me:hunter2@')}m.tar.gz`
+      return pull([address, '--name', 'sample_forest', '--version', '1.5.2', '--sha256', list, '--json'])
+    }
+    expect((await attempt(sha256(bytes))).code).toBe(0)
+    const again = await attempt(sha256(bytes))
+    expect([again.code, server.requests]).toEqual([0, []])
+    expect(again.stdout + again.stderr).not.toContain('hunter2')
+    const bad = await attempt('0'.repeat(64))
+    expect([bad.code, bad.stderr]).toEqual([4, expect.stringContaining('and should be 000')])
+    const other = await attempt(sha256(bytes), 'other.tar.gz')
+    expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('does not name it')])
+    const manifest = await attempt(sha256(readFileSync(join(sample, 'manifest.json'))), 'manifest.json')
+    expect([manifest.code, server.requests]).toEqual([0, []])
+  })
+
   it.each<[string, () => void, number, RegExp]>([
     [
       'a pickle that would run something',
@@ -214,6 +238,9 @@ describe('lcclf model pull', () => {
       expect(readFileSync(join(work, 'home/models/forest/1.0.0/manifest.json'), 'utf8')).toBe(before)
       expect(stored()).toEqual(['forest/1.0.0'])
       expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+      // what could not be imported is fetched anew, what could not be fetched goes on
+      const isFetched = message.source !== 'web page' && exitCode === 4
+      expect(readdirSync(join(work, 'home/cache/downloads'))).toHaveLength(isFetched ? 0 : 1)
     },
     120_000,
   )
@@ -250,6 +277,23 @@ describe('lcclf model pull', () => {
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('--overwrite')])
     const replaced = await pull([`${server.url}bundle/`, '--overwrite'])
     expect([replaced.code, replaced.stderr]).toEqual([0, expect.stringContaining('is replaced in')])
+    // a bundle keeps its name
+    expect(other.stderr).not.toContain('--name')
+  })
+
+  it('puts a model right that lost its manifest, which is listed as damaged and can be removed', async () => {
+    await pull([`${server.url}bundle/`])
+    const manifest = join(work, 'home/models/sample_forest/1.5.2/manifest.json')
+    rmSync(manifest)
+    const listed = await lcclf(['model', 'list'], { env })
+    expect([listed.code, listed.stderr]).toEqual([4, expect.stringContaining('sample_forest@1.5.2 is damaged')])
+    const used = await lcclf(['classify', join(samples, 'ztf-300.parquet'), '-m', 'sample_forest', '-q'], { env })
+    expect([used.code, used.stderr]).toEqual([4, expect.stringContaining('no manifest.json')])
+    expect((await pull([`${server.url}bundle/`])).code).toBe(0)
+    expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+    rmSync(manifest)
+    expect((await lcclf(['model', 'remove', 'sample_forest'], { env })).code).toBe(0)
+    expect(stored()).toEqual([])
   })
 
   it('is refused by a lcclf.lock that pins something else, and gets the pinned model without an address', async () => {

@@ -93,6 +93,19 @@ describe('lcclf model', () => {
     expect(readdirSync(work)).toEqual(['bundle'])
   })
 
+  it('shows and lists what a manifest says without doing it to the terminal', async () => {
+    const bundle = join(work, 'home/models/odd/1')
+    cpSync(join(samples, 'model'), bundle, { recursive: true })
+    const manifest = join(bundle, 'manifest.json')
+    const text = readFileSync(manifest, 'utf8')
+    writeFileSync(manifest, text.replace('"library": "', '"library": "\\u001b[2J\\u0007'))
+    for (const args of [['show', 'odd'], ['list']]) {
+      const { code, stdout } = await lcclf(['model', ...args], { env: { LCCLF_HOME: join(work, 'home') } })
+      expect([args, code, stdout]).toEqual([args, 0, expect.stringContaining('scikit-learn')])
+      expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f]/)
+    }
+  })
+
   it('verifies the sample model through both engines', async () => {
     const { code, stdout } = await lcclf(['model', 'verify', join(samples, 'model')], { env: { LCCLF_HOME: work } })
     expect(code).toBe(0)

@@ -163,6 +163,7 @@ describe('a download', () => {
     const error = await failureOf(fetchFile())
     expect(error).toBeInstanceOf(ServiceError)
     expect(error.message).toContain('the server sends bytes 5-9/700000')
+    expect(existsSync(`${path}.part`) || existsSync(`${path}.part.json`)).toBe(false)
   })
 
   it('waits as long as a busy server asks, and asks again', async () => {
@@ -215,6 +216,73 @@ describe('a download', () => {
       kind: 'absent',
       why: 'not found',
     })
+  })
+})
+
+describe('a part of a file that was changed meanwhile', () => {
+  type Headers = Record<string, string>
+
+  /** Cuts the first file, then serves another one without a look at If-Range. */
+  function swapFor(other: Buffer, whole: [Headers, Headers], part: Headers | null): void {
+    let count = 0
+    server.fault = (request, response) => {
+      const bytes = count === 0 ? content : other
+      const head = { ...whole[count === 0 ? 0 : 1], 'content-length': bytes.length }
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      if (count++ === 0) {
+        response.writeHead(200, head)
+        response.write(bytes.subarray(0, 300_000), () => setTimeout(() => response.destroy(), 20))
+      } else if (from >= bytes.length) response.writeHead(416).end()
+      else if (from > 0) {
+        const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`
+        response.writeHead(206, { ...part, 'content-range': range }).end(bytes.subarray(from))
+      } else response.writeHead(200, head).end(bytes)
+      return true
+    }
+  }
+  const [noon, dusk] = ['Mon, 01 Sep 2025 12:00:00 GMT', 'Mon, 01 Sep 2025 18:00:00 GMT']
+  const same = randomBytes(content.length)
+  const longer = randomBytes(content.length + 5)
+
+  it.each<[string, Buffer, [Headers, Headers], Headers | null]>([
+    ['another ETag', same, [{ etag: '"a"' }, { etag: '"b"' }], { etag: '"b"' }],
+    ['no ETag any more', same, [{ etag: '"a"' }, {}], {}],
+    ['another date', same, [{ 'last-modified': noon }, { 'last-modified': dusk }], { 'last-modified': dusk }],
+    ['a date for an ETag', same, [{ etag: '"a"' }, { 'last-modified': dusk }], { 'last-modified': dusk }],
+    ['another size', longer, [{ 'last-modified': noon }, {}], {}],
+    ['fewer bytes than arrived', randomBytes(200_000), [{ etag: '"a"' }, { etag: '"b"' }], null],
+  ])('that has %s is not put to the first: the download begins anew', async (_, other, whole, part) => {
+    swapFor(other, whole, part)
+    await fetchFile()
+    expect(readFileSync(path).equals(other)).toBe(true)
+    expect(server.requests).toHaveLength(3)
+    expect(server.requests[2]).toBe('/model.pkl')
+  })
+
+  it('goes on where the date is the same, and where it is not said again', async () => {
+    for (const part of [{ 'last-modified': noon }, {}]) {
+      server.requests.length = 0
+      path = join(workFolder(), 'model.pkl')
+      swapFor(content, [{ 'last-modified': noon }, {}], part)
+      expect(await fetchFile()).toMatchObject({ sha256, etag: noon })
+      expect(server.requests).toHaveLength(2)
+    }
+  })
+
+  it('is given up where the file keeps changing, and the next call is a fresh one', async () => {
+    let count = 0
+    server.fault = (request, response, file) => {
+      const etag = `"${count++}"`
+      if (request.headers.range === undefined) return cutAfter(300_000)(request, response, { ...file!, etag })
+      const range = `bytes 300000-${content.length - 1}/${content.length}`
+      response.writeHead(206, { etag, 'content-range': range }).end(content.subarray(300_000))
+      return true
+    }
+    const error = await failureOf(fetchFile())
+    expect(error).toBeInstanceOf(ServiceError)
+    expect([error.message, error.hint]).toEqual([expect.stringContaining('gave up'), expect.stringContaining('keeps')])
+    server.fault = null
+    expect(await fetchFile()).toMatchObject({ sha256 })
   })
 })
 

@@ -5,6 +5,7 @@ import { ServiceError, UsageError } from '../../src/errors.ts'
 import { parseS3Address, s3Settings } from '../../src/transfer/s3-address.ts'
 import { openS3Bucket, type S3Bucket } from '../../src/transfer/s3-bucket.ts'
 import { openS3Client } from '../../src/transfer/s3-client.ts'
+import { s3Reader } from '../../src/transfer/s3-reader.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
 
 const why = await whyNoS3Server()
@@ -67,6 +68,9 @@ describe.skipIf(why)('a bucket', () => {
     const etag = (await bucket.write('x', Buffer.from('first'))) as string
     await bucket.write('x', Buffer.from('second'))
     expect(await bucket.read('x', { from: 1, etag })).toBe('changed')
+    const { etag: second } = (await bucket.stat('x'))!
+    expect(await bucket.read('x', { from: 100, etag: second })).toBe('changed')
+    expect(await failureOf(bucket.read('x', { from: 100 }))).toBeInstanceOf(ServiceError)
   })
 
   it('lists everything below a prefix, page after page, and nothing else', async () => {
@@ -134,6 +138,10 @@ describe.skipIf(why)('a bucket', () => {
     process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong-secret-0123456789'
     const wrong = await openBucket()
     const error = await failureOf(wrong.read('once', {}))
+    const options = { settings: s3Settings(server.environment), allowHttp: false, needsCredentials: false }
+    const reader = await s3Reader('s3://survey/models/', options)
+    const asked = await failureOf(reader.open('once', { from: 0, etag: null, signal: undefined }))
+    expect(asked).toMatchObject({ hint: expect.stringContaining('AWS_SECRET_ACCESS_KEY') })
     process.env['AWS_SECRET_ACCESS_KEY'] = server.environment['AWS_SECRET_ACCESS_KEY']
     expect(error).toBeInstanceOf(ServiceError)
     expect(error).toMatchObject({ hint: expect.stringContaining('AWS_SECRET_ACCESS_KEY') })
@@ -159,6 +167,10 @@ describe.skipIf(why)('a bucket', () => {
     expect(await unknown.read('x', {})).toMatchObject({ size: 6 })
     const closed = await openBucket('survey', { AWS_SKIP_SIGNATURE: 'true' })
     expect(await failureOf(closed.read('once', {}))).toBeInstanceOf(ServiceError)
+    const anonymous = s3Settings({ ...server.environment, AWS_SKIP_SIGNATURE: 'true' })
+    const reader = await s3Reader('s3://survey/', { settings: anonymous, allowHttp: false, needsCredentials: false })
+    // who may not look is told no more
+    expect(await reader.open('once', { from: 0, etag: null, signal: undefined })).toMatchObject({ kind: 'absent' })
   })
 })
 

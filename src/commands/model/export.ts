@@ -1,9 +1,8 @@
 // lcclf model export: a bundle for other programs.
-import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
 import { exportModel } from '../../cli/export-model.ts'
-import { modelFlag } from '../../cli/flags.ts'
+import { modelArgument } from '../../cli/flags.ts'
 
 export default class ModelExport extends BaseCommand {
   static override summary = 'Write a model as one ONNX graph, or its bundle as one .tar.gz'
@@ -17,9 +16,7 @@ same bundle gives the same bytes.`
     '<%= config.bin %> model export my_forest@2.1 --format tar.gz --out my_forest_2.1.tar.gz',
   ]
 
-  static override args = {
-    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
-  }
+  static override args = modelArgument
 
   static override flags = {
     format: Flags.option({ options: ['onnx', 'tar.gz'] as const, required: true, description: 'what to write' })(),

@@ -1,8 +1,7 @@
 // lcclf model lock: the work folder's results come from one model and no other.
-import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
-import { modelFlag } from '../../cli/flags.ts'
+import { modelArgument } from '../../cli/flags.ts'
 import { lockModel } from '../../cli/lock-model.ts'
 
 export default class ModelLock extends BaseCommand {
@@ -13,9 +12,7 @@ model (exit 4), and lcclf model pull without an address gets this one.`
 
   static override examples = ['<%= config.bin %> model lock hierarchical_random_forest@1.0.0']
 
-  static override args = {
-    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
-  }
+  static override args = modelArgument
 
   static override flags = {
     json: Flags.boolean({ description: 'print one JSON object on stdout' }),

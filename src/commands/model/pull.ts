@@ -10,7 +10,8 @@ export default class ModelPull extends BaseCommand {
   static override description = `From https://, s3://, file: or a path: a folder of pickles by their published names, a .tar.gz, a bundle, or what
 lcclf model push wrote. Pickles are imported on the way; what is stored is always a verified bundle, and a model of the
 store is replaced (--overwrite) only by one that is verified. A broken download goes on where it broke. Without an
-address: the model that lcclf.lock pins, else the survey's hierarchical_random_forest@1.0.0.
+address: the model that lcclf.lock pins, else the known model of that --name and --version, else the survey's
+hierarchical_random_forest@1.0.0.
 
 S3 takes credentials, profile and region from AWS's own chain, AWS_ENDPOINT_URL for other stores (path style, unless
 AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true), and asks as nobody where there are none (or with AWS_SKIP_SIGNATURE=true).`
@@ -26,7 +27,9 @@ AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true), and asks as nobody where there are none 
   }
 
   static override flags = {
-    name: Flags.string({ description: 'name of the model; pickles need it, an index is asked for it' }),
+    name: Flags.string({
+      description: 'name of the model; pickles need it, an index and the known models are asked for it',
+    }),
     version: Flags.string({ description: 'its version' }),
     sha256: Flags.string({
       helpValue: 'FILE',

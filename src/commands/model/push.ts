@@ -2,7 +2,7 @@
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
-import { modelFlag } from '../../cli/flags.ts'
+import { modelArgument } from '../../cli/flags.ts'
 import { pushModel } from '../../cli/push-model.ts'
 
 export default class ModelPush extends BaseCommand {
@@ -17,7 +17,7 @@ server that serves the folder or the bucket is then an address for lcclf model p
   ]
 
   static override args = {
-    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
+    ...modelArgument,
     address: Args.string({ name: 'ADDRESS', description: 's3://bucket/prefix/ or a folder', required: true }),
   }
 

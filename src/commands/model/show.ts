@@ -1,8 +1,7 @@
 // lcclf model show: everything a manifest says.
-import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
-import { modelFlag } from '../../cli/flags.ts'
+import { modelArgument } from '../../cli/flags.ts'
 import { showModel } from '../../cli/show-model.ts'
 
 export default class ModelShow extends BaseCommand {
@@ -13,9 +12,7 @@ export default class ModelShow extends BaseCommand {
     '<%= config.bin %> model show ./bundle --json',
   ]
 
-  static override args = {
-    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
-  }
+  static override args = modelArgument
 
   static override flags = {
     json: Flags.boolean({ description: 'print one JSON object on stdout' }),

@@ -1,8 +1,7 @@
 // lcclf model verify: may this bundle be used?
-import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
-import { modelFlag } from '../../cli/flags.ts'
+import { modelArgument } from '../../cli/flags.ts'
 import { verifyModel } from '../../cli/verify-model.ts'
 
 export default class ModelVerify extends BaseCommand {
@@ -16,9 +15,7 @@ reachable, fractions that sum to 1), and that every engine reproduces the golden
     '<%= config.bin %> model verify hierarchical_random_forest@1.0.0 --json',
   ]
 
-  static override args = {
-    reference: Args.string({ name: 'REF', description: modelFlag.model.description!, required: true }),
-  }
+  static override args = modelArgument
 
   static override flags = {
     json: Flags.boolean({ description: 'print one JSON object on stdout' }),

@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib'
 import type { FeatureBatch, OidType, Reject } from './feature-batch.ts'
 import { preprocess, type Preprocessing } from './preprocess.ts'
-import { readCandid, readOid } from './row-ids.ts'
+import { readCandid, readOid, whyNoCandid } from './row-ids.ts'
 
 /** What the assembler must know; a subset of how a source was asked to read. */
 export interface AssemblyOptions {
@@ -31,7 +31,7 @@ export interface ColumnChunk {
   /** for each feature of the model rowCount values in float64, NaN where null */
   readonly columns: readonly Float64Array[]
   /** rows with a value that is no number */
-  readonly unreadable?: ReadonlyMap<number, { readonly reason: string; readonly value: string }>
+  readonly unreadable?: ReadonlyMap<number, Pick<Reject, 'reason' | 'value' | 'others'>>
 }
 
 /** The rows since the last `take`, and what became of the others. `read = batch.rowCount + rejected.length`. */
@@ -55,7 +55,7 @@ export interface BatchAssembler {
    */
   accept(ids: RowIds, values: Float64Array): boolean
   /** Rejects an admitted row. */
-  reject(oid: unknown, reject: { where: string; reason: string; value?: string }): void
+  reject(oid: unknown, reject: Omit<Reject, 'oid'>): void
   /** Adds rows of a chunk from `start` on, until the batch is full or the chunk ends; answers the next row to add. */
   acceptColumns(chunk: ColumnChunk, start: number): number
   /** Hands over what was gathered and begins anew. */
@@ -84,9 +84,15 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
     return true
   }
 
-  function reject(oid: unknown, why: { where: string; reason: string; value?: string }): void {
+  function reject(oid: unknown, why: Omit<Reject, 'oid'>): void {
     const reading = readOid(oid, 'string')
-    rejected.push({ oid: reading.oid, ...why, ...(why.value === undefined ? {} : { value: shortened(why.value) }) })
+    const { value, others } = why
+    rejected.push({
+      oid: reading.oid,
+      ...why,
+      ...(value === undefined ? {} : { value: shortened(value) }),
+      ...(others ? { others: others.map((one) => ({ ...one, value: shortened(one.value) })) } : {}),
+    })
   }
 
   /** the row's ids, or undefined once it was rejected for them */
@@ -98,7 +104,7 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
     }
     const alert = hasCandid ? readCandid(candid) : null
     if (alert === undefined) {
-      reject(reading.oid, { where, reason: 'candid is not an int64', value: String(candid) })
+      reject(reading.oid, { where, reason: whyNoCandid(candid), value: String(candid) })
       return undefined
     }
     return { oid: reading.oid, candid: alert }

@@ -38,6 +38,8 @@ export interface Reject {
   readonly reason: string
   /** the offending value, shortened, where showing it helps */
   readonly value?: string
+  /** further reasons for the same row, where they were asked for */
+  readonly others?: readonly { readonly reason: string; readonly value: string }[]
   /** the message that the row came in, for a dead letter */
   readonly message?: OriginalMessage | undefined
   /** the alert's id, where the reject came in a message that has one */

@@ -1,7 +1,7 @@
 // What `lcclf check` has to say: findings about columns, ids and rows of one input.
 import type { ColumnError } from '../sources/column-error.ts'
-import { nearestNames } from '../sources/nearest-names.ts'
-import { relatedNames, renameMaps } from '../sources/rename-maps.ts'
+import { likelyNames } from '../sources/nearest-names.ts'
+import { mappedColumn } from '../sources/rename-maps.ts'
 import type { IdCounts } from '../quality/id-tally.ts'
 
 /** One finding. `failed`: classify would not run, or classify nothing. */
@@ -53,19 +53,22 @@ export function columnFindings(columns: ColumnNames, renameMap: string | undefin
 }
 
 function missingFinding(name: string, candidates: readonly string[]): CheckFinding {
-  const mapped = [...renameMaps].flatMap(([map, pairs]) =>
-    candidates.flatMap((candidate) => (pairs.get(candidate) === name ? [{ candidate, map }] : [])),
-  )[0]
+  const mapped = mappedColumn(name, candidates)
   if (mapped) {
-    const message = `is missing; here it is called ${mapped.candidate}`
+    const message = `is missing; here it is called ${mapped.column}`
     return { ...finding('failed', 'columns', message, `--rename-map ${mapped.map}`), column: name }
   }
-  const related = (relatedNames.get(name) ?? []).filter((other) => candidates.includes(other))
-  const near = [...new Set([...related, ...nearestNames(name, candidates)])]
+  const near = likelyNames(name, candidates)
   if (near.length === 0)
     return { ...finding('failed', 'columns', 'is missing, and nothing is called alike'), column: name }
   const message = `is missing; nearest: ${near.join(', ')}`
   return { ...finding('failed', 'columns', message, `--rename '${near[0]!}=${name}'`), column: name }
+}
+
+/** Ids are the same trouble in every file that pandas wrote. */
+function hintOfReject(reason: string): string | undefined {
+  const [, column] = /^(oid|candid) (?:is a float|is not an int64)/.exec(reason) ?? []
+  return column === undefined ? undefined : exportAgain(column)
 }
 
 /** A column of a type that cannot be read. `column`: as the model calls it. */
@@ -74,29 +77,37 @@ export function typeFinding(error: ColumnError, column: string): CheckFinding {
   return { ...finding('failed', 'types', message, error.hint), column }
 }
 
-/** Ids that come twice, and candids that went through a float. */
-export function idFindings({ repeated, identical, example, rows, areCandidsRounded }: IdCounts): CheckFinding[] {
+/** Ids that come twice, and ids that went through a float. */
+export function idFindings(counts: IdCounts): CheckFinding[] {
+  const { repeated, rows, areCandidsRounded, floatOids, floatExample } = counts
   const found: CheckFinding[] = []
-  const shown = repeated.toLocaleString('en')
-  if (repeated > 0) {
-    const same = identical > 0 ? `, ${identical.toLocaleString('en')} with the same candid or none` : ''
-    const message = `${shown} of ${rows.toLocaleString('en')} rows repeat an oid, such as ${example}${same}`
-    found.push(finding('warning', 'ids', message, '--duplicates newest classifies the newest row of each object'))
-  } else if (rows > 0) found.push(finding('ok', 'ids', `${rows.toLocaleString('en')} rows, no oid twice`))
+  if (floatOids > 0 && floatExample !== null) {
+    const number = Number(floatExample)
+    const loss = Number.isSafeInteger(number) ? `that is not the id ${number}` : 'their last digits are lost'
+    const message = `${floatOids.toLocaleString('en')} are written as floats, such as ${floatExample}: ${loss}`
+    found.push({ ...finding('warning', 'ids', message, exportAgain('oid')), column: 'oid' })
+  }
+  if (repeated > 0) found.push(repeatedFinding(counts))
+  else if (rows > 0) found.push(finding('ok', 'ids', `${rows.toLocaleString('en')} rows, no oid twice`))
   if (areCandidsRounded) {
     const message =
       'every candid is one that a float64 can hold: they went through a float, and their last digits are lost'
-    found.push({
-      ...finding(
-        'warning',
-        'ids',
-        message,
-        "Export them again as int64 or text (in pandas dtype={'candid': 'Int64'}).",
-      ),
-      column: 'candid',
-    })
+    found.push({ ...finding('warning', 'ids', message, exportAgain('candid')), column: 'candid' })
   }
   return found
+}
+
+function exportAgain(column: string): string {
+  return `Export the ids again as int64 or text (in pandas, read them with dtype={'${column}': 'Int64'}).`
+}
+
+/** Where digits were lost, rows of one oid may be of several objects, and none of them should be dropped. */
+function repeatedFinding({ repeated, identical, example, rows, floatOids }: IdCounts): CheckFinding {
+  const same = identical > 0 ? `, ${identical.toLocaleString('en')} with the same candid or none` : ''
+  const share = `${repeated.toLocaleString('en')} of ${rows.toLocaleString('en')} rows`
+  const message = `${share} repeat an oid, such as ${example}${same}`
+  if (floatOids > 0) return finding('warning', 'ids', message)
+  return finding('warning', 'ids', message, '--duplicates newest classifies the newest row of each object')
 }
 
 /** What became of rows that cannot be classified, the most frequent reasons first. */
@@ -113,6 +124,7 @@ export function rowFindings(
         severity,
         'rows',
         `${count.toLocaleString('en')} of ${read.toLocaleString('en')} would be rejected: ${reason} (${example})`,
+        hintOfReject(reason),
       ),
     )
 }

@@ -114,6 +114,7 @@ function readOptions(request: CheckRequest, onNames: ReadOptions['onNames'], isW
     idColumn,
     // a candid that cannot be read is renamed out of the way
     candidColumn: isWithoutCandid ? 'candid' : candidColumn,
+    tellsAll: true,
     rename: isWithoutCandid ? new Map([...renames, [own, '(not read)']]) : renames,
     ...(renameMapPairs === undefined ? {} : { renameMap: renameMapPairs }),
     ...(onNames === undefined ? {} : { onNames }),
@@ -141,10 +142,13 @@ async function readRows(
       rejected += delivery.rejected.length
       tally.add(batch.matrix, batch.rowCount)
       ids.add(batch.oids, batch.candids)
-      for (const { reason, where, value } of delivery.rejected) {
-        const known = reasons.get(reason)
-        if (known) known.count++
-        else reasons.set(reason, { count: 1, example: value === undefined ? where : `${where}: ${value}` })
+      for (const { reason, where, value, others = [] } of delivery.rejected) {
+        for (const one of [{ reason, value }, ...others]) {
+          const known = reasons.get(one.reason)
+          if (known) known.count++
+          else
+            reasons.set(one.reason, { count: 1, example: one.value === undefined ? where : `${where}: ${one.value}` })
+        }
       }
     }
   } catch (error) {

@@ -44,11 +44,14 @@ function listed(findings: readonly CheckFinding[]): CheckFinding[] {
   })
 }
 
+/** A flag as check-findings.ts writes it out, and no sentence about one. */
+const renameFlag = /^--rename(?:-map \S+| '.*')$/s
+
 /** Flags that would mend columns stand on one line, to be copied. */
 function hintLines(findings: readonly CheckFinding[]): string[] {
   const hints = [...new Set(findings.flatMap(({ hint }) => hint ?? []))]
-  const flags = hints.filter((hint) => hint.startsWith('--rename'))
-  const others = hints.filter((hint) => !hint.startsWith('--rename'))
+  const flags = hints.filter((hint) => renameFlag.test(hint))
+  const others = hints.filter((hint) => !renameFlag.test(hint))
   return [
     ...(flags.length > 0 ? [`  try: ${flags.map(harmless).join(' ')}`] : []),
     ...others.flatMap((hint) => wrapped(harmless(hint), width - 2).map((line) => `  ${line}`)),

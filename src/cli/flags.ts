@@ -85,6 +85,25 @@ export function timeWindowFlags(when: string) {
   }
 }
 
+/** Names of columns that are others than the model's; `what` OLD is. */
+export function renameFlags(what: string, place: { readonly helpGroup: string; readonly dependsOn?: string[] }) {
+  return {
+    rename: Flags.custom({ parse: (text) => Promise.resolve(renamePair(text)) })({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'OLD=NEW',
+      ...place,
+      description: `read ${what} OLD as NEW (repeatable)`,
+    }),
+    'rename-map': Flags.string({
+      helpValue: 'NAME',
+      ...place,
+      description:
+        'renames that are known by name: alerce-2024 reads the spellings of the survey since 2024 (W1_W2_12 as W1-W2). A column that is not there is passed over; --rename wins',
+    }),
+  }
+}
+
 /** How inputs are read. */
 export const inputFlags = {
   'from-format': Flags.option({
@@ -94,19 +113,7 @@ export const inputFlags = {
   })(),
   'id-column': Flags.string({ default: 'oid', helpGroup: inputGroup, description: 'column of the object id' }),
   'candid-column': Flags.string({ default: 'candid', helpGroup: inputGroup, description: "column of the alert's id" }),
-  rename: Flags.custom({ parse: (text) => Promise.resolve(renamePair(text)) })({
-    multiple: true,
-    multipleNonGreedy: true,
-    helpValue: 'OLD=NEW',
-    helpGroup: inputGroup,
-    description: 'read input column OLD as NEW (repeatable)',
-  }),
-  'rename-map': Flags.string({
-    helpValue: 'NAME',
-    helpGroup: inputGroup,
-    description:
-      'renames that are known by name: alerce-2024 reads the spellings of the survey since 2024 (W1_W2_12 as W1-W2). A column that is not there is passed over; --rename wins',
-  }),
+  ...renameFlags('input column', { helpGroup: inputGroup }),
   where: Flags.string({
     helpValue: 'SQL',
     helpGroup: inputGroup,

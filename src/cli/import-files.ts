@@ -5,7 +5,8 @@ import { openOnnxRunner } from '../classifier/onnx-runner.ts'
 import { importModel, type ImportProgress } from '../model/import-model.ts'
 import { importOnnx } from '../model/onnx-import.ts'
 import type { OnnxTaxonomy } from '../model/onnx-levels.ts'
-import { profileMaker } from './make-profile.ts'
+import { renameMapNamed } from '../sources/rename-maps.ts'
+import { profileMaker, type ProfileRequest } from './make-profile.ts'
 import { storedModel } from './model-reference.ts'
 import { openStepProgress } from './progress.ts'
 
@@ -20,6 +21,9 @@ export interface ImportFlags {
   readonly features?: string | undefined
   /** a file with usual inputs */
   readonly profile?: string | undefined
+  /** how that file is read */
+  readonly renames: ReadonlyMap<string, string>
+  readonly renameMap: string | undefined
   readonly acceptSwapped: boolean
   readonly overwrite: boolean
   readonly quiet: boolean
@@ -32,6 +36,10 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
   const progress = openStepProgress({ isSilent: flags.quiet })
   const say = (line: string) => (flags.quiet ? undefined : progress.say(line))
   try {
+    const makeProfile = await profileMaker(profileRequest(flags), {
+      onRow: () => progress.update('profile the inputs', NaN),
+      onWarning: (line) => say(`warning: ${line}`),
+    })
     const options = {
       source,
       name,
@@ -40,10 +48,7 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       overwrite,
       ...(golden === undefined ? {} : { goldenDir: golden }),
       ...(flags.features === undefined ? {} : { features: readFeatures(flags.features) }),
-      makeProfile: profileMaker(flags.profile, {
-        onRow: () => progress.update('profile the inputs', NaN),
-        onWarning: (line) => say(`warning: ${line}`),
-      }),
+      makeProfile,
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
@@ -62,6 +67,15 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       process.stdout.write(`${JSON.stringify({ schemaVersion: 1, directory, name, version, sha256, warnings })}\n`)
   } finally {
     progress.stop()
+  }
+}
+
+function profileRequest({ profile, renames, renameMap }: ImportFlags): ProfileRequest | undefined {
+  if (profile === undefined) return undefined
+  return {
+    file: profile,
+    renames,
+    renameMapPairs: renameMap === undefined ? undefined : renameMapNamed(renameMap),
   }
 }
 

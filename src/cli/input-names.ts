@@ -18,6 +18,27 @@ export function staticRoot(pattern: string): string {
   return fixed.join('/') || (pattern.startsWith('/') ? '/' : '.')
 }
 
+/** Where a search for inputs begins, where results go, and what lies below what. */
+export interface Search {
+  readonly root: string
+  readonly outputs: readonly string[]
+  readonly isBelow: (name: string, folder: string) => boolean
+}
+
+/**
+ * The outputs that a folder or a pattern passes over, so that a second run does not eat the first: those below where the
+ * search begins. An output that holds the inputs takes none of them away, and what is named itself is always read.
+ */
+export function outputsPassedOver({ root, outputs, isBelow }: Search): string[] {
+  return outputs.filter((output) => isBelow(output, root))
+}
+
+/** What was found, without what lies in outputs that are passed over. */
+export function withoutResults<T>(found: readonly T[], nameOf: (one: T) => string, search: Search): T[] {
+  const passed = outputsPassedOver(search)
+  return found.filter((one) => !passed.some((output) => search.isBelow(nameOf(one), output)))
+}
+
 /** The order of paths. */
 export function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0

@@ -7,7 +7,7 @@ import type { PostgresSourceSpec } from '../postgres/settings.ts'
 import type { KafkaSourceSpec } from '../sources/kafka-spec.ts'
 import type { InputFormat, SourceSpec } from '../sources/source.ts'
 import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
-import { byCodeUnit, isData, staticRoot } from './input-names.ts'
+import { byCodeUnit, isData, outputsPassedOver, staticRoot, withoutResults } from './input-names.ts'
 import { isKafkaAddress, kafkaSnapshotSpec } from './kafka-specs.ts'
 import { postgresSourceSpec } from './postgres-specs.ts'
 import { isS3Address } from './s3-specs.ts'
@@ -115,9 +115,8 @@ async function candidatesOf(path: string, outputFolders: readonly string[]): Pro
 
 async function folderCandidates(folder: string, outputFolders: readonly string[]): Promise<Candidate[]> {
   const { glob, escapePath } = await import('tinyglobby')
-  const ignore = outputFolders
-    .filter((output) => isBelow(output, folder))
-    .map((output) => `${escapePath(resolve(output))}/**`)
+  const passed = outputsPassedOver({ root: folder, outputs: outputFolders, isBelow })
+  const ignore = passed.map((output) => `${escapePath(resolve(output))}/**`)
   const paths = await glob('**/*', {
     cwd: folder,
     ignore,
@@ -136,9 +135,8 @@ async function globCandidates(pattern: string, outputFolders: readonly string[])
   const { glob } = await import('tinyglobby')
   const root = staticRoot(pattern)
   const paths = await glob(pattern, { followSymbolicLinks: true, expandDirectories: false })
-  const chosen = paths
-    .filter((path) => inputFormatOf(path) && !outputFolders.some((output) => isBelow(path, output)))
-    .sort(byCodeUnit)
+  const named = paths.filter((path) => inputFormatOf(path))
+  const chosen = withoutResults(named, (path) => path, { root, outputs: outputFolders, isBelow }).sort(byCodeUnit)
   if (chosen.length === 0) throw new DataError(`${pattern}: no file matches`)
   return chosen.map((path) => ({ path, root, isExplicit: false }))
 }

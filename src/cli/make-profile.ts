@@ -1,18 +1,28 @@
 // `model import --profile FILE`: rows of usual inputs through the forest that is being imported.
 import { basename } from 'node:path'
+import { alercePreprocessing } from '../batch/preprocess.ts'
 import { openEngine } from '../classifier/open.ts'
-import { DataError } from '../errors.ts'
+import { DataError, LcclfError } from '../errors.ts'
 import { goldenMatrix } from '../model/golden.ts'
 import type { InputProfile, ProfiledImport, ProfileMaker } from '../model/input-profile.ts'
 import { taxonomyOf } from '../model/taxonomy-of.ts'
 import { createInputProfiler, type InputProfiler } from '../quality/profile-inputs.ts'
 import { openSource } from '../sources/open.ts'
-import { expandInputs } from './inputs.ts'
+import type { RenameMap } from '../sources/rename-maps.ts'
+import type { ReadOptions } from '../sources/source.ts'
+import { expandInputs, type Input } from './inputs.ts'
 
 /** What is said on the way. */
 export interface ProfileProgress {
   readonly onRow: () => void
   readonly onWarning: (line: string) => void
+}
+
+/** The file of `--profile`, and how it is read. */
+export interface ProfileRequest {
+  readonly file: string
+  readonly renames: ReadonlyMap<string, string>
+  readonly renameMapPairs: RenameMap | undefined
 }
 
 /** rows read at a time */
@@ -21,11 +31,42 @@ const batchSize = 1000
 /**
  * Makes the profile of a file, or of golden inputs that came with the model. Golden inputs that the import drew itself lie
  * at the thresholds of the trees: no statement about real ones, so there is no profile.
+ *
+ * A file is looked at before this answers: what of it cannot be read should be known before the model is read.
  */
-export function profileMaker(file: string | undefined, progress: ProfileProgress): ProfileMaker {
-  return async (model) => {
-    if (file !== undefined) return profileOfFile(file, model, progress)
-    return model.isGoldenGiven ? profileOfGolden(model) : undefined
+export async function profileMaker(
+  request: ProfileRequest | undefined,
+  progress: ProfileProgress,
+): Promise<ProfileMaker> {
+  if (!request) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
+  const inputs = await aboutProfile(() => findInputs(request))
+  return (model) => profileOfFile(inputs, request, model, progress)
+}
+
+/** Each input is opened for its ids alone: which features are needed is not known yet. */
+async function findInputs(request: ProfileRequest): Promise<Input[]> {
+  const inputs = await expandInputs([request.file], {
+    fromFormat: undefined,
+    outputFolders: [],
+    environment: process.env,
+    window: {},
+    commits: false,
+  })
+  const ids = { features: [], preprocessing: alercePreprocessing }
+  for (const { spec } of inputs) {
+    const source = await openSource(spec, { ...readOptions(request, ids), isForSchema: true })
+    await source.close()
+  }
+  return inputs
+}
+
+/** Errors name the flag: the model, too, is made of files. */
+async function aboutProfile<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof LcclfError) error.message = `--profile ${error.message}`
+    throw error
   }
 }
 
@@ -47,10 +88,12 @@ function profileOfGolden(model: ProfiledImport): InputProfile {
 
 /** A model that is no forest is not asked for predictions: its graph is not written yet. */
 async function profileOfFile(
-  file: string,
+  inputs: readonly Input[],
+  request: ProfileRequest,
   model: ProfiledImport,
   { onRow, onWarning }: ProfileProgress,
 ): Promise<InputProfile> {
+  const { file } = request
   const { manifest, forests, golden } = model
   const bundle = { manifest: { ...manifest, files: [] }, sha256: '', forests, golden }
   const classifier = manifest.kind === 'forest' ? await openEngine('', bundle, { threads: 0 }) : undefined
@@ -58,16 +101,17 @@ async function profileOfFile(
   let rows = 0
   let rejected = 0
   try {
-    for await (const delivery of deliveriesOf(file, manifest)) {
-      const { batch } = delivery
-      profiler.addRows(batch.matrix, batch.rowCount)
-      rows += batch.rowCount
-      rejected += delivery.rejected.length
-      if (classifier && batch.rowCount > 0) {
-        profiler.addAnswers((await classifier.classify(batch)).probabilities, batch.rowCount)
+    await aboutProfile(async () => {
+      for await (const { batch, rejected: refused } of deliveriesOf(inputs, readOptions(request, manifest))) {
+        profiler.addRows(batch.matrix, batch.rowCount)
+        rows += batch.rowCount
+        rejected += refused.length
+        if (classifier && batch.rowCount > 0) {
+          profiler.addAnswers((await classifier.classify(batch)).probabilities, batch.rowCount)
+        }
+        onRow()
       }
-      onRow()
-    }
+    })
   } finally {
     await classifier?.close()
   }
@@ -76,28 +120,29 @@ async function profileOfFile(
   return profiler.profile({ source: 'file', name: basename(file) })
 }
 
-async function* deliveriesOf(file: string, { features, preprocessing }: ProfiledImport['manifest']) {
-  const inputs = await expandInputs([file], {
-    fromFormat: undefined,
-    outputFolders: [],
-    environment: process.env,
-    window: {},
-    commits: false,
-  })
+async function* deliveriesOf(inputs: readonly Input[], options: ReadOptions) {
   for (const { spec } of inputs) {
-    const source = await openSource(spec, {
-      features,
-      preprocessing,
-      batchSize,
-      idColumn: 'oid',
-      candidColumn: 'candid',
-      rename: new Map(),
-      allowance: { remaining: Infinity },
-    })
+    const source = await openSource(spec, options)
     try {
       yield* source.deliveries(new AbortController().signal)
     } finally {
       await source.close()
     }
+  }
+}
+
+function readOptions(
+  { renames, renameMapPairs }: ProfileRequest,
+  { features, preprocessing }: Pick<ReadOptions, 'features' | 'preprocessing'>,
+): ReadOptions {
+  return {
+    features,
+    preprocessing,
+    batchSize,
+    idColumn: 'oid',
+    candidColumn: 'candid',
+    rename: renames,
+    ...(renameMapPairs === undefined ? {} : { renameMap: renameMapPairs }),
+    allowance: { remaining: Infinity },
   }
 }

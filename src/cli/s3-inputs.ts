@@ -3,12 +3,12 @@ import { DataError, UsageError } from '../errors.ts'
 import type { InputFormat } from '../sources/source.ts'
 import { bucketToRead } from '../transfer/open-buckets.ts'
 import { patiently } from '../transfer/patiently.ts'
-import type { S3Place } from '../transfer/s3-address.ts'
+import { parseS3Address, type S3Place } from '../transfer/s3-address.ts'
 import type { S3Bucket, S3Entry } from '../transfer/s3-bucket.ts'
 import { inputFormatOf, knownSuffixes } from './address.ts'
-import { byCodeUnit, isData, staticRoot } from './input-names.ts'
+import { byCodeUnit, isData, staticRoot, withoutResults } from './input-names.ts'
 import type { Input, InputOptions } from './inputs.ts'
-import { addressOfPlace, isS3Folder, s3Place } from './s3-specs.ts'
+import { addressOfPlace, isS3Address, isS3Folder, s3Place } from './s3-specs.ts'
 
 interface Found {
   /** what names are relative to: a prefix that ends with a slash, or '' */
@@ -30,42 +30,56 @@ export async function s3Inputs(
   { fromFormat, outputFolders, environment }: Pick<InputOptions, 'fromFormat' | 'outputFolders' | 'environment'>,
 ): Promise<Input[]> {
   const place = s3Place(address, environment)
-  const { root, entries } = await entriesOf(address, place)
-  const inputs = entries.map((entry) => inputOf(place, root, entry, fromFormat))
-  return inputs.filter(({ spec }) => !outputFolders.some((folder) => isS3Folder(folder) && isIn(spec.address, folder)))
+  const outputs = prefixesIn(place.bucket, outputFolders)
+  const { root, entries } = await entriesOf(address, place, outputs)
+  return entries.map((entry) => inputOf(place, root, entry, fromFormat))
 }
 
-function isIn(address: string, folder: string): boolean {
-  return address.startsWith(folder.endsWith('/') ? folder : `${folder}/`)
+/** The outputs of the same bucket, as what their keys begin with. */
+function prefixesIn(bucket: string, outputFolders: readonly string[]): string[] {
+  const places = outputFolders.filter((folder) => isS3Address(folder) && isS3Folder(folder)).map(parseS3Address)
+  return places.filter((place) => place.bucket === bucket).map(({ key }) => key)
 }
 
-async function entriesOf(address: string, place: S3Place): Promise<Found> {
+function isBelow(key: string, prefix: string): boolean {
+  return key.length > prefix.length && key.startsWith(prefix)
+}
+
+async function entriesOf(address: string, place: S3Place, outputs: readonly string[]): Promise<Found> {
   const bucket = await bucketToRead(place)
   const { key } = place
-  if (isS3Folder(address)) return folderEntries(bucket, key, address)
+  if (isS3Folder(address)) return folderEntries(bucket, key, { address, outputs })
   const object = await patiently(() => bucket.stat(key), { hint })
   if (object) return { root: key.slice(0, key.lastIndexOf('/') + 1), entries: [object] }
   const { isDynamicPattern } = await import('tinyglobby')
-  if (isDynamicPattern(key)) return matchingEntries(bucket, key, address)
-  return folderEntries(bucket, `${key}/`, address)
+  if (isDynamicPattern(key)) return matchingEntries(bucket, key, { address, outputs })
+  return folderEntries(bucket, `${key}/`, { address, outputs })
 }
 
-async function folderEntries(bucket: S3Bucket, root: string, address: string): Promise<Found> {
+/** What was typed, and the prefixes that receive results. */
+interface Asked {
+  readonly address: string
+  readonly outputs: readonly string[]
+}
+
+async function folderEntries(bucket: S3Bucket, root: string, { address, outputs }: Asked): Promise<Found> {
   const all = await listed(bucket, root)
   if (all.length === 0) throw new DataError(`${address}: there is no such object or prefix`)
-  const entries = all.filter((entry) => isData(entry.key.slice(root.length)))
+  const data = all.filter((entry) => isData(entry.key.slice(root.length)))
+  const entries = withoutResults(data, ({ key }) => key, { root, outputs, isBelow })
   if (entries.length === 0) {
     throw new DataError(`${address}: no input files below this prefix`, { hint: `Read are ${knownSuffixes.input}.` })
   }
   return { root, entries }
 }
 
-async function matchingEntries(bucket: S3Bucket, pattern: string, address: string): Promise<Found> {
+async function matchingEntries(bucket: S3Bucket, pattern: string, { address, outputs }: Asked): Promise<Found> {
   const { default: picomatch } = await import('picomatch')
   const matches = picomatch(pattern)
   const start = pattern.includes('/') ? staticRoot(`/${pattern}`).slice(1) : ''
   const root = start === '' ? '' : `${start}/`
-  const entries = (await listed(bucket, root)).filter(({ key }) => inputFormatOf(key) && matches(key))
+  const matching = (await listed(bucket, root)).filter(({ key }) => inputFormatOf(key) && matches(key))
+  const entries = withoutResults(matching, ({ key }) => key, { root, outputs, isBelow })
   if (entries.length === 0) throw new DataError(`${address}: no object matches`)
   return { root, entries }
 }

@@ -1,12 +1,16 @@
 // Which of the inputs this run has to do: its shard of the files, and with --resume those that are not done.
+import { realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { UsageError } from '../errors.ts'
+import type { SinkSpec } from '../sinks/sink.ts'
 import type { SourceSpec } from '../sources/source.ts'
 import { redacted } from '../store/shown-address.ts'
 import type { Input } from './inputs.ts'
 import { fileInFolder, refuseSharedNames, type ClassifyPlan } from './plan.ts'
 import { resultPlace } from './result-place.ts'
 import { reasonToClassify } from './resume.ts'
+import { addressOfPlace } from './s3-specs.ts'
 
 /** The inputs to do, and with --resume why each of them, and how many are done. */
 export interface Selection {
@@ -18,10 +22,11 @@ export interface Selection {
 /**
  * Chooses the inputs of this run.
  *
- * @throws UsageError if two inputs have one result, a result exists already, or a flag does not go with an input's format
+ * @throws UsageError if two inputs have one result, a result exists already or is an input, or a flag does not go with an input's format
  */
 export async function selectInputs(plan: ClassifyPlan, all: readonly Input[], modelSha256: string): Promise<Selection> {
   refuseWhere(plan, all)
+  refuseReplacing(plan, all)
   if (plan.folders.length === 0) return { inputs: all, reasons: new Map(), done: 0 }
   refuseSharedNames(
     plan.folders,
@@ -60,6 +65,28 @@ function refuseWhere(plan: ClassifyPlan, inputs: readonly Input[]): void {
       `--where works on Parquet and on a Postgres query only, and ${redacted(other.spec.address)} is ${what}`,
       { hint: 'Filter the input before, convert it to Parquet, or use ?query=.' },
     )
+  }
+}
+
+/** Whatever may be replaced, features may not: only results can be made again. */
+function refuseReplacing({ folders, shared }: ClassifyPlan, inputs: readonly Input[]): void {
+  const own = new Set(inputs.map(({ spec }) => identityOf(spec)))
+  const results = folders.flatMap((folder) => inputs.map((input) => fileInFolder(folder, input.relativeName, true)))
+  const replaced = [...shared, ...results].find((spec) => own.has(identityOf(spec) ?? ''))
+  if (!replaced) return
+  throw new UsageError(`${replaced.address} is an input, and would be replaced by its result`, {
+    hint: 'Use another folder or name.',
+  })
+}
+
+/** Of a file or an object; undefined for what nobody replaces. */
+function identityOf(spec: SourceSpec | SinkSpec): string | undefined {
+  if (spec.kind === 's3') return addressOfPlace(spec.place)
+  if (spec.kind !== 'file') return undefined
+  try {
+    return realpathSync(spec.path)
+  } catch {
+    return resolve(spec.path)
   }
 }
 

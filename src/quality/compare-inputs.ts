@@ -77,15 +77,31 @@ function oddValues({ count, rows, feature, profile }: Comparison): FeatureFindin
     return found(count, 'constant', `always ${text(count.minimum!)}; usual is ${usualRange(values)}`, true)
   }
   const outside = (count.bins[0]! + count.bins[profileQuantiles.length]!) / present
-  // smaller values of a feature around zero are not outside, they crowd in the middle
-  const isCrowded = (count.bins[3]! + count.bins[4]!) / present > 0.9
-  const unit = outside > 0.5 || isCrowded ? unitOf(count.typicalSize, values.typicalSize) : undefined
+  const isMoved = outside > 0.5 || isCrowded(count.bins, present, values)
+  const unit = isMoved ? unitOf(count.typicalSize, values.typicalSize) : undefined
   if (unit !== undefined) return found(count, 'unit', unit, true)
   if (outside <= tolerance(profile) + 1 / Math.sqrt(present)) return undefined
   // other objects may well have other values, but hardly most of them values that no object had
   const isSevere = count.beyond / present > (profile.source === 'file' ? 0.25 : 0.5)
   const message = `${percent(outside)} of the values are outside of the usual ${usualRange(values)} (1 % to 99 %)`
   return found(count, 'range', message, isSevere)
+}
+
+/**
+ * Smaller values are seldom outside, they crowd where zero is: whether nearly all lie between two edges (of quantiles, or
+ * the ends) between which usually at most half of them do.
+ */
+function isCrowded(bins: readonly number[], present: number, { quantiles }: ValueProfile): boolean {
+  // where quantiles are one number, all that do not exceed it are counted at the first of them
+  const usual = [0, ...profileQuantiles.map((share, q) => (q === 0 ? share : shareUpTo(quantiles[q]!, quantiles))), 1]
+  let seen = 0
+  const counted = [0, ...bins.map((count) => (seen += count) / present)]
+  return counted.some((from, i) => counted.some((to, j) => to - from > 0.9 && usual[j]! - usual[i]! <= 0.5))
+}
+
+/** The share of usual values that are known not to exceed a quantile. */
+function shareUpTo(quantile: number, quantiles: readonly number[]): number {
+  return profileQuantiles[quantiles.lastIndexOf(quantile)]!
 }
 
 /** Only what is clear: a ratio near a power of ten from 100 on, or near degrees against radians. */

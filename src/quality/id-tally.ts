@@ -1,5 +1,6 @@
 // Ids as they pass: how many come twice, and whether candids went through a float on their way.
 import { crc32 } from 'node:zlib'
+import { isFloatText, isIntegerText } from '../batch/row-ids.ts'
 
 /** What was seen of the ids. */
 export interface IdCounts {
@@ -13,6 +14,10 @@ export interface IdCounts {
   readonly rows: number
   /** every candid is one that a float64 could hold, which of so many would be no coincidence */
   readonly areCandidsRounded: boolean
+  /** oids that are written as floats are (`1.5e17`), where every oid is a number; else 0 */
+  readonly floatOids: number
+  /** the first of them */
+  readonly floatExample: string | null
 }
 
 /** See createIdTally. */
@@ -39,6 +44,17 @@ export function createIdTally(most = mostRows): IdTally {
   let example: string | null = null
   let largeCandids = 0
   let roundCandids = 0
+  let areNumbers = true
+  let floatOids = 0
+  let floatExample: string | null = null
+
+  /** An id of another kind may look like a float by chance; among numbers it is none. */
+  function seeForm(oid: string): void {
+    if (isFloatText(oid)) {
+      floatOids++
+      floatExample ??= oid
+    } else if (!isIntegerText(oid)) areNumbers = false
+  }
 
   function see(oid: string, candid: bigint | null): void {
     rows++
@@ -53,6 +69,7 @@ export function createIdTally(most = mostRows): IdTally {
     add(oids, candids) {
       for (let i = 0; i < oids.length; i++) {
         if (rows < most) see(oids[i]!, candids[i] ?? null)
+        if (areNumbers) seeForm(oids[i]!)
         const candid = candids[i] ?? 0n
         if (candid < 2n ** 53n) continue
         largeCandids++
@@ -65,6 +82,8 @@ export function createIdTally(most = mostRows): IdTally {
       example,
       rows,
       areCandidsRounded: largeCandids >= fewestCandids && roundCandids === largeCandids,
+      floatOids: areNumbers ? floatOids : 0,
+      floatExample: areNumbers ? floatExample : null,
     }),
   }
 }

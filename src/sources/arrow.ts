@@ -16,6 +16,7 @@ import { openArrowInput } from './arrow-input.ts'
 import { ColumnError } from './column-error.ts'
 import { deliverColumns } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
+import { addNotNumber, type NotNumbers } from './not-numbers.ts'
 import { createRestartable } from './restartable.ts'
 import { settleNames } from './settle-names.ts'
 import { firstLine, shownText } from './shown-text.ts'
@@ -114,7 +115,7 @@ async function* chunksOf(
   arrow: ArrowLibrary,
   reader: Reader,
   plan: Plan,
-  { features }: ReadOptions,
+  options: ReadOptions,
   inputName: string,
 ): AsyncGenerator<ColumnChunk, void, undefined> {
   let rowsBefore = 0
@@ -122,7 +123,7 @@ async function* chunksOf(
     const columns = neededColumns(arrow, batch, plan, inputName)
     for (let start = 0; start < batch.numRows; start += rowsAChunk) {
       const end = Math.min(start + rowsAChunk, batch.numRows)
-      yield columnChunk(columns, plan, features, { start, end, firstRow: rowsBefore + start + 1, inputName })
+      yield columnChunk(columns, plan, options, { start, end, firstRow: rowsBefore + start + 1, inputName })
     }
     rowsBefore += batch.numRows
   }
@@ -152,10 +153,10 @@ function neededColumns(arrow: ArrowLibrary, batch: RecordBatch, { match }: Plan,
 function columnChunk(
   { oid, candid, features: vectors }: Columns,
   plan: Plan,
-  features: readonly string[],
+  { features, tellsAll }: ReadOptions,
   { start, end, firstRow, inputName }: { start: number; end: number; firstRow: number; inputName: string },
 ): ColumnChunk {
-  const unreadable = new Map<number, { reason: string; value: string }>()
+  const unreadable = new Map<number, NotNumbers>()
   return {
     rowCount: end - start,
     oid: (row) => plan.oid(oid, start + row),
@@ -163,8 +164,8 @@ function columnChunk(
     where: (row) => `${inputName} row ${firstRow + row}`,
     columns: plan.features.map((read, f) =>
       read(vectors[f]!, start, end, (row, value) => {
-        if (!unreadable.has(row - start))
-          unreadable.set(row - start, { reason: `${features[f]} is not a number`, value })
+        const known = unreadable.get(row - start)
+        unreadable.set(row - start, addNotNumber(known, { feature: features[f]!, value, tellsAll }))
       }),
     ),
     unreadable,

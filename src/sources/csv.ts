@@ -7,6 +7,7 @@ import { detachedText, linesOf } from '../formats/text-lines.ts'
 import { openByteInput, type ByteInput } from './byte-input.ts'
 import { deliverRows } from './deliver.ts'
 import { matchColumns, type ColumnMatch } from './match-columns.ts'
+import { addNotNumber, type NotNumbers } from './not-numbers.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
 import { settleNames } from './settle-names.ts'
 import { shownText } from './shown-text.ts'
@@ -88,7 +89,7 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
 /** The function that reads one row. */
 function rowReader(
   assembler: BatchAssembler,
-  { match, width, options: { features } }: Header,
+  { match, width, options: { features, tellsAll } }: Header,
   { name }: ByteInput,
 ): (record: CsvRecord) => void {
   const values = new Float64Array(features.length)
@@ -105,14 +106,16 @@ function rowReader(
       assembler.reject(oid, { where, reason: 'oid is not UTF-8' })
       return
     }
-    for (let f = 0; f < values.length; f++) {
+    let wrong: NotNumbers | undefined
+    for (let f = 0; f < values.length && (tellsAll || !wrong); f++) {
       const text = fields[match.features[f]!]!
       const value = readNumberText(text)
-      if (value === undefined) {
-        assembler.reject(oid, { where, reason: `${features[f]} is not a number`, value: text })
-        return
-      }
-      values[f] = value
+      if (value === undefined) wrong = addNotNumber(wrong, { feature: features[f]!, value: text, tellsAll })
+      else values[f] = value
+    }
+    if (wrong) {
+      assembler.reject(oid, { where, ...wrong })
+      return
     }
     const candid = match.candid === undefined ? null : idField(fields[match.candid])
     assembler.accept({ oid, candid, where }, values)

@@ -2,7 +2,7 @@
 import { createBatchAssembler } from '../batch/batch-assembler.ts'
 import type { Reject } from '../batch/feature-batch.ts'
 import type { OriginalMessage } from '../batch/original-message.ts'
-import { readCandid, readOid } from '../batch/row-ids.ts'
+import { readCandid, readOid, whyNoCandid } from '../batch/row-ids.ts'
 import { DataError } from '../errors.ts'
 import { createMessageReader, type AlertMessage, type MessageNames } from '../formats/kafka-messages.ts'
 import type { KafkaRecord } from '../kafka/records.ts'
@@ -182,7 +182,7 @@ function problemOfIds({ oid, candid }: AlertMessage): { reason: string; value?: 
   if ('reason' in reading) return { reason: reading.reason }
   const number = readCandid(candid)
   if (number === null) return { reason: 'candid is missing' }
-  return number === undefined ? { reason: 'candid is not an int64', value: String(candid) } : undefined
+  return number === undefined ? { reason: whyNoCandid(candid), value: String(candid) } : undefined
 }
 
 function problemOfFeatures(

@@ -1,6 +1,7 @@
 // The columns of an input against the columns a model needs: by exact name, once, before the first row.
 import { DataError } from '../errors.ts'
-import { nearestNames } from './nearest-names.ts'
+import { likelyNames, nearestNames } from './nearest-names.ts'
+import { mappedColumn } from './rename-maps.ts'
 import { shownText } from './shown-text.ts'
 import type { ReadOptions } from './source.ts'
 
@@ -51,26 +52,37 @@ export function missingColumns(
   inputName: string,
 ): DataError {
   const count = missing.length === 1 ? 'a column' : `${missing.length} columns`
-  const list = missing.map((name) => withNearest(name, candidates)).join(', ')
+  const list = missing.map((name) => withNearest(name, likelyNames(name, candidates))).join(', ')
   return new DataError(`${inputName} lacks ${count} the model needs: ${list}`, {
-    hint: hintFor(missing.includes(naming.idColumn), candidates),
+    hint: hintFor(missing, candidates, naming),
   })
 }
 
 /** What pandas calls an index that has no name. */
 const unnamedIndex = '__index_level_0__'
 
-function hintFor(lacksIds: boolean, candidates: readonly string[]): string {
-  const rename = '--rename OLD=NEW reads column OLD as NEW.'
-  if (!lacksIds) return rename
-  return candidates.includes(unnamedIndex)
-    ? `If the ids were the index in pandas: --id-column ${unnamedIndex}.`
-    : `--id-column names the column of object ids; ${rename}`
+function hintFor(
+  missing: readonly string[],
+  candidates: readonly string[],
+  { features, idColumn, candidColumn }: ColumnNaming,
+): string {
+  if (missing.includes(idColumn) && candidates.includes(unnamedIndex)) {
+    return `If the ids were the index in pandas: --id-column ${unnamedIndex}.`
+  }
+  const flags: string[] = []
+  if (missing.includes(idColumn)) flags.push('--id-column names the column of object ids')
+  if (missing.includes(candidColumn)) flags.push("--candid-column names the column of the alerts' ids")
+  const needed = missing.filter((name) => features.includes(name))
+  const mapped = needed.flatMap((name) => mappedColumn(name, candidates) ?? [])
+  if (mapped.length > 0)
+    flags.push(`--rename-map ${mapped[0]!.map} reads ${mapped.length} of the ${needed.length} features`)
+  flags.push('--rename OLD=NEW reads column OLD as NEW')
+  const advice = `${flags.join('; ')}.`
+  return needed.length > 1 ? `${advice} lcclf check writes out what would mend them.` : advice
 }
 
-function withNearest(name: string, candidates: readonly string[]): string {
-  const near = nearestNames(name, candidates).map(shownText)
-  return near.length === 0 ? shownText(name) : `${shownText(name)} (nearest: ${near.join(', ')})`
+function withNearest(name: string, near: readonly string[]): string {
+  return near.length === 0 ? shownText(name) : `${shownText(name)} (nearest: ${near.map(shownText).join(', ')})`
 }
 
 /** The input's columns under the names they are read as. */
@@ -112,6 +124,6 @@ export function refuseAbsentRenames(
   const present = new Set(names)
   const absent = [...rename.keys()].filter((old) => !present.has(old))
   if (absent.length === 0) return
-  const list = absent.map((name) => withNearest(name, names)).join(', ')
+  const list = absent.map((name) => withNearest(name, nearestNames(name, names))).join(', ')
   throw new DataError(`${inputName} has no column to rename: ${list}`)
 }

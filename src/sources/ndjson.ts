@@ -1,10 +1,11 @@
 // NDJSON as a source: one object a line, flat or `{oid, candid, features: {…}}`.
 import { createBatchAssembler, type BatchAssembler } from '../batch/batch-assembler.ts'
-import type { InputSchema } from '../batch/feature-batch.ts'
+import type { InputSchema, Reject } from '../batch/feature-batch.ts'
 import { isJsonRecord, jsonNumber, jsonScalar, parseJsonLine, type JsonRecord } from '../formats/json-line.ts'
 import { linesOf, type LineGroup } from '../formats/text-lines.ts'
 import { openByteInput } from './byte-input.ts'
 import { deliverRows } from './deliver.ts'
+import { addNotNumber, type NotNumbers } from './not-numbers.ts'
 import { rowsAfterPeek } from './rows-after-peek.ts'
 import { recordKeys, type RecordKeys } from './record-keys.ts'
 import { settleNames } from './settle-names.ts'
@@ -105,7 +106,7 @@ function rowReader(
   assembler: BatchAssembler,
   keys: RecordKeys,
   { oidType, hasCandid }: InputSchema,
-  { features }: ReadOptions,
+  { features, tellsAll }: ReadOptions,
   inputName: string,
 ): (line: Line) => void {
   const values = new Float64Array(features.length)
@@ -132,9 +133,10 @@ function rowReader(
   }
 
   /** fills `values`, or says why not */
-  function fill(source: JsonRecord | undefined): { reason: string; value?: string } | undefined {
+  function fill(source: JsonRecord | undefined): Pick<Reject, 'reason' | 'value' | 'others'> | undefined {
     if (!source) return { reason: 'features is not an object' }
-    for (let f = 0; f < values.length; f++) {
+    let wrong: NotNumbers | undefined
+    for (let f = 0; f < values.length && (tellsAll || !wrong); f++) {
       const key = keys.features[f]
       // what an object inherits is never a number
       const value = key === undefined ? undefined : source[key]
@@ -142,12 +144,15 @@ function rowReader(
         values[f] = value
         continue
       }
-      if (!has(source, key)) return absent(source, f)
+      if (!has(source, key)) {
+        if (wrong) continue
+        return absent(source, f)
+      }
       const number = jsonNumber(value)
-      if (number === undefined) return { reason: `${features[f]} is not a number`, value: shown(value) }
-      values[f] = number
+      if (number === undefined) wrong = addNotNumber(wrong, { feature: features[f]!, value: shown(value), tellsAll })
+      else values[f] = number
     }
-    return undefined
+    return wrong
   }
 
   function absent(source: JsonRecord, first: number): { reason: string; value?: string } {

@@ -1,7 +1,16 @@
 // Which names of a file come near a name that is missing from it.
 import { distance } from 'fastest-levenshtein'
+import { mappedColumn, relatedColumns } from './rename-maps.ts'
 
 const shownNames = 2
+
+/** Which of some columns may be a feature that is missing: the one that is known to be, else the likeliest, at most two. */
+export function likelyNames(feature: string, columns: readonly string[]): string[] {
+  const mapped = mappedColumn(feature, columns)
+  if (mapped) return [mapped.column]
+  const all = [...relatedColumns(feature, columns), ...nearestNames(feature, columns)]
+  return [...new Set(all)].slice(0, shownNames)
+}
 
 /**
  * The nearest of some names, best first, at most two; none if nothing is near. Case and the separators that tools swap

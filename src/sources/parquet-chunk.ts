@@ -2,6 +2,7 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api'
 import type { ColumnChunk } from '../batch/batch-assembler.ts'
 import { readNumberText } from '../formats/number-text.ts'
+import { addNotNumber, type NotNumbers } from './not-numbers.ts'
 import type { ColumnReading } from './parquet-columns.ts'
 
 /** What the columns of a chunk are, in the order they were selected. */
@@ -10,6 +11,8 @@ export interface ChunkShape {
   readonly candid: number | undefined
   /** the column of row numbers, where it was asked for */
   readonly rowNumber: number | undefined
+  /** as in ReadOptions */
+  readonly tellsAll: boolean | undefined
   /** one a feature */
   readonly features: readonly { readonly column: number; readonly name: string; readonly reading: ColumnReading }[]
 }
@@ -26,12 +29,12 @@ export function columnChunk(
   const oids = chunk.getColumnVector(shape.oid)
   const candids = shape.candid === undefined ? undefined : chunk.getColumnVector(shape.candid)
   const numbers = shape.rowNumber === undefined ? undefined : chunk.getColumnVector(shape.rowNumber)
-  const unreadable = new Map<number, { reason: string; value: string }>()
+  const unreadable = new Map<number, NotNumbers>()
   const columns = shape.features.map(({ column, name, reading }) =>
     reading.arrivesAs === 'doubles'
       ? doublesOf(chunk, column)
       : numbersOfTexts(chunk, column, (row, value) => {
-          if (!unreadable.has(row)) unreadable.set(row, { reason: `${name} is not a number`, value })
+          unreadable.set(row, addNotNumber(unreadable.get(row), { feature: name, value, tellsAll: shape.tellsAll }))
         }),
   )
   return {

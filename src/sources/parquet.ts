@@ -151,7 +151,7 @@ function buildQuery(
   match: ReturnType<typeof matchColumns>,
   path: string,
   inputName: string,
-  { features, where }: ReadOptions,
+  { features, where, tellsAll }: ReadOptions,
 ): Query {
   const selected: string[] = []
   const select = (sql: string): number => selected.push(sql) - 1
@@ -164,6 +164,7 @@ function buildQuery(
     oid,
     candid,
     rowNumber,
+    tellsAll,
     features: readings.map((reading, i) => ({ column: select(reading.sql), name: features[i]!, reading })),
   }
   const endColumn = selected.length

@@ -17,16 +17,36 @@ const alerce2024: RenameMap = new Map([
 ])
 
 /** The maps that there are, by name. */
-export const renameMaps: ReadonlyMap<string, RenameMap> = new Map([['alerce-2024', alerce2024]])
+const renameMaps: ReadonlyMap<string, RenameMap> = new Map([['alerce-2024', alerce2024]])
 
 /**
  * Names that no distance tells to be related: the library renamed `Period_fit` to `PPE` on 2020-09-23 (late_classifier
  * a12d35a), and records of features kept the old name until 2021-07-21.
  */
-export const relatedNames: ReadonlyMap<string, readonly string[]> = new Map([
+const relatedNames: ReadonlyMap<string, readonly string[]> = new Map([
   ['Period_fit', ['PPE', 'PPE_12']],
   ['PPE', ['Period_fit']],
 ])
+
+/** Those of some columns that are known to have been this feature under another name. */
+export function relatedColumns(feature: string, columns: readonly string[]): string[] {
+  return (relatedNames.get(feature) ?? []).filter((name) => columns.includes(name))
+}
+
+/** A column that a map reads as a feature. */
+export interface MappedColumn {
+  readonly column: string
+  readonly map: string
+}
+
+/** Which of some columns a map reads as this feature, and which map. */
+export function mappedColumn(feature: string, columns: readonly string[]): MappedColumn | undefined {
+  for (const [map, pairs] of renameMaps) {
+    const column = columns.find((one) => pairs.get(one) === feature)
+    if (column !== undefined) return { column, map }
+  }
+  return undefined
+}
 
 /** @throws UsageError for a name that no map has */
 export function renameMapNamed(name: string): RenameMap {

@@ -49,6 +49,8 @@ export interface ReadOptions {
   readonly echo?: readonly string[]
   /** opening is given up; only opening an object takes long enough to need it */
   readonly signal?: AbortSignal | undefined
+  /** a row is rejected for all its values that are no numbers, not for the first alone */
+  readonly tellsAll?: boolean
   /** the rows will not be asked for: an object need not be fetched for what its columns are */
   readonly isForSchema?: boolean
 }

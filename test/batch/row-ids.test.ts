@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readCandid, readOid } from '../../src/batch/row-ids.ts'
+import { readCandid, readOid, whyNoCandid } from '../../src/batch/row-ids.ts'
 
 describe('readOid', () => {
   it('takes text as it is and integers as decimal text', () => {
@@ -31,6 +31,17 @@ describe('readCandid', () => {
         expect(readCandid(candid.toString())).toBe(candid)
       }),
     )
+  })
+
+  it('is told from a float, whose digits look like those of an int64', () => {
+    const lost = 'candid is a float: its last digits are lost'
+    for (const raw of [1.08203092099319e18, '1.08e18', '1.08E+18', '1082030920993190015.0', ['1', 2 ** 60]]) {
+      expect(whyNoCandid(raw)).toBe(lost)
+    }
+    for (const raw of ['12.0', 1.5, '.', 'e5', 'x', true, {}, 2n ** 63n, '9223372036854775808', ['1', 'x']]) {
+      expect(whyNoCandid(raw)).toBe('candid is not an int64')
+    }
+    expect(readOid(1.5e17, 'string')).toHaveProperty('reason', 'oid is a float: its last digits are lost')
   })
 
   it('takes the largest of a list', () => {

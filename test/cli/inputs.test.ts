@@ -69,6 +69,14 @@ describe('expandInputs', () => {
     expect(await names(['n/**/*.parquet'], ['n/classified/'])).toEqual(['a.parquet'])
   })
 
+  it('reads what lies in an output, where that holds the inputs or a file was named', async () => {
+    touch('n/a.parquet', 'n/b.csv')
+    expect(await names(['n'], ['.', 'n'])).toEqual(['a.parquet', 'b.csv'])
+    expect(await names(['n/*.parquet'], ['.', 'n'])).toEqual(['a.parquet'])
+    expect(await names(['n/b.csv'], ['n'])).toEqual(['b.csv'])
+    await expect(names(['n/../*/*.csv'], ['n'])).rejects.toThrow('no file matches')
+  })
+
   it('takes a name with glob characters as it stands, if there is such a file', async () => {
     touch('night[1].parquet', 'night1.parquet')
     expect(await names(['night[1].parquet'])).toEqual(['night[1].parquet'])

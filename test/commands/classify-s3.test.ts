@@ -203,6 +203,22 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
     expect(readdirSync(temporary).filter((name) => name.startsWith('lcclf-s3-'))).toEqual([])
   })
 
+  it('passes over results by the rules for files: below a prefix, and never what was named', async () => {
+    await put({ 'rules/a.csv': part(0, 1), 'rules/out/b.csv': part(0, 1) })
+    const found = async (address: string, ...outputFolders: string[]) => {
+      const options = { fromFormat: undefined, outputFolders, environment: server.environment }
+      return (await s3Inputs(address, options)).map(({ relativePath }) => relativePath)
+    }
+    expect(await found('s3://survey/rules/a.csv', 's3://survey/', 's3://survey/rules/')).toEqual(['a.csv'])
+    expect(await found('s3://survey/rules', 's3://survey')).toEqual(['a.csv', 'out/b.csv'])
+    expect(await found('s3://survey/rules/*.csv', 's3://survey/rules/')).toEqual(['a.csv'])
+    expect(await found('s3://survey/rules/', 's3://survey/rules/out/', 's3://other/rules/')).toEqual(['a.csv'])
+    expect(await found('s3://survey/rules/out/', 's3://survey/rules/out/')).toEqual(['b.csv'])
+    await put({ 'only/out/b.csv': part(0, 1) })
+    await expect(found('s3://survey/only/', 's3://survey/only/out/')).rejects.toThrow('no input files below')
+    await expect(found('s3://survey/only/**/*.csv', 's3://survey/only/out/')).rejects.toThrow('no object matches')
+  })
+
   it('lists more objects than one answer holds', async () => {
     const folder = join(server.bucketFolder('survey'), 'many')
     mkdirSync(folder)

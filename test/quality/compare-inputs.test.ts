@@ -36,6 +36,25 @@ describe('inputs against a profile', () => {
     expect(findings(changed(change))).toEqual([expected])
   })
 
+  it('tell smaller values that crowd where zero is, wherever that lies between the quantiles', () => {
+    // from a little below zero to far above, as a period with errors is, or a longitude
+    const skewed = usual.map(([, b], i): Row => [i / 10 - (i % 20), b < 0 ? 0 : b])
+    const known = profileOf(skewed)
+    const some = skewed.filter((_, i) => i % 3 === 0)
+    for (const scale of [Math.PI / 180, 180 / Math.PI, 1 / 86_400, 86_400, 1e-3, 1e3]) {
+      const scaled = some.map(([a, b]): Row => [a * scale, b])
+      expect([scale, findings(scaled, known)]).toEqual([scale, ['a unit']])
+    }
+    expect(findings(some, known)).toEqual([])
+    // half of b are usually zero: nearly all of them are no other unit
+    expect(
+      findings(
+        some.filter(([, b], i) => b === 0 || i % 20 === 0),
+        known,
+      ),
+    ).toEqual([])
+  })
+
   it('say nothing of rates that a few rows cannot tell, and nothing of a feature that is usually null', () => {
     expect(findings([[500, 500]])).toEqual([])
     const mostlyNull = profileOf(usual.map(([a, b], i) => [i % 100 === 0 ? a : missing, b]))

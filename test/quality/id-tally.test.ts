@@ -44,4 +44,17 @@ describe('ids as they pass', () => {
     expect(seen(candids.map((candid) => BigInt(Number(candid))))).toBe(true)
     expect(seen(candids.map((_, i) => BigInt(i)))).toBe(false)
   })
+
+  it('show when oids went through a float, and not where one looks so by chance', () => {
+    const seen = (...oids: string[]) => {
+      const tally = createIdTally()
+      tally.add(oids, [])
+      const { floatOids, floatExample } = tally.counts()
+      return [floatOids, floatExample]
+    }
+    expect(seen('1.5e+17', '1.5e+17', '12')).toEqual([2, '1.5e+17'])
+    expect(seen('7', '8.0')).toEqual([1, '8.0'])
+    expect(seen('7', '150000000000000001')).toEqual([0, null])
+    expect(seen('12e5', '4f0a', '1.0')).toEqual([0, null])
+  })
 })

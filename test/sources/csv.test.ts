@@ -123,7 +123,7 @@ describe('CSV', () => {
     )
     expect(rows.candids).toEqual([9007199254740993n, null, -5n, null])
     expect(rows.rejected).toMatchObject([
-      { oid: '3', reason: 'candid is not an int64', value: '1e18' },
+      { oid: '3', reason: 'candid is a float: its last digits are lost', value: '1e18' },
       { oid: '4', reason: 'candid is not an int64', value: '12.0' },
       { oid: '5', reason: 'candid is not an int64' },
     ])

@@ -11,14 +11,18 @@ const naming = (changes: Partial<ColumnNaming> = {}): ColumnNaming => ({
   ...changes,
 })
 
-function messageOf(names: readonly string[], changes: Partial<ColumnNaming> = {}): string {
+function refusal(names: readonly string[], changes: Partial<ColumnNaming> = {}): DataError {
   try {
     matchColumns(names, naming(changes), 'night.parquet')
   } catch (error) {
-    if (error instanceof DataError) return error.message
+    if (error instanceof DataError) return error
     throw error
   }
   throw new Error('nothing was refused')
+}
+
+function messageOf(names: readonly string[], changes: Partial<ColumnNaming> = {}): string {
+  return refusal(names, changes).message
 }
 
 describe('matching columns', () => {
@@ -40,6 +44,19 @@ describe('matching columns', () => {
     expect(messageOf(['OID', 'Amplitude_1', 'Power_rate_1/2', 'gal_b'])).toBe(
       'night.parquet lacks a column the model needs: oid (nearest: OID)',
     )
+  })
+
+  it('knows the names of other years, and which flags read them', () => {
+    const features = ['g-r_max', 'Period_fit', 'gal_b']
+    const found = refusal(['oid', 'g_r_max_12', 'PPE', 'galb'], { features })
+    expect(found.message).toMatch(
+      /: g-r_max \(nearest: g_r_max_12\), Period_fit \(nearest: PPE\), gal_b \(nearest: galb\)$/,
+    )
+    expect(found.hint).toContain('--rename-map alerce-2024 reads 1 of the 3 features; --rename OLD=NEW')
+    expect(found.hint).toContain('lcclf check')
+    expect(refusal(['oid', 'galb'], { features: ['gal_b'] }).hint).toBe('--rename OLD=NEW reads column OLD as NEW.')
+    const ids = refusal(['oid', 'gal_b'], { features: ['gal_b'], candidColumn: 'alert' })
+    expect(ids.hint).toMatch(/^--candid-column names/)
   })
 
   it('does not offer a column that is needed itself', () => {

@@ -102,18 +102,18 @@ describe('NDJSON', () => {
   })
 
   it.each([
-    '1.5',
-    '1e300',
-    '9223372036854775808',
-    '9007199254740993.0',
-    'true',
-    '"x"',
-    '{"a":1}',
-    '[[1]]',
-    '{"toString":1}',
-  ])('rejects %s as a candid', async (candid) => {
+    ['1.5', 'is not an int64'],
+    ['1e300', 'is a float: its last digits are lost'],
+    ['9223372036854775808', 'is not an int64'],
+    ['9007199254740993.0', 'is a float: its last digits are lost'],
+    ['true', 'is not an int64'],
+    ['"x"', 'is not an int64'],
+    ['{"a":1}', 'is not an int64'],
+    ['[[1]]', 'is not an int64'],
+    ['{"toString":1}', 'is not an int64'],
+  ])('rejects %s as a candid: it %s', async (candid, reason) => {
     const rows = await read(`{"oid":"o1","candid":1,"a":1,"b":2}\n{"oid":"o2","candid":${candid},"a":1,"b":2}\n`)
-    expect(rows.rejected).toMatchObject([{ oid: 'o2', reason: 'candid is not an int64' }])
+    expect(rows.rejected).toMatchObject([{ oid: 'o2', reason: `candid ${reason}` }])
   })
 
   it('knows the type of ids from the first rows', async () => {

@@ -2,7 +2,10 @@
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../cli/base-command.ts'
+import { renameFlags } from '../../cli/flags.ts'
 import { importFiles } from '../../cli/import-files.ts'
+
+const profileGroup = 'PROFILE'
 
 export default class ModelImport extends BaseCommand {
   static override summary = 'Make a bundle from the pickles of a model, or from an ONNX classifier'
@@ -44,9 +47,11 @@ where it has branches, --taxonomy; its answers are float32.`
     }),
     profile: Flags.string({
       helpValue: 'FILE',
+      helpGroup: profileGroup,
       description:
         'usual inputs of the model, such as its training set or a night: the bundle keeps quantiles, null rates and class shares, with which lcclf check and classify compare (default: of the rows of --golden)',
     }),
+    ...renameFlags('column', { helpGroup: profileGroup, dependsOn: ['profile'] }),
     'accept-swapped': Flags.boolean({
       description: 'put forests where their classes belong if the files are swapped (as published in 1.1.0)',
     }),
@@ -57,6 +62,12 @@ where it has branches, --taxonomy; its answers are float32.`
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ModelImport)
-    await importFiles({ ...flags, source: args.source, acceptSwapped: flags['accept-swapped'] })
+    await importFiles({
+      ...flags,
+      source: args.source,
+      renames: new Map((flags.rename ?? []).map(({ from, to }) => [from, to])),
+      renameMap: flags['rename-map'],
+      acceptSwapped: flags['accept-swapped'],
+    })
   }
 }

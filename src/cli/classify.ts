@@ -18,7 +18,7 @@ import { runClassify } from './run-classify.ts'
 import { selectInputs, type Selection } from './select-inputs.ts'
 import { summaryOf } from './summary.ts'
 import { openTransferProgress, silentTransfer } from './transfer-progress.ts'
-import { noProfile, tallyInputs, watchQuality, type WatchedClassifier } from './watch-inputs.ts'
+import { noProfile, tallyInputs, tooFewNote, watchQuality, type WatchedClassifier } from './watch-inputs.ts'
 
 /**
  * Does what was typed and answers the exit code. Prints people's lines on stderr, and on stdout nothing but results or,
@@ -96,14 +96,14 @@ async function openModel(
 function withQualityWatch(tallied: WatchedClassifier, profile: InputProfile | undefined): WatchedClassifier {
   const said = new Set<string>()
   if (!profile) say(`lcclf: warning: ${noProfile}`)
-  const { classifier } = watchQuality(tallied.classifier, profile, ({ begun, ended }) => {
+  const { classifier, watch } = watchQuality(tallied.classifier, profile, ({ begun, ended }) => {
     for (const { message } of begun) {
       say(`lcclf: warning: ${message}`)
       said.add(`--watch-quality: ${message}`)
     }
     for (const { about } of ended) say(`lcclf: ${about} is as usual again`)
   })
-  return { classifier, notes: () => [...said, ...tallied.notes()] }
+  return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...tallied.notes()] }
 }
 
 /** Tables and topics that others read never get the sample model's answers. */

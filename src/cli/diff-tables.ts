@@ -1,29 +1,40 @@
 // Every table of a comparison as rows for CSV.
-import type { ClassShift, DiffReport } from '../comparison/diff-report.ts'
+import type { ClassShift, DiffReport, DiffSide } from '../comparison/diff-report.ts'
 import type { CsvTable } from './csv-tables.ts'
 
-/** sides, transitions, shifts, the bins behind them, movement and the ranked objects. */
+/** sides, transitions, shifts, the bins behind them, movement and the ranked objects; only_in.csv is writeOnlyIn's. */
 export function diffTables(report: DiffReport): CsvTable[] {
   const { a, b, levels, movement } = report
   const moved = ['oid', 'class_a', 'probability_a', 'class_b', 'probability_b', 'distance']
   return [
     {
       name: 'sides',
-      columns: ['side', 'address', 'classifier_version', 'objects', 'only_here', 'duplicates'],
+      columns: [
+        'side',
+        'address',
+        'classifier_version',
+        'objects',
+        'only_here',
+        'duplicates',
+        'ties',
+        'tie_order_assumed',
+      ],
       rows: [
-        { side: 'a', ...a, only_here: a.only_here.objects },
-        { side: 'b', ...b, only_here: b.only_here.objects },
+        { side: 'a', ...sideOf(a) },
+        { side: 'b', ...sideOf(b) },
       ],
     },
     {
       name: 'levels',
-      columns: ['classifier_name', 'objects', 'changed', 'changed_share', 'share_psi'],
-      rows: levels.map(({ classifier_name, objects, changed, changed_share, share_psi }) => ({
+      columns: ['classifier_name', 'objects', 'changed', 'changed_share', 'share_psi', 'ties_a', 'ties_b'],
+      rows: levels.map(({ classifier_name, objects, changed, changed_share, share_psi, ties_a, ties_b }) => ({
         classifier_name,
         objects,
         changed,
         changed_share,
         share_psi,
+        ties_a,
+        ties_b,
       })),
     },
     transitionTable(report),
@@ -55,6 +66,19 @@ export function diffTables(report: DiffReport): CsvTable[] {
     { name: 'changed_objects', columns: moved, rows: report.changed_objects.map((object) => ({ ...object })) },
     { name: 'most_moved', columns: moved, rows: report.most_moved.map((object) => ({ ...object })) },
   ]
+}
+
+function sideOf(side: DiffSide) {
+  const { address, classifier_version, objects, duplicates, ties, tie_order_assumed } = side
+  return {
+    address,
+    classifier_version,
+    objects,
+    only_here: side.only_here.objects,
+    duplicates,
+    ties,
+    tie_order_assumed,
+  }
 }
 
 function numbersOf({ bins, ...numbers }: ClassShift): Omit<ClassShift, 'bins'> & { readonly bins: number } {

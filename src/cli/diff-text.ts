@@ -1,6 +1,7 @@
 // A comparison as text for a person at a terminal.
 import type { DiffReport, DiffSide, LevelDiff, MovedObject } from '../comparison/diff-report.ts'
-import { harmless, numberColumn, shownNumber, textColumn, textTable } from './text-table.ts'
+import { tieLine } from './tie-line.ts'
+import { harmless, numberColumn, objectCount, shownNumber, textColumn, textTable } from './text-table.ts'
 
 const decimals = 4
 const shownIds = 3
@@ -28,7 +29,9 @@ function summaryLines(report: DiffReport): string[] {
   return [
     `A  ${sideText(a)}`,
     `B  ${sideText(b)}`,
-    `${shownNumber(common)} objects in both, ${shownNumber(changed)} of another class (${percent(share)})`,
+    `${objectCount(common)} in both, ${shownNumber(changed)} of another class (${percent(share)})${withoutMoving(report)}`,
+    ...tieLines('A', a, report.levels),
+    ...tieLines('B', b, report.levels),
     ...onlyLines('A', a),
     ...onlyLines('B', b),
     ...others,
@@ -37,14 +40,25 @@ function summaryLines(report: DiffReport): string[] {
 }
 
 function sideText({ address, classifier_version: version, objects, duplicates }: DiffSide): string {
-  const older = duplicates === 0 ? '' : `, ${shownNumber(duplicates)} older rows left out`
-  return `${harmless(address)} (${harmless(version)}): ${shownNumber(objects)} objects${older}`
+  const older =
+    duplicates === 0 ? '' : `, ${shownNumber(duplicates)} older ${duplicates === 1 ? 'row' : 'rows'} left out`
+  return `${harmless(address)} (${harmless(version)}): ${objectCount(objects)}${older}`
+}
+
+function withoutMoving({ changed_without_moving: count }: DiffReport): string {
+  if (count === 0) return ''
+  return `; ${shownNumber(count)} of them with the same probabilities on both sides: equal ones, in another order of classes`
+}
+
+function tieLines(name: 'A' | 'B', { tie_order_assumed: assumed }: DiffSide, levels: readonly LevelDiff[]): string[] {
+  const ties = levels.reduce((sum, level) => sum + (name === 'A' ? level.ties_a : level.ties_b), 0)
+  return assumed === null || ties === 0 ? [] : [tieLine(ties, ` of ${name}`, assumed)]
 }
 
 function onlyLines(name: string, { only_here: { objects, first } }: DiffSide): string[] {
   if (objects === 0) return []
   const ids = first.slice(0, shownIds).map(harmless).join(', ')
-  return [`${shownNumber(objects)} only in ${name}: ${ids}${objects > shownIds ? ', …' : ''}`]
+  return [`${shownNumber(objects)} only in ${name}: ${ids}${objects > shownIds ? ', … (--csv lists all)' : ''}`]
 }
 
 function levelTable({ levels }: DiffReport): string[] {

@@ -1,19 +1,22 @@
 // The story of `lcclf diff`.
 import type { DiffReport } from '../comparison/diff-report.ts'
+import type { Predictions } from '../predictions/predictions.ts'
 import { checkTableFolder, writeCsvTables } from './csv-tables.ts'
 import { isExceeded, type ChangeBound } from './diff-flags.ts'
 import { diffTables } from './diff-tables.ts'
 import { diffText } from './diff-text.ts'
-import { knownTaxonomies } from './known-taxonomies.ts'
+import { inModelOrder } from './known-taxonomies.ts'
+import { writeOnlyIn } from './only-in-table.ts'
 import { openReport } from './report-file.ts'
-import { resultAddress } from './result-file.ts'
+import { objectCount } from './text-table.ts'
+import { resultAddress, type ResultAddress } from './result-file.ts'
 
 /** What was asked. */
 export interface DiffFlags {
   readonly a: string
   readonly b: string
   readonly model: string | undefined
-  /** objects in each ranking */
+  /** objects in each list */
   readonly top: number
   readonly failIfChanged: ChangeBound | undefined
   readonly csv: string | undefined
@@ -39,38 +42,40 @@ export async function diff(flags: DiffFlags): Promise<number> {
   if (!report.limit?.exceeded) return 0
   const share = (100 * report.changed_share).toFixed(2)
   process.stderr.write(
-    `lcclf: ${report.changed} objects (${share} %) changed their class, more than --fail-if-changed ${report.limit.text}\n`,
+    `lcclf: ${objectCount(report.changed)} (${share} %) changed class, more than --fail-if-changed ${report.limit.text}\n`,
   )
   return 3
 }
 
-/** Reads both sides and compares them. */
+/** Reads both sides and compares them; with --csv, only_in.csv is written meanwhile: its rows are never all in memory. */
 export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
-  const [a, b] = [resultAddress(flags.a), resultAddress(flags.b)]
+  const a = await resultAddress(flags.a)
+  const b = await resultAddress(flags.b)
   const [{ openSession }, { openPredictions }, { diffPredictions }] = await Promise.all([
     import('../predictions/session.ts'),
     import('../predictions/open-predictions.ts'),
     import('../comparison/diff-predictions.ts'),
   ])
-  const taxonomies = await knownTaxonomies(flags.model)
   const session = await openSession()
   try {
-    const sides = [
-      await openPredictions(session, a.results, {
-        classifierVersion: a.classifierVersion,
-        table: 'side_a',
-        knownTaxonomies: taxonomies,
-      }),
-      await openPredictions(session, b.results, {
-        classifierVersion: b.classifierVersion,
-        table: 'side_b',
-        knownTaxonomies: taxonomies,
-      }),
-    ] as const
+    const open = ({ results, classifierVersion }: ResultAddress, table: string): Promise<Predictions> =>
+      openPredictions(session, results, { classifierVersion, table })
+    const sides = await inOneOrder([await open(a, 'side_a'), await open(b, 'side_b')], flags.model)
     const findings = await diffPredictions(session, sides, { shownObjects: flags.top })
+    if (flags.csv !== undefined) await writeOnlyIn(session, sides, flags.csv)
     const bound = flags.failIfChanged
     return { ...findings, limit: bound ? { text: bound.text, exceeded: isExceeded(bound, findings) } : null }
   } finally {
     session.close()
   }
+}
+
+/** A side that knows its order lends it to the other: equal probabilities are then decided alike, and nothing changed. */
+async function inOneOrder(
+  [a, b]: readonly [Predictions, Predictions],
+  reference: string | undefined,
+): Promise<readonly [Predictions, Predictions]> {
+  const first = await inModelOrder(a, reference, b)
+  const second = await inModelOrder(b, reference, first)
+  return [await inModelOrder(first, reference, second), second]
 }

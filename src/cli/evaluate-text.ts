@@ -1,6 +1,7 @@
 // An evaluation as text for a person at a terminal.
 import type { EvaluationReport, LevelEvaluation } from '../evaluation/evaluation-report.ts'
-import { harmless, numberColumn, shownNumber, textColumn, textTable } from './text-table.ts'
+import { tieLine } from './tie-line.ts'
+import { harmless, numberColumn, objectCount, shownNumber, textColumn, textTable } from './text-table.ts'
 
 const decimals = 4
 const shownDoubts = 5
@@ -25,27 +26,31 @@ export function evaluationText(report: EvaluationReport): string {
     .join('\n\n')}\n`
 }
 
-function coverageLines({ coverage, tie_order_known: isOrderKnown, levels }: EvaluationReport): string[] {
+function coverageLines({ coverage, tie_order_assumed: assumed, levels }: EvaluationReport): string[] {
   const outside = Object.entries(coverage.outside_taxonomy).map(
     ([name, count]) => `${harmless(name)} ${shownNumber(count)}`,
   )
   const list = outside.length > 8 ? `${outside.slice(0, 8).join(', ')}, …` : outside.join(', ')
-  const said: (readonly [number, string])[] = [
+  const said: (readonly [number, string, string?])[] = [
     [coverage.labelled_by_branch, 'labelled with a branch only: counted in the top level'],
-    [coverage.objects_without_label, 'predictions without a label'],
-    [coverage.labels_without_prediction, 'labels without a prediction'],
+    [coverage.objects_without_label, 'predictions without a label', 'prediction without a label'],
+    [coverage.labels_without_prediction, 'labels without a prediction', 'label without a prediction'],
     [coverage.labels_outside_taxonomy, `with a label outside the taxonomy, left out: ${list}`],
     [coverage.conflicting_labels, 'with several labels, left out'],
-    [coverage.empty_labels, 'rows of labels without a class'],
-    [coverage.duplicate_predictions, 'older predictions of an object that came again'],
+    [coverage.empty_labels, 'rows of labels without a class', 'row of labels without a class'],
+    [
+      coverage.duplicate_predictions,
+      'older predictions of an object that came again',
+      'older prediction of an object that came again',
+    ],
   ]
   const ties = levels.reduce((sum, level) => sum + level.ties, 0)
-  const order =
-    'first ranks shared by two classes were decided by the alphabet, as a long file has no order; --model gives it'
   return [
-    `${shownNumber(coverage.evaluated)} objects evaluated`,
-    ...said.filter(([count]) => count > 0).map(([count, text]) => `${shownNumber(count)} ${text}`),
-    ...(isOrderKnown || ties === 0 ? [] : [`${shownNumber(ties)} ${order}`]),
+    `${objectCount(coverage.evaluated)} evaluated`,
+    ...said
+      .filter(([count]) => count > 0)
+      .map(([count, many, one = many]) => `${shownNumber(count)} ${count === 1 ? one : many}`),
+    ...(assumed === null || ties === 0 ? [] : [tieLine(ties, '', assumed)]),
   ]
 }
 
@@ -134,6 +139,7 @@ function confusionTable({ confusion: { classes, counts } }: LevelEvaluation): st
 
 function calibrationTable({ classifier_name: name, reliability }: LevelEvaluation): string[] {
   const bins = reliability.filter(({ objects }) => objects > 0)
+  if (bins.length === 0) return []
   return [
     `${name}: is the confidence right?`,
     ...textTable([

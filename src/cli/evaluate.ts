@@ -5,7 +5,7 @@ import type { EvaluationReport } from '../evaluation/evaluation-report.ts'
 import { checkTableFolder, writeCsvTables } from './csv-tables.ts'
 import { evaluationTables } from './evaluate-tables.ts'
 import { evaluationText } from './evaluate-text.ts'
-import { knownTaxonomies } from './known-taxonomies.ts'
+import { inModelOrder } from './known-taxonomies.ts'
 import { openReport } from './report-file.ts'
 import { resultAddress, resultFile } from './result-file.ts'
 
@@ -50,8 +50,10 @@ export async function evaluate(flags: EvaluateFlags): Promise<void> {
  * @throws DataError where nothing can be evaluated: no object has a label of the taxonomy
  */
 export async function evaluationReport(flags: EvaluateFlags): Promise<EvaluationReport> {
-  const [predicted, labelFile] = [resultAddress(flags.predictions), resultFile(flags.labels)]
   if (flags.bins < 1) throw new UsageError('--bins must be at least 1')
+  // labels are the smaller file: what is wrong with them shows before results are fetched
+  const labelFile = await resultFile(flags.labels)
+  const predicted = await resultAddress(flags.predictions)
   const [{ openSession }, { openPredictions }, { openLabels }, { joinLabels }] = await Promise.all([
     import('../predictions/session.ts'),
     import('../predictions/open-predictions.ts'),
@@ -60,11 +62,11 @@ export async function evaluationReport(flags: EvaluateFlags): Promise<Evaluation
   ])
   const session = await openSession()
   try {
-    const predictions = await openPredictions(session, predicted.results, {
+    const opened = await openPredictions(session, predicted.results, {
       table: 'predictions',
       classifierVersion: flags.classifierVersion ?? predicted.classifierVersion,
-      knownTaxonomies: await knownTaxonomies(flags.model),
     })
+    const predictions = await inModelOrder(opened, flags.model)
     const labels = await openLabels(session, labelFile.file, { ...flags, table: 'labels' })
     const { joined, coverage } = await joinLabels(session, predictions, labels)
     const outside = Object.values(coverage.labels_outside_taxonomy).reduce((sum, count) => sum + count, 0)
@@ -94,7 +96,8 @@ export async function evaluationReport(flags: EvaluateFlags): Promise<Evaluation
         empty_labels: labels.empty,
         duplicate_predictions: predictions.duplicates,
       },
-      tie_order_known: predictions.isOrderKnown,
+      tie_order_known: predictions.assumedOrder === null,
+      tie_order_assumed: predictions.assumedOrder,
       ...findings,
     }
   } finally {

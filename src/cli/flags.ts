@@ -219,7 +219,7 @@ export const runFlags = {
   'watch-quality': Flags.boolean({
     helpGroup: runGroup,
     description:
-      "warn while classifying when features are null far more often than usual, or shares of classes move tenfold (by the model's profile)",
+      "warn while classifying when features are null far more often than usual, or shares of classes move tenfold (by the model's profile; from 500 objects on)",
   }),
   'dry-run': Flags.boolean({
     helpGroup: runGroup,

@@ -6,6 +6,7 @@ import { importModel, type ImportProgress } from '../model/import-model.ts'
 import { importOnnx } from '../model/onnx-import.ts'
 import type { OnnxTaxonomy } from '../model/onnx-levels.ts'
 import { renameMapNamed } from '../sources/rename-maps.ts'
+import { redactedText } from '../store/shown-address.ts'
 import { profileMaker, type ProfileRequest } from './make-profile.ts'
 import { storedModel } from './model-reference.ts'
 import { openStepProgress } from './progress.ts'
@@ -33,6 +34,7 @@ export interface ImportFlags {
 /** Imports, says what was made, and with --json prints one object. */
 export async function importFiles(flags: ImportFlags): Promise<void> {
   const { source, name, version, golden, acceptSwapped, overwrite } = flags
+  refuseAddress(source)
   const progress = openStepProgress({ isSilent: flags.quiet })
   const say = (line: string) => (flags.quiet ? undefined : progress.say(line))
   try {
@@ -68,6 +70,13 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
   } finally {
     progress.stop()
   }
+}
+
+function refuseAddress(source: string): void {
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) return
+  throw new UsageError(`${redactedText(source)} is no folder`, {
+    hint: 'lcclf model pull fetches a model from an address, and imports pickles on the way.',
+  })
 }
 
 function profileRequest({ profile, renames, renameMap }: ImportFlags): ProfileRequest | undefined {

@@ -15,7 +15,7 @@ import { createLog } from './log.ts'
 import { openStream, type Closable, type OpenedStream } from './open-stream.ts'
 import { planStream, type StreamFlags, type StreamPlan } from './plan-stream.ts'
 import { logTransfer } from './transfer-progress.ts'
-import { noProfile, watchQuality, type WatchedQuality } from './watch-inputs.ts'
+import { noProfile, tooFewNote, watchQuality, type WatchedQuality } from './watch-inputs.ts'
 
 /** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
 const finishWithinMs = 7500
@@ -92,6 +92,8 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
     const { classifier } = quality ?? parts
     const running = runStream({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })
     sayEnd(await running.finally(() => journal.close()), log)
+    const note = quality && tooFewNote(quality.watch)
+    if (note !== undefined) log.info(note, {})
   }
   try {
     await unlessHeldUp(interrupts.signal, run, () => hasBegun)

@@ -43,6 +43,11 @@ export function shownNumber(value: number | null, decimals = 0): string {
   return value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
 }
 
+/** `1 object`, `1,234 objects`. */
+export function objectCount(count: number): string {
+  return `${shownNumber(count)} ${count === 1 ? 'object' : 'objects'}`
+}
+
 /** An id or a label may hold anything, a terminal's own commands included. */
 export function harmless(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{C}/gu, '?')

@@ -69,6 +69,12 @@ export function watchQuality(
   }
 }
 
+/** What is said at the end of a run that was too short for the watch: silence would be taken for good news. */
+export function tooFewNote({ tooFew }: Pick<QualityWatch, 'tooFew'>): string | undefined {
+  if (!tooFew) return undefined
+  return `--watch-quality: too few objects (${tooFew.rows}, and ${tooFew.needed} are needed) to judge null rates and shares of classes`
+}
+
 /** What is said first where a bundle has no profile. */
 export const noProfile =
   'the model has no profile of its inputs: --watch-quality tells only features that are null everywhere'

@@ -33,7 +33,7 @@ take about a gigabyte of memory.`
     a: Args.string({
       name: 'A',
       description:
-        'a file that lcclf classify wrote, or postgres://…; with ?classifier_version=V where it has the results of several models',
+        'a file that lcclf classify wrote (also s3://bucket/key), or postgres://…; with ?classifier_version=V where it has the results of several models',
       required: true,
     }),
     b: Args.string({ name: 'B', description: 'the other one', required: true }),
@@ -49,7 +49,7 @@ take about a gigabyte of memory.`
       min: 1,
       max: 100_000,
       helpValue: 'N',
-      description: 'objects in each ranking',
+      description: 'objects in each ranking, and of those of one side only',
     }),
     model: Flags.string({
       char: 'm',

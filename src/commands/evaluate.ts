@@ -29,13 +29,17 @@ labels outside the taxonomy are counted and left out; a label that names a branc
     predictions: Args.string({
       name: 'PREDICTIONS',
       description:
-        'a file that lcclf classify wrote (.parquet .csv .tsv .ndjson .arrow, text also as .gz), or postgres://…?classifier_version=V',
+        'a file that lcclf classify wrote (.parquet .csv .tsv .ndjson .arrow, text also as .gz; also s3://bucket/key), or postgres://…?classifier_version=V',
       required: true,
     }),
   }
 
   static override flags = {
-    labels: Flags.string({ required: true, helpValue: 'FILE', description: 'file of known classes: oid, class' }),
+    labels: Flags.string({
+      required: true,
+      helpValue: 'FILE',
+      description: 'file of known classes, also s3://bucket/key: oid, class',
+    }),
     'label-column': Flags.string({ default: 'class', description: 'column of the class, in the labels' }),
     'id-column': Flags.string({ default: 'oid', description: 'column of the object id, in the labels' }),
     'rename-class': Flags.custom({ parse: (text) => Promise.resolve(classRename(text)) })({

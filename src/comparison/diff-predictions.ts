@@ -6,7 +6,7 @@ import type { DiffReport, DiffSide, LevelDiff, MovedObject, Movement } from './d
 import { joinedTable, joinSides, onlyIn, type LevelPair } from './joined-sides.ts'
 import { diffLevel } from './level-diff.ts'
 
-/** How much of the ranking to tell. */
+/** How much to tell: objects of each ranking, and of those that one side only has. */
 export interface DiffOptions {
   readonly shownObjects: number
 }
@@ -43,11 +43,15 @@ export async function diffPredictions(
   return {
     schemaVersion: 1,
     command: 'diff',
-    a: await sideOf(session, a, b, common),
-    b: await sideOf(session, b, a, common),
+    a: { ...(await sideOf(session, a, b, { common, limit: shownObjects })), ties: product!.ties_a },
+    b: { ...(await sideOf(session, b, a, { common, limit: shownObjects })), ties: product!.ties_b },
     common,
     changed: product!.changed,
     changed_share: product!.changed / common,
+    changed_without_moving: await session.count(
+      `SELECT count(*) FROM ${joinedTable} WHERE distance = 0 AND ${changedSql(pairs[0]!)}`,
+      'the comparison',
+    ),
     movement: await movementOf(session, common),
     levels,
     levels_only_in_a: others(a),
@@ -70,10 +74,23 @@ function pairsOf(a: Predictions, b: Predictions): LevelPair[] {
   return pairs
 }
 
-async function sideOf(session: Session, side: Predictions, other: Predictions, common: number): Promise<DiffSide> {
-  const { address, classifierVersion, objects, duplicates } = side
-  const only = await onlyIn(session, side, other, common)
-  return { address, classifier_version: classifierVersion, objects, duplicates, only_here: only }
+async function sideOf(
+  session: Session,
+  side: Predictions,
+  other: Predictions,
+  counts: { common: number; limit: number },
+): Promise<Omit<DiffSide, 'ties'>> {
+  const { address, classifierVersion, objects, duplicates, assumedOrder } = side
+  const only = await onlyIn(session, side, other, counts)
+  return {
+    address,
+    classifier_version: classifierVersion,
+    objects,
+    duplicates,
+    tie_order_known: assumedOrder === null,
+    tie_order_assumed: assumedOrder,
+    only_here: only,
+  }
 }
 
 async function movementOf(session: Session, common: number): Promise<Movement> {

@@ -7,7 +7,13 @@ export interface DiffSide {
   readonly objects: number
   /** rows of an object that came again; the newest counts */
   readonly duplicates: number
-  /** objects that the other side does not have, with the first of them by oid */
+  /** objects whose largest probability two leaf classes have; the first in the order of the classes is taken */
+  readonly ties: number
+  /** whether that order is known to be the model's */
+  readonly tie_order_known: boolean
+  /** what decided where it is not: “the order of MODEL”, “the alphabet”, or both, for different levels */
+  readonly tie_order_assumed: string | null
+  /** objects that the other side does not have, with the first of them by oid, as many as --top */
   readonly only_here: { readonly objects: number; readonly first: readonly string[] }
 }
 
@@ -52,6 +58,9 @@ export interface LevelDiff {
   readonly changed: number
   /** null where there are no objects */
   readonly changed_share: number | null
+  /** objects of each side whose largest probability two classes have */
+  readonly ties_a: number
+  readonly ties_b: number
   readonly transitions: Transitions
   readonly classes: readonly ClassShift[]
   /** population stability index of the class shares */
@@ -91,6 +100,8 @@ export interface DiffReport {
   /** of those, objects whose leaf class is another one */
   readonly changed: number
   readonly changed_share: number
+  /** of the changed, objects whose probabilities are all the same: the order of classes alone differs */
+  readonly changed_without_moving: number
   readonly movement: Movement
   readonly levels: readonly LevelDiff[]
   /** classifiers that only one side has */

@@ -18,6 +18,13 @@ export function winnerSql(side: string, { columns }: PredictedLevel): string {
   return `CAST(list_position([${names.join(', ')}], greatest(${names.join(', ')})) - 1 AS USMALLINT)`
 }
 
+/** The SQL of whether several classes have the largest probability. */
+export function isTieSql(side: string, { columns }: PredictedLevel): string {
+  const names = columns.map((name) => `${side}.${name}`)
+  const largest = `greatest(${names.join(', ')})`
+  return `${names.map((name) => `CAST(${name} = ${largest} AS INTEGER)`).join(' + ')} > 1`
+}
+
 /**
  * Joins the sides. Beside the classes: `pa`, `pb` (the product's largest probabilities) and `distance`. What does not fit
  * the session's memory goes to the temporary folder.
@@ -57,18 +64,20 @@ function distanceSql({ a, b }: LevelPair): string {
   return `0.5 * (${terms.join(' + ')})`
 }
 
-/** Objects of one side that the other lacks. */
+/** The SQL of the oids of one side that the other lacks. */
+export function onlyInSql(side: Predictions, other: Predictions): string {
+  return `SELECT oid FROM ${sqlName(side.table)} ANTI JOIN ${sqlName(other.table)} USING (oid)`
+}
+
+/** Objects of one side that the other lacks; `first`, by oid, are no more than `limit`. */
 export async function onlyIn(
   session: Session,
   side: Predictions,
   other: Predictions,
-  common: number,
+  { common, limit }: { common: number; limit: number },
 ): Promise<{ objects: number; first: string[] }> {
   const objects = side.objects - common
   if (objects === 0) return { objects, first: [] }
-  const rows = await session.rows(
-    `SELECT oid FROM ${sqlName(side.table)} ANTI JOIN ${sqlName(other.table)} USING (oid) ORDER BY oid LIMIT 20`,
-    side.address,
-  )
+  const rows = await session.rows(`${onlyInSql(side, other)} ORDER BY oid LIMIT ${limit}`, side.address)
   return { objects, first: rows.map(([oid]) => String(oid)) }
 }

@@ -4,7 +4,7 @@ import type { Session } from '../predictions/session.ts'
 import { sqlName } from '../sources/duckdb.ts'
 import type { ClassShift, LevelDiff, Transitions } from './diff-report.ts'
 import { decileBins, kolmogorovSmirnov, populationStability } from './distribution-shift.ts'
-import { joinedTable, winnerSql, type LevelPair } from './joined-sides.ts'
+import { isTieSql, joinedTable, winnerSql, type LevelPair } from './joined-sides.ts'
 
 /** What a level is compared within. */
 export interface DiffContext {
@@ -33,6 +33,8 @@ export async function diffLevel(context: DiffContext, index: number): Promise<Le
     objects,
     changed: objects - kept,
     changed_share: objects === 0 ? null : (objects - kept) / objects,
+    ties_a: shares[0].ties,
+    ties_b: shares[1].ties,
     transitions,
     classes,
     share_psi: populationStability(
@@ -68,17 +70,19 @@ function objectsOf({ sides }: DiffContext, level: PredictedLevel, side: 0 | 1): 
 
 interface Shares {
   readonly objects: number
+  readonly ties: number
   /** class → objects that have it */
   readonly counts: ReadonlyMap<string, number>
 }
 
 async function sharesOf(context: DiffContext, level: PredictedLevel, side: 0 | 1): Promise<Shares> {
   const rows = await context.session.rows(
-    `SELECT ${winnerSql('s', level)} AS winner, count(*) FROM ${objectsOf(context, level, side)} GROUP BY 1`,
+    `SELECT ${winnerSql('s', level)} AS winner, count(*), count(*) FILTER (${isTieSql('s', level)}) FROM ${objectsOf(context, level, side)} GROUP BY 1`,
     context.sides[side].address,
   )
   const counts = new Map(rows.map(([place, count]) => [level.classes[Number(place)]!, Number(count)]))
-  return { objects: [...counts.values()].reduce((sum, count) => sum + count, 0), counts }
+  const ties = rows.reduce((sum, row) => sum + Number(row[2]), 0)
+  return { objects: [...counts.values()].reduce((sum, count) => sum + count, 0), ties, counts }
 }
 
 async function shiftOf(

@@ -6,7 +6,7 @@ import type { Check, Finding } from './check.ts'
 import { nearestFolder, whyNotWritable } from './disk-check.ts'
 import { byteText } from '../formats/byte-text.ts'
 
-/** A path that exists must be readable; one that does not is taken for an output, whose folder must be writable. */
+/** A path that exists must be readable; of one that does not, who knows: an input is missing, the folder of an output must be writable. */
 export function pathCheck(path: string): Check {
   const name = 'files'
   const failed = (message: string, hint: string): Finding => ({ name, status: 'failed', message, hint })
@@ -19,7 +19,11 @@ export function pathCheck(path: string): Check {
         const folder = await nearestFolder(dirname(path))
         const problem = await whyNotWritable(folder)
         const message = `${path}: there is no such file`
-        if (problem === undefined) return [{ name, status: 'ok', message: `${message}, and it can be made` }]
+        if (problem === undefined) {
+          return [
+            { name, status: 'warning', message: `${message}: as an input it is missing; as an output it can be made` },
+          ]
+        }
         return [failed(`${message}, and it cannot be made (${problem})`, `See the rights of ${folder}.`)]
       }
       const problem = found.isDirectory() ? await whyNotListed(path) : await whyNotReadable(path)

@@ -8,26 +8,26 @@ export interface Confusion {
   readonly by_row: readonly (readonly number[])[]
 }
 
-/** Precision and recall of one class; 0 where they are 0/0, as scikit-learn has it. */
+/** Precision and recall of one class; 0 where they are 0/0, as scikit-learn has it, null in a level without objects. */
 export interface ClassScores {
   readonly support: number
   readonly predicted: number
-  readonly precision: number
-  readonly recall: number
-  readonly f1: number
+  readonly precision: number | null
+  readonly recall: number | null
+  readonly f1: number | null
 }
 
-/** Scores over all classes of a level. */
+/** Scores over all classes of a level; null where it has no objects. */
 export interface OverallScores {
-  readonly accuracy: number
+  readonly accuracy: number | null
   /** the mean recall of the classes that objects have (scikit-learn: `balanced_accuracy_score`) */
-  readonly balanced_accuracy: number
-  readonly macro_precision: number
-  readonly macro_recall: number
-  readonly macro_f1: number
-  readonly weighted_precision: number
-  readonly weighted_recall: number
-  readonly weighted_f1: number
+  readonly balanced_accuracy: number | null
+  readonly macro_precision: number | null
+  readonly macro_recall: number | null
+  readonly macro_f1: number | null
+  readonly weighted_precision: number | null
+  readonly weighted_recall: number | null
+  readonly weighted_f1: number | null
 }
 
 /** @param truth place in `classes` of each object's label; `predicted` the same of its prediction */
@@ -43,6 +43,8 @@ export function confusionOf(classes: readonly string[], truth: Int32Array, predi
 
 /** The scores of each class, in the matrix's order. */
 export function classScores({ counts }: Confusion): ClassScores[] {
+  const total = sum(counts.flat())
+  const share = (part: number, whole: number): number | null => (total === 0 ? null : ratio(part, whole))
   return counts.map((row, i) => {
     const hits = row[i]!
     const support = sum(row)
@@ -50,28 +52,29 @@ export function classScores({ counts }: Confusion): ClassScores[] {
     return {
       support,
       predicted,
-      precision: ratio(hits, predicted),
-      recall: ratio(hits, support),
-      f1: ratio(2 * hits, support + predicted),
+      precision: share(hits, predicted),
+      recall: share(hits, support),
+      f1: share(2 * hits, support + predicted),
     }
   })
 }
 
 /**
  * Scores over the classes that occur as a label or as a prediction, which is what scikit-learn takes when it is not told
- * the classes; `macro_…` are their plain means, `weighted_…` weighted by support.
+ * the classes; `macro_…` are their plain means, `weighted_…` weighted by support. Of no objects nothing is known.
  */
 export function overallScores({ counts }: Confusion, scores: readonly ClassScores[]): OverallScores {
   const occurring = scores.filter(({ support, predicted }) => support + predicted > 0)
   const present = scores.filter(({ support }) => support > 0)
   const total = sum(scores.map(({ support }) => support))
-  const mean = (values: readonly number[]): number => ratio(sum(values), values.length)
-  const macro = (key: 'precision' | 'recall' | 'f1'): number => mean(occurring.map((score) => score[key]))
-  const weighted = (key: 'precision' | 'recall' | 'f1'): number =>
-    ratio(sum(present.map((score) => score[key] * score.support)), total)
+  const share = (part: number, whole: number): number | null => (total === 0 ? null : ratio(part, whole))
+  const mean = (values: readonly number[]): number | null => share(sum(values), values.length)
+  const macro = (key: 'precision' | 'recall' | 'f1'): number | null => mean(occurring.map((score) => score[key] ?? 0))
+  const weighted = (key: 'precision' | 'recall' | 'f1'): number | null =>
+    share(sum(present.map((score) => (score[key] ?? 0) * score.support)), total)
   return {
-    accuracy: ratio(sum(counts.map((row, i) => row[i]!)), total),
-    balanced_accuracy: mean(present.map(({ recall }) => recall)),
+    accuracy: share(sum(counts.map((row, i) => row[i]!)), total),
+    balanced_accuracy: mean(present.map(({ recall }) => recall ?? 0)),
     macro_precision: macro('precision'),
     macro_recall: macro('recall'),
     macro_f1: macro('f1'),

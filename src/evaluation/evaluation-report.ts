@@ -86,6 +86,8 @@ export interface EvaluationReport extends LevelScores {
   readonly hierarchical_f1: HierarchicalScores['hierarchical_f1'] | null
   /** whether the order of classes that decides ties is known to be the taxonomy's */
   readonly tie_order_known: boolean
+  /** what decided ties where it is not: “the order of MODEL”, “the alphabet”, or both, for different levels */
+  readonly tie_order_assumed: string | null
   /** the product, the top, the branches */
   readonly levels: readonly LevelEvaluation[]
   /** smallest difference between the two largest probabilities first */

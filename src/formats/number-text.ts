@@ -1,6 +1,7 @@
 // Numbers as text files write them.
 
-const nullWords = new Set(['', 'NaN', 'nan', 'NA', 'null', 'None'])
+/** What a text file writes for null. */
+export const nullWords: ReadonlySet<string> = new Set(['', 'NaN', 'nan', 'NA', 'null', 'None'])
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const infinity = /^([+-]?)inf(?:inity)?$/i
 

@@ -68,15 +68,3 @@ export function levelsOf(
     .sort(([a], [b]) => rank(a) - rank(b))
     .map(([classifierName, level]) => ({ classifierName, branch: branchOf(classifierName), ...level }))
 }
-
-/** Levels in the order of a known hierarchy, or undefined if theirs are other classes. */
-export function orderedLike(levels: readonly FoundLevel[], known: readonly NamedLevel[]): FoundLevel[] | undefined {
-  if (levels.length !== known.length) return undefined
-  const ordered = known.map(({ classifierName, classes }) => {
-    const level = levels.find((one) => one.classifierName === classifierName)
-    if (!level || level.classes.length !== classes.length) return undefined
-    const places = classes.map((name) => level.classes.indexOf(name))
-    return places.includes(-1) ? undefined : { ...level, classes, keys: places.map((place) => level.keys[place]!) }
-  })
-  return ordered.every((level) => level !== undefined) ? ordered : undefined
-}

@@ -1,5 +1,6 @@
 // A file of labels (oid, class) as a table.
 import { DataError } from '../errors.ts'
+import { nullWords } from '../formats/number-text.ts'
 import { sqlName, sqlText } from '../sources/duckdb.ts'
 import { nearestNames } from '../sources/nearest-names.ts'
 import { shownText } from '../sources/shown-text.ts'
@@ -32,14 +33,16 @@ export async function openLabels(session: Session, spec: FileSpec, options: Labe
   const { table, renames } = options
   const relation = await openRelation(session, spec, `${table}_rows`)
   const { address } = relation
-  const oid = columnSql(relation, options.idColumn, '--id-column')
+  // text files have no null of their own
+  const nulls = spec.format === 'csv' || spec.format === 'tsv' ? [...nullWords] : ['']
+  const noValues = nulls.map((word) => `WHEN ${sqlText(word)} THEN NULL`).join(' ')
+  const oid = `CAST(${columnSql(relation, options.idColumn, '--id-column')} AS VARCHAR)`
   const label = columnSql(relation, options.labelColumn, '--label-column')
   const cases = [...renames].map(([from, to]) => `WHEN ${sqlText(from)} THEN ${sqlText(to)}`).join(' ')
-  const text = `nullif(trim(CAST(${label} AS VARCHAR)), '')`
-  const renamed = cases === '' ? text : `CASE ${text} ${cases} ELSE ${text} END`
+  const text = `trim(CAST(${label} AS VARCHAR))`
   await session.rows(
     `CREATE OR REPLACE TEMP TABLE ${sqlName(`${table}_all`)} AS
-     SELECT CAST(${oid} AS VARCHAR) AS oid, ${renamed} AS class FROM ${relation.sql}`,
+     SELECT CASE ${oid} ${noValues} ELSE ${oid} END AS oid, CASE ${text} ${cases} ${noValues} ELSE ${text} END AS class FROM ${relation.sql}`,
     address,
   )
   const all = sqlName(`${table}_all`)

@@ -3,7 +3,9 @@ import { DataError, UsageError } from '../errors.ts'
 import type { PostgresResultsSpec } from '../postgres/settings.ts'
 import { sqlName, sqlText } from '../sources/duckdb.ts'
 import { shownText } from '../sources/shown-text.ts'
-import { levelsOf, nestedLevels, orderedLike, wideLevels, type FoundLevel } from './classifier-levels.ts'
+import { alphabet } from './class-order.ts'
+import { levelsOf, nestedLevels, wideLevels, type FoundLevel } from './classifier-levels.ts'
+import { missingClass } from './missing-class.ts'
 import { columnName, type PredictionOptions, type Predictions } from './predictions.ts'
 import { openRelation, type FileSpec, type Relation, type RelationColumn } from './relation.ts'
 import type { Selection } from './selection.ts'
@@ -26,6 +28,7 @@ export async function openPredictions(
   const { address } = spec
   const { table } = options
   const selection = await selectionOf(session, spec, options)
+  refuseMissingClass(address, selection)
   const kind = selection.isView ? 'TEMP VIEW' : 'TEMP TABLE'
   await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${selection.sql}`, address)
   const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
@@ -45,7 +48,7 @@ export async function openPredictions(
     duplicates: selection.duplicates ?? rows - objects,
     classifierVersion: selection.classifierVersion,
     levels,
-    isOrderKnown: selection.isOrderKnown,
+    assumedOrder: selection.assumedOrder,
   }
   return rows === objects ? predictions : { ...predictions, table: await newestOf(session, predictions) }
 }
@@ -84,7 +87,7 @@ async function selectByObject(session: Session, relation: Relation, options: Pre
   const sql = `SELECT CAST(${oid.sql} AS VARCHAR) AS oid, ${candid ? `CAST(${candid.sql} AS BIGINT)` : 'NULL::BIGINT'} AS candid,
     row_number() OVER () AS place, ${values.join(', ')}
     FROM ${relation.sql} WHERE CAST(${versionColumn.sql} AS VARCHAR) = ${sqlText(version)}`
-  return { sql, isView: false, levels, isOrderKnown: true, duplicates: undefined, classifierVersion: version, hint }
+  return { sql, isView: false, levels, assumedOrder: null, duplicates: undefined, classifierVersion: version, hint }
 }
 
 async function selectLong(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
@@ -103,10 +106,8 @@ async function selectLong(session: Session, relation: Relation, options: Predict
     `SELECT DISTINCT ${classifier}, ${className} FROM ${ofVersion} ORDER BY 1, 2`,
     address,
   )
-  const found = levelsOf(pairs.map(([name, one], key) => [String(name), String(one), key] as const))
-  if (found.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
-  const ordered = (options.knownTaxonomies ?? []).map((known) => orderedLike(found, known)).find((one) => one)
-  const levels = ordered ?? found
+  const levels = levelsOf(pairs.map(([name, one], key) => [String(name), String(one), key] as const))
+  if (levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
   const width = levels.reduce((sum, { classes }) => sum + classes.length, 0)
   const [rows, objects] = (await session.rows(`SELECT count(*), count(DISTINCT ${oid}) FROM ${ofVersion}`, address))[0]!
   const duplicateRows = Number(rows) - Number(objects) * pairs.length
@@ -127,7 +128,7 @@ async function selectLong(session: Session, relation: Relation, options: Predict
     sql,
     isView: false,
     levels,
-    isOrderKnown: ordered !== undefined,
+    assumedOrder: alphabet,
     duplicates,
     classifierVersion: version,
     hint,
@@ -153,8 +154,18 @@ async function onlyVersion(
   if (versions.length === 1) return versions[0]!
   if (versions.length === 0) throw new DataError(`${address} has no rows`)
   throw new DataError(`${address} holds the results of several models: ${list}`, {
-    hint: '--classifier-version chooses one.',
+    hint: `'${address}?classifier_version=${shownText(versions[0]!)}' chooses one.`,
   })
+}
+
+function refuseMissingClass(address: string, { levels, hint }: Selection): void {
+  const missing = missingClass(levels)
+  if (!missing) return
+  const { classifierName, className, otherName, column } = missing
+  throw new DataError(
+    `${address}: ${classifierName} lacks the class ${shownText(className)}, which ${otherName} has (wide: the column ${shownText(column)})`,
+    { hint },
+  )
 }
 
 async function refuseBadValues(
@@ -172,7 +183,7 @@ async function refuseBadValues(
   if (!first) return
   const who = first[0] === null ? 'an object without oid' : shownText(String(first[0]))
   throw new DataError(
-    `${address}: ${String(first[1])} objects lack an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
+    `${address}: ${Number(first[1]) === 1 ? '1 object lacks' : `${String(first[1])} objects lack`} an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
     { hint: about.hint },
   )
 }

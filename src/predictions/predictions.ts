@@ -13,8 +13,8 @@ export interface Predictions {
   readonly classifierVersion: string
   /** the product first, then the top, then the branches */
   readonly levels: readonly PredictedLevel[]
-  /** false where the file does not tell the order of classes (long layout) and no known taxonomy fits it */
-  readonly isOrderKnown: boolean
+  /** null: the order of classes is known to be the model's; else what decided instead (long results tell no order) */
+  readonly assumedOrder: string | null
 }
 
 /** One classifier and where its probabilities are. */
@@ -29,8 +29,6 @@ export interface PredictionOptions {
   readonly table: string
   /** which classifier_version, where there are several */
   readonly classifierVersion?: string | undefined
-  /** hierarchies whose order of classes may be taken where the results do not tell their own */
-  readonly knownTaxonomies?: readonly (readonly Omit<Level, 'prefix'>[])[]
 }
 
 /** The name of a level's column. */

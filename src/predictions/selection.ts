@@ -7,7 +7,8 @@ export interface Selection {
   /** nothing is gained by a copy of what the selection gives */
   readonly isView: boolean
   readonly levels: readonly FoundLevel[]
-  readonly isOrderKnown: boolean
+  /** see Predictions */
+  readonly assumedOrder: string | null
   /** already one row an object, and what came again; undefined where the rows themselves tell */
   readonly duplicates: number | undefined
   readonly classifierVersion: string

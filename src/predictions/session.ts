@@ -33,6 +33,8 @@ export interface Chunk {
 /** two sides of a million objects, sorted and joined, stay within it; the rest of the process takes 150 MB */
 const memoryLimit = '1GB'
 
+const longestReason = 200
+
 /** Opens a session. Close it when the last question is answered. */
 export async function openSession(): Promise<Session> {
   const lease = await leaseDuckDb()
@@ -89,6 +91,18 @@ function doublesOf(vector: { getItem(row: number): unknown }, rowCount: number):
 }
 
 function readingFailed(about: string, cause: unknown): DataError {
-  const reason = firstLine(messageOf(cause)).replace(/^[A-Z][\w ]* Error: /, '')
-  return new DataError(`${about}: cannot be read: ${reason}`, { cause })
+  return new DataError(`${about}: cannot be read: ${reasonOf(messageOf(cause))}`, { cause })
+}
+
+/** What DuckDB says of CSV stands below the number of the line and the line itself, which may be anything. */
+function reasonOf(message: string): string {
+  const first = firstLine(message).replace(/^[A-Z][\w ]* Error: /, '')
+  const line = /^CSV Error on Line: (\d+)$/.exec(first)?.[1]
+  if (line === undefined) return first
+  const [above = ''] = message.split('\nPossible fixes:', 1)
+  const what = firstLine(above.trimEnd().split('\n').at(-1)!)
+  if (/^(Original Line|CSV Error on Line):/.test(what) || what.length > longestReason)
+    return `CSV error on line ${line}`
+  const columns = /^Expected Number of Columns: (\d+) Found: (\d+)$/.exec(what)
+  return `line ${line}: ${columns ? `expected are ${columns[1]} columns, found ${columns[2]}` : what.replace(/\.$/, '')}`
 }

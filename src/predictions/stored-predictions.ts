@@ -8,7 +8,8 @@ import { serverName, type PostgresResultsSpec } from '../postgres/settings.ts'
 import { transaction } from '../postgres/transaction.ts'
 import { sqlName } from '../sources/duckdb.ts'
 import { shownText } from '../sources/shown-text.ts'
-import { levelsOf, orderedLike, type FoundLevel } from './classifier-levels.ts'
+import { alphabet } from './class-order.ts'
+import { levelsOf, type FoundLevel } from './classifier-levels.ts'
 import { columnName, type PredictionOptions } from './predictions.ts'
 import type { Selection } from './selection.ts'
 import type { Session } from './session.ts'
@@ -42,10 +43,8 @@ export async function selectStored(
     transaction(connection, mode, async () => {
       const table = await findTable(connection, spec.results.table)
       const { version, pairs } = await surveyed(connection, table, spec.address, options.classifierVersion)
-      const found = levelsOf(pairs.map(([classifier, className], key) => [classifier, className, key] as const))
-      if (found.length === 0) throw new DataError(`${spec.address} holds no predictions`)
-      const ordered = (options.knownTaxonomies ?? []).map((known) => orderedLike(found, known)).find((one) => one)
-      const levels = ordered ?? found
+      const levels = levelsOf(pairs.map(([classifier, className], key) => [classifier, className, key] as const))
+      if (levels.length === 0) throw new DataError(`${spec.address} holds no predictions`)
       const columns = levels.flatMap(({ classes }, level) => classes.map((_, index) => columnName(level, index)))
       const rows = `${options.table}_rows`
       // made anew when a lost connection begins the reading again
@@ -55,7 +54,7 @@ export async function selectStored(
         sql: `SELECT * FROM ${sqlName(rows)}`,
         isView: true,
         levels,
-        isOrderKnown: ordered !== undefined,
+        assumedOrder: alphabet,
         duplicates: Math.round(repeated / columns.length),
         classifierVersion: version,
         hint,

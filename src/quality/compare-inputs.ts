@@ -44,7 +44,7 @@ function findingOf(comparison: Comparison): FeatureFinding | undefined {
   const { count, rows, feature, profile } = comparison
   if (isStrangelyNull(count.missing, rows, feature.missing, profile.rows)) {
     const usual = percent(feature.missing / profile.rows)
-    return found(count, 'all null', `all ${shown(rows)} rows lack it; usual are ${usual}`, true)
+    return found(count, 'all null', `all ${shown(rows)} rows that were looked at lack it; usual are ${usual}`, true)
   }
   if (rows < fewestRows) return undefined
   return oddValues(comparison) ?? oddNulls(comparison)

@@ -30,6 +30,8 @@ export interface QualityWatch {
   readonly nullRates: ReadonlyMap<string, number>
   /** of the window: shares of the leaf classes; undefined while the window is too small */
   readonly classShares: ReadonlyMap<string, number> | undefined
+  /** objects seen and needed, while there are some and too few to judge */
+  readonly tooFew: { readonly rows: number; readonly needed: number } | undefined
 }
 
 /** What is watched, and what is usual. */
@@ -87,9 +89,12 @@ export function createQualityWatch(options: WatchOptions): QualityWatch {
     return part
   }
 
+  const rowsSeen = (): number => parts.reduce((sum, part) => sum + part.rows, 0)
+  const needed = Math.min(fewestRows, window)
+
   function look(): QualityChange {
-    const rows = parts.reduce((sum, part) => sum + part.rows, 0)
-    if (rows < Math.min(fewestRows, window)) return noChange
+    const rows = rowsSeen()
+    if (rows < needed) return noChange
     const found = new Map<string, QualityWarning>()
     const add = (about: string, message: string): unknown =>
       found.set(about, { about, message: `${about}: ${message}` })
@@ -142,6 +147,10 @@ export function createQualityWatch(options: WatchOptions): QualityWatch {
     },
     get classShares() {
       return classShares
+    },
+    get tooFew() {
+      const rows = rowsSeen()
+      return rows > 0 && rows < needed ? { rows, needed } : undefined
     },
   }
 }

@@ -1,5 +1,5 @@
 // The report of a comparison: who changed class, how far the objects moved, and how the classes shifted.
-import type { DiffReport, LevelDiff, MovedObject } from '../comparison/diff-report.ts'
+import type { DiffReport, DiffSide, LevelDiff, MovedObject } from '../comparison/diff-report.ts'
 import { histogramChart } from './bar-charts.ts'
 import { openCanvas, type Canvas } from './canvas.ts'
 import { figureOf } from './figure.ts'
@@ -30,6 +30,8 @@ export async function diffPage(report: DiffReport): Promise<string> {
             : []),
           sides(report),
           levelTable(levels),
+          ...onlyTable('A', a),
+          ...onlyTable('B', b),
         ],
       },
       {
@@ -45,7 +47,18 @@ export async function diffPage(report: DiffReport): Promise<string> {
   })
 }
 
-function sides({ a, b, common, levels_only_in_a: onlyA, levels_only_in_b: onlyB }: DiffReport): Html {
+function orderOf({ tie_order_assumed: assumed }: DiffSide): string {
+  return assumed === null ? 'the taxonomy’s' : `not known; taken was ${assumed}`
+}
+
+function sides({
+  a,
+  b,
+  common,
+  changed_without_moving: unmoved,
+  levels_only_in_a: onlyA,
+  levels_only_in_b: onlyB,
+}: DiffReport): Html {
   return markup`${tableOf({
     caption: 'The two sides',
     rows: [
@@ -59,12 +72,23 @@ function sides({ a, b, common, levels_only_in_a: onlyA, levels_only_in_b: onlyB 
       { heading: 'objects', cell: ({ objects }) => objects },
       { heading: 'only here', cell: ({ only_here: only }) => only.objects },
       { heading: 'older duplicates', cell: ({ duplicates }) => duplicates },
+      { heading: 'two classes first', cell: ({ ties }) => ties },
+      { heading: 'the order that decides them', cell: (side) => orderOf(side), isText: true },
     ],
   })}${listOf([
     ['objects of both', common],
+    ['of another class with the same probabilities, by the order of classes alone', unmoved],
     ...(onlyA.length > 0 ? [['levels of A alone', onlyA.join(', ')] as const] : []),
     ...(onlyB.length > 0 ? [['levels of B alone', onlyB.join(', ')] as const] : []),
   ])}`
+}
+
+function onlyTable(name: string, { only_here: { objects, first } }: DiffSide): Html[] {
+  if (objects === 0) return []
+  const rows = first.slice(0, shownObjects)
+  const part = rows.length < objects ? `: ${rows.length} of ${objects}; --csv lists all` : ''
+  const columns = [{ heading: 'oid', cell: (oid: string) => oid, isText: true }]
+  return [tableOf({ caption: `Objects of ${name} alone${part}`, rows, columns })]
 }
 
 function levelTable(levels: readonly LevelDiff[]): Html {

@@ -12,13 +12,12 @@ const shownClasses = 70
 /** The text of the page. */
 export async function evaluatePage(report: EvaluationReport): Promise<string> {
   const canvas = await openCanvas()
-  const { predictions, labels, coverage, levels, accuracy } = report
+  const { levels } = report
   const classes = levels.reduce((sum, level) => sum + level.classes.length, 0)
   const share = Math.min(1, shownClasses / classes)
   return pageOf({
     title: 'lcclf evaluate: predictions against labels',
-    lead: markup`${coverage.evaluated} objects of ${predictions.address} (${predictions.classifier_version}) against
-    ${labels.address}: ${percentText(accuracy)} have the class of their label.`,
+    lead: leadOf(report),
     sections: [
       { title: 'What was compared', content: [coverageOf(report)] },
       { title: 'Scores', content: [scoreTable(report)] },
@@ -39,7 +38,20 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
   })
 }
 
-function coverageOf({ predictions, labels, coverage, tie_order_known: isKnown }: EvaluationReport): Html {
+/** Of the product; of the top where every label is a branch. */
+function leadOf({ predictions, labels, levels }: EvaluationReport): Html {
+  const first = levels.find(({ objects }) => objects > 0)
+  const sides = markup`${predictions.address} (${predictions.classifier_version}) against ${labels.address}`
+  if (!first || first.accuracy === null) return markup`${sides}: no object could be evaluated.`
+  const what = first.branch === null && first !== levels[0] ? 'branch' : 'class'
+  return markup`${countOf(first.objects)} of ${sides}: ${percentText(first.accuracy)} have the ${what} of their label.`
+}
+
+function countOf(objects: number): string {
+  return objects === 1 ? '1 object' : `${objects} objects`
+}
+
+function coverageOf({ predictions, labels, coverage, tie_order_assumed: assumed }: EvaluationReport): Html {
   const outside = Object.entries(coverage.outside_taxonomy)
   return markup`${listOf([
     ['predictions', predictions.address],
@@ -55,7 +67,7 @@ function coverageOf({ predictions, labels, coverage, tie_order_known: isKnown }:
     ['objects with several labels', coverage.conflicting_labels],
     ['empty labels', coverage.empty_labels],
     ['older predictions of an object', coverage.duplicate_predictions],
-    ['order of classes that decides ties', isKnown ? 'the taxonomy’s' : 'not known'],
+    ['order of classes that decides ties', assumed === null ? 'the taxonomy’s' : `not known; taken was ${assumed}`],
   ])}${
     outside.length === 0
       ? null
@@ -107,7 +119,9 @@ function levelSection(canvas: Canvas, view: Omit<LevelView, 'canvas'>): Section 
   return {
     title: level.classifier_name,
     content: [
-      markup`<p>${level.objects} objects, ${percentText(level.accuracy)} right.</p>`,
+      level.accuracy === null
+        ? markup`<p>No object is labelled with a class of this level: nothing was evaluated.</p>`
+        : markup`<p>${countOf(level.objects)}, ${percentText(level.accuracy)} right.</p>`,
       classTable(level),
       confusionFigure({ canvas, ...view }),
       curveFigure({ canvas, ...view }),

@@ -114,6 +114,16 @@ describe('lcclf diff', () => {
     expect(report).toMatchObject({ common: 97, a: { objects: 100 }, b: { objects: 157 } })
     expect(report.a.only_here).toEqual({ objects: 3, first: rows.slice(0, 3).map((row) => row.split(',')[0]) })
     expect(report.b.only_here.objects).toBe(60)
+    const args = ['diff', join(work, 'a.csv'), join(work, 'b.csv')]
+    const more = ['--top', '40', '--csv', join(work, 'tables'), '--report', join(work, 'diff.html')]
+    const { stdout } = await lcclf([...args, ...more, '--json'], { cwd: folder })
+    const ids = rows.slice(100).map((row) => row.split(',')[0]!)
+    expect((JSON.parse(stdout) as DiffReport).b.only_here.first).toEqual(ids.slice(0, 40))
+    const listed = rowsOf(readFileSync(join(work, 'tables/only_in.csv'), 'utf8'))
+    expect(listed.filter(({ side }) => side === 'a')).toHaveLength(3)
+    expect(listed.filter(({ side }) => side === 'b').map(({ oid }) => oid)).toEqual(ids)
+    expect(readdirSync(join(work, 'tables'))).toHaveLength(9)
+    expect(readFileSync(join(work, 'diff.html'), 'utf8')).toContain('Objects of B alone: 40 of 60')
   })
 
   it('compares two models in one file, and models with other classes', async () => {
@@ -141,7 +151,7 @@ describe('lcclf diff', () => {
     expect(code).toBe(0)
     expect(stdout).toContain('300 objects in both')
     expect(stdout).toContain('A ↓ B →')
-    expect(readdirSync(join(work, 'tables'))).toHaveLength(8)
+    expect(readdirSync(join(work, 'tables'))).toHaveLength(9)
     expect(rowsOf(readFileSync(join(work, 'tables/changed_objects.csv'), 'utf8'))).toHaveLength(7)
   })
 

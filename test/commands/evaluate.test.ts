@@ -174,6 +174,6 @@ describe('what lcclf evaluate refuses', () => {
     writeFileSync(join(work, 'long.csv'), rows.slice(0, -1).join('\n'))
     const lacking = await lcclf(['evaluate', join(work, 'long.csv'), '--labels', drawnLabels])
     expect(lacking).toMatchObject({ code: 3 })
-    expect(lacking.stderr).toContain('lack an oid or the probability of a class')
+    expect(lacking.stderr).toContain('1 object lacks an oid or the probability of a class')
   })
 })

@@ -78,7 +78,7 @@ describe('results in a database', () => {
       ['old.parquet', sample],
       [old, 'new.parquet'],
     ]) {
-      const stored = withoutAddresses(await json(['diff', ...sides]))
+      const stored = withoutAddresses(await json(['diff', ...sides, '--model', 'old']))
       expect(stored).toEqual(files)
       expect(JSON.stringify(stored) === JSON.stringify(files)).toBe(true)
     }
@@ -116,7 +116,7 @@ describe('results in a database', () => {
     await database.query("CREATE TABLE partial AS SELECT * FROM probability WHERE classifier_version = 'old_1'")
     await database.query('DELETE FROM partial WHERE oid = $1 AND class_name = $2', [oids[7], 'RRL'])
     const run = await lcclf(['evaluate', `${database.url}?table=partial`, '--labels', labels])
-    expectFailure(run, 3, `1 objects lack an oid or the probability of a class`)
+    expectFailure(run, 3, `1 object lacks an oid or the probability of a class`)
     expect(run.stderr).toContain(oids[7])
     expect(run.stderr).toContain('lcclf db check')
   })
@@ -129,7 +129,7 @@ describe('results in a database', () => {
     )
     const url = new URL(versioned('old_1'))
     url.port = String(proxy.port)
-    const again = await json(['evaluate', url.href, '--labels', labels])
+    const again = await json(['evaluate', url.href, '--labels', labels, '--model', 'old'])
     await proxy.close()
     expect(cuts).toBe(2)
     const once = await json(['evaluate', 'old.parquet', '--labels', labels])

@@ -172,7 +172,7 @@ describe('a level without objects', () => {
     )
     expect(level).toMatchObject({
       objects: 0,
-      accuracy: 0,
+      accuracy: null,
       log_loss: null,
       brier: null,
       ece: null,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
+import { tooFewNote } from '../../src/cli/watch-inputs.ts'
 import { createQualityWatch, type QualityChange } from '../../src/quality/quality-watch.ts'
 import type { InputProfile } from '../../src/model/input-profile.ts'
 import { answersOf, matrixOf, missing, profileOf, taxonomy } from './rows.ts'
@@ -55,7 +56,11 @@ describe('the watch on quality', () => {
     const { watch, feed } = watchOf(profile)
     expect(feed(withoutA.slice(0, 499), [499, 0, 0])).toEqual([])
     expect(watch.classShares).toBeUndefined()
+    expect(watch.tooFew).toEqual({ rows: 499, needed: 500 })
+    expect(tooFewNote(watch)).toContain('too few objects (499, and 500 are needed)')
     expect(feed(withoutA.slice(0, 1), [1, 0, 0])).toContain('+a')
+    expect(watch.tooFew).toBeUndefined()
+    expect(tooFewNote(watchOf(profile).watch)).toBeUndefined()
   })
 
   it('knows without a profile only what is null everywhere', () => {

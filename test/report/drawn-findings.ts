@@ -104,6 +104,7 @@ export function drawnEvaluation(taxonomy: Taxonomy, rowCount: number, text = 'fi
       duplicate_predictions: 0,
     },
     tie_order_known: true,
+    tie_order_assumed: null,
     ...findings,
   }
 }
@@ -115,6 +116,9 @@ export function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
     classifier_version: text,
     objects: 9,
     duplicates: 0,
+    ties: 1,
+    tie_order_known: false,
+    tie_order_assumed: text,
     only_here: { objects: 0, first: [] },
   }
   const moved = Array.from({ length: 20 }, (_, i) => ({
@@ -133,6 +137,7 @@ export function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
     common: 9,
     changed: 3,
     changed_share: 1 / 3,
+    changed_without_moving: 1,
     movement: {
       mean: 0.1,
       median: 0.1,
@@ -147,6 +152,8 @@ export function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
       objects: 9,
       changed: 3,
       changed_share: 1 / 3,
+      ties_a: 1,
+      ties_b: 0,
       transitions: { classes_a: classes, classes_b: classes, counts: classes.map(() => classes.map(() => 1)) },
       classes: classes.map((name) => ({
         class: name,

@@ -1,0 +1,49 @@
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lcclf } from '../support/lcclf.ts'
+import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
+import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+
+const why = await whyNoS3Server()
+const fixtures = fileURLToPath(new URL('../fixtures/evaluation/', import.meta.url))
+const drawn = join(fixtures, 'drawn.csv')
+const drawnLabels = join(fixtures, 'drawn-labels.csv')
+
+let server: S3Server
+let here: TestBucket
+
+describe.skipIf(why)('results and labels in a bucket', () => {
+  beforeAll(async () => {
+    server = await startS3Server(['survey'])
+    here = await openTestBucket(server)
+    await here.bucket.write('drawn.csv.gz', gzipSync(readFileSync(drawn)))
+    await here.bucket.write('labels.csv', readFileSync(drawnLabels))
+  })
+
+  afterAll(() => {
+    here.close()
+    server.close()
+  })
+
+  it('say what they say in files, and leave no temporary file', async () => {
+    const temporary = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+    const env = { ...server.environment, TMPDIR: temporary }
+    const about = async (results: string, labels: string): Promise<unknown> => {
+      const { stdout, stderr } = await lcclf(['evaluate', results, '--labels', labels, '--json'], { env })
+      expect(stderr).toBe('')
+      const report = JSON.parse(stdout) as Record<'predictions' | 'labels', { address: string }>
+      expect([report.predictions.address, report.labels.address]).toEqual([results, labels])
+      return { ...report, predictions: null, labels: null }
+    }
+    const fetched = await about('s3://survey/drawn.csv.gz?classifier_version=drawn_1.0', 's3://survey/labels.csv')
+    expect(fetched).toEqual(await about(drawn, drawnLabels))
+    expect(readdirSync(temporary)).toEqual([])
+    const absent = await lcclf(['diff', 's3://survey/none.parquet', drawn], { env })
+    expect(absent).toMatchObject({ code: 3, stdout: '' })
+    expect(absent.stderr).toContain('s3://survey/none.parquet: there is no such object')
+  })
+})

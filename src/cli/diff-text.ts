@@ -1,7 +1,7 @@
 // A comparison as text for a person at a terminal.
 import type { DiffReport, DiffSide, LevelDiff, MovedObject } from '../comparison/diff-report.ts'
 import { tieLine } from './tie-line.ts'
-import { harmless, numberColumn, objectCount, shownNumber, textColumn, textTable } from './text-table.ts'
+import { harmless, numberColumn, objectCount, shownNumber, textColumn, textTable, columnsOf } from './text-table.ts'
 
 const decimals = 4
 const shownIds = 3
@@ -62,29 +62,17 @@ function onlyLines(name: string, { only_here: { objects, first } }: DiffSide): s
 }
 
 function levelTable({ levels }: DiffReport): string[] {
+  const column = columnsOf(levels)
   return textTable([
-    textColumn(
-      'level',
-      levels.map((level) => level.classifier_name),
-    ),
-    numberColumn(
-      'objects',
-      levels.map((level) => level.objects),
-    ),
-    numberColumn(
-      'changed',
-      levels.map((level) => level.changed),
-    ),
+    column.text('level', (level) => level.classifier_name),
+    column.number('objects', (level) => level.objects),
+    column.number('changed', (level) => level.changed),
     {
       heading: '',
       cells: levels.map((level) => (level.changed_share === null ? '' : percent(level.changed_share))),
       isNumber: true,
     },
-    numberColumn(
-      'PSI of shares',
-      levels.map((level) => level.share_psi),
-      decimals,
-    ),
+    column.number('PSI of shares', (level) => level.share_psi, decimals),
   ])
 }
 
@@ -106,22 +94,16 @@ function transitionTable({ classifier_name: name, branch, transitions }: LevelDi
 }
 
 function shiftTable({ classes }: LevelDiff): string[] {
+  const column = columnsOf(classes)
   const share = (heading: string, key: 'share_a' | 'share_b') => ({
     heading,
     cells: classes.map((one) => (one[key] === null ? '–' : percent(one[key]))),
     isNumber: true,
   })
   const number = (heading: string, key: 'mean_probability_a' | 'mean_probability_b' | 'ks' | 'psi') =>
-    numberColumn(
-      heading,
-      classes.map((one) => one[key]),
-      decimals,
-    )
+    column.number(heading, (one) => one[key], decimals)
   return textTable([
-    textColumn(
-      'class',
-      classes.map((one) => one.class),
-    ),
+    column.text('class', (one) => one.class),
     share('share A', 'share_a'),
     share('share B', 'share_b'),
     number('mean A', 'mean_probability_a'),
@@ -133,36 +115,16 @@ function shiftTable({ classes }: LevelDiff): string[] {
 
 function movedTable(heading: string, objects: readonly MovedObject[]): string[] {
   if (objects.length === 0) return []
+  const column = columnsOf(objects)
   return [
     heading,
     ...textTable([
-      textColumn(
-        'oid',
-        objects.map(({ oid }) => oid),
-      ),
-      textColumn(
-        'A',
-        objects.map((object) => object.class_a),
-      ),
-      numberColumn(
-        'probability',
-        objects.map((object) => object.probability_a),
-        decimals,
-      ),
-      textColumn(
-        'B',
-        objects.map((object) => object.class_b),
-      ),
-      numberColumn(
-        'probability',
-        objects.map((object) => object.probability_b),
-        decimals,
-      ),
-      numberColumn(
-        'moved',
-        objects.map(({ distance }) => distance),
-        decimals,
-      ),
+      column.text('oid', ({ oid }) => oid),
+      column.text('A', (object) => object.class_a),
+      column.number('probability', (object) => object.probability_a, decimals),
+      column.text('B', (object) => object.class_b),
+      column.number('probability', (object) => object.probability_b, decimals),
+      column.number('moved', ({ distance }) => distance, decimals),
     ]),
   ]
 }

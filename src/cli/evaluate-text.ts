@@ -1,7 +1,7 @@
 // An evaluation as text for a person at a terminal.
 import type { EvaluationReport, LevelEvaluation } from '../evaluation/evaluation-report.ts'
 import { tieLine } from './tie-line.ts'
-import { harmless, numberColumn, objectCount, shownNumber, textColumn, textTable } from './text-table.ts'
+import { harmless, numberColumn, objectCount, shownNumber, textColumn, textTable, columnsOf } from './text-table.ts'
 
 const decimals = 4
 const shownDoubts = 5
@@ -56,29 +56,20 @@ function coverageLines({ coverage, tie_order_assumed: assumed, levels }: Evaluat
 
 function scoreTable(report: EvaluationReport): string[] {
   const { levels } = report
-  const column = (heading: string, key: keyof LevelEvaluation & string) =>
-    numberColumn(
-      heading,
-      levels.map((level) => level[key] as number | null),
-      decimals,
-    )
+  const column = columnsOf(levels)
+  const score = (heading: string, key: keyof LevelEvaluation & string) =>
+    column.number(heading, (level) => level[key] as number | null, decimals)
   const lines = textTable([
-    textColumn(
-      'level',
-      levels.map((level) => level.classifier_name),
-    ),
-    numberColumn(
-      'objects',
-      levels.map((level) => level.objects),
-    ),
-    column('accuracy', 'accuracy'),
-    column('balanced', 'balanced_accuracy'),
-    column('macro F1', 'macro_f1'),
-    column('weighted F1', 'weighted_f1'),
-    column('ROC-AUC', 'macro_roc_auc'),
-    column('log loss', 'log_loss'),
-    column('Brier', 'brier'),
-    column('ECE', 'ece'),
+    column.text('level', (level) => level.classifier_name),
+    column.number('objects', (level) => level.objects),
+    score('accuracy', 'accuracy'),
+    score('balanced', 'balanced_accuracy'),
+    score('macro F1', 'macro_f1'),
+    score('weighted F1', 'weighted_f1'),
+    score('ROC-AUC', 'macro_roc_auc'),
+    score('log loss', 'log_loss'),
+    score('Brier', 'brier'),
+    score('ECE', 'ece'),
   ])
   if (report.hierarchical_f1 === null) return lines
   const [precision, recall, f1] = [report.hierarchical_precision, report.hierarchical_recall, report.hierarchical_f1]
@@ -87,31 +78,18 @@ function scoreTable(report: EvaluationReport): string[] {
 }
 
 function classTable({ classifier_name: name, branch, classes }: LevelEvaluation): string[] {
+  const column = columnsOf(classes)
   const number = (
     heading: string,
     key: 'precision' | 'recall' | 'f1' | 'roc_auc' | 'average_precision' | 'brier' | 'ece',
-  ) =>
-    numberColumn(
-      heading,
-      classes.map((one) => one[key]),
-      decimals,
-    )
+  ) => column.number(heading, (one) => one[key], decimals)
   const counted = branch === null ? '' : `, objects labelled ${harmless(branch)}`
   return [
     `${name}${counted}`,
     ...textTable([
-      textColumn(
-        'class',
-        classes.map((one) => one.class),
-      ),
-      numberColumn(
-        'labelled',
-        classes.map((one) => one.support),
-      ),
-      numberColumn(
-        'predicted',
-        classes.map((one) => one.predicted),
-      ),
+      column.text('class', (one) => one.class),
+      column.number('labelled', (one) => one.support),
+      column.number('predicted', (one) => one.predicted),
       number('precision', 'precision'),
       number('recall', 'recall'),
       number('F1', 'f1'),
@@ -140,27 +118,14 @@ function confusionTable({ confusion: { classes, counts } }: LevelEvaluation): st
 function calibrationTable({ classifier_name: name, reliability }: LevelEvaluation): string[] {
   const bins = reliability.filter(({ objects }) => objects > 0)
   if (bins.length === 0) return []
+  const column = columnsOf(bins)
   return [
     `${name}: is the confidence right?`,
     ...textTable([
-      textColumn(
-        'confidence',
-        bins.map(({ from, to }) => `${from.toFixed(2)}–${to.toFixed(2)}`),
-      ),
-      numberColumn(
-        'objects',
-        bins.map(({ objects }) => objects),
-      ),
-      numberColumn(
-        'mean',
-        bins.map(({ confidence }) => confidence),
-        decimals,
-      ),
-      numberColumn(
-        'right',
-        bins.map(({ observed }) => observed),
-        decimals,
-      ),
+      column.text('confidence', ({ from, to }) => `${from.toFixed(2)}–${to.toFixed(2)}`),
+      column.number('objects', ({ objects }) => objects),
+      column.number('mean', ({ confidence }) => confidence, decimals),
+      column.number('right', ({ observed }) => observed, decimals),
     ]),
   ]
 }
@@ -168,35 +133,16 @@ function calibrationTable({ classifier_name: name, reliability }: LevelEvaluatio
 function doubtTable(heading: string, objects: EvaluationReport['most_in_doubt']): string[] {
   const shown = objects.slice(0, shownDoubts)
   if (shown.length === 0) return []
+  const column = columnsOf(shown)
   return [
     heading,
     ...textTable([
-      textColumn(
-        'oid',
-        shown.map(({ oid }) => oid),
-      ),
-      textColumn(
-        'label',
-        shown.map(({ label }) => label),
-      ),
-      textColumn(
-        'class',
-        shown.map((object) => object.class),
-      ),
-      numberColumn(
-        'probability',
-        shown.map(({ probability }) => probability),
-        decimals,
-      ),
-      textColumn(
-        'second',
-        shown.map(({ second_class: name }) => name),
-      ),
-      numberColumn(
-        'probability',
-        shown.map(({ second_probability: probability }) => probability),
-        decimals,
-      ),
+      column.text('oid', ({ oid }) => oid),
+      column.text('label', ({ label }) => label),
+      column.text('class', (object) => object.class),
+      column.number('probability', ({ probability }) => probability, decimals),
+      column.text('second', ({ second_class: name }) => name),
+      column.number('probability', ({ second_probability: probability }) => probability, decimals),
     ]),
   ]
 }

@@ -1,6 +1,6 @@
 // An explanation as text for a person at a terminal.
 import type { Explanation, LevelExplanation, RankedFeature } from '../explanation/explanation.ts'
-import { harmless, numberColumn, shownNumber, textColumn, textTable, type TextColumn } from './text-table.ts'
+import { harmless, shownNumber, textColumn, textTable, type TextColumn, columnsOf } from './text-table.ts'
 
 const decimals = 4
 
@@ -67,25 +67,17 @@ function signedColumn(heading: string, values: readonly (number | null)[]): Text
 }
 
 function levelLines({ levels }: Explanation): string[][] {
-  return levels.map(({ classifier_name: name, classes }: LevelExplanation) => [
-    name,
-    ...textTable([
-      textColumn(
-        'class',
-        classes.map((one) => one.class),
-      ),
-      numberColumn(
-        'probability',
-        classes.map((one) => one.probability),
-        decimals,
-      ),
-      numberColumn(
-        'base',
-        classes.map((one) => one.base),
-        decimals,
-      ),
-    ]),
-  ])
+  return levels.map(({ classifier_name: name, classes }: LevelExplanation) => {
+    const column = columnsOf(classes)
+    return [
+      name,
+      ...textTable([
+        column.text('class', (one) => one.class),
+        column.number('probability', (one) => one.probability, decimals),
+        column.number('base', (one) => one.base, decimals),
+      ]),
+    ]
+  })
 }
 
 function closingLine({ is_exact: isExact, additivity_error: error }: Explanation): string {

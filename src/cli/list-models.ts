@@ -2,7 +2,7 @@
 import { describeModel, type ModelDescription } from '../store/describe-model.ts'
 import { byteText } from '../formats/byte-text.ts'
 import { modelStore } from './model-reference.ts'
-import { harmless, textColumn, textTable, type TextColumn } from './text-table.ts'
+import { columnsOf, harmless, textTable } from './text-table.ts'
 
 /** Lists the store, as a table or with --json as one object; answers 4 if a model in it is damaged. */
 export async function listModels({ json, verify }: { json: boolean; verify: boolean }): Promise<number> {
@@ -27,16 +27,15 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
 }
 
 function tableOf(models: readonly ModelDescription[]): string {
-  const column = (heading: string, cell: (model: ModelDescription) => string): TextColumn =>
-    textColumn(heading, models.map(cell))
+  const { text } = columnsOf(models)
   const lines = textTable([
-    column('NAME', ({ name }) => name),
-    column('VERSION', ({ version }) => version),
-    column('CLASSES', ({ classes }) => String(classes.length)),
-    column('TREES', ({ trees }) => String(trees)),
-    column('SIZE', ({ size }) => byteText(size)),
-    column('VERIFIED', ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO')),
-    column('ORIGIN', ({ origin }) => origin),
+    text('NAME', ({ name }) => name),
+    text('VERSION', ({ version }) => version),
+    text('CLASSES', ({ classes }) => String(classes.length)),
+    text('TREES', ({ trees }) => String(trees)),
+    text('SIZE', ({ size }) => byteText(size)),
+    text('VERIFIED', ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO')),
+    text('ORIGIN', ({ origin }) => origin),
   ])
   return `${lines.join('\n')}\n`
 }

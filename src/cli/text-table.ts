@@ -37,6 +37,15 @@ export function textColumn(heading: string, cells: readonly string[]): TextColum
   return { heading, cells, isNumber: false }
 }
 
+/** Makes the columns of a table of these rows: each says what of a row its cell shows. */
+export function columnsOf<Row>(rows: readonly Row[]) {
+  return {
+    text: (heading: string, cell: (row: Row) => string): TextColumn => textColumn(heading, rows.map(cell)),
+    number: (heading: string, value: (row: Row) => number | null, decimals = 0): TextColumn =>
+      numberColumn(heading, rows.map(value), decimals),
+  }
+}
+
 /** A number with its thousands parted; `–` where there is none. */
 export function shownNumber(value: number | null, decimals = 0): string {
   if (value === null) return '–'

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples, workFolder } from '../support/lcclf.ts'
 
 const csv = gunzipSync(readFileSync(join(samples, 'ztf-300.csv.gz'))).toString()
@@ -30,7 +31,7 @@ function write(file: string, columns: readonly string[], change = (cells: string
 }
 
 async function report(args: string[]): Promise<Report & { code: number | null }> {
-  const { code, stdout } = await lcclf(['check', ...args, '--json'])
+  const { code, stdout } = await hostedLcclf(['check', ...args, '--json'])
   return { code, ...(JSON.parse(stdout) as Report) }
 }
 
@@ -113,7 +114,7 @@ describe('lcclf check', () => {
 
 describe('--rename-map', () => {
   it('gives the same classes as the old names do, from every format that has names', async () => {
-    const { stdout: expected } = await lcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
+    const { stdout: expected } = await hostedLcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
     const value = (cell: string) => (cell === '' ? 'null' : Number.isFinite(Number(cell)) ? cell : `"${cell}"`)
     const ndjson = lines.map(
       (line) =>
@@ -124,20 +125,26 @@ describe('--rename-map', () => {
     )
     writeFileSync(join(work, 'modern.ndjson'), `${ndjson.join('\n')}\n`)
     for (const file of ['modern.csv', 'modern.ndjson']) {
-      const { stdout } = await lcclf(['classify', join(work, file), '--rename-map', 'alerce-2024', '--quiet'])
+      const { stdout } = await hostedLcclf(['classify', join(work, file), '--rename-map', 'alerce-2024', '--quiet'])
       expect([file, stdout === expected]).toEqual([file, true])
     }
   })
 
   it('passes over what is not there, gives way to --rename, and must be known', async () => {
-    const usual = await lcclf(['classify', join(samples, 'ztf-300.parquet'), '--rename-map', 'alerce-2024', '--quiet'])
+    const usual = await hostedLcclf([
+      'classify',
+      join(samples, 'ztf-300.parquet'),
+      '--rename-map',
+      'alerce-2024',
+      '--quiet',
+    ])
     expect(usual.code).toBe(0)
     const other = modern.map((name) => (name === 'W1_W2_12' ? 'mine' : name))
     const path = write('mine.csv', [...other, 'W1_W2'], (cells) => [...cells, 'no number'])
     const args = ['classify', path, '--rename-map', 'alerce-2024', '--quiet']
-    expect((await lcclf(args)).code).toBe(3)
-    expect((await lcclf([...args, '--rename', 'mine=W1-W2'])).code).toBe(0)
-    const unknown = await lcclf(['classify', path, '--rename-map', 'alerce'])
+    expect((await hostedLcclf(args)).code).toBe(3)
+    expect((await hostedLcclf([...args, '--rename', 'mine=W1-W2'])).code).toBe(0)
+    const unknown = await hostedLcclf(['classify', path, '--rename-map', 'alerce'])
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('Known are: alerce-2024')])
   })
 })
@@ -146,9 +153,9 @@ describe('a model with a profile', () => {
   it('tells at the end of classify what is badly off, and nothing of usual inputs', async () => {
     const place = names.indexOf('Amplitude_2')
     const path = write('gone.csv', names, (cells) => cells.map((cell, i) => (i === place ? '' : cell)))
-    const { stderr } = await lcclf(['classify', path, '--to', join(work, 'gone.parquet')])
+    const { stderr } = await hostedLcclf(['classify', path, '--to', join(work, 'gone.parquet')])
     expect(stderr).toContain('a feature is not as usual (Amplitude_2: all 300 rows that were looked at lack it')
-    const usual = await lcclf(['classify', join(samples, 'ztf-300.parquet'), '--to', join(work, 'usual.parquet')])
+    const usual = await hostedLcclf(['classify', join(samples, 'ztf-300.parquet'), '--to', join(work, 'usual.parquet')])
     expect(usual.stderr).not.toContain('as usual')
   })
 
@@ -156,9 +163,9 @@ describe('a model with a profile', () => {
     const place = names.indexOf('Amplitude_2')
     const path = write('watch.csv', names, (cells) => cells.map((cell, i) => (i === place ? '' : cell)))
     const args = ['classify', path, path.replace('watch', 'gone'), '--batch-size', '100']
-    const { stdout: expected } = await lcclf(args)
+    const { stdout: expected } = await hostedLcclf(args)
     const receipt = join(work, 'receipt.json')
-    const { stdout, stderr } = await lcclf([...args, '--watch-quality', '--receipt', receipt])
+    const { stdout, stderr } = await hostedLcclf([...args, '--watch-quality', '--receipt', receipt])
     expect(stdout).toBe(expected)
     expect(stderr.match(/warning: Amplitude_2: null in/g)).toHaveLength(1)
     const { notes } = JSON.parse(readFileSync(receipt, 'utf8')) as { notes: string[] }
@@ -167,9 +174,9 @@ describe('a model with a profile', () => {
 
   it('shows usual values beside those of an explained object', async () => {
     const args = ['explain', join(samples, 'ztf-300.parquet'), '--oid', 'ZTF19aaaaaab', '--approximate']
-    const { stdout } = await lcclf([...args, '--json'])
+    const { stdout } = await hostedLcclf([...args, '--json'])
     const { ranking } = JSON.parse(stdout) as { ranking: { training: { q50: number } | null }[] }
     expect(ranking[0]!.training?.q50).toBeTypeOf('number')
-    expect((await lcclf(args)).stdout).toContain('usual 5 %, median, 95 %')
+    expect((await hostedLcclf(args)).stdout).toContain('usual 5 %, median, 95 %')
   })
 })

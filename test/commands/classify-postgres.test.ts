@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 
@@ -65,7 +66,7 @@ describe('lcclf classify to Postgres', () => {
   it('writes 33 rows an object, says so in the receipt, and changes nothing the second time', async () => {
     await database.addObjects(oids)
     const receipt = join(work, 'receipt.json')
-    const run = await lcclf(['classify', parquet, ...model, '--to', database.url, '--receipt', receipt])
+    const run = await hostedLcclf(['classify', parquet, ...model, '--to', database.url, '--receipt', receipt])
     expect(run.code).toBe(0)
     expect(run.stderr).toContain('300 objects, 9,900 rows')
     const { outputs, notes, balanced } = JSON.parse(readFileSync(receipt, 'utf8')) as Record<string, unknown>
@@ -75,14 +76,14 @@ describe('lcclf classify to Postgres', () => {
     expect(JSON.stringify([outputs, notes, run])).not.toContain(new URL(database.url).password)
     const before = await database.query('SELECT count(*), sum(xmin::text::bigint) FROM probability')
     expect(before[0]![0]).toBe('9900')
-    expect((await lcclf(['classify', parquet, ...model, '--to', database.url])).code).toBe(0)
+    expect((await hostedLcclf(['classify', parquet, ...model, '--to', database.url])).code).toBe(0)
     expect(await database.query('SELECT count(*), sum(xmin::text::bigint) FROM probability')).toEqual(before)
   })
 
   it('stores what a file of the long layout holds', async () => {
     await database.addObjects(oids)
     const file = join(work, 'long.csv')
-    await lcclf(['classify', parquet, ...model, '--to', database.url, '--to', file, '--layout', 'long'])
+    await hostedLcclf(['classify', parquet, ...model, '--to', database.url, '--to', file, '--layout', 'long'])
     const stored = await database.query(
       'SELECT oid, classifier_name, classifier_version, class_name, probability, ranking FROM probability',
     )
@@ -100,7 +101,7 @@ describe('lcclf classify to Postgres', () => {
   it('rejects the objects without a row in object, with the reason, and writes the others', async () => {
     await database.addObjects(oids.slice(2))
     const rejects = join(work, 'rejects.ndjson')
-    const { code, stderr } = await lcclf([
+    const { code, stderr } = await hostedLcclf([
       'classify',
       parquet,
       ...model,
@@ -114,7 +115,7 @@ describe('lcclf classify to Postgres', () => {
   })
 
   it('never writes the answers of the sample model unless it is named', async () => {
-    const { code, stderr } = await lcclf(['classify', parquet, '--to', database.url])
+    const { code, stderr } = await hostedLcclf(['classify', parquet, '--to', database.url])
     expect(code).toBe(4)
     expect(stderr).toContain('never writes to Kafka or Postgres')
   })
@@ -125,7 +126,7 @@ describe('lcclf classify to Postgres', () => {
       `INSERT INTO taxonomy (classifier_name, classifier_version, classes) VALUES ('lc_classifier', $1, '{AGN,QSO}')`,
       [await sampleVersion()],
     )
-    const { code } = await lcclf(['classify', parquet, ...model, '--to', database.url])
+    const { code } = await hostedLcclf(['classify', parquet, ...model, '--to', database.url])
     expect(code).toBe(4)
     expect(await database.query('SELECT count(*) FROM probability')).toEqual([['0']])
   })
@@ -133,21 +134,21 @@ describe('lcclf classify to Postgres', () => {
   it('without tables says which command makes them, and --dry-run finds that out too', async () => {
     await database.query('DROP TABLE probability')
     for (const more of [[], ['--dry-run']]) {
-      const { code, stderr } = await lcclf(['classify', parquet, ...model, '--to', database.url, ...more])
+      const { code, stderr } = await hostedLcclf(['classify', parquet, ...model, '--to', database.url, ...more])
       expect(code).toBe(5)
       expect(stderr).toContain('lcclf db init')
     }
   })
 
   it('--missing-object without a database is a usage error', async () => {
-    const { code, stderr } = await lcclf(['classify', parquet, '--missing-object', 'fail'])
+    const { code, stderr } = await hostedLcclf(['classify', parquet, '--missing-object', 'fail'])
     expect(code).toBe(2)
     expect(stderr).toContain('--missing-object is for results that go to Postgres')
   })
 })
 
 async function sampleVersion(): Promise<string> {
-  const { stdout } = await lcclf(['classify', parquet, ...model, '--limit', '1'])
+  const { stdout } = await hostedLcclf(['classify', parquet, ...model, '--limit', '1'])
   const [names, cells] = stdout.split('\n').map((line) => line.split(','))
   return cells![names!.indexOf('classifier_version')]!
 }
@@ -155,9 +156,9 @@ async function sampleVersion(): Promise<string> {
 describe('lcclf classify from Postgres', () => {
   it('gives the results of the file, from the long table', async () => {
     await storeFeatures()
-    await lcclf(['classify', parquet, ...model, '--to', join(work, 'file.csv')])
+    await hostedLcclf(['classify', parquet, ...model, '--to', join(work, 'file.csv')])
     const table = `${database.url}?table=feature&version=1.1.6`
-    const { code, stderr } = await lcclf(['classify', table, ...model, '--to', join(work, 'table.csv')])
+    const { code, stderr } = await hostedLcclf(['classify', table, ...model, '--to', join(work, 'table.csv')])
     expect(code).toBe(0)
     expect(stderr).toContain('300 read, 300 classified')
     expect(stderr).toContain('the table has features that the model does not use')
@@ -169,7 +170,7 @@ describe('lcclf classify from Postgres', () => {
     const list = join(work, 'oids.txt')
     writeFileSync(list, `${oids[7]}\nnobody\n${oids[3]}\n`)
     const from = `${database.url}?oids=${list}`
-    const { stdout, stderr } = await lcclf(['classify', from, ...model, '--to', '-'])
+    const { stdout, stderr } = await hostedLcclf(['classify', from, ...model, '--to', '-'])
     const found = stdout.trimEnd().split('\n').slice(1)
     expect(found.map((line) => line.split(',')[0])).toEqual([oids[7], oids[3]])
     expect(stderr).toContain('3 read, 2 classified, 1 rejected')
@@ -178,7 +179,13 @@ describe('lcclf classify from Postgres', () => {
   it('cannot be made to write by a query', async () => {
     await database.addObjects(oids)
     const query = encodeURIComponent('WITH gone AS (DELETE FROM object RETURNING oid) SELECT * FROM gone')
-    const { code } = await lcclf(['classify', `${database.url}?query=${query}`, ...model, '--to', join(work, 'q.csv')])
+    const { code } = await hostedLcclf([
+      'classify',
+      `${database.url}?query=${query}`,
+      ...model,
+      '--to',
+      join(work, 'q.csv'),
+    ])
     expect(code).toBeGreaterThan(1)
     expect(await database.query('SELECT count(*) FROM object')).toEqual([[String(oids.length)]])
     expect(existsSync(join(work, 'q.csv'))).toBe(false)
@@ -186,9 +193,9 @@ describe('lcclf classify from Postgres', () => {
 
   it('--where works on a query and not on the long table', async () => {
     const query = encodeURIComponent('SELECT oid FROM object')
-    const asQuery = await lcclf(['classify', `${database.url}?query=${query}`, ...model, '--where', 'true'])
+    const asQuery = await hostedLcclf(['classify', `${database.url}?query=${query}`, ...model, '--where', 'true'])
     expect(asQuery.stderr).toContain('lacks 152 columns')
-    const asTable = await lcclf(['classify', `${database.url}?table=feature`, ...model, '--where', 'true'])
+    const asTable = await hostedLcclf(['classify', `${database.url}?table=feature`, ...model, '--where', 'true'])
     expect(asTable.code).toBe(2)
     expect(asTable.stderr).toContain('--where works on Parquet and on a Postgres query only')
   })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples, startLcclf, workFolder } from '../support/lcclf.ts'
 
 const parquet = join(samples, 'ztf-300.parquet')
@@ -91,7 +92,7 @@ describe('lcclf classify', () => {
       '--receipt',
       'receipt.json',
     ]
-    const { code, stderr } = await lcclf(args, { cwd: work })
+    const { code, stderr } = await hostedLcclf(args, { cwd: work })
     expect(code).toBe(0)
     expect(stderr).toContain('2 rejected')
     expect(readLines('out.csv')).toHaveLength(3)
@@ -107,7 +108,7 @@ describe('lcclf classify', () => {
     ])
     const receipt = JSON.parse(readFileSync(join(work, 'receipt.json'), 'utf8'))
     expect(receipt.inputs[0]).toMatchObject({ read: 4, classified: 2, rejected: 2, duplicates: 0 })
-    const strict = await lcclf([...args, '--overwrite', '--max-rejected', '1'], { cwd: work })
+    const strict = await hostedLcclf([...args, '--overwrite', '--max-rejected', '1'], { cwd: work })
     expect(strict.code).toBe(3)
     expect(readLines('out.csv')).toHaveLength(3)
   })
@@ -115,19 +116,19 @@ describe('lcclf classify', () => {
   it('names every missing column and the nearest there is, before the first row', async () => {
     const renamed = sampleCsv().join('\n').replace('Amplitude_1,', 'amplitude_1,').replace('gal_b,', 'galb,')
     writeFileSync(join(work, 'night.csv'), renamed)
-    const { code, stderr } = await lcclf(['classify', 'night.csv', '--to', 'out.csv'], { cwd: work })
+    const { code, stderr } = await hostedLcclf(['classify', 'night.csv', '--to', 'out.csv'], { cwd: work })
     expect(code).toBe(3)
     expect(stderr).toMatch(/Amplitude_1.*amplitude_1/)
     expect(stderr).toMatch(/gal_b.*galb/)
     expect(stderr).not.toMatch(/\n\s+at /)
     expect(existsSync(join(work, 'out.csv'))).toBe(false)
     const renames = ['--rename', 'amplitude_1=Amplitude_1', '--rename', 'galb=gal_b']
-    expect((await lcclf(['classify', 'night.csv', '--to', 'out.csv', ...renames], { cwd: work })).code).toBe(0)
+    expect((await hostedLcclf(['classify', 'night.csv', '--to', 'out.csv', ...renames], { cwd: work })).code).toBe(0)
   })
 
   it('publishes nothing into one output if one of several inputs cannot be read', async () => {
     writeFileSync(join(work, 'bad.parquet'), 'PAR1 this is no Parquet PAR1')
-    const { code, stderr } = await lcclf(['classify', parquet, 'bad.parquet', '--to', 'out.csv'], { cwd: work })
+    const { code, stderr } = await hostedLcclf(['classify', parquet, 'bad.parquet', '--to', 'out.csv'], { cwd: work })
     expect(code).toBe(3)
     expect(stderr).toContain('bad.parquet')
     expect(readdirSync(work)).toEqual(['bad.parquet'])
@@ -138,7 +139,7 @@ describe('lcclf classify', () => {
     writeFileSync(join(work, 'nights/bad.parquet'), 'PAR1 this is no Parquet PAR1')
     copyFileSync(parquet, join(work, 'nights/good.parquet'))
     copyFileSync(csv, join(work, 'nights/sub/more.csv.gz'))
-    const { code, stderr } = await lcclf(['classify', 'nights', '--to', 'out/'], { cwd: work })
+    const { code, stderr } = await hostedLcclf(['classify', 'nights', '--to', 'out/'], { cwd: work })
     expect(code).toBe(3)
     expect(stderr).toContain('bad.parquet')
     const made = readdirSync(join(work, 'out'), { recursive: true }).sort()
@@ -155,17 +156,17 @@ describe('lcclf classify', () => {
     mkdirSync(join(work, 'nights'))
     for (const name of ['a', 'b', 'c']) copyFileSync(parquet, join(work, `nights/${name}.parquet`))
     const args = ['classify', 'nights', '--to', 'out/', '--resume']
-    expect((await lcclf(args, { cwd: work })).code).toBe(0)
-    const again = await lcclf(args, { cwd: work })
+    expect((await hostedLcclf(args, { cwd: work })).code).toBe(0)
+    const again = await hostedLcclf(args, { cwd: work })
     expect(again.stderr).toContain('3 of 3 inputs are done already')
     copyFileSync(join(samples, 'ztf-300.parquet'), join(work, 'nights/b.parquet'))
     writeFileSync(join(work, 'out/c.parquet.receipt.json'), '{"schemaVersion":1')
-    const third = await lcclf(args, { cwd: work })
+    const third = await hostedLcclf(args, { cwd: work })
     expect(third.stderr).toMatch(/b\.parquet again: it was modified/)
     expect(third.stderr).toMatch(/c\.parquet again: its receipt cannot be read/)
-    const otherOptions = await lcclf([...args, '--layout', 'long'], { cwd: work })
+    const otherOptions = await hostedLcclf([...args, '--layout', 'long'], { cwd: work })
     expect(otherOptions.stderr).toMatch(/a\.parquet again: it was classified with other options/)
-    const plain = await lcclf(['classify', 'nights', '--to', 'out/'], { cwd: work })
+    const plain = await hostedLcclf(['classify', 'nights', '--to', 'out/'], { cwd: work })
     expect(plain.code).toBe(2)
     expect(plain.stderr).toContain('--resume')
   })
@@ -225,10 +226,10 @@ describe('lcclf classify', () => {
   })
 
   it('reads no more than --limit rows, and shards that add up to all rows', async () => {
-    const limited = await lcclf(['classify', parquet, csv, '--limit', '301', '--to', '-'], { cwd: work })
+    const limited = await hostedLcclf(['classify', parquet, csv, '--limit', '301', '--to', '-'], { cwd: work })
     expect(lines(limited.stdout)).toHaveLength(302)
     const parts = await Promise.all(
-      [1, 2, 3].map((i) => lcclf(['classify', parquet, '--shard', `${i}/3`, '--quiet'], { cwd: work })),
+      [1, 2, 3].map((i) => hostedLcclf(['classify', parquet, '--shard', `${i}/3`, '--quiet'], { cwd: work })),
     )
     const oids = parts.flatMap(({ stdout }) =>
       lines(stdout)
@@ -248,14 +249,14 @@ describe('lcclf classify', () => {
     const older = rows.slice(0, 10).map((row) => row.split(',').with(1, '1').join(','))
     writeFileSync(join(work, 'night.csv'), `${[header, ...older, ...rows].join('\n')}\n`)
     const newest = ['classify', 'night.csv', '--duplicates', 'newest', '--to', 'out.csv', '--json']
-    const receipt = JSON.parse((await lcclf(newest, { cwd: work })).stdout)
+    const receipt = JSON.parse((await hostedLcclf(newest, { cwd: work })).stdout)
     expect(receipt.inputs[0]).toMatchObject({ read: 310, classified: 300, duplicates: 10, rejected: 0 })
-    const all = await lcclf(['classify', parquet, '--quiet'])
+    const all = await hostedLcclf(['classify', parquet, '--quiet'])
     expect(readFileSync(join(work, 'out.csv'), 'utf8')).toBe(all.stdout)
   })
 
   it('filters with the SQL of --where, and cannot be made to read or write another file by it', async () => {
-    const chosen = await lcclf(['classify', parquet, '--where', '"W1-W2" IS NOT NULL AND "Power_rate_1/2" > 0'])
+    const chosen = await hostedLcclf(['classify', parquet, '--where', '"W1-W2" IS NOT NULL AND "Power_rate_1/2" > 0'])
     expect(chosen.code).toBe(0)
     const read = Number(/(\d+) read/.exec(chosen.stderr)![1])
     expect(read).toBeGreaterThan(0)
@@ -267,12 +268,12 @@ describe('lcclf classify', () => {
       `1=1); COPY (SELECT 1) TO '${join(work, 'stolen.csv')}' --`,
     ]) {
       writeFileSync(join(work, 'secret.txt'), 'secret')
-      const refused = await lcclf(['classify', parquet, '--where', sql], { cwd: work })
+      const refused = await hostedLcclf(['classify', parquet, '--where', sql], { cwd: work })
       expect([sql, refused.code]).toEqual([sql, 2])
       expect(refused.stderr).not.toContain('secret\n')
     }
     expect(existsSync(join(work, 'stolen.csv'))).toBe(false)
-    expect((await lcclf(['classify', csv, '--where', 'true'])).code).toBe(2)
+    expect((await hostedLcclf(['classify', csv, '--where', 'true'])).code).toBe(2)
   })
 
   it.each([
@@ -282,17 +283,17 @@ describe('lcclf classify', () => {
     ['an output folder that is not there', ['--to', 'nowhere/out.csv'], 2],
     ['a model that is not there', ['--model', 'no_such_model@1.0.0', '--to', 'out.csv'], 4],
   ])('exits as promised for %s, with and without --json', async (_, args, code) => {
-    const plain = await lcclf(['classify', parquet, ...args], { cwd: work })
+    const plain = await hostedLcclf(['classify', parquet, ...args], { cwd: work })
     expect(plain.code).toBe(code)
     expect(plain.stderr).toMatch(/^lcclf: /m)
     expect(plain.stderr).not.toMatch(/^\s+at /m)
-    const json = await lcclf(['classify', parquet, ...args, '--json'], { cwd: work })
+    const json = await hostedLcclf(['classify', parquet, ...args, '--json'], { cwd: work })
     expect(json.code).toBe(code)
     expect(JSON.parse(json.stdout)).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } })
   })
 
   it('writes nothing with --dry-run, and says what it would do', async () => {
-    const { code, stdout } = await lcclf(['classify', parquet, '--to', 'out.parquet', '--dry-run', '--json'], {
+    const { code, stdout } = await hostedLcclf(['classify', parquet, '--to', 'out.parquet', '--dry-run', '--json'], {
       cwd: work,
     })
     expect(code).toBe(0)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
@@ -16,14 +17,14 @@ const tables = async () =>
 
 describe('lcclf db, from an empty database on', () => {
   it('check says what is missing, and exits 5', async () => {
-    const { code, stdout } = await lcclf(['db', 'check', database.url])
+    const { code, stdout } = await hostedLcclf(['db', 'check', database.url])
     expect(code).toBe(5)
     expect(stdout).toContain('PROBLEM  table probability: absent (lcclf db init makes it)')
     expect(stdout).not.toContain(new URL(database.url).password)
   })
 
   it('init --dry-run prints the SQL and does nothing', async () => {
-    const { code, stdout, stderr } = await lcclf(['db', 'init', database.url, '--dry-run'])
+    const { code, stdout, stderr } = await hostedLcclf(['db', 'init', database.url, '--dry-run'])
     expect(code).toBe(0)
     expect(stdout).toContain('CREATE TABLE probability (')
     expect(stderr).toBe('Nothing was done.\n')
@@ -31,17 +32,17 @@ describe('lcclf db, from an empty database on', () => {
   })
 
   it('init makes the tables, and a second time leaves them alone', async () => {
-    const first = await lcclf(['db', 'init', database.url])
+    const first = await hostedLcclf(['db', 'init', database.url])
     expect(first).toMatchObject({ code: 0, stdout: '' })
     expect(first.stderr).toContain('created: object, step, feature_version, feature, taxonomy, probability')
-    const second = await lcclf(['db', 'init', database.url, '--json'])
+    const second = await hostedLcclf(['db', 'init', database.url, '--json'])
     expect(JSON.parse(second.stdout)).toMatchObject({ created: [], statements: [], dryRun: false, exitCode: 0 })
     expect(await tables()).toEqual(['feature', 'feature_version', 'object', 'probability', 'step', 'taxonomy'])
   })
 
   it('upgrade adds the history, and check finds everything', async () => {
-    expect((await lcclf(['db', 'upgrade', database.url])).stderr).toContain('created: lcclf_history')
-    const { code, stdout } = await lcclf(['db', 'check', database.url, '--json'])
+    expect((await hostedLcclf(['db', 'upgrade', database.url])).stderr).toContain('created: lcclf_history')
+    const { code, stdout } = await hostedLcclf(['db', 'check', database.url, '--json'])
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, hasHistory: true, versions: [] })
   })
@@ -49,13 +50,13 @@ describe('lcclf db, from an empty database on', () => {
   it('takes the address from the DB_* variables', async () => {
     const { hostname, port, username, password } = new URL(database.url)
     const env = { DB_HOST: hostname, DB_PORT: port, DB_USER: username, DB_PASSWORD: password, DB_NAME: database.name }
-    expect((await lcclf(['db', 'check'], { env })).stdout).toContain(`${database.name} can be used`)
+    expect((await hostedLcclf(['db', 'check'], { env })).stdout).toContain(`${database.name} can be used`)
   })
 
   it('a wrong password is exit 5, and is not printed', async () => {
     const url = new URL(database.url)
     url.password = 'not-this-one'
-    const { code, stdout, stderr } = await lcclf(['db', 'check', url.href, '--json'])
+    const { code, stdout, stderr } = await hostedLcclf(['db', 'check', url.href, '--json'])
     expect(code).toBe(5)
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'service' } })
     expect(stdout + stderr).not.toContain('not-this-one')

@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { deadLetterMessage, deadLetterText, type DeadLetter } from '../../src/kafka/dead-letters.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
-import { lcclf, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { workFolder } from '../support/lcclf.ts'
 
 const kafka = (await kafkaForTests())!
 const at = (topic: string): string => `kafka://${kafka.server}/${topic}`
@@ -48,18 +49,18 @@ describe.skipIf(!kafka)('lcclf deadletter', () => {
     const file = join(workFolder(), 'dead.ndjson')
     writeFileSync(file, letters.map((each) => `${deadLetterText(each)}\n`).join(''))
     for (const address of [await topicOf('shown'), file]) {
-      const { code, stdout, stderr } = await lcclf(['deadletter', 'show', address])
+      const { code, stdout, stderr } = await hostedLcclf(['deadletter', 'show', address])
       expect(code, stderr).toBe(0)
       expect(stdout.trim().split('\n').sort()).toEqual(letters.map(deadLetterText).sort())
       expect(stderr).toContain('4 × features are absent')
     }
-    const { stdout } = await lcclf(['deadletter', 'show', file, '--json', '--reason', 'no alert', '--limit', '2'])
+    const { stdout } = await hostedLcclf(['deadletter', 'show', file, '--json', '--reason', 'no alert', '--limit', '2'])
     expect(JSON.parse(stdout)).toMatchObject({ letters: 2, reasons: { 'is no alert': 2 }, exitCode: 0 })
   })
 
   it('shows the others when one is no letter, and says so', async () => {
     const address = await topicOf('spoilt', [{ value: 'hello' }])
-    const { code, stdout, stderr } = await lcclf(['deadletter', 'show', address])
+    const { code, stdout, stderr } = await hostedLcclf(['deadletter', 'show', address])
     expect(code).toBe(3)
     expect(stdout.trim().split('\n')).toHaveLength(7)
     expect(stderr).toContain('spoilt partition')
@@ -68,13 +69,15 @@ describe.skipIf(!kafka)('lcclf deadletter', () => {
   it('sends them back to the topic they came from, once', async () => {
     await kafka.createTopic('features', 2)
     const address = await topicOf('requeued')
-    expect((await lcclf(['deadletter', 'requeue', address, '--dry-run'])).stderr).toContain('7 dead letters would be')
+    expect((await hostedLcclf(['deadletter', 'requeue', address, '--dry-run'])).stderr).toContain(
+      '7 dead letters would be',
+    )
     expect(await sentTo('features')).toEqual([])
-    expect((await lcclf(['deadletter', 'requeue', address])).code).toBe(0)
+    expect((await hostedLcclf(['deadletter', 'requeue', address])).code).toBe(0)
     expect(await sentTo('features')).toEqual(asSent(letters))
-    expect((await lcclf(['deadletter', 'requeue', address])).stderr).toContain('0 dead letters')
+    expect((await hostedLcclf(['deadletter', 'requeue', address])).stderr).toContain('0 dead letters')
     expect(await sentTo('features')).toHaveLength(7)
-    expect((await lcclf(['deadletter', 'requeue', address, '--again', '--limit', '2'])).code).toBe(0)
+    expect((await hostedLcclf(['deadletter', 'requeue', address, '--again', '--limit', '2'])).code).toBe(0)
     expect(await sentTo('features')).toHaveLength(9)
   })
 
@@ -82,15 +85,15 @@ describe.skipIf(!kafka)('lcclf deadletter', () => {
     const file = join(workFolder(), 'dead.ndjson')
     const long = letter(9, { value: null, omittedBytes: 2_000_000 })
     writeFileSync(file, [...letters, long].map((each) => `${deadLetterText(each)}\n`).join(''))
-    const { code, stderr } = await lcclf(['deadletter', 'requeue', file, '--to', at('elsewhere')])
+    const { code, stderr } = await hostedLcclf(['deadletter', 'requeue', file, '--to', at('elsewhere')])
     expect(code).toBe(3)
     expect(stderr).toContain('1 were too long')
     expect(await sentTo('elsewhere')).toEqual(asSent(letters))
   })
 
   it('says what is missing', async () => {
-    expect((await lcclf(['deadletter', 'show', '/nonexistent.ndjson'])).code).toBe(3)
-    expect((await lcclf(['deadletter', 'show', at('nowhere')])).code).toBe(3)
-    expect((await lcclf(['deadletter', 'requeue', '/nonexistent.ndjson'])).code).toBe(2)
+    expect((await hostedLcclf(['deadletter', 'show', '/nonexistent.ndjson'])).code).toBe(3)
+    expect((await hostedLcclf(['deadletter', 'show', at('nowhere')])).code).toBe(3)
+    expect((await hostedLcclf(['deadletter', 'requeue', '/nonexistent.ndjson'])).code).toBe(2)
   })
 })

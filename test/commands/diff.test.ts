@@ -5,7 +5,8 @@ import { parse } from 'csv-parse/sync'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DiffReport } from '../../src/comparison/diff-report.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder } from '../support/lcclf.ts'
 
 const drawn = fileURLToPath(new URL('../fixtures/evaluation/drawn.csv', import.meta.url))
 let folder: string
@@ -15,7 +16,7 @@ beforeAll(async () => {
   folder = workFolder()
   const input = join(samples, 'ztf-300.parquet')
   const run = async (...args: string[]): Promise<void> => {
-    const { code, stderr } = await lcclf(args, { cwd: folder })
+    const { code, stderr } = await hostedLcclf(args, { cwd: folder })
     if (code !== 0) throw new Error(stderr)
   }
   await run('model', 'import', unpackFixture('sklearn-1.0.2'), '--name', 'old', '--version', '1', '--out', 'old')
@@ -29,7 +30,7 @@ beforeEach(() => {
 })
 
 async function reportOf(args: string[]): Promise<DiffReport> {
-  const { code, stdout, stderr } = await lcclf(['diff', ...args, '--json'], { cwd: folder })
+  const { code, stdout, stderr } = await hostedLcclf(['diff', ...args, '--json'], { cwd: folder })
   if (code !== 0) throw new Error(stderr)
   return JSON.parse(stdout) as DiffReport
 }
@@ -40,7 +41,10 @@ const rowsOf = (text: string): Row[] => parse(text, { columns: true })
 describe('lcclf diff', () => {
   it('counts what a plain reading of both files counts', async () => {
     const classified = async (model: string[]): Promise<Row[]> =>
-      rowsOf((await lcclf(['classify', join(samples, 'ztf-300.parquet'), ...model, '--quiet'], { cwd: folder })).stdout)
+      rowsOf(
+        (await hostedLcclf(['classify', join(samples, 'ztf-300.parquet'), ...model, '--quiet'], { cwd: folder }))
+          .stdout,
+      )
     const [a, b] = [await classified(['--model', 'old']), await classified([])]
     const report = await reportOf(['old.parquet', 'new.parquet'])
     const changed = a.filter((row, i) => row['class'] !== b[i]!['class'])
@@ -95,7 +99,7 @@ describe('lcclf diff', () => {
   it('exits 3 if more changed than allowed, after it has told what', async () => {
     const { changed } = await reportOf(['old.parquet', 'new.parquet'])
     const run = (bound: string) =>
-      lcclf(['diff', 'old.parquet', 'new.parquet', '--fail-if-changed', bound, '--json'], { cwd: folder })
+      hostedLcclf(['diff', 'old.parquet', 'new.parquet', '--fail-if-changed', bound, '--json'], { cwd: folder })
     expect((await run(`${changed}`)).code).toBe(0)
     const failed = await run(`${changed - 1}`)
     expect(failed.code).toBe(3)
@@ -116,7 +120,7 @@ describe('lcclf diff', () => {
     expect(report.b.only_here.objects).toBe(60)
     const args = ['diff', join(work, 'a.csv'), join(work, 'b.csv')]
     const more = ['--top', '40', '--csv', join(work, 'tables'), '--report', join(work, 'diff.html')]
-    const { stdout } = await lcclf([...args, ...more, '--json'], { cwd: folder })
+    const { stdout } = await hostedLcclf([...args, ...more, '--json'], { cwd: folder })
     const ids = rows.slice(100).map((row) => row.split(',')[0]!)
     expect((JSON.parse(stdout) as DiffReport).b.only_here.first).toEqual(ids.slice(0, 40))
     const listed = rowsOf(readFileSync(join(work, 'tables/only_in.csv'), 'utf8'))
@@ -144,7 +148,7 @@ describe('lcclf diff', () => {
   })
 
   it('prints tables for people and writes them as CSV', async () => {
-    const { code, stdout } = await lcclf(
+    const { code, stdout } = await hostedLcclf(
       ['diff', 'old.parquet', 'new.parquet', '--csv', join(work, 'tables'), '--top', '7'],
       { cwd: folder },
     )
@@ -163,7 +167,7 @@ describe('lcclf diff', () => {
       [['new.parquet', 'new.parquet?classifier_version=x'], 2, 'no classifier_version x'],
     ]
     for (const [args, code, message] of cases) {
-      const outcome = await lcclf(['diff', ...args], { cwd: folder })
+      const outcome = await hostedLcclf(['diff', ...args], { cwd: folder })
       expect(outcome).toMatchObject({ code, stdout: '' })
       expect(outcome.stderr).toContain(message)
     }

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'csv-parse/sync'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { EvaluationReport } from '../../src/evaluation/evaluation-report.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder } from '../support/lcclf.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/evaluation/', import.meta.url))
 const labels = join(samples, 'ztf-300-labels.csv')
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const input = join(samples, 'ztf-300.parquet')
   const to = (names: string[]): string[] => names.flatMap((name) => ['--to', name])
   const runs = [to(results), ['--layout', 'long', ...to(longResults)], ['--layout', 'nested', '--to', 'nested.parquet']]
-  for (const flags of runs) expect((await lcclf(['classify', input, ...flags], { cwd: classified })).code).toBe(0)
+  for (const flags of runs) expect((await hostedLcclf(['classify', input, ...flags], { cwd: classified })).code).toBe(0)
 })
 
 beforeEach(() => {
@@ -28,7 +29,7 @@ beforeEach(() => {
 })
 
 async function reportOf(args: string[]): Promise<EvaluationReport> {
-  const { code, stdout, stderr } = await lcclf(['evaluate', ...args, '--json'])
+  const { code, stdout, stderr } = await hostedLcclf(['evaluate', ...args, '--json'])
   if (code !== 0) throw new Error(stderr)
   return JSON.parse(stdout) as EvaluationReport
 }
@@ -63,7 +64,7 @@ describe('lcclf evaluate', () => {
   })
 
   it('prints coverage, scores and confusion matrices for people', async () => {
-    const { code, stdout } = await lcclf(['evaluate', drawn, '--labels', drawnLabels])
+    const { code, stdout } = await hostedLcclf(['evaluate', drawn, '--labels', drawnLabels])
     expect(code).toBe(0)
     expect(stdout).toContain('135 objects evaluated')
     expect(stdout).toContain('6 with a label outside the taxonomy, left out: Galaxy 6')
@@ -73,7 +74,7 @@ describe('lcclf evaluate', () => {
 
   it('writes every table as CSV, in full precision, and replaces nothing unasked', async () => {
     const args = ['evaluate', drawn, '--labels', drawnLabels, '--csv', join(work, 'tables')]
-    const { stdout } = await lcclf([...args, '--json'])
+    const { stdout } = await hostedLcclf([...args, '--json'])
     const report = JSON.parse(stdout) as EvaluationReport
     const read = (name: string): Record<string, string>[] =>
       parse(readFileSync(join(work, 'tables', `${name}.csv`)), { columns: true })
@@ -91,8 +92,8 @@ describe('lcclf evaluate', () => {
     )
     expect(read('levels').map((row) => Number(row['accuracy']))).toEqual(report.levels.map(({ accuracy }) => accuracy))
     expect(read('confusion').filter((row) => row['classifier_name'] === 'lc_classifier')).toHaveLength(225)
-    expect((await lcclf(args)).code).toBe(2)
-    expect((await lcclf([...args, '--overwrite'])).code).toBe(0)
+    expect((await hostedLcclf(args)).code).toBe(2)
+    expect((await hostedLcclf([...args, '--overwrite'])).code).toBe(0)
   })
 
   it('takes labels under other names and from another column', async () => {
@@ -137,11 +138,11 @@ describe('lcclf evaluate', () => {
     const other = text.replaceAll('drawn_1.0', 'drawn_2.0').split('\n').slice(1).join('\n')
     writeFileSync(join(work, 'both.csv'), text + other)
     const args = ['evaluate', join(work, 'both.csv'), '--labels', drawnLabels]
-    const { code, stderr } = await lcclf(args)
+    const { code, stderr } = await hostedLcclf(args)
     expect(code).toBe(3)
     expect(stderr).toContain('drawn_1.0, drawn_2.0')
-    expect((await lcclf([...args, '--classifier-version', 'drawn_2.0'])).code).toBe(0)
-    expect((await lcclf([...args, '--classifier-version', 'drawn_3.0'])).code).toBe(2)
+    expect((await hostedLcclf([...args, '--classifier-version', 'drawn_2.0'])).code).toBe(0)
+    expect((await hostedLcclf([...args, '--classifier-version', 'drawn_3.0'])).code).toBe(2)
   })
 })
 
@@ -157,7 +158,7 @@ describe('what lcclf evaluate refuses', () => {
   ]
   it.each(cases)('%s', async (_, predictions, text, code, message) => {
     writeFileSync(join(work, 'known.csv'), text)
-    const outcome = await lcclf(['evaluate', predictions, '--labels', join(work, 'known.csv')], { cwd: work })
+    const outcome = await hostedLcclf(['evaluate', predictions, '--labels', join(work, 'known.csv')], { cwd: work })
     expect(outcome).toMatchObject({ code, stdout: '' })
     expect(outcome.stderr).toContain(message)
     expect(outcome.stderr).not.toMatch(/\n\s+at /)
@@ -166,13 +167,13 @@ describe('what lcclf evaluate refuses', () => {
   it('a probability that is none, and an object that lacks a class', async () => {
     const text = readFileSync(drawn, 'utf8')
     writeFileSync(join(work, 'bad.csv'), text.replace(/(drawn_1\.0),[^,]*/, '$1,1.5'))
-    const bad = await lcclf(['evaluate', join(work, 'bad.csv'), '--labels', drawnLabels])
+    const bad = await hostedLcclf(['evaluate', join(work, 'bad.csv'), '--labels', drawnLabels])
     expect(bad).toMatchObject({ code: 3 })
     expect(bad.stderr).toContain('outside 0 to 1')
     const rows = ['oid,classifier_name,classifier_version,class_name,probability,ranking']
     for (const oid of ['a', 'b']) rows.push(`${oid},lc_classifier,v,AGN,0.5,1`, `${oid},lc_classifier,v,QSO,0.5,1`)
     writeFileSync(join(work, 'long.csv'), rows.slice(0, -1).join('\n'))
-    const lacking = await lcclf(['evaluate', join(work, 'long.csv'), '--labels', drawnLabels])
+    const lacking = await hostedLcclf(['evaluate', join(work, 'long.csv'), '--labels', drawnLabels])
     expect(lacking).toMatchObject({ code: 3 })
     expect(lacking.stderr).toContain('1 object lacks an oid or the probability of a class')
   })

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Explanation } from '../../src/explanation/explanation.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples, workFolder } from '../support/lcclf.ts'
 
 const parquet = join(samples, 'ztf-300.parquet')
@@ -16,14 +17,14 @@ beforeEach(() => {
 })
 
 async function explained(args: string[]): Promise<Explanation> {
-  const { code, stdout, stderr } = await lcclf(['explain', ...args, '--json'])
+  const { code, stdout, stderr } = await hostedLcclf(['explain', ...args, '--json'])
   if (code !== 0) throw new Error(stderr)
   return JSON.parse(stdout) as Explanation
 }
 
 describe('lcclf explain', () => {
   it('shares out exactly the probabilities that classify writes, for every class of every level', async () => {
-    const { stdout } = await lcclf(['classify', parquet, '--quiet'])
+    const { stdout } = await hostedLcclf(['classify', parquet, '--quiet'])
     const [header, ...rows] = stdout.trimEnd().split('\n')
     const cells = rows.find((row) => row.startsWith(oid))!.split(',')
     const written = new Map(header!.split(',').map((name, i) => [name, cells[i]]))
@@ -71,7 +72,7 @@ describe('lcclf explain', () => {
   })
 
   it('prints a table for people, with as many features as were asked for', async () => {
-    const { code, stdout } = await lcclf(['explain', parquet, '--oid', oid, '--top', '3'])
+    const { code, stdout } = await hostedLcclf(['explain', parquet, '--oid', oid, '--top', '3'])
     expect(code).toBe(0)
     expect(stdout).toContain(`${oid} (candid 1200000000007654321) is RRL`)
     expect(stdout).toContain('149 others')
@@ -82,7 +83,7 @@ describe('lcclf explain', () => {
   it('explains a class that the object is not, on request', async () => {
     const other = await explained([parquet, '--oid', oid, '--class', 'E'])
     expect(other).toMatchObject({ predicted_class: 'RRL', class: 'E', branch: 'Periodic' })
-    const { code, stderr } = await lcclf(['explain', parquet, '--oid', oid, '--class', 'Quasar'])
+    const { code, stderr } = await hostedLcclf(['explain', parquet, '--oid', oid, '--class', 'Quasar'])
     expect(code).toBe(2)
     expect(stderr).toContain('AGN, Blazar')
   })
@@ -93,7 +94,7 @@ describe('lcclf explain', () => {
     const exact = await explained([parquet, '--oid', oid])
     expect(approximate.base).toBeCloseTo(exact.base, 12)
     expect(approximate.ranking).not.toEqual(exact.ranking)
-    const { stdout } = await lcclf(['explain', parquet, '--oid', oid, '--approximate'])
+    const { stdout } = await hostedLcclf(['explain', parquet, '--oid', oid, '--approximate'])
     expect(stdout).toContain('APPROXIMATE')
   })
 
@@ -112,14 +113,14 @@ describe('lcclf explain', () => {
 describe('what lcclf explain refuses', () => {
   it('an object that is not there, or cannot be classified', async () => {
     for (const file of [parquet, csv]) {
-      const outcome = await lcclf(['explain', file, '--oid', "ZTF' OR 1=1"])
+      const outcome = await hostedLcclf(['explain', file, '--oid', "ZTF' OR 1=1"])
       expect(outcome).toMatchObject({ code: 3, stdout: '' })
       expect(outcome.stderr).toContain('there is no object')
     }
     const features = (JSON.parse(readFileSync(join(samples, 'model/manifest.json'), 'utf8')) as { features: string[] })
       .features
     writeFileSync(join(work, 'bad.csv'), `oid,${features.join(',')}\nx,${features.map(() => -1e300).join(',')}\n`)
-    const bad = await lcclf(['explain', join(work, 'bad.csv'), '--oid', 'x'])
+    const bad = await hostedLcclf(['explain', join(work, 'bad.csv'), '--oid', 'x'])
     expect(bad).toMatchObject({ code: 3 })
     expect(bad.stderr).toContain('is beyond float32')
   })
@@ -132,8 +133,8 @@ describe('what lcclf explain refuses', () => {
     const files = manifest.files.filter(({ file }) => file !== 'covers.arrow')
     writeFileSync(path, JSON.stringify({ ...manifest, files }))
     rmSync(join(model, 'covers.arrow'))
-    expect((await lcclf(['classify', parquet, '--model', model, '--quiet', '--limit', '1'])).code).toBe(0)
-    const outcome = await lcclf(['explain', parquet, '--oid', oid, '--model', model])
+    expect((await hostedLcclf(['classify', parquet, '--model', model, '--quiet', '--limit', '1'])).code).toBe(0)
+    const outcome = await hostedLcclf(['explain', parquet, '--oid', oid, '--model', model])
     expect(outcome).toMatchObject({ code: 4, stdout: '' })
     expect(outcome.stderr).toContain('lcclf model import makes it again')
   })
@@ -142,10 +143,10 @@ describe('what lcclf explain refuses', () => {
     const model = join(work, 'model')
     cpSync(join(samples, 'model'), model, { recursive: true })
     writeFileSync(join(model, 'covers.arrow'), 'nonsense')
-    const outcome = await lcclf(['explain', parquet, '--oid', oid, '--model', model])
+    const outcome = await hostedLcclf(['explain', parquet, '--oid', oid, '--model', model])
     expect(outcome).toMatchObject({ code: 4 })
     expect(outcome.stderr).toContain('sha256')
-    expect((await lcclf(['model', 'verify', model])).code).toBe(4)
+    expect((await hostedLcclf(['model', 'verify', model])).code).toBe(4)
   })
 
   it('a model that is no forest', async () => {
@@ -160,9 +161,9 @@ describe('what lcclf explain refuses', () => {
       '--out',
       join(work, 'net'),
     ]
-    const imported = await lcclf(['model', 'import', join(onnx, 'network-matrix.onnx'), ...args])
+    const imported = await hostedLcclf(['model', 'import', join(onnx, 'network-matrix.onnx'), ...args])
     expect(imported.code, imported.stderr).toBe(0)
-    const outcome = await lcclf(['explain', parquet, '--oid', oid, '--model', join(work, 'net')])
+    const outcome = await hostedLcclf(['explain', parquet, '--oid', oid, '--model', join(work, 'net')])
     expect(outcome).toMatchObject({ code: 4 })
     expect(outcome.stderr).toContain('only forests can be explained')
   })

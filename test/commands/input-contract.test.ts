@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { tableFromArrays, tableToIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
@@ -43,18 +44,18 @@ const renamed = ['--rename-map', 'alerce-2024']
 
 describe('features under their names of 2024', () => {
   it('are checked and classified out of Postgres as out of a file', async () => {
-    const { stdout: expected } = await lcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
-    const without = await lcclf(['check', query(), '--json'])
+    const { stdout: expected } = await hostedLcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
+    const without = await hostedLcclf(['check', query(), '--json'])
     expect(without.code).toBe(3)
     expect(without.stdout).toContain('--rename-map alerce-2024')
     expect(without.stdout + without.stderr).not.toContain(new URL(database.url).password || 'nothing')
-    expect((await lcclf(['check', query(), ...renamed])).code).toBe(0)
-    const { stdout } = await lcclf(['classify', query(), ...renamed, '--quiet'])
+    expect((await hostedLcclf(['check', query(), ...renamed])).code).toBe(0)
+    const { stdout } = await hostedLcclf(['classify', query(), ...renamed, '--quiet'])
     expect(stdout).toBe(expected)
   })
 
   it('are classified out of Arrow as out of a file', async () => {
-    const { stdout: expected } = await lcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
+    const { stdout: expected } = await hostedLcclf(['classify', join(samples, 'ztf-300.csv.gz'), '--quiet'])
     const column = (name: string): unknown[] | BigInt64Array => {
       const cells = rows.map((row) => row[names.indexOf(name)]!)
       if (name === 'candid') return BigInt64Array.from(cells, BigInt)
@@ -63,8 +64,8 @@ describe('features under their names of 2024', () => {
     const table = tableFromArrays(Object.fromEntries(names.map((name, i) => [modern[i]!, column(name)])))
     const path = join(work, 'modern.arrow')
     writeFileSync(path, tableToIPC(table, 'file'))
-    expect((await lcclf(['check', path])).code).toBe(3)
-    const { stdout } = await lcclf(['classify', path, ...renamed, '--quiet'])
+    expect((await hostedLcclf(['check', path])).code).toBe(3)
+    const { stdout } = await hostedLcclf(['classify', path, ...renamed, '--quiet'])
     expect(stdout).toBe(expected)
   })
 })
@@ -75,7 +76,7 @@ describe('the profile of a model', () => {
     if (!existsSync(pickles)) unpackPickles('1.5.2', pickles)
     const out = join(work, name)
     const args = ['model', 'import', pickles, '--name', 'forest', '--version', '1', '--out', out, ...more]
-    expect((await lcclf(args)).code).toBe(0)
+    expect((await hostedLcclf(args)).code).toBe(0)
     return out
   }
 
@@ -93,9 +94,9 @@ describe('the profile of a model', () => {
       const expected = [Math.min(...numbers), Math.max(...numbers)]
       expect([name, missing, found]).toEqual([name, 300 - values.length, expected])
     }
-    const { stdout } = await lcclf(['check', join(samples, 'ztf-300.parquet'), '--model', out])
+    const { stdout } = await hostedLcclf(['check', join(samples, 'ztf-300.parquet'), '--model', out])
     expect(stdout).toContain('profile: 300 rows of ztf-300.parquet')
-    expect((await lcclf(['model', 'verify', out])).code).toBe(0)
+    expect((await hostedLcclf(['model', 'verify', out])).code).toBe(0)
   })
 
   it('is not made of rows that nobody has seen, and then nothing else of the bundle is another', async () => {
@@ -105,7 +106,7 @@ describe('the profile of a model', () => {
     for (const file of ['forest.arrow', 'leaves.arrow', 'covers.arrow', 'golden.arrow']) {
       expect([file, readFileSync(join(out, file)).equals(readFileSync(join(profiled, file)))]).toEqual([file, true])
     }
-    const checked = await lcclf(['check', join(samples, 'ztf-300.parquet'), '--model', out])
+    const checked = await hostedLcclf(['check', join(samples, 'ztf-300.parquet'), '--model', out])
     expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining('no profile')])
   })
 })

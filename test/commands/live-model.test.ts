@@ -3,7 +3,8 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startHttpModels, type HttpModels } from '../support/http-models.ts'
-import { lcclf, samples, workFolder, type Outcome } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder, type Outcome } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
@@ -38,7 +39,7 @@ beforeEach(async () => {
 afterEach(() => database.drop())
 
 const toTables = (more: Record<string, string> = {}, args: string[] = []): Promise<Outcome> =>
-  lcclf(['classify', rows, '--to', database.url, '--missing-object', 'reject', ...args], {
+  hostedLcclf(['classify', rows, '--to', database.url, '--missing-object', 'reject', ...args], {
     cwd: work,
     env: { ...env, ...more },
   })
@@ -75,10 +76,10 @@ describe('a folder with a lcclf.lock', () => {
     const pickles = join(work, 'pickles')
     unpackPickles('0.22.2', pickles)
     const into = (name: string): Promise<Outcome> =>
-      lcclf(['model', 'import', pickles, '--name', name, '--version', '1.0.0'], { cwd: work, env })
+      hostedLcclf(['model', 'import', pickles, '--name', name, '--version', '1.0.0'], { cwd: work, env })
     expect([(await into('pinned_forest')).code, (await into('newer_forest')).code]).toEqual([0, 0])
-    expect((await lcclf(['model', 'lock', 'pinned_forest'], { cwd: work, env })).code).toBe(0)
-    const { stdout, stderr } = await lcclf(['classify', rows, '--limit', '1', '--to-format', 'ndjson'], {
+    expect((await hostedLcclf(['model', 'lock', 'pinned_forest'], { cwd: work, env })).code).toBe(0)
+    const { stdout, stderr } = await hostedLcclf(['classify', rows, '--limit', '1', '--to-format', 'ndjson'], {
       cwd: work,
       env,
     })
@@ -88,9 +89,9 @@ describe('a folder with a lcclf.lock', () => {
     const classifiers = await database.query('SELECT DISTINCT classifier_version FROM taxonomy')
     expect(classifiers).toEqual([['pinned_forest_1.0.0']])
     rmSync(join(work, 'home', 'models', 'pinned_forest'), { recursive: true })
-    const gone = await lcclf(['classify', rows, '--limit', '1'], { cwd: work, env })
+    const gone = await hostedLcclf(['classify', rows, '--limit', '1'], { cwd: work, env })
     expect([gone.code, gone.stderr]).toEqual([4, expect.stringContaining('pinned_forest@1.0.0')])
-    const other = await lcclf(['classify', rows, '--model', sample, '--limit', '1'], { cwd: work, env })
+    const other = await hostedLcclf(['classify', rows, '--model', sample, '--limit', '1'], { cwd: work, env })
     expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('lcclf.lock pins')])
   })
 })

@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { cutAfter, startHttpModels, type HttpModels } from '../support/http-models.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples, startLcclf, workFolder, type Outcome } from '../support/lcclf.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
 
@@ -42,7 +43,10 @@ beforeEach(() => {
 })
 
 const pull = (args: string[], more: Record<string, string> = {}): Promise<Outcome> =>
-  lcclf(['model', 'pull', ...args], { cwd: work, env: { ...env, ...more } })
+  hostedLcclf(['model', 'pull', ...args], { cwd: work, env: { ...env, ...more } })
+/** `count` processes that pull the same at once */
+const pullAtOnce = (count: number, args: string[]): Promise<Outcome[]> =>
+  Promise.all(Array.from({ length: count }, () => lcclf(['model', 'pull', ...args], { cwd: work, env })))
 
 /** name/version of everything in the store, hidden things too */
 function stored(): string[] {
@@ -58,11 +62,11 @@ describe('lcclf model pull', () => {
     const { code, stdout, stderr } = await pull([`${server.url}pickles`, ...named, '--json'])
     expect([code, stderr]).toEqual([0, expect.stringContaining('reproduced in every bit')])
     expect(JSON.parse(stdout)).toMatchObject({ name: 'forest', version: '1.0.0', status: 'is now in' })
-    const listed = await lcclf(['model', 'list', '--json'], { env })
+    const listed = await hostedLcclf(['model', 'list', '--json'], { env })
     expect(JSON.parse(listed.stdout)).toMatchObject({
       models: [{ name: 'forest', version: '1.0.0', trees: 48, verified: true, origin: `${server.url}pickles/` }],
     })
-    const shown = JSON.parse((await lcclf(['model', 'show', 'forest', '--json'], { env })).stdout) as {
+    const shown = JSON.parse((await hostedLcclf(['model', 'show', 'forest', '--json'], { env })).stdout) as {
       manifest: { origin: { file: string; sha256: string }[] }
     }
     for (const { file, sha256: sum } of shown.manifest.origin) {
@@ -101,11 +105,11 @@ describe('lcclf model pull', () => {
     expect((await pull([`${server.url}bundle/`])).code).toBe(0)
     expect(stored()).toEqual(['sample_forest/1.5.2'])
     const archive = join(work, 'm.tar.gz')
-    const exported = await lcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive], { env })
+    const exported = await hostedLcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive], { env })
     expect(exported.code).toBe(0)
     const bytes = readFileSync(archive)
     expect(exported.stderr).toContain(sha256(bytes))
-    await lcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive, '--overwrite'], { env })
+    await hostedLcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive, '--overwrite'], { env })
     expect(readFileSync(archive).equals(bytes)).toBe(true)
     server.put('/m.tar.gz', bytes)
     for (const address of [`${server.url}m.tar.gz?token=secret`, `file://${archive}`, archive]) {
@@ -114,7 +118,7 @@ describe('lcclf model pull', () => {
       expect([address, code, stored()]).toEqual([address, 0, ['sample_forest/1.5.2']])
       expect(stderr).not.toContain('secret')
     }
-    const pushed = await lcclf(['model', 'push', sample, join(work, 'www')], { env })
+    const pushed = await hostedLcclf(['model', 'push', sample, join(work, 'www')], { env })
     expect(pushed.code).toBe(0)
     server.putFolder('/www/sample_forest/1.5.2/', join(work, 'www/sample_forest/1.5.2'))
     server.put('/www/lcclf-index.json', readFileSync(join(work, 'www/lcclf-index.json')))
@@ -149,20 +153,20 @@ describe('lcclf model pull', () => {
     expect((await pull([`${server.url}pickles/`, ...named])).code).toBe(0)
     expect(server.requests.find((line) => line.includes('periodic'))).toMatch(/bytes=[2-3]\d{5}-/)
     expect(stored()).toEqual(['forest/1.0.0'])
-    expect((await lcclf(['model', 'verify', 'forest'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'verify', 'forest'], { env })).code).toBe(0)
   })
 
   it('ten times at once ends with one good copy, downloaded once', async () => {
-    const outcomes = await Promise.all(Array.from({ length: 10 }, () => pull([`${server.url}pickles/`, ...named])))
+    const outcomes = await pullAtOnce(10, [`${server.url}pickles/`, ...named])
     expect(outcomes.map(({ code }) => code)).toEqual(Array.from({ length: 10 }, () => 0))
     expect(outcomes.filter(({ stderr }) => stderr.includes('is now in'))).toHaveLength(1)
     expect(server.requests.filter((line) => line.includes('periodic'))).toHaveLength(1)
     expect(stored()).toEqual(['forest/1.0.0'])
-    expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'list'], { env })).code).toBe(0)
   })
 
   it('three times at once downloads a bundle once, though only its manifest says its name', async () => {
-    const outcomes = await Promise.all(Array.from({ length: 3 }, () => pull([`${server.url}bundle/`])))
+    const outcomes = await pullAtOnce(3, [`${server.url}bundle/`])
     expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0])
     expect(server.requests.filter((line) => line.includes('forest.arrow'))).toHaveLength(1)
     expect(stored()).toEqual(['sample_forest/1.5.2'])
@@ -188,7 +192,7 @@ describe('lcclf model pull', () => {
 
   it('believes a model of the store no more than a download: --sha256 must name what it came from', async () => {
     const archive = join(work, 'm.tar.gz')
-    await lcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive], { env })
+    await hostedLcclf(['model', 'export', sample, '--format', 'tar.gz', '--out', archive], { env })
     const bytes = readFileSync(archive)
     server.put('/m.tar.gz', bytes)
     const list = join(work, 'SHA256SUMS')
@@ -237,7 +241,7 @@ describe('lcclf model pull', () => {
       expect([code, stderr]).toEqual([exitCode, expect.stringMatching(message)])
       expect(readFileSync(join(work, 'home/models/forest/1.0.0/manifest.json'), 'utf8')).toBe(before)
       expect(stored()).toEqual(['forest/1.0.0'])
-      expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+      expect((await hostedLcclf(['model', 'list'], { env })).code).toBe(0)
       // what could not be imported is fetched anew, what could not be fetched goes on
       const isFetched = message.source !== 'web page' && exitCode === 4
       expect(readdirSync(join(work, 'home/cache/downloads'))).toHaveLength(isFetched ? 0 : 1)
@@ -268,9 +272,9 @@ describe('lcclf model pull', () => {
     await pull([`${server.url}bundle/`])
     const file = join(work, 'home/models/sample_forest/1.5.2/forest.arrow')
     writeFileSync(file, readFileSync(file).subarray(0, 1000))
-    expect((await lcclf(['model', 'list'], { env })).code).toBe(4)
+    expect((await hostedLcclf(['model', 'list'], { env })).code).toBe(4)
     expect((await pull([`${server.url}bundle/`, '--name', 'sample_forest', '--version', '1.5.2'])).code).toBe(0)
-    expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'list'], { env })).code).toBe(0)
     const manifest = join(work, 'home/models/sample_forest/1.5.2/manifest.json')
     writeFileSync(manifest, `${readFileSync(manifest, 'utf8')} `)
     const other = await pull([`${server.url}bundle/`])
@@ -285,28 +289,28 @@ describe('lcclf model pull', () => {
     await pull([`${server.url}bundle/`])
     const manifest = join(work, 'home/models/sample_forest/1.5.2/manifest.json')
     rmSync(manifest)
-    const listed = await lcclf(['model', 'list'], { env })
+    const listed = await hostedLcclf(['model', 'list'], { env })
     expect([listed.code, listed.stderr]).toEqual([4, expect.stringContaining('sample_forest@1.5.2 is damaged')])
-    const used = await lcclf(['classify', join(samples, 'ztf-300.parquet'), '-m', 'sample_forest', '-q'], { env })
+    const used = await hostedLcclf(['classify', join(samples, 'ztf-300.parquet'), '-m', 'sample_forest', '-q'], { env })
     expect([used.code, used.stderr]).toEqual([4, expect.stringContaining('no manifest.json')])
     expect((await pull([`${server.url}bundle/`])).code).toBe(0)
-    expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'list'], { env })).code).toBe(0)
     rmSync(manifest)
-    expect((await lcclf(['model', 'remove', 'sample_forest'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'remove', 'sample_forest'], { env })).code).toBe(0)
     expect(stored()).toEqual([])
   })
 
   it('is refused by a lcclf.lock that pins something else, and gets the pinned model without an address', async () => {
     await pull([`${server.url}bundle/`])
-    expect((await lcclf(['model', 'lock', 'sample_forest'], { cwd: work, env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'lock', 'sample_forest'], { cwd: work, env })).code).toBe(0)
     await pull([`${server.url}pickles/`, ...named])
     const input = join(samples, 'ztf-300.parquet')
     const classify = (model: string): Promise<Outcome> =>
-      lcclf(['classify', input, '--limit', '1', '-m', model, '-q'], { cwd: work, env })
+      hostedLcclf(['classify', input, '--limit', '1', '-m', model, '-q'], { cwd: work, env })
     expect((await classify('sample_forest')).code).toBe(0)
     const refused = await classify('forest')
     expect([refused.code, refused.stderr]).toEqual([4, expect.stringMatching(/lcclf\.lock pins sample_forest@1\.5\.2/)])
-    expect((await lcclf(['model', 'verify', 'forest'], { cwd: work, env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'verify', 'forest'], { cwd: work, env })).code).toBe(0)
     rmSync(join(work, 'home'), { recursive: true })
     expect((await pull([])).code).toBe(0)
     expect(stored()).toEqual(['sample_forest/1.5.2'])
@@ -359,16 +363,16 @@ describe('the store', () => {
   })
 
   it('lists versions by value, and removes one', async () => {
-    const { stdout } = await lcclf(['model', 'list', '--no-verify'], { env })
+    const { stdout } = await hostedLcclf(['model', 'list', '--no-verify'], { env })
     expect(stdout.split('\n').map((line) => line.split(/\s+/)[1])).toEqual(['VERSION', '1.9.0', '1.10.0', undefined])
-    const vague = await lcclf(['model', 'remove', 'forest'], { env })
+    const vague = await hostedLcclf(['model', 'remove', 'forest'], { env })
     expect([vague.code, vague.stderr]).toEqual([2, expect.stringContaining('forest@1.9.0, forest@1.10.0')])
-    expect((await lcclf(['model', 'remove', 'forest@1.9.0'], { env })).code).toBe(0)
-    expect((await lcclf(['model', 'remove', 'forest'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'remove', 'forest@1.9.0'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'remove', 'forest'], { env })).code).toBe(0)
     expect(readdirSync(join(work, 'home/models'))).toEqual([])
-    expect((await lcclf(['model', 'remove', 'forest'], { env })).code).toBe(4)
-    expect((await lcclf(['model', 'remove', '../models'], { env })).code).toBe(4)
-    expect((await lcclf(['model', 'remove', sample], { env })).code).toBe(2)
+    expect((await hostedLcclf(['model', 'remove', 'forest'], { env })).code).toBe(4)
+    expect((await hostedLcclf(['model', 'remove', '../models'], { env })).code).toBe(4)
+    expect((await hostedLcclf(['model', 'remove', sample], { env })).code).toBe(2)
   })
 
   it('is cleaned of what crashed processes left, and gets back a model whose replacement broke off', async () => {
@@ -386,13 +390,13 @@ describe('the store', () => {
     copyFileSync(join(staging, 'owner.json'), join(busy, 'x'))
     const download = join(work, 'home/cache/downloads/abc')
     mkdirSync(download, { recursive: true })
-    const dry = await lcclf(['model', 'gc', '--dry-run'], { env })
+    const dry = await hostedLcclf(['model', 'gc', '--dry-run'], { env })
     expect(dry.stdout).toMatch(/would be restored .*1\.9\.0/)
     expect(existsSync(staging)).toBe(true)
-    expect((await lcclf(['model', 'gc'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'gc'], { env })).code).toBe(0)
     expect(readdirSync(store).sort()).toEqual(['.1.10.0.partial-def', '1.10.0', '1.9.0'])
     expect(existsSync(download)).toBe(false)
-    expect((await lcclf(['model', 'verify', 'forest@1.9.0'], { env })).code).toBe(0)
+    expect((await hostedLcclf(['model', 'verify', 'forest@1.9.0'], { env })).code).toBe(0)
   })
 
   it.skipIf(!canMount)(
@@ -402,14 +406,14 @@ describe('the store', () => {
       execFileSync('mount', ['--bind', home, home])
       try {
         execFileSync('mount', ['-o', 'remount,ro,bind', home])
-        expect((await lcclf(['model', 'list'], { env })).code).toBe(0)
+        expect((await hostedLcclf(['model', 'list'], { env })).code).toBe(0)
         const input = join(samples, 'ztf-300.parquet')
-        expect((await lcclf(['classify', input, '--limit', '1', '-m', 'forest', '-q'], { env })).code).toBe(0)
+        expect((await hostedLcclf(['classify', input, '--limit', '1', '-m', 'forest', '-q'], { env })).code).toBe(0)
         for (const args of [
           ['pull', sample],
           ['remove', 'forest@1.9.0'],
         ]) {
-          const refused = await lcclf(['model', ...args], { env })
+          const refused = await hostedLcclf(['model', ...args], { env })
           expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('read-only for you')])
         }
       } finally {
@@ -424,7 +428,7 @@ describe('the store', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=900k', 'tmpfs', home])
     try {
       const args = ['model', 'pull', `${server.url}pickles/`, ...named]
-      const { code, stderr } = await lcclf(args, { env: { LCCLF_HOME: home } })
+      const { code, stderr } = await hostedLcclf(args, { env: { LCCLF_HOME: home } })
       expect([code, stderr]).toEqual([5, expect.stringContaining('The disk is full')])
       expect(readdirSync(join(home, 'models'))).toEqual([])
     } finally {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples, workFolder, type Outcome } from '../support/lcclf.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
@@ -11,7 +12,7 @@ const sample = join(samples, 'model')
 let server: S3Server
 
 function run(args: string[], env: Record<string, string> = {}, work = workFolder()): Promise<Outcome> {
-  return lcclf(args, { cwd: work, env: { LCCLF_HOME: join(work, 'home'), ...server.environment, ...env } })
+  return hostedLcclf(args, { cwd: work, env: { LCCLF_HOME: join(work, 'home'), ...server.environment, ...env } })
 }
 
 describe.skipIf(why)('a model in a bucket', () => {
@@ -43,7 +44,10 @@ describe.skipIf(why)('a model in a bucket', () => {
       writeFileSync(join(bundle, 'manifest.json'), text.replace('"version": "1.5.2"', `"version": "${version}"`))
       return bundle
     })
-    const outcomes = await Promise.all(versions.map((bundle) => run(['model', 'push', bundle, 's3://survey/shared/'])))
+    const outcomes = await Promise.all(
+      // processes of their own, so that they meet
+      versions.map((bundle) => lcclf(['model', 'push', bundle, 's3://survey/shared/'], { env: server.environment })),
+    )
     expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0])
     const index = JSON.parse(readFileSync(join(server.bucketFolder('survey'), 'shared/lcclf-index.json'), 'utf8')) as {
       models: { version: string }[]

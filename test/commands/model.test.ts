@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder } from '../support/lcclf.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/model', import.meta.url))
 const parquet = join(samples, 'ztf-300.parquet')
@@ -29,19 +30,19 @@ describe('lcclf model', () => {
   it('imports pickles into the store, where they are found by name', async () => {
     const folder = pickles('0.22.2')
     const env = { LCCLF_HOME: join(work, 'home') }
-    const imported = await lcclf(['model', 'import', folder, ...named, '--golden', folder, '--json'], { env })
+    const imported = await hostedLcclf(['model', 'import', folder, ...named, '--golden', folder, '--json'], { env })
     expect(imported.code).toBe(0)
     expect(imported.stderr).toContain('240 rows from scikit-learn 0.22.2')
     expect(JSON.parse(imported.stdout)).toMatchObject({ name: 'hierarchical_random_forest', version: '1.0.0' })
     for (const model of ['hierarchical_random_forest', 'hierarchical_random_forest@1.0.0']) {
-      const { code, stdout } = await lcclf(['classify', parquet, '--limit', '1', '-m', model, '-q'], { env })
+      const { code, stdout } = await hostedLcclf(['classify', parquet, '--limit', '1', '-m', model, '-q'], { env })
       expect([model, code]).toEqual([model, 0])
       expect(stdout).toContain(',hierarchical_random_forest_1.0.0,')
     }
-    const again = await lcclf(['model', 'import', folder, ...named, '--golden', folder], { env })
+    const again = await hostedLcclf(['model', 'import', folder, ...named, '--golden', folder], { env })
     expect(again.code).toBe(2)
     expect(again.stderr).toContain('--overwrite')
-    const absent = await lcclf(['classify', parquet, '-m', 'other', '--to', 'x.csv'], { env, cwd: work })
+    const absent = await hostedLcclf(['classify', parquet, '-m', 'other', '--to', 'x.csv'], { env, cwd: work })
     expect(absent.code).toBe(4)
     expect(absent.stderr).toContain('hierarchical_random_forest@1.0.0')
   })
@@ -50,7 +51,7 @@ describe('lcclf model', () => {
     const folder = pickles('0.22.2')
     const evil = "cposix\nsystem\n(S'echo owned > owned.txt'\ntR."
     writeFileSync(join(folder, 'transient_level_RF_model.pkl'), evil)
-    const { code, stderr } = await lcclf(['model', 'import', folder, ...named, '--out', 'bundle'], { cwd: work })
+    const { code, stderr } = await hostedLcclf(['model', 'import', folder, ...named, '--out', 'bundle'], { cwd: work })
     expect(code).toBe(4)
     expect(stderr).toContain('posix.system')
     expect(existsSync(join(work, 'bundle'))).toBe(false)
@@ -66,12 +67,12 @@ describe('lcclf model', () => {
     const kept = readFileSync(a)
     copyFileSync(b, a)
     writeFileSync(b, kept)
-    const refused = await lcclf(['model', 'import', folder, ...named, '--out', 'bundle', '--golden', folder], {
+    const refused = await hostedLcclf(['model', 'import', folder, ...named, '--out', 'bundle', '--golden', folder], {
       cwd: work,
     })
     expect(refused.code).toBe(4)
     expect(refused.stderr).toMatch(/stochastic_level_RF_model\.pkl.*Transient/s)
-    const accepted = await lcclf(
+    const accepted = await hostedLcclf(
       ['model', 'import', folder, ...named, '--out', 'bundle', '--golden', folder, '--accept-swapped'],
       { cwd: work },
     )
@@ -84,10 +85,10 @@ describe('lcclf model', () => {
     const bytes = readFileSync(file)
     bytes[bytes.length >> 1]! ^= 1
     writeFileSync(file, bytes)
-    const used = await lcclf(['classify', parquet, '-m', 'bundle', '--to', 'x.csv'], { cwd: work })
+    const used = await hostedLcclf(['classify', parquet, '-m', 'bundle', '--to', 'x.csv'], { cwd: work })
     expect(used.code).toBe(4)
     expect(used.stderr).toContain('forest.arrow')
-    const verified = await lcclf(['model', 'verify', 'bundle', '--json'], { cwd: work })
+    const verified = await hostedLcclf(['model', 'verify', 'bundle', '--json'], { cwd: work })
     expect(verified.code).toBe(4)
     expect(JSON.parse(verified.stdout)).toMatchObject({ ok: false, exitCode: 4 })
     expect(readdirSync(work)).toEqual(['bundle'])
@@ -100,14 +101,16 @@ describe('lcclf model', () => {
     const text = readFileSync(manifest, 'utf8')
     writeFileSync(manifest, text.replace('"library": "', '"library": "\\u001b[2J\\u0007'))
     for (const args of [['show', 'odd'], ['list']]) {
-      const { code, stdout } = await lcclf(['model', ...args], { env: { LCCLF_HOME: join(work, 'home') } })
+      const { code, stdout } = await hostedLcclf(['model', ...args], { env: { LCCLF_HOME: join(work, 'home') } })
       expect([args, code, stdout]).toEqual([args, 0, expect.stringContaining('scikit-learn')])
       expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f]/)
     }
   })
 
   it('verifies the sample model through both engines', async () => {
-    const { code, stdout } = await lcclf(['model', 'verify', join(samples, 'model')], { env: { LCCLF_HOME: work } })
+    const { code, stdout } = await hostedLcclf(['model', 'verify', join(samples, 'model')], {
+      env: { LCCLF_HOME: work },
+    })
     expect(code).toBe(0)
     expect(stdout).toContain('golden answers by --engine forest: 240 rows, every probability equal in every bit')
     expect(stdout).toMatch(/ok +golden answers by --engine onnx/)
@@ -115,19 +118,22 @@ describe('lcclf model', () => {
 
   it('exports one ONNX graph, imports it again, and classifies with it', async () => {
     const model = join(samples, 'model')
-    const exported = await lcclf(['model', 'export', model, '--format', 'onnx', '--out', 'h.onnx'], { cwd: work })
+    const exported = await hostedLcclf(['model', 'export', model, '--format', 'onnx', '--out', 'h.onnx'], { cwd: work })
     expect(exported.code).toBe(0)
-    const imported = await lcclf(['model', 'import', 'h.onnx', '--name', 'h', '--version', '1', '--out', 'h'], {
+    const imported = await hostedLcclf(['model', 'import', 'h.onnx', '--name', 'h', '--version', '1', '--out', 'h'], {
       cwd: work,
     })
     expect(imported.code).toBe(0)
     const classes = async (args: string[]) => {
-      const { stdout } = await lcclf(['classify', parquet, '-q', ...args], { cwd: work, env: { LCCLF_HOME: work } })
+      const { stdout } = await hostedLcclf(['classify', parquet, '-q', ...args], {
+        cwd: work,
+        env: { LCCLF_HOME: work },
+      })
       return stdout.split('\n').map((line) => line.split(',')[2])
     }
     const forest = await classes(['-m', model])
     expect(await classes(['-m', 'h'])).toEqual(forest)
     expect(await classes(['-m', model, '--engine', 'onnx'])).toEqual(forest)
-    expect((await lcclf(['classify', parquet, '-m', 'h', '--engine', 'forest'], { cwd: work })).code).toBe(2)
+    expect((await hostedLcclf(['classify', parquet, '-m', 'h', '--engine', 'forest'], { cwd: work })).code).toBe(2)
   })
 })

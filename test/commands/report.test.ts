@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startChromium } from '../support/chromium.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder } from '../support/lcclf.ts'
 
 const input = join(samples, 'ztf-300.parquet')
 const labels = join(samples, 'ztf-300-labels.csv')
@@ -22,7 +23,7 @@ beforeAll(async () => {
     ['explain', input, '--oid', 'ZTF18aaaaaaa', '--report', 'explain.html', '--json'],
   ]
   for (const args of runs) {
-    const { code, stdout, stderr } = await lcclf(args, { cwd: work })
+    const { code, stdout, stderr } = await hostedLcclf(args, { cwd: work })
     expect(stderr.includes('lcclf:') ? stderr : code, args.join(' ')).toBe(0)
     if (args.includes('--json')) expect(JSON.parse(stdout)).toMatchObject({ command: args[0] })
   }
@@ -34,7 +35,7 @@ describe('--report', () => {
   it('is refused before any work where the file exists, has another name, or its folder is missing', async () => {
     const before = readFileSync(join(work, 'classify.html'), 'utf8')
     const refused = async (...args: string[]): Promise<string> => {
-      const { code, stderr } = await lcclf(args, { cwd: work })
+      const { code, stderr } = await hostedLcclf(args, { cwd: work })
       expect(code).toBe(2)
       return stderr
     }
@@ -53,7 +54,7 @@ describe('--report', () => {
 
   it('leaves nothing behind where the work fails', async () => {
     writeFileSync(join(work, 'broken.csv'), 'oid,class\n')
-    const { code } = await lcclf(['evaluate', 'a.parquet', '--labels', 'broken.csv', '--report', 'r.html'], {
+    const { code } = await hostedLcclf(['evaluate', 'a.parquet', '--labels', 'broken.csv', '--report', 'r.html'], {
       cwd: work,
     })
     expect(code).toBe(3)
@@ -75,17 +76,17 @@ describe('--report', () => {
       '7',
       '--overwrite',
     ]
-    expect((await lcclf(args, { cwd: work })).code).toBe(0)
+    expect((await hostedLcclf(args, { cwd: work })).code).toBe(0)
     expect(withoutTime()).toBe(before)
   })
 
   it('is one for all inputs of a folder, and stays when nothing was left to do', async () => {
     copyFileSync(input, join(work, 'again.parquet'))
     const args = ['classify', input, 'again.parquet', '--to', 'out/', '--report', 'all.html', '--resume']
-    expect((await lcclf([...args], { cwd: work })).code).toBe(0)
+    expect((await hostedLcclf([...args], { cwd: work })).code).toBe(0)
     const first = readFileSync(join(work, 'all.html'), 'utf8')
     expect(first).toContain('600 objects classified')
-    expect((await lcclf([...args], { cwd: work })).code).toBe(0)
+    expect((await hostedLcclf([...args], { cwd: work })).code).toBe(0)
     expect(readFileSync(join(work, 'all.html'), 'utf8')).toBe(first)
   })
 })

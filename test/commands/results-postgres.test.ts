@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unpackFixture } from '../model/fixture-folders.ts'
-import { lcclf, samples, workFolder, type Outcome } from '../support/lcclf.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { samples, workFolder, type Outcome } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { freePort } from '../support/postgres-server.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
@@ -26,7 +27,7 @@ beforeAll(async () => {
   database = await createDatabase(await sharedPostgres())
   await database.addObjects(oids)
   const run = async (...args: string[]): Promise<void> => {
-    const { code, stderr } = await lcclf(args, { cwd: work })
+    const { code, stderr } = await hostedLcclf(args, { cwd: work })
     if (code !== 0) throw new Error(stderr)
   }
   await run('model', 'import', unpackFixture('sklearn-1.0.2'), '--name', 'old', '--version', '1', '--out', 'old')
@@ -39,7 +40,7 @@ afterAll(() => database.drop())
 const versioned = (version: string): string => `${database.url}?classifier_version=${version}`
 
 async function json(args: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await lcclf([...args, '--json'], { cwd: work })
+  const { code, stdout, stderr } = await hostedLcclf([...args, '--json'], { cwd: work })
   if (code !== 0) throw new Error(stderr)
   expect(stdout + stderr).not.toContain(new URL(database.url).password)
   return JSON.parse(stdout) as Record<string, unknown>
@@ -86,7 +87,7 @@ describe('results in a database', () => {
 
   it('of several models need a choice, which --classifier-version makes too', async () => {
     const run = (address: string, ...more: string[]): Promise<Outcome> =>
-      lcclf(['evaluate', address, '--labels', labels, ...more])
+      hostedLcclf(['evaluate', address, '--labels', labels, ...more])
     const open = await run(database.url)
     expectFailure(open, 2, 'holds the results of several models: old_1, sample_forest_1.5.2')
     expect(open.stderr).toContain('?classifier_version=')
@@ -105,7 +106,7 @@ describe('results in a database', () => {
       objects: oids.filter((oid) => oid < 'ZTF19').length,
     })
     const run = (name: string): Promise<Outcome> =>
-      lcclf(['evaluate', `${database.url}?table=${name}`, '--labels', labels])
+      hostedLcclf(['evaluate', `${database.url}?table=${name}`, '--labels', labels])
     expectFailure(await run('absent'), 3, 'has no table absent')
     expectFailure(await run('object'), 3, 'table object has no column classifier_name')
     await database.query('CREATE TABLE empty_results AS SELECT * FROM probability LIMIT 0')
@@ -115,7 +116,7 @@ describe('results in a database', () => {
   it('are refused where an object lacks some of its rows', async () => {
     await database.query("CREATE TABLE partial AS SELECT * FROM probability WHERE classifier_version = 'old_1'")
     await database.query('DELETE FROM partial WHERE oid = $1 AND class_name = $2', [oids[7], 'RRL'])
-    const run = await lcclf(['evaluate', `${database.url}?table=partial`, '--labels', labels])
+    const run = await hostedLcclf(['evaluate', `${database.url}?table=partial`, '--labels', labels])
     expectFailure(run, 3, `1 object lacks an oid or the probability of a class`)
     expect(run.stderr).toContain(oids[7])
     expect(run.stderr).toContain('lcclf db check')
@@ -138,18 +139,18 @@ describe('results in a database', () => {
 
   it('say in vain which objects were asked for, without the password', async () => {
     writeFileSync(join(work, 'strangers.csv'), 'oid,class\nnobody,RRL\n')
-    const run = await lcclf(['evaluate', versioned('old_1'), '--labels', join(work, 'strangers.csv')])
+    const run = await hostedLcclf(['evaluate', versioned('old_1'), '--labels', join(work, 'strangers.csv')])
     expectFailure(run, 3, 'no object of postgres://')
   })
 
   it('that cannot be reached are exit 5', async () => {
     const url = new URL(database.url)
     url.port = String(await freePort())
-    expectFailure(await lcclf(['evaluate', url.href, '--labels', labels]), 5, 'no connection')
-    expectFailure(await lcclf(['diff', 'old.parquet', url.href], { cwd: work }), 5, 'no connection')
-    expectFailure(await lcclf(['explain', url.href, '--oid', 'x']), 5, 'no connection')
+    expectFailure(await hostedLcclf(['evaluate', url.href, '--labels', labels]), 5, 'no connection')
+    expectFailure(await hostedLcclf(['diff', 'old.parquet', url.href], { cwd: work }), 5, 'no connection')
+    expectFailure(await hostedLcclf(['explain', url.href, '--oid', 'x']), 5, 'no connection')
     const { url: other } = await database.addRole([], 'another-password')
-    expectFailure(await lcclf(['evaluate', other, '--labels', labels]), 5, 'permission denied')
+    expectFailure(await hostedLcclf(['evaluate', other, '--labels', labels]), 5, 'permission denied')
   })
 })
 
@@ -184,7 +185,7 @@ describe('lcclf explain', () => {
     const fromFile = about(await json(['explain', parquet, ...args]))
     expect(about(await json(['explain', `${database.url}?table=long`, ...args]))).toBe(fromFile)
     expect(about(await json(['explain', `${database.url}?query=SELECT * FROM wide`, ...args]))).toBe(fromFile)
-    const absent = await lcclf(['explain', `${database.url}?table=long`, '--oid', 'nobody'])
+    const absent = await hostedLcclf(['explain', `${database.url}?table=long`, '--oid', 'nobody'])
     expectFailure(absent, 3, 'nobody')
   })
 
@@ -195,12 +196,12 @@ describe('lcclf explain', () => {
     )
     await database.query("INSERT INTO long VALUES ('never', 'x', 1, 0, '1')")
     const args = ['--oid', oids[1]!, '--model', join(samples, 'model')]
-    expect((await lcclf(['explain', `${database.url}?table=watched`, ...args])).code).toBe(0)
-    expectFailure(await lcclf(['classify', `${database.url}?table=watched`, '--quiet']), 5, 'division by zero')
+    expect((await hostedLcclf(['explain', `${database.url}?table=watched`, ...args])).code).toBe(0)
+    expectFailure(await hostedLcclf(['classify', `${database.url}?table=watched`, '--quiet']), 5, 'division by zero')
   })
 
   it('names an id column that a query does not have', async () => {
-    const run = await lcclf(['explain', `${database.url}?query=SELECT 1 AS id`, '--oid', 'x'])
+    const run = await hostedLcclf(['explain', `${database.url}?query=SELECT 1 AS id`, '--oid', 'x'])
     expectFailure(run, 3, 'oid')
   })
 })

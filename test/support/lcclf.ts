@@ -29,10 +29,15 @@ export function workFolder(): string {
   return mkdtempSync(join(tmpdir(), 'lcclf-test-'))
 }
 
+/** The environment of a command: this one's, and no test may download the survey's model. */
+export function commandEnvironment(more: Record<string, string> = {}): Record<string, string> {
+  const own = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return { ...Object.fromEntries(own), LCCLF_HOME: '/nonexistent', LCCLF_PULL: 'never', ...more }
+}
+
 /** Starts `lcclf …` and leaves it to the test. */
 export function startLcclf(args: readonly string[], options: RunOptions = {}): ChildProcess {
-  // no test may download the survey's model
-  const env = { ...process.env, LCCLF_HOME: '/nonexistent', LCCLF_PULL: 'never', ...options.env }
+  const env = commandEnvironment(options.env)
   return spawn(process.execPath, [bin, ...args], { cwd: options.cwd, env, stdio: 'pipe' })
 }
 

@@ -72,21 +72,22 @@ export type ProfileMaker = (model: ProfiledImport) => Promise<InputProfile | und
 /** The bytes of profile.json: a line a feature, the same for the same profile. */
 export function encodeProfile({ features, ...others }: InputProfile): Uint8Array {
   const head = JSON.stringify(others).slice(1, -1)
-  const lines = features.map((feature) => `    ${JSON.stringify(rounded(feature))}`)
+  const lines = features.map((feature) => `    ${JSON.stringify(withValues(feature, shortest))}`)
   return Buffer.from(`{${head},\n  "features": [\n${lines.join(',\n')}\n  ]\n}\n`)
 }
 
-function rounded({ name, missing, values }: FeatureProfile): FeatureProfile {
+/** A profile whose values are written or read in another way. */
+function withValues({ name, missing, values }: FeatureProfile, of: (value: number) => number): FeatureProfile {
   if (values === null) return { name, missing, values }
   const { minimum, maximum, quantiles, typicalSize } = values
   return {
     name,
     missing,
     values: {
-      minimum: shortest(minimum),
-      maximum: shortest(maximum),
-      quantiles: quantiles.map(shortest),
-      typicalSize: shortest(typicalSize),
+      minimum: of(minimum),
+      maximum: of(maximum),
+      quantiles: quantiles.map(of),
+      typicalSize: of(typicalSize),
     },
   }
 }
@@ -114,23 +115,8 @@ export function parseProfile(text: string, where: string, features: readonly str
   if (!isProfile(value)) throw damaged('is no profile of inputs')
   const isSame = value.features.length === features.length && value.features.every((f, i) => f.name === features[i])
   if (!isSame) throw damaged("its features are not the model's")
-  return { ...value, features: value.features.map(asFloats) }
-}
-
-/** Values are compared with float32 values, for which the decimal text may lie a little aside. */
-function asFloats({ name, missing, values }: FeatureProfile): FeatureProfile {
-  if (values === null) return { name, missing, values }
-  const { minimum, maximum, quantiles, typicalSize } = values
-  return {
-    name,
-    missing,
-    values: {
-      minimum: Math.fround(minimum),
-      maximum: Math.fround(maximum),
-      quantiles: quantiles.map(Math.fround),
-      typicalSize: Math.fround(typicalSize),
-    },
-  }
+  // compared with float32 values, for which the decimal text may lie a little aside
+  return { ...value, features: value.features.map((feature) => withValues(feature, Math.fround)) }
 }
 
 function isProfile(value: unknown): value is InputProfile {

@@ -1,11 +1,19 @@
 // A client of its own for tests: what goes into topics, and what is in them.
-import { Producer } from '@platformatic/kafka'
-import { connectCluster } from '../../src/kafka/cluster.ts'
+import { Admin, FetchIsolationLevels, ListOffsetTimestamps, Producer } from '@platformatic/kafka'
+import { connectCluster, type Cluster } from '../../src/kafka/cluster.ts'
 import type { KafkaConnection } from '../../src/kafka/connection.ts'
 import { createFetcher } from '../../src/kafka/fetcher.ts'
-import { committedOffsets, keyOf, listOffsets, type TopicPartition } from '../../src/kafka/offsets.ts'
+import {
+  byTopic,
+  committedOffsets,
+  keyOf,
+  listOffsets,
+  type Offsets,
+  type TopicPartition,
+} from '../../src/kafka/offsets.ts'
 import type { KafkaRecord } from '../../src/kafka/records.ts'
 import type { TestKafka } from './kafka.ts'
+import { until } from './until.ts'
 
 /** A message for a test's topic. */
 export interface TestMessage {
@@ -52,14 +60,18 @@ export async function produce(
   }
 }
 
-/** Everything that is in a topic now, for a reader of committed messages; by partition and offset. */
+/**
+ * Everything that is in a topic, for a reader of committed messages; by partition and offset. Waits until no transaction
+ * is open there: the markers of one come after the answer to its end, and one that a killed process left open hides what
+ * others have committed behind it until the broker aborts it.
+ */
 export async function readTopic(kafka: Pick<TestKafka, 'server'>, topic: string): Promise<ReadMessage[]> {
   const cluster = await connectCluster(connectionTo(kafka), 'lcclf-test')
   const fetcher = createFetcher<TopicPartition>(cluster)
   try {
     const info = (await cluster.topics([topic], { fresh: true })).get(topic)
     const partitions = (info?.partitions ?? []).map((_, partition) => ({ topic, partition }))
-    const ends = await listOffsets(cluster, partitions, 'latest')
+    const ends = await endsWithoutTransactions(kafka, cluster, partitions)
     const open = new Set(partitions.filter((partition) => ends.get(keyOf(partition))! > 0n))
     for (const partition of open) fetcher.assign(partition, 0n, partition)
     const read: ReadMessage[] = []
@@ -73,6 +85,38 @@ export async function readTopic(kafka: Pick<TestKafka, 'server'>, topic: string)
   } finally {
     fetcher.close()
     await cluster.close()
+  }
+}
+
+/** the longest of a killed stream's transaction (15 s), the broker's own next look (10 s), and a busy machine */
+const openTransactionMs = 60_000
+
+async function endsWithoutTransactions(
+  { server }: Pick<TestKafka, 'server'>,
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+): Promise<Offsets> {
+  if (partitions.length === 0) return new Map()
+  const admin = new Admin({ clientId: 'lcclf-test', bootstrapBrokers: [server], retries: 5, retryDelay: 200 })
+  const requests = byTopic(partitions, ({ partition }) => ({
+    partitionIndex: partition,
+    timestamp: ListOffsetTimestamps.LATEST,
+  }))
+  let ends: Offsets = new Map()
+  try {
+    await until(async () => {
+      ends = await listOffsets(cluster, partitions, 'latest')
+      const isolationLevel = FetchIsolationLevels.READ_UNCOMMITTED
+      const written = await admin.listOffsets({ topics: requests, isolationLevel })
+      return written.every((topic) =>
+        topic.partitions.every(
+          ({ partitionIndex, offset }) => ends.get(keyOf({ topic: topic.name, partition: partitionIndex })) === offset,
+        ),
+      )
+    }, openTransactionMs)
+    return ends
+  } finally {
+    await admin.close()
   }
 }
 

@@ -1,4 +1,5 @@
 // The noun that travels from the classifier to the sinks.
+import type { Reject } from './feature-batch.ts'
 import type { MessageFeatures, OriginalMessage } from './original-message.ts'
 import type { Taxonomy } from './taxonomy.ts'
 
@@ -14,6 +15,8 @@ export interface ClassifiedBatch {
   /** what the feature batch had of these, unchanged */
   readonly echo?: MessageFeatures | undefined
   readonly messages?: readonly OriginalMessage[] | undefined
+  /** rows of the feature batch that are not among these, because the model has no numbers for them */
+  readonly unanswered?: readonly Reject[] | undefined
 }
 
 /** Index of the largest value of one row; the first of equals, as the original's argmax. */

@@ -12,7 +12,7 @@ export interface Classifier {
   readonly taxonomy: Taxonomy
   /** how many `classify` calls may usefully be under way at once */
   readonly parallelism: number
-  /** Same rows, same order. Takes over `batch.matrix`. Keeps nothing between calls. */
+  /** Same rows, same order, except those that are `unanswered`. Takes over `batch.matrix`. Keeps nothing between calls. */
   classify(batch: FeatureBatch): Promise<ClassifiedBatch>
   close(): Promise<void>
 }

@@ -9,6 +9,7 @@ import type { Bundle } from '../model/read-bundle.ts'
 import { taxonomyOf } from '../model/taxonomy-of.ts'
 import type { Classifier } from './classifier.ts'
 import { openOnnxRunner } from './onnx-runner.ts'
+import { withoutUnanswered } from './without-unanswered.ts'
 
 /** A graph and what its numbers mean. */
 export interface OnnxModel {
@@ -59,7 +60,8 @@ export async function openOnnxClassifier(model: OnnxModel, threads: number): Pro
         )
       })
       const { classifierVersion } = identity
-      return { rowCount, oids, candids, taxonomy, classifierVersion, probabilities, echo, messages }
+      const rest = { taxonomy, classifierVersion, probabilities, echo, messages }
+      return withoutUnanswered({ rowCount, oids, candids, ...rest })
     },
     close: () => runner.close(),
   }

@@ -47,7 +47,9 @@ function outcomeOf(error: Error & { oclif?: { exit?: number } }): Outcome {
   }
   // oclif's own errors are about the command line, and say what is wrong with it
   if (error.oclif?.exit !== undefined) {
-    return { exitCode: error.oclif.exit, code: 'usage', hint: undefined, message: error.message }
+    // its layout of a flag's value that does not fit: a line that says little, and a tab
+    const message = error.message.replace(/^Parsing (--\S+) \n\t/, '$1: ')
+    return { exitCode: error.oclif.exit, code: 'usage', hint: undefined, message }
   }
   return {
     exitCode: 1,

@@ -203,6 +203,7 @@ export const runFlags = {
   })(),
   threads: Flags.integer({
     min: 0,
+    max: 1024,
     default: 0,
     helpValue: 'N',
     helpGroup: runGroup,

@@ -1,4 +1,5 @@
 // Golden answers of an ONNX model: float32 cannot give scikit-learn's bits, so they are held to 1e-6.
+import { pickRows } from '../batch/pick-rows.ts'
 import type { Preprocessing } from '../batch/preprocess.ts'
 import type { Taxonomy } from '../batch/taxonomy.ts'
 import { ModelError } from '../errors.ts'
@@ -124,12 +125,6 @@ function finiteRows(golden: Golden, featureCount: number): Golden {
       probabilities: pickRows(level.probabilities, rows, level.classes.length),
     })),
   }
-}
-
-function pickRows(values: Float64Array, rows: readonly number[], width: number): Float64Array {
-  const picked = new Float64Array(rows.length * width)
-  rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
-  return picked
 }
 
 /** Other batches than the whole: a graph whose answer to a row depends on the rows beside it is no classifier. */

@@ -7,6 +7,7 @@ import { orderedMap } from './ordered-map.ts'
 
 /** One batch that is in every output: what came in, what came of it, and what each sink said. */
 export interface BatchReport {
+  /** what the model had no numbers for is among its rejects */
   readonly delivery: Delivery
   readonly classified: ClassifiedBatch
   /** one for each sink, in their order */
@@ -23,11 +24,17 @@ export interface ClassifyInputOptions {
   readonly onBatch: (report: BatchReport) => Promise<void>
   /** called after an acknowledgement that was given at once */
   readonly onAcknowledged?: (report: BatchReport) => void
-  /** batches that are classified or wait to be written; by default as many as the classifier has use for */
+  /** batches that are classified or wait to be written; by default as many as the classifier has use for; 8 at most */
   readonly ahead?: number
   /** sinks write one after the other, in their order: what the last one shows, all before it have */
   readonly writesInTurn?: boolean
 }
+
+/**
+ * More batches than this bring nothing more, whatever the number of cores, because one thread reads them; a batch of a
+ * thousand messages takes some 15 MB.
+ */
+const mostAhead = 8
 
 /**
  * Classifies one input to its end, or until the signal: then it stops between two batches. Rows keep their order. A sink
@@ -41,10 +48,17 @@ export async function classifyInput(options: ClassifyInputOptions): Promise<(() 
   const held: (() => Promise<void>)[] = []
   // the source must be told before the loop is left, or leaving would wait for a row that may never come
   const leaving = new AbortController()
-  const results = orderedMap(source.deliveries(AbortSignal.any([signal, leaving.signal])), ahead, async (delivery) => ({
-    delivery,
-    classified: await classifier.classify(delivery.batch),
-  }))
+  const classify = async (delivery: Delivery): Promise<Pick<BatchReport, 'delivery' | 'classified'>> => {
+    try {
+      const classified = await classifier.classify(delivery.batch)
+      return { delivery: withUnanswered(delivery, classified), classified }
+    } catch (error) {
+      leaving.abort()
+      throw error
+    }
+  }
+  const deliveries = source.deliveries(AbortSignal.any([signal, leaving.signal]))
+  const results = orderedMap(deliveries, Math.min(ahead, mostAhead), classify)
   for await (const { delivery, classified } of results) {
     try {
       if (signal.aborted) break
@@ -65,6 +79,13 @@ export async function classifyInput(options: ClassifyInputOptions): Promise<(() 
     }
   }
   return held
+}
+
+/** Rows without an answer were read and are not classified, as those that the source itself rejects. */
+function withUnanswered(delivery: Delivery, { oids, candids, messages, unanswered }: ClassifiedBatch): Delivery {
+  if (unanswered === undefined || unanswered.length === 0) return delivery
+  const batch = { ...delivery.batch, rowCount: oids.length, oids, candids, messages }
+  return { ...delivery, batch, rejected: [...delivery.rejected, ...unanswered] }
 }
 
 async function writeAll(

@@ -29,12 +29,6 @@ export interface StreamParts {
 }
 
 /**
- * More batches than this bring nothing more, whatever the number of cores, because one thread reads them; a batch of a
- * thousand messages takes some 15 MB.
- */
-const mostAhead = 8
-
-/**
  * Runs until the source ends or the signal: then the batch that is being written is finished and committed. Answers the
  * counts.
  *
@@ -45,7 +39,8 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
   const ledger = createLedger()
   const input = ledger.openInput(source.identity)
   for (const { address } of sinks) ledger.openOutput(address)
-  const received = new WeakMap<Delivery, number>()
+  // by what stays the same when the model refuses rows of it
+  const received = new WeakMap<Delivery['ack'], number>()
   const takeTime: TakeTime = (stage, seconds, output) => {
     for (const watch of watches) watch.onStage?.(stage, seconds, output)
   }
@@ -67,7 +62,7 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
   const outputs = sinks.map((sink) => timedSink(sink, takeTime))
   await classifyInput({
     source: timedSource(source, takeTime, (delivery, at) => {
-      received.set(delivery, at)
+      received.set(delivery.ack, at)
       for (const watch of watches) watch.onReceived?.()
     }),
     classifier: timedClassifier(classifier, takeTime),
@@ -75,9 +70,10 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
     signal,
     onBatch,
     onAcknowledged: (report) => {
-      for (const watch of watches) watch.onCommitted?.(report, received.get(report.delivery)!)
+      for (const watch of watches) watch.onCommitted?.(report, received.get(report.delivery.ack)!)
     },
-    ahead: Math.min(Math.max(classifier.parallelism, 2), mostAhead),
+    // one is written while the next is read, even with a single thread
+    ahead: Math.max(classifier.parallelism, 2),
     writesInTurn: true,
   })
   for (const sink of outputs) await sink.finish()

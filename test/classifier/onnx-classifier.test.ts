@@ -50,6 +50,22 @@ function batchOf(rowCount: number, first = 0): FeatureBatch {
   return { rowCount, oids, candids: oids.map((_, row) => BigInt(first + row)), matrix }
 }
 
+/** A bundle of somebody else's graph, whose golden answers are those of scikit-learn. */
+async function openTheirs(graph: string, cacheFolder: string): Promise<Classifier> {
+  const directory = newFolder()
+  const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as never
+  const options = { source: join(fixtures, graph), name: 'theirs', version: '3', out: directory }
+  const goldenDir = join(fixtures, graph.replace(/-.*/, '-golden'))
+  await importOnnx(
+    { ...options, features: read('features.json'), taxonomy: read('taxonomy.json'), goldenDir },
+    openOnnxRunner,
+  )
+  const theirs = await readBundle(directory)
+  const classifier = await openOnnxEngine(theirs, { directory, cacheFolder, identity: identityOf(theirs), threads: 1 })
+  expect(isWithinTolerance(await answerGolden(classifier, theirs.golden))).toBe(true)
+  return classifier
+}
+
 describe('the onnx engine', () => {
   it('reproduces the golden answers of a bundle of forests within 1e-6, but not in every bit', async () => {
     const classifier = await openSample(newFolder())
@@ -115,22 +131,28 @@ describe('the onnx engine', () => {
   })
 
   it('opens a bundle that holds a graph, and does not touch the cache', async () => {
-    const out = newFolder()
-    const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as never
-    const options = { source: join(fixtures, 'forest-zipmap.onnx'), name: 'theirs', version: '3', out }
-    const goldenDir = join(fixtures, 'forest-golden')
-    await importOnnx(
-      { ...options, features: read('features.json'), taxonomy: read('taxonomy.json'), goldenDir },
-      openOnnxRunner,
-    )
-    const theirs = await readBundle(out)
     const cacheFolder = newFolder()
-    const identity = identityOf(theirs)
-    const classifier = await openOnnxEngine(theirs, { directory: out, cacheFolder, identity, threads: 1 })
-    expect(isWithinTolerance(await answerGolden(classifier, theirs.golden))).toBe(true)
+    const classifier = await openTheirs('forest-zipmap.onnx', cacheFolder)
     expect(classifier.taxonomy.levels.map(({ classes }) => classes)).toEqual([['CV/Nova', 'AGN', 'RRL', 'CEP', 'SNIa']])
     await classifier.close()
     expect(existsSync(cacheFolder)).toBe(false)
+  })
+
+  it('refuses the rows that a graph answers with no numbers, and classifies the others', async () => {
+    const classifier = await openTheirs('network-matrix.onnx', newFolder())
+    const matrix = Float32Array.from({ length: 18 }, (_, i) => (i === 8 ? NaN : i / 10))
+    const oids = ['first', 'second', 'third']
+    const echo = { names: ['x', 'y'], values: Float64Array.of(1, 2, 3, 4, 5, 6) }
+    const batch = { rowCount: 3, oids, candids: [1n, 2n, null], matrix, echo }
+    const alone = { ...batch, rowCount: 1, oids: ['third'], candids: [null], matrix: matrix.slice(12) }
+    const answer = await classifier.classify(batch)
+    expect(answer).toMatchObject({ rowCount: 2, oids: ['first', 'third'], candids: [1n, null] })
+    expect(answer.echo).toEqual({ names: ['x', 'y'], values: Float64Array.of(1, 2, 5, 6) })
+    const { probabilities } = await classifier.classify({ ...alone, echo: undefined })
+    await classifier.close()
+    probabilities[0]!.forEach((value, i) => expect(answer.probabilities[0]![5 + i]).toBeCloseTo(value, 6))
+    const reason = 'the model answers with what is no number'
+    expect(answer.unanswered).toEqual([{ oid: 'second', where: 'second', reason, candid: 2n, message: undefined }])
   })
 
   it('refuses a graph that is not the one of the model', async () => {

@@ -278,6 +278,7 @@ describe('lcclf classify', () => {
 
   it.each([
     ['an unknown flag', ['--frobnicate'], 2],
+    ['more threads than any machine has', ['--threads', '5000'], 2],
     ['a bad value', ['--shard', '5/3'], 2],
     ['an impossible pair', ['--json'], 2],
     ['an output folder that is not there', ['--to', 'nowhere/out.csv'], 2],

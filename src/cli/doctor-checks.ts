@@ -11,13 +11,8 @@ import { pathCheck } from '../doctor/path-check.ts'
 import { isS3Configured, s3Check } from '../doctor/s3-check.ts'
 import { storeCheck } from '../doctor/store-check.ts'
 import { topicsCheck, type TopicUse } from '../doctor/topics-check.ts'
-import {
-  kafkaAddressOf,
-  parseKafkaAddress,
-  withoutPassword,
-  type Environment,
-  type KafkaRole,
-} from '../kafka/address.ts'
+import { kafkaAddressOf, parseKafkaAddress, type Environment, type KafkaRole } from '../kafka/address.ts'
+import { withoutPassword } from '../kafka/without-password.ts'
 import { isPostgresAddress, parsePostgresAddress } from '../postgres/address.ts'
 import { pinFile } from '../store/model-pin.ts'
 import { filePathOf } from './address.ts'

@@ -64,6 +64,8 @@ interface KnownContainer {
 
 /** more different schemas than any topic has; what is beyond pushes out the one unused for longest */
 const keptSchemas = 64
+/** ids of a registry; broken messages hold any number of different ones */
+const keptRegistered = 1000
 
 /** See MessageReader. */
 export function createMessageReader(names: MessageNames): MessageReader {
@@ -173,6 +175,7 @@ export function createMessageReader(names: MessageNames): MessageReader {
       }
     },
     addSchema(id, schema) {
+      if (registered.size >= keptRegistered) registered.delete(registered.keys().next().value!)
       if ('avro' in schema) registered.set(id, compiled(schema.avro))
       else if ('json' in schema) registered.set(id, 'json')
       else registered.set(id, { kind: 'bad', reason: 'the schema registry has no such schema', detail: schema.reason })

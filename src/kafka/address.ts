@@ -8,6 +8,7 @@ import {
   type TlsSettings,
 } from './connection.ts'
 import { dailyTopic, type TopicName } from './topic-names.ts'
+import { addressParameters, withoutPassword } from './without-password.ts'
 
 /** The environment, as a process has it. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -43,11 +44,9 @@ export interface DailySettings {
   readonly changeHour: number
 }
 
-const addressForm = /^kafka:\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
-const parameters = new Set([
-  ...['group', 'registry', 'security', 'mechanism', 'ca', 'cert', 'key'],
-  ...['patience', 'session_timeout', 'date_format', 'change_hour'],
-])
+const addressForm = /^kafka:\/\/(?:([^/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
+const escapeHint =
+  'In a password %-escape / as %2F, ? as %3F, # as %23, & as %26 and @ as %40, or set KAFKA_SASL_PASSWORD.'
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
 
 /**
@@ -58,11 +57,16 @@ const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
  */
 export function parseKafkaAddress(address: string, role: KafkaRole, environment: Environment): KafkaAddress {
   const found = addressForm.exec(address)
-  if (!found) throw new UsageError(`${withoutPassword(address)}: expected kafka://host:9092/topic`)
+  if (!found) {
+    throw new UsageError(`${withoutPassword(address)}: expected kafka://host:9092/topic`, hintOf(address))
+  }
   const [, credentials, hosts, path, query] = found
   const asked = parametersOf(query ?? '', address)
   const prefix = prefixes[role]
   const topics = splitList(decoded(path ?? ''))
+  if (topics.some((topic) => topic.includes('@'))) {
+    throw new UsageError(`${withoutPassword(address)}: a topic has no @ in its name`, { hint: escapeHint })
+  }
   const security = securityOf({ credentials, asked, prefix, environment, address })
   return {
     shown: withoutPassword(address),
@@ -97,15 +101,6 @@ export function outputTopic({ topics, daily, shown }: KafkaAddress): TopicName {
   return dailyTopic(checkedName(topic, shown), daily)
 }
 
-/** A password in an address is masked. */
-export function withoutPassword(address: string): string {
-  return address
-    .replace(/^(kafka:\/\/[^@/?#:]*):[^@/?#]*@/i, '$1:***@')
-    .replace(/(:\/\/|%3A%2F%2F)([^@/?#&:%]*)(:|%3A)[^@/?#&]*(@|%40)/gi, (whole, slashes, user, _colon, at) =>
-      whole.includes('***') ? whole : `${slashes}${user}:***${at}`,
-    )
-}
-
 const prefixes: Readonly<Record<KafkaRole, string>> = { consumer: 'CONSUMER', producer: 'PRODUCER', metrics: 'METRICS' }
 
 function topicsOf(role: KafkaRole, environment: Environment): string[] {
@@ -137,9 +132,11 @@ function parametersOf(query: string, address: string): ReadonlyMap<string, strin
   for (const part of query.split('&').filter((word) => word !== '')) {
     const at = part.indexOf('=')
     const name = at < 0 ? part : part.slice(0, at)
-    if (!parameters.has(name)) {
-      throw new UsageError(`${withoutPassword(address)}: ${name} is no parameter of a Kafka address`, {
-        hint: `Known are ${[...parameters].join(', ')}.`,
+    if (!addressParameters.some((known) => known === name)) {
+      // with an @ about, what stands here may be the rest of a password
+      const unknown = address.includes('@') ? 'a parameter is none' : `${name} is no parameter`
+      throw new UsageError(`${withoutPassword(address)}: ${unknown} of a Kafka address`, {
+        hint: [`Known are ${addressParameters.join(', ')}.`, hintOf(address).hint].filter(Boolean).join(' '),
       })
     }
     asked.set(name, at < 0 ? '' : decoded(part.slice(at + 1)))
@@ -147,13 +144,18 @@ function parametersOf(query: string, address: string): ReadonlyMap<string, strin
   return asked
 }
 
+function hintOf(address: string): { hint?: string } {
+  return address.includes('@') ? { hint: escapeHint } : {}
+}
+
 function brokersOf(hosts: string, address: string): string[] {
   const brokers = splitList(hosts)
   if (brokers.length === 0) throw new UsageError(`${withoutPassword(address)}: names no broker`)
-  return brokers.map((broker) => {
+  return brokers.map((broker, i) => {
     const [, host, port] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/i.exec(broker) ?? []
     if (host === undefined || Number(port ?? 9092) > 65_535) {
-      throw new UsageError(`${withoutPassword(address)}: ${broker} is not host:port`)
+      const which = address.includes('@') ? `broker ${i + 1}` : broker
+      throw new UsageError(`${withoutPassword(address)}: ${which} is not host:port`, hintOf(address))
     }
     return `${host}:${port ?? '9092'}`
   })
@@ -202,11 +204,17 @@ interface Account {
   readonly mechanism: SaslMechanism
 }
 
-function accountOf({ credentials, prefix, environment }: SecuritySources): Account | undefined {
-  const [username, password] = (credentials ?? '').split(':', 2).map(decoded)
+const older = { protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-256' } as const
+
+function accountOf({ credentials = '', prefix, environment }: SecuritySources): Account | undefined {
+  const colon = credentials.indexOf(':')
+  const username = decoded(colon < 0 ? credentials : credentials.slice(0, colon))
+  const password = colon < 0 ? undefined : decoded(credentials.slice(colon + 1))
+  // the original's producer kept the defaults of its old names when it got the new ones
+  const modern = prefix === prefixes.producer ? older : ({ protocol: 'SASL_SSL', mechanism: 'SCRAM-SHA-512' } as const)
   const names = [
-    { name: `${prefix}_SASL`, protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-256' },
-    { name: `${prefix}_KAFKA`, protocol: 'SASL_SSL', mechanism: 'SCRAM-SHA-512' },
+    { name: `${prefix}_SASL`, ...older },
+    { name: `${prefix}_KAFKA`, ...modern },
     { name: 'KAFKA_SASL', protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-512' },
   ] as const
   const set = names.find(({ name }) => filled(environment[`${name}_USERNAME`]) !== undefined)
@@ -214,7 +222,7 @@ function accountOf({ credentials, prefix, environment }: SecuritySources): Accou
   const user = filled(username) ?? (set && environment[`${set.name}_USERNAME`])
   if (user === undefined) return undefined
   const { protocol, mechanism } = set ?? passwordSet ?? names[2]
-  const owner = username !== undefined && username !== '' ? passwordSet : set
+  const owner = username !== '' ? passwordSet : set
   return {
     username: user,
     password: password ?? (owner && environment[`${owner.name}_PASSWORD`]) ?? '',
@@ -239,17 +247,17 @@ function saslOf(account: Account, { asked, prefix, environment, address }: Secur
 function registryOf(text: string | undefined, environment: Environment): RegistrySettings | undefined {
   const address = text ?? filled(environment['SCHEMA_REGISTRY_URL'])
   if (address === undefined) return undefined
-  let url: URL
-  try {
-    url = new URL(address)
-  } catch (cause) {
-    throw new UsageError(`registry ${withoutPassword(address)}: expected http://host:8081`, { cause })
+  const refuse = (why: string): never => {
+    const hint = 'Set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD in place of an account in the address.'
+    throw new UsageError(`registry ${withoutPassword(address)}: ${why}`, address.includes('@') ? { hint } : {})
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new UsageError(`registry ${withoutPassword(address)}: expected http:// or https://`)
-  }
-  const username = decodeURIComponent(url.username) || filled(environment['SCHEMA_REGISTRY_USERNAME'])
-  const password = decodeURIComponent(url.password) || environment['SCHEMA_REGISTRY_PASSWORD']
+  if (!URL.canParse(address)) refuse('expected http://host:8081')
+  const url = new URL(address)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') refuse('expected http:// or https://')
+  // the rest of a password, which messages would show
+  if (`${url.pathname}${url.search}${url.hash}`.includes('@')) refuse('there is an @ behind the host')
+  const username = decoded(url.username) || filled(environment['SCHEMA_REGISTRY_USERNAME'])
+  const password = decoded(url.password) || environment['SCHEMA_REGISTRY_PASSWORD']
   url.username = ''
   url.password = ''
   return { url: url.href.replace(/\/$/, ''), username, password: password === undefined ? undefined : () => password }

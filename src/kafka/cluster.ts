@@ -1,6 +1,7 @@
 // A cluster as lcclf sees it: where the leaders are, and one way to ask a broker something.
 import type { Connection, ConnectionPool } from '@platformatic/kafka'
 import { ServiceError } from '../errors.ts'
+import { createBrokerOrder, type BrokerPlace } from './broker-order.ts'
 import { shownBrokers, type KafkaConnection } from './connection.ts'
 import { connectionOptions } from './connection-options.ts'
 import { answerIn, isTransient, NoAnswerError, protocolErrors, serviceFailure } from './failures.ts'
@@ -83,6 +84,8 @@ export interface PersistOptions {
 
 const longestAnswerMs = 15_000
 const shortestAnswerMs = 2_000
+/** where others can be asked the same, one that is frozen is not waited for as long */
+const longestAnswerOfAnyMs = 5_000
 const topicsAgeMs = 5_000
 const coordinatorKinds = { group: 0, transaction: 1 } as const
 
@@ -90,8 +93,9 @@ const coordinatorKinds = { group: 0, transaction: 1 } as const
 export async function connectCluster(connection: KafkaConnection, clientId: string): Promise<Cluster> {
   const library = await loadKafka()
   const pools = new Map<Channel, ConnectionPool>()
-  const brokers = new Map<number, { readonly host: string; readonly port: number }>()
+  const brokers = new Map<number, BrokerPlace>()
   const seeds = connection.brokers.map((broker) => library.parseBroker(broker))
+  const order = createBrokerOrder(() => [...seeds, ...brokers.values()])
   const described = new Map<string, { readonly info: TopicInfo; readonly at: number }>()
   const coordinators = new Map<string, number>()
   const options = connectionOptions(connection)
@@ -113,27 +117,43 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
 
   async function connected(channel: Channel, target: Target): Promise<Connection> {
     if (isClosed) throw new ServiceError('the connection to Kafka is closed')
-    if (target === 'any') return poolOf(channel).getFirstAvailable([...seeds, ...brokers.values()])
+    if (target === 'any') return firstAvailable(channel)
     const broker = brokers.get(target === 'controller' ? controller : target)
     if (!broker) throw new Error(`broker ${target} is not known`)
     return poolOf(channel).get(broker)
+  }
+
+  async function firstAvailable(channel: Channel): Promise<Connection> {
+    const opened = await poolOf(channel).getFirstAvailable(order.all())
+    // those before it cannot be connected to, which may have taken seconds
+    order.prefer(opened)
+    return opened
+  }
+
+  function answerTimeoutOf(target: Target): number {
+    const count = target === 'any' ? order.all().length : 1
+    if (count === 1) return answerTimeoutMs
+    return Math.max(shortestAnswerMs, Math.min(longestAnswerOfAnyMs, connection.patienceMs / count))
   }
 
   async function exchange<T>(
     channel: Channel,
     target: Target,
     work: (connection: Connection, versions: BrokerVersions) => Promise<T>,
-    timeoutMs = answerTimeoutMs,
+    timeoutMs = answerTimeoutOf(target),
   ): Promise<T> {
+    let opened: Connection | undefined
     try {
-      const opened = await connected(channel, target)
-      versions ??= await answered(opened, readVersions(library, opened), answerTimeoutMs)
+      opened = await connected(channel, target)
+      versions ??= await answered(opened, readVersions(library, opened), Math.min(timeoutMs, answerTimeoutMs))
       const answer = await answered(opened, work(opened, versions), timeoutMs)
       failingSince = undefined
       return answer
     } catch (thrown) {
       // an error that a broker sends is an answer too
-      failingSince = protocolErrors(thrown).length > 0 ? undefined : (failingSince ?? performance.now())
+      const isAnswer = protocolErrors(thrown).length > 0
+      failingSince = isAnswer ? undefined : (failingSince ?? performance.now())
+      if (target === 'any' && opened && !isAnswer) order.moveOn(opened)
       throw thrown
     }
   }
@@ -176,9 +196,7 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
       return await ask('control', 'any', 'metadata', [names === null ? null : [...names], create, false])
     } catch (thrown) {
       const answer = answerIn<Answer<'metadata'>>(thrown)
-      const isAnswer = answer?.topics.every(
-        ({ errorCode }) => errorCode === 0 || errorCode === unknownTopic || errorCode === noLeader,
-      )
+      const isAnswer = answer?.topics.every(({ errorCode }) => notThere.has(errorCode))
       if (answer && isAnswer === true) return answer
       throw thrown
     }
@@ -250,8 +268,10 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
 }
 
 // numbers of the protocol
-const unknownTopic = 3
-const noLeader = 5
+const notThere: ReadonlySet<number> = new Set([
+  ...[0, 3, 5], // no error, unknown topic, no leader
+  38, // it cannot be made while too few brokers are there
+])
 
 function topicInfo(name: string, topic: Answer<'metadata'>['topics'][number]): TopicInfo {
   const partitions: { leader: number; leaderEpoch: number }[] = []

@@ -24,13 +24,18 @@ export function answerIn<Answer>(thrown: unknown): Answer | undefined {
   return (thrown.response ?? undefined) as Answer | undefined
 }
 
+/** Whether a broker that takes connections did not answer in time. */
+export function isUnanswered(thrown: unknown): boolean {
+  return leaves(thrown).some((error) => error instanceof NoAnswerError)
+}
+
 /**
  * Whether the same request may succeed later: the broker is away, elects a leader, loads its state. Credentials, rights
  * and certificates do not mend themselves.
  */
 export function isTransient(thrown: unknown): boolean {
+  if (isUnanswered(thrown)) return true
   const errors = leaves(thrown)
-  if (errors.some((error) => error instanceof NoAnswerError)) return true
   if (errors.some(isRefusal)) return false
   return errors.every((error) => {
     if ('apiId' in error) return 'canRetry' in error && error.canRetry === true

@@ -2,7 +2,7 @@
 import type { Cluster } from './cluster.ts'
 import { createBell } from './bell.ts'
 import { assignCooperatively, assignRange, type Member, type PartitionCounts } from './assignor.ts'
-import { answerIn, hasProtocolError, isTransient, serviceFailure } from './failures.ts'
+import { answerIn, hasProtocolError, isTransient, isUnanswered, serviceFailure } from './failures.ts'
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.ts'
 import { keyOf, lostMembership, type Committer, type TopicPartition } from './offsets.ts'
 import type { Answer } from './protocol.ts'
@@ -46,6 +46,10 @@ const range = 'range'
 /** how long the others wait for a member that finishes what it has in hand */
 const rebalanceTimeoutMs = 60_000
 const finishTimeoutMs = 45_000
+/** how long members of another kind may keep us waiting: the original's library does for five minutes */
+const longestRebalanceMs = 300_000
+/** of a member that says nothing: version 0, no topics, no user data */
+const emptySubscription = Buffer.alloc(10)
 const usualTopicsIntervalMs = 20_000
 
 /**
@@ -62,7 +66,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
   let generation = -1
   let protocol = cooperative
   let subscribed: readonly string[] = []
-  /** what the assignment was computed from, where we computed it */
+  /** what the assignment was computed from, while we are the leader that computed it */
   let counted: PartitionCounts | undefined
 
   async function run(): Promise<void> {
@@ -76,7 +80,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
   async function joinOnce(): Promise<boolean> {
     subscribed = await wantedTopics()
     if (protocol !== cooperative) await finish([...owned.values()])
-    const joined = await join()
+    const joined = await joinPatiently()
     if (!joined) return true
     memberId = joined.memberId ?? memberId
     generation = joined.generationId
@@ -100,6 +104,22 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     return [...new Set([...selection.names, ...[...all.keys()].filter((name) => selection.matches(name))])].sort()
   }
 
+  /** The broker answers when all members have joined, or when the largest rebalance time-out among theirs is over. */
+  async function joinPatiently(): Promise<Answer<'joinGroup'> | undefined> {
+    const started = performance.now()
+    for (;;) {
+      try {
+        return await join()
+      } catch (thrown) {
+        const isWaiting = isUnanswered(thrown) && cluster.unreachableMs < cluster.connection.patienceMs
+        const mayRepeat = isWaiting && performance.now() - started < longestRebalanceMs && !leaving.signal.aborted
+        if (!mayRepeat) throw thrown
+        // perhaps it is not the coordinator any more
+        cluster.forget()
+      }
+    }
+  }
+
   function join(): Promise<Answer<'joinGroup'> | undefined> {
     return membershipRequest('joining', async (coordinator) => {
       const metadata = encodeSubscription(library, { topics: subscribed, owned: [...owned.values()], generation })
@@ -117,7 +137,10 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
   }
 
   async function sync(joined: Answer<'joinGroup'>): Promise<TopicPartition[] | undefined> {
-    const assignments = joined.leader === joined.memberId ? await share(joined) : []
+    const isLeader = joined.leader === joined.memberId
+    // what a former leader once counted would differ from what there is for ever
+    if (!isLeader) counted = undefined
+    const assignments = isLeader ? await share(joined) : []
     const synced = await membershipRequest('getting partitions', (coordinator) => {
       const who = [groupId, generation, memberId, null, 'consumer', protocol, assignments] as const
       return cluster.ask('group', coordinator, 'syncGroup', [...who], rebalanceTimeoutMs + sessionTimeoutMs)
@@ -131,7 +154,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
   }: Answer<'joinGroup'>): Promise<{ memberId: string; assignment: Buffer }[]> {
     const asking: Member[] = members.map((member) => ({
       memberId: member.memberId,
-      ...decodeSubscription(library, member.metadata ?? Buffer.alloc(6)),
+      ...decodeSubscription(library, member.metadata ?? emptySubscription),
     }))
     const names = [...new Set(asking.flatMap(({ topics }) => topics))]
     counted = await countPartitions(names)

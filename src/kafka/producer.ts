@@ -1,6 +1,9 @@
 // An idempotent producer: what it has acknowledged is in the log, on all in-sync replicas.
 import type { Cluster } from './cluster.ts'
 import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession, type TakeTooLarge } from './delivery.ts'
+import { shownBrokers } from './connection.ts'
+import { serviceFailure } from './failures.ts'
+import { pause } from './pause.ts'
 import type { Compression } from './record-batch.ts'
 
 /** See createProducer. */
@@ -14,6 +17,7 @@ export interface Producer {
 
 /** a topic that is made anew again and again is not waited for */
 const mostSessions = 10
+const longestPauseMs = 1000
 
 /**
  * A producer outside of transactions. When its session is lost (a topic was made anew, a broker forgot it), it goes on in
@@ -32,9 +36,12 @@ export function createProducer(cluster: Cluster, compression: Compression = 'non
         } catch (thrown) {
           // whatever went wrong: how far the session came is not known, and a wrong sequence number would lose messages
           session = undefined
-          if (!(thrown instanceof SessionLostError) || sessions === mostSessions) throw thrown
+          if (!(thrown instanceof SessionLostError)) throw thrown
+          const what = `a producer's session was lost ${sessions} times`
+          if (sessions === mostSessions) throw serviceFailure(what, shownBrokers(cluster.connection), thrown)
           unsent = thrown.unsent
         }
+        await pause(Math.min(20 * 2 ** sessions, longestPauseMs))
       }
     },
   }

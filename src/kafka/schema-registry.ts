@@ -15,18 +15,33 @@ export interface SchemaRegistry {
 const attempts = 5
 const answerTimeoutMs = 10_000
 
-/** A client of the registry's HTTP interface. An id never changes its meaning, so answers are kept. */
+/** ids without a schema, which come from bytes that are no message: there are four thousand million of them */
+const mostUnusable = 1000
+
+/**
+ * A client of the registry's HTTP interface. An id never changes its meaning, so answers are kept: all that can be used,
+ * and the latest of the others.
+ */
 export function createSchemaRegistry(settings: RegistrySettings): SchemaRegistry {
   const known = new Map<number, Promise<RegisteredSchema>>()
+  const unusable: number[] = []
   return {
     schemaOf(id) {
       const existing = known.get(id)
       if (existing) return existing
       const asked = ask(settings, id)
       known.set(id, asked)
-      asked.catch(() => known.delete(id))
+      asked.then(
+        (answer) => 'reason' in answer && keepUnusable(id),
+        () => known.delete(id),
+      )
       return asked
     },
+  }
+
+  function keepUnusable(id: number): void {
+    unusable.push(id)
+    if (unusable.length > mostUnusable) known.delete(unusable.shift()!)
   }
 }
 

@@ -1,7 +1,7 @@
 // Topics that are written to: found, waited for, or made.
 import { ServiceError } from '../errors.ts'
 import type { Cluster, TopicInfo } from './cluster.ts'
-import { hasProtocolError, isTransient } from './failures.ts'
+import { hasProtocolError, isTransient, reasonOf } from './failures.ts'
 
 /**
  * Topics that exist and have leaders. One that is missing is made: by the broker, if it makes what it is asked about, or
@@ -45,6 +45,10 @@ async function makeTopics(cluster: Cluster, names: readonly string[]): Promise<v
     await cluster.ask('control', 'controller', 'createTopics', [topics, 10_000, false])
   } catch (thrown) {
     if (hasProtocolError(thrown, 'TOPIC_ALREADY_EXISTS') || isTransient(thrown)) return
+    // brokers that are just back do not count as replicas yet
+    if (hasProtocolError(thrown, 'INVALID_REPLICATION_FACTOR')) {
+      throw new Error(`topic ${missing.join(', ')} cannot be made yet: ${reasonOf(thrown)}`)
+    }
     throw new ServiceError(`topic ${missing.join(', ')} does not exist and cannot be made`, {
       cause: thrown,
       hint: 'Make it, or allow it: auto.create.topics.enable of the brokers, or the right to create topics.',

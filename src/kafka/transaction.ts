@@ -1,7 +1,9 @@
 // Outputs and the offsets of their inputs in one Kafka transaction.
+import { ServiceError } from '../errors.ts'
 import type { Cluster } from './cluster.ts'
 import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession, type TakeTooLarge } from './delivery.ts'
-import { hasProtocolError } from './failures.ts'
+import { shownBrokers } from './connection.ts'
+import { hasProtocolError, reasonOf } from './failures.ts'
 import {
   byTopic,
   committedOffsets,
@@ -11,6 +13,7 @@ import {
   type PartitionOffset,
   type TopicPartition,
 } from './offsets.ts'
+import { pause } from './pause.ts'
 import type { Compression } from './record-batch.ts'
 
 /** One batch: what it brought forth, and up to where it has read. */
@@ -40,6 +43,7 @@ export interface TransactionOptions {
 /** a transaction that nobody ends is aborted after this, and its partitions' next owner waits for that */
 const usualTimeoutMs = 15_000
 const mostAttempts = 10
+const longestPauseMs = 1000
 const concurrent = { firstDelayMs: 5 }
 
 const fenced = [
@@ -88,9 +92,19 @@ export function createTransactions(
         }
         session = undefined
         const mayRepeat = thrown instanceof SessionLostError || hasProtocolError(thrown, ...fenced)
-        if (!mayRepeat || attempt === mostAttempts) throw thrown
+        if (!mayRepeat) throw thrown
+        if (attempt === mostAttempts) throw lostTooOften(thrown)
       }
+      await pause(Math.min(20 * 2 ** attempt, longestPauseMs))
     }
+  }
+
+  function lostTooOften(cause: unknown): ServiceError {
+    const where = `(Kafka at ${shownBrokers(cluster.connection)})`
+    return new ServiceError(`a transaction was lost ${mostAttempts} times: ${reasonOf(cause)} ${where}`, {
+      cause,
+      hint: `The broker ends one that is not committed within ${timeoutMs / 1000} s. A smaller --batch-size takes less time.`,
+    })
   }
 
   /** @returns false if messages were too large, each of which is told */

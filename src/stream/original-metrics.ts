@@ -36,6 +36,20 @@ export async function openOriginalMetrics(
   const outlet = await openOutlet(connection, topic(new Date()))
   const waiting: Buffer[] = []
   let sending: Promise<void> | undefined
+  let dropped = 0
+
+  function drop(): void {
+    waiting.shift()
+    dropped++
+    if (dropped > 1) return
+    log.warn(`the metrics topic does not keep up: of more than ${mostWaiting} waiting messages the oldest are dropped`)
+  }
+
+  /** Once for all that were dropped in a row. */
+  function sayDropped(): void {
+    if (dropped > 0) log.warn(`${dropped} metrics messages were dropped`)
+    dropped = 0
+  }
 
   async function send(): Promise<void> {
     while (waiting.length > 0) {
@@ -47,17 +61,19 @@ export async function openOriginalMetrics(
         log.warn(`${messages.length} metrics messages were not sent: ${messageOf(error)}`)
       }
     }
+    sayDropped()
     sending = undefined
   }
 
   return {
     onCommitted(report, receivedAt) {
-      if (waiting.length >= mostWaiting) waiting.shift()
+      if (waiting.length >= mostWaiting) drop()
       waiting.push(Buffer.from(metricsMessage({ ...measured(report), receivedAt, sentAt: clock(), isSingle })))
       sending ??= send()
     },
     async close() {
       await Promise.race([sending, new Promise((resolve) => setTimeout(resolve, closeWithinMs).unref())])
+      sayDropped()
       await outlet.close()
     },
   }

@@ -361,6 +361,13 @@ describe('a message framed for a schema registry', () => {
     expect(read(value, ['a'], reader)).toEqual({ reading: { ...good, oid: 'x', candid: 4 }, values: [0.1] })
   })
 
+  it('does not fill the memory with ids that come from broken bytes', () => {
+    const reader = readerOf(['a'])
+    for (let id = 1; id <= 1001; id++) reader.addSchema(id, { reason: 'not found' })
+    expect(read(framed(1, record), ['a'], reader).reading).toEqual({ kind: 'unknown schema', id: 1 })
+    expect(read(framed(1001, record), ['a'], reader).reading).toMatchObject({ kind: 'bad' })
+  })
+
   it('is bad when the registry does not know its schema, or it is cut', () => {
     const reader = readerOf(['a'])
     reader.addSchema(1, { reason: 'not found' })

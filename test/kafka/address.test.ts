@@ -1,13 +1,14 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import {
   kafkaAddressOf,
   outputTopic,
   parseKafkaAddress,
-  withoutPassword,
   type Environment,
   type KafkaRole,
 } from '../../src/kafka/address.ts'
+import { withoutPassword } from '../../src/kafka/without-password.ts'
 
 const parse = (address: string, environment: Environment = {}, role: KafkaRole = 'consumer') =>
   parseKafkaAddress(address, role, environment)
@@ -73,6 +74,63 @@ describe('a Kafka address', () => {
   })
 })
 
+describe('a password as it comes from a generator', () => {
+  const said = (address: string, role: KafkaRole = 'consumer'): string => {
+    try {
+      return JSON.stringify(parse(address, {}, role))
+    } catch (error) {
+      const { hint, stack } = error as UsageError
+      expect(error).toBeInstanceOf(UsageError)
+      return `${stack} ${hint} ${inspect(error)}`
+    }
+  }
+
+  it.each([
+    'kafka://user:p/SECRET@h/t',
+    'kafka://user:p?SECRET@h/t',
+    'kafka://user:p#SECRET@h/t',
+    'kafka://user:SECRET/p@h/t',
+    'kafka://user:1/SECRET@h/t',
+    'kafka://user:1?SECRET@h/t',
+    'kafka://user:1?SECRET=x@h/t',
+    'kafka://user:1?a&SECRET&b@h/t',
+    'kafka://user:x@SECRET@h/t',
+    'kafka://user:x&SECRET@h/t?group=g',
+    'kafka://user:x/y@SECRET/z@h/t?registry=http://r:8081',
+    'kafka:/user:SECRET@h/t',
+    'kafka://h:9092/t?registry=http://u:p/SECRET@r',
+    'kafka://h:9092/t?registry=http://u:1/SECRET@r',
+    'kafka://h:9092/t?registry=http://u:1?SECRET@r',
+    'kafka://h:9092/t?registry=http://u:1#SECRET@r',
+    'kafka://h:9092/t?registry=http://u:p&SECRET&x@r&group=g',
+    'kafka://h:9092/t?registry=http%3A%2F%2Fu%3Ap%2FSECRET%40r',
+    'kafka://h:9092/t?registry=u:SECRET@r',
+  ])('is not shown of %s', (address) => {
+    expect(said(address)).not.toContain('SECRET')
+    expect(withoutPassword(address)).not.toContain('SECRET')
+  })
+
+  it('is said to want %-escapes', () => {
+    for (const address of ['kafka://u:p/w@h/t', 'kafka://u:1/w@h/t', 'kafka://u:p?w@h/t', 'kafka://u:p#w@h/t'])
+      expect(said(address)).toContain('%2F')
+    expect(said('kafka://h/t?registry=http://u:p/w@r')).toContain('SCHEMA_REGISTRY_PASSWORD')
+  })
+
+  it('is whole with colons and at signs in it', () => {
+    const passwordOf = (address: string) => parse(address).connection.sasl?.password()
+    expect(passwordOf('kafka://u:a:b@h/t')).toBe('a:b')
+    expect(passwordOf('kafka://u:a@b@h/t')).toBe('a@b')
+    expect(parse('kafka://h/t?registry=http://u:50%25off@r').registry?.password?.()).toBe('50%off')
+  })
+
+  it('is all that is hidden', () => {
+    expect(parse('kafka://h:9092,i:9093/t?group=a@b&registry=http://ru:rs@r:8081&patience=3').shown).toBe(
+      'kafka://h:9092,i:9093/t?group=a@b&registry=http://ru:***@r:8081&patience=3',
+    )
+    expect(parse('kafka://user@h:9092/t', { KAFKA_SASL_PASSWORD: 'p' }).shown).toBe('kafka://user@h:9092/t')
+  })
+})
+
 describe('credentials', () => {
   const security = (environment: Environment, role: KafkaRole = 'producer', address = 'kafka://h/t') => {
     const { sasl, tls } = parse(address, environment, role).connection
@@ -90,6 +148,14 @@ describe('credentials', () => {
       mechanism: 'SCRAM-SHA-512',
       tls: {},
     })
+    const producer = { PRODUCER_KAFKA_USERNAME: 'u', PRODUCER_KAFKA_PASSWORD: 'p' }
+    expect(security(producer)).toEqual({ user: 'u:p', mechanism: 'SCRAM-SHA-256', tls: undefined })
+    expect(
+      security({
+        ...producer,
+        ...{ PRODUCER_SECURITY_PROTOCOL: 'SASL_SSL', PRODUCER_SASL_MECHANISM: 'SCRAM-SHA-512' },
+      }),
+    ).toEqual({ user: 'u:p', mechanism: 'SCRAM-SHA-512', tls: {} })
     expect(security({ METRICS_KAFKA_USERNAME: 'u', METRICS_KAFKA_PASSWORD: 'p' }, 'metrics')).toMatchObject({
       mechanism: 'SCRAM-SHA-512',
       tls: {},

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parseKafkaAddress } from '../../src/kafka/address.ts'
+import { connectCluster } from '../../src/kafka/cluster.ts'
 import type { KafkaConnection } from '../../src/kafka/connection.ts'
 import { openOutlet } from '../../src/kafka/outlet.ts'
 import type { KafkaSourceSpec } from '../../src/sources/kafka-spec.ts'
@@ -72,6 +73,18 @@ describe('a broker that is not there', () => {
 
 describe.skipIf(!kafka)('a broker that goes away', () => {
   afterAll(() => kafka.remove())
+
+  it('is passed over when it is frozen and others are well, and is not asked first again', async () => {
+    const { port, close } = await silentServer()
+    const topic = await kafka.createTopic('beside-frozen', 1)
+    const cluster = await connectCluster({ brokers: [`127.0.0.1:${port}`, kafka.server], patienceMs: 4000 }, 'test')
+    await cluster.persist('reaching the brokers', () => cluster.topics([], { fresh: true }))
+    // once each: a request to the silent one would not be answered
+    expect((await cluster.topics([topic], { fresh: true })).has(topic)).toBe(true)
+    expect(await cluster.id()).not.toBe('')
+    await cluster.close()
+    close()
+  })
 
   it.runIf(kafka?.isOwn)(
     'is waited for: a stream goes on when it is back, and nothing is lost or done twice',
@@ -237,7 +250,11 @@ describe.skipIf(!kafka?.isOwn)('a broker that wants to know who we are', async (
   })
 
   it('says that its certificate is not known', async () => {
-    const unknown = await refusal({ PRODUCER_KAFKA_USERNAME: 'bob', PRODUCER_KAFKA_PASSWORD: 'geheim' })
+    const unknown = await refusal({
+      PRODUCER_KAFKA_USERNAME: 'bob',
+      PRODUCER_KAFKA_PASSWORD: 'geheim',
+      PRODUCER_SECURITY_PROTOCOL: 'SASL_SSL',
+    })
     expect(unknown.hint).toContain('KAFKA_SSL_CA')
     expect(unknown.message).toMatch(/self.signed/)
   })

@@ -70,6 +70,23 @@ describe('the schema registry', () => {
     ])
   })
 
+  it('keeps every schema, and of the ids it does not know the latest', async () => {
+    const { url, asked } = await registry([schema, { status: 404, body: '{"error_code": 40403}' }])
+    const client = createSchemaRegistry({ url })
+    const ask = (first: number, count: number) =>
+      Promise.all(Array.from({ length: count }, (_, i) => client.schemaOf(first + i)))
+    await client.schemaOf(7)
+    for (let first = 1000; first < 2000; first += 50) await ask(first, 50)
+    await ask(2000, 1)
+    expect(asked).toHaveLength(1002)
+    await client.schemaOf(7)
+    await client.schemaOf(2000)
+    expect(asked).toHaveLength(1002)
+    await ask(1000, 50)
+    // which of fifty was answered first is not known: one was forgotten
+    expect(asked).toHaveLength(1003)
+  })
+
   it.each([
     [401, 1],
     [404, 1],

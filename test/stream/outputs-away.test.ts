@@ -1,9 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { openOutlet } from '../../src/kafka/outlet.ts'
+import { clock } from '../../src/kafka/metrics-message.ts'
+import type { BatchReport } from '../../src/pipeline/classify-input.ts'
+import { openOriginalMetrics } from '../../src/stream/original-metrics.ts'
 import { openPostgresSink } from '../../src/sinks/postgres.ts'
 import { createHealth } from '../../src/stream/health.ts'
 import type { Sink } from '../../src/sinks/sink.ts'
-import { connectionTo } from '../support/kafka-client.ts'
+import { connectionTo, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { batchOf, context, oidsOf } from '../support/postgres-batches.ts'
 import { createDatabase } from '../support/postgres-database.ts'
@@ -57,5 +60,24 @@ describe('an output that is away', () => {
     await sending
     expect(outlet.unreachableMs).toBe(0)
     await outlet.close()
+  })
+
+  it.skipIf(!kafka?.isOwn)('costs metrics messages, and the log says once how many', async () => {
+    const topic = await kafka.createTopic('metrics', 1)
+    const said: string[] = []
+    const quiet = (): void => undefined
+    const log = { debug: quiet, info: quiet, error: quiet, warn: (message: string) => void said.push(message) }
+    const connection = connectionTo(kafka, 60_000)
+    const metrics = await openOriginalMetrics({ connection, topic: () => topic, isSingle: false }, log)
+    kafka.freeze()
+    const delivery = { batch: { oids: ['a'], candids: [1n] }, rejected: [], read: 1 }
+    for (let i = 0; i < 150; i++) metrics.onCommitted!({ delivery } as unknown as BatchReport, clock())
+    expect(said).toEqual([expect.stringContaining('the oldest are dropped')])
+    kafka.thaw()
+    await until(() => said.length === 2)
+    expect(said[1]).toBe('49 metrics messages were dropped')
+    await metrics.close()
+    expect(said).toHaveLength(2)
+    expect(await readTopic(kafka, topic)).toHaveLength(101)
   })
 })

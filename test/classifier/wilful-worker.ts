@@ -3,6 +3,8 @@ import { serveTasks } from '../../src/classifier/worker-tasks.ts'
 
 export type Order =
   | { readonly order: 'answer'; readonly value: number; readonly afterMs?: number }
+  /** answers when the gate, four bytes shared with the test, is no longer 0 */
+  | { readonly order: 'wait'; readonly value: number; readonly gate: SharedArrayBuffer }
   | { readonly order: 'throw' | 'reject' | 'exit' | 'hang' | 'fill memory' }
 
 export interface WilfulSetup {
@@ -16,6 +18,9 @@ serveTasks<WilfulSetup, Order, { value: number; index: number }>(({ index, refus
     switch (order.order) {
       case 'answer':
         if (order.afterMs !== undefined) await new Promise((resolve) => setTimeout(resolve, order.afterMs))
+        return { answer: { value: order.value, index }, transfer: [] }
+      case 'wait':
+        Atomics.wait(new Int32Array(order.gate), 0, 0)
         return { answer: { value: order.value, index }, transfer: [] }
       case 'throw':
         throw new Error('a mistake in the code')

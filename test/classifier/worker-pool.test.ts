@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { startWorkers, workerBeside } from '../../src/classifier/worker-pool.ts'
 import type { WorkerPool } from '../../src/classifier/worker-pool.ts'
 import { ServiceError } from '../../src/errors.ts'
+import { until } from '../support/until.ts'
 import type { Order, WilfulSetup } from './wilful-worker.ts'
 
 type Pool = WorkerPool<WilfulSetup, Order, { value: number; index: number }>
@@ -23,6 +24,17 @@ function startUnprepared(count: number, heapMb = 512): Pool {
   const pool: Pool = startWorkers(file, count, { maxOldGenerationSizeMb: heapMb })
   open.push(pool)
   return pool
+}
+
+/** What a thread waits at until the test opens it, however slow the machine is. */
+function closedGate(): { gate: SharedArrayBuffer; release: () => void } {
+  const gate = new SharedArrayBuffer(4)
+  const state = new Int32Array(gate)
+  const release = (): void => {
+    Atomics.store(state, 0, 1)
+    Atomics.notify(state, 0)
+  }
+  return { gate, release }
 }
 
 const give = (pool: Pool, order: Order) => pool.run({ task: order, transfer: [] })
@@ -47,19 +59,29 @@ describe('a pool of threads', () => {
 
   it('gives a task to the thread that has least to do', async () => {
     const pool = await startPool(2)
-    const slow = give(pool, { order: 'answer', value: 0, afterMs: 300 })
+    const { gate, release } = closedGate()
+    const slow = give(pool, { order: 'wait', value: 0, gate })
     const first = await give(pool, { order: 'answer', value: 1 })
     const second = await give(pool, { order: 'answer', value: 2 })
     expect([first.index, second.index]).toEqual([1, 1])
+    release()
     expect((await slow).index).toBe(0)
   })
 
   it('lets a task that waits go to the thread that is free first', async () => {
     const pool = await startPool(2)
-    const slow = give(pool, { order: 'answer', value: 0, afterMs: 300 })
-    const others = await Promise.all([1, 2, 3, 4, 5, 6, 7].map((value) => give(pool, { order: 'answer', value })))
+    const { gate, release } = closedGate()
+    const slow = give(pool, { order: 'wait', value: 0, gate })
+    let answered = 0
+    const others = [1, 2, 3, 4, 5, 6, 7].map(async (value) => {
+      const { index } = await give(pool, { order: 'answer', value })
+      answered++
+      return index
+    })
     // the slow thread has one task beside its own; all that waited went to the other
-    expect(others.filter(({ index }) => index === 0)).toHaveLength(1)
+    await until(() => answered === 6, 30_000)
+    release()
+    expect((await Promise.all(others)).filter((index) => index === 0)).toHaveLength(1)
     expect((await slow).index).toBe(0)
   })
 

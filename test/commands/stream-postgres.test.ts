@@ -3,13 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
-import { kafkaForTests } from '../support/kafka.ts'
+import { kafkaForTests, pause } from '../support/kafka.ts'
 import { workFolder } from '../support/lcclf.ts'
 import { originalRows } from '../support/postgres-batches.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
 import { startStream } from '../support/stream-process.ts'
+import { startProxy } from '../support/tcp-proxy.ts'
+import { until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 const model = join(workFolder(), 'bundle')
@@ -92,5 +94,34 @@ describe.skipIf(!kafka)('lcclf stream into Postgres and a topic', () => {
     expect(letters.map(({ value }) => JSON.parse(value!.toString()) as unknown)).toMatchObject([
       { reason: 'no row in table object', topic, partition: 0, offset: 0 },
     ])
+  })
+
+  it('ends at once on a second signal, with a batch in hand', async () => {
+    const topic = await kafka.createTopic('twice', 1)
+    await produce(kafka, topic, alerts)
+    const url = new URL(database.url)
+    let held = 0
+    // the database never sees a statement of the batch, so the first signal alone would wait for it
+    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) }, (chunk) =>
+      oids.some((oid) => chunk.includes(oid)) && ++held > 0 ? 'hold' : 'pass',
+    )
+    url.port = String(proxy.port)
+    const { child, ended, log } = startStream([
+      ...['--model', model, '--threads', '1'],
+      ...['--from', `kafka://${kafka.server}/${topic}?group=twice`, '--to', url.href, '--batch-timeout', '0.2'],
+    ])
+    try {
+      await until(() => held > 0 || child.exitCode !== null)
+      child.kill('SIGTERM')
+      // two signals that wait at the same time come in the order of their numbers
+      await pause(1000)
+      child.kill('SIGINT')
+      // the first signal's own end would be 143, or 5 where the batch takes too long, and would say so
+      expect(await ended, JSON.stringify(log)).toBe(130)
+      expect(JSON.stringify(log)).not.toMatch(/interrupted by|could not be finished/)
+    } finally {
+      child.kill('SIGKILL')
+      await proxy.close()
+    }
   })
 })

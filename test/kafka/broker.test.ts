@@ -21,7 +21,8 @@ function specOf(topic: string, connection: KafkaConnection, reading?: KafkaSourc
     kind: 'group',
     groupId: `of-${topic}`,
     batchWaitMs: 100,
-    sessionTimeoutMs: 6000,
+    // no test waits for a session to end; a machine that stands still for a moment must not end one
+    sessionTimeoutMs: 30_000,
     isDraining: false,
   } as const
   return { kind: 'kafka', address: topic, connection, topics: [topic], registry: undefined, reading: reading ?? live }
@@ -134,8 +135,11 @@ describe.skipIf(!kafka)('a broker that goes away', () => {
       await produce(kafka, input, alerts(10, 'a'))
       const source = await openKafkaSource(specOf(input, connectionTo(kafka, 3000)), testOptions())
       const running = runStream(source, [memorySink()])
+      // on a slow machine it ends before we look
+      running.catch(() => undefined)
       await pause(1500)
-      await kafka.stop()
+      // in order a broker takes its time, and may last longer than the patience
+      await kafka.kill()
       const started = performance.now()
       await expect(running).rejects.toMatchObject({
         exitCode: 5,
@@ -145,7 +149,7 @@ describe.skipIf(!kafka)('a broker that goes away', () => {
       expect(performance.now() - started).toBeLessThan(40_000)
       await kafka.start()
     },
-    60_000,
+    120_000,
   )
 
   it.runIf(kafka?.isOwn)(
@@ -161,7 +165,7 @@ describe.skipIf(!kafka)('a broker that goes away', () => {
       expect(await timed(running.then(() => source.close()))).toBeLessThan(30)
       kafka.thaw()
     },
-    60_000,
+    120_000,
   )
 })
 

@@ -86,6 +86,8 @@ async function open(input: string, output: string): Promise<Opened> {
 const worker = new URL('../support/kafka-worker.ts', import.meta.url).pathname
 interface Worker {
   readonly child: ChildProcess
+  /** when it has opened everything, and so can be told to end; false where it ended before */
+  readonly begun: Promise<boolean>
   readonly ended: Promise<number | null>
 }
 
@@ -93,9 +95,10 @@ let workers: Worker[] = []
 
 function startWorker(input: string, output: string, delivery: string): Worker {
   const args = ['--import', 'tsx', worker, kafka.server, input, output, `group-of-${input}`, delivery]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  workers.push({ child, ended })
+  const said = new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(true)))
+  workers.push({ child, begun: Promise.race([said, ended.then(() => false)]), ended })
   return workers.at(-1)!
 }
 
@@ -211,6 +214,8 @@ describe.skipIf(!kafka)('exactly once', () => {
       await more(400)
       await pause(1500)
     }
+    // one that is still opening waits for its broker only so long, and does not yet know what SIGTERM is
+    expect(await Promise.all(running.map(({ begun }) => begun))).toEqual([true, true])
     if (kafka.isOwn) {
       await kafka.kill()
       await kafka.start()

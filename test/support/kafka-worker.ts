@@ -1,5 +1,6 @@
 // A stream from topic to topic in a process of its own, to be killed.
 // node kafka-worker.ts SERVER INPUT OUTPUT GROUP at-least-once|exactly-once
+// Says "begun" when everything is open and SIGTERM ends it in order.
 import { randomUUID } from 'node:crypto'
 import { openTransactionalOutlet } from '../../src/kafka/outlet.ts'
 import { openKafkaSink } from '../../src/sinks/kafka.ts'
@@ -41,6 +42,7 @@ const sink = await openKafkaSink(
 )
 const stopping = new AbortController()
 process.once('SIGTERM', () => stopping.abort())
+process.stdout.write('begun\n')
 try {
   await runStream(source, [sink], { classifier: testClassifier(5), signal: stopping.signal })
 } finally {

@@ -7,21 +7,32 @@ import type { StreamProcess } from '../support/stream-process.ts'
 export interface Expected {
   readonly group: string
   readonly topic: string
-  readonly timeoutMs: number
   /** those that should, for their logs */
   readonly streams: () => readonly StreamProcess[]
 }
 
-/** Until a group has committed everything that a topic has; else it says which partition has not come to its end. */
+/** far beyond a session that runs out, a transaction that is aborted and the longest pause between two attempts together */
+const longestStandstillMs = 120_000
+
+/**
+ * Until a group has committed everything that a topic has; else it says which partition has not come to its end. How long
+ * it takes is the machine's affair: it has failed when nothing more was committed for two minutes.
+ */
 export async function untilCommitted(
   kafka: Pick<TestKafka, 'server'>,
-  { group, topic, timeoutMs, streams }: Expected,
+  { group, topic, streams }: Expected,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs
+  let most = -Infinity
+  let movedAt = Date.now()
   for (;;) {
     const seen = await look(kafka, group, topic)
-    if (seen.ends && total(seen.committed) >= total(seen.ends)) return
-    if (Date.now() > deadline) {
+    const committed = total(seen.committed)
+    if (seen.ends && committed >= total(seen.ends)) return
+    if (seen.ends && committed > most) {
+      most = committed
+      movedAt = Date.now()
+    }
+    if (Date.now() - movedAt > longestStandstillMs) {
       const logs = streams().map(({ child, log }) => ({ pid: child.pid, ended: child.exitCode, log: log.slice(-40) }))
       throw new Error(`${group} has not committed all of ${topic}: ${shown(seen)}; the streams say ${shown(logs)}`)
     }

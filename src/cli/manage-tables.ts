@@ -15,7 +15,9 @@ export interface InitFlags {
 /** Makes the tables that are missing and says which, or with --dry-run prints the SQL; answers the exit code. */
 export async function initTables(address: string, { withHistory, isDryRun, json }: InitFlags): Promise<number> {
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const report = await withDatabase(connection, (database) => createTables(database, { withHistory, dryRun: isDryRun }))
+  const { statementTimeout } = connection
+  const options = { withHistory, dryRun: isDryRun, statementTimeout }
+  const report = await withDatabase(connection, (database) => createTables(database, options))
   print({ command: 'db init', shown, report, json })
   return 0
 }
@@ -23,7 +25,8 @@ export async function initTables(address: string, { withHistory, isDryRun, json 
 /** Adds the history table; answers the exit code. */
 export async function upgradeTables(address: string, flags: Omit<InitFlags, 'withHistory'>): Promise<number> {
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const report = await withDatabase(connection, (database) => addHistory(database, { dryRun: flags.isDryRun }))
+  const options = { dryRun: flags.isDryRun, statementTimeout: connection.statementTimeout }
+  const report = await withDatabase(connection, (database) => addHistory(database, options))
   print({ command: 'db upgrade', shown, report, json: flags.json })
   return 0
 }
@@ -36,13 +39,14 @@ interface Made {
 }
 
 function print({ command, shown, report, json }: Made): void {
-  const { created, existing, statements, done } = report
+  const { created, existing, statements, done, notes } = report
   if (json) {
-    const object = { schemaVersion: 1, command, address: shown, dryRun: !done, created, existing, statements }
+    const object = { schemaVersion: 1, command, address: shown, dryRun: !done, created, existing, statements, notes }
     process.stdout.write(`${JSON.stringify({ ...object, exitCode: 0 })}\n`)
     return
   }
   const left = existing.length > 0 ? [`left as they are: ${existing.join(', ')}`] : []
+  left.push(...notes)
   if (!done) {
     // stdout is SQL that can be piped into psql
     process.stdout.write(statements.map((statement) => `${statement};\n`).join('\n'))

@@ -56,14 +56,16 @@ export function receiptOf(context: ReceiptContext, ledger: Ledger, exitCode: num
 
 /**
  * The exit code of a run that came to its end: 6 if the receipt does not balance, 3 if too much was rejected or an input
- * was given up. Objects that a sink refused count as rejected.
+ * was given up. Rows that an output refused count as rejected; of several outputs the one that lacks most counts, because
+ * they may lack the same rows.
  */
 export function exitCodeOf(ledger: Ledger, bound: RejectionBound | undefined): number {
   if (!ledger.isBalanced) return 6
-  const { read, rejected, refused } = ledger.totals
-  const lost = rejected + refused
+  const { read, rejected, duplicates } = ledger.totals
+  const lost = rejected + Math.max(0, ...ledger.outputs.map(({ refused }) => refused))
   if (ledger.inputs.some((input) => input.error !== undefined)) return 3
-  if (bound === undefined) return read > 0 && lost >= read ? 3 : 0
+  // older duplicates were not wanted: they are no success
+  if (bound === undefined) return lost > 0 && lost >= read - duplicates ? 3 : 0
   const most = 'rows' in bound ? bound.rows : (bound.percent / 100) * read
   return lost > most ? 3 : 0
 }

@@ -79,6 +79,7 @@ export async function runClassify(run: ClassifyRun): Promise<Receipt> {
     // results may go to the terminal that shows the progress
     run.progress.stop()
     await publish(state)
+    for (const note of shared.flatMap((sink) => sink.notes ?? [])) context.notes.add(note)
     for (const note of run.inputNotes?.() ?? []) context.notes.add(note)
     const receipt = receiptOf(context, ledger, exitCodeOf(ledger, plan.maxRejected))
     if (plan.receipt !== undefined) writeReceipt(plan.receipt, receipt)

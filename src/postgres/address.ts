@@ -64,6 +64,8 @@ export function isPostgresAddress(address: string): boolean {
  */
 export function parsePostgresAddress(address: string, env: Environment, role: AddressRole): PostgresAddress {
   const parts = splitAddress(address, [...connectionParameters, ...furtherParameters('any')])
+  // what is no port may be a password with a ? in it: then the names that follow are pieces of it, and are not shown
+  portOf(parts, env)
   refuseParameters(parts, role)
   refuseOtherEngine(parts, env)
   const connection = connectionOf(parts, env)

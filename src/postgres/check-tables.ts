@@ -1,9 +1,9 @@
 // `db check`: tables, privileges and what is stored, without changing anything.
 import type { Connection } from './connection.ts'
-import { columnProblems, inspectTables, type TableFacts } from './inspect-tables.ts'
+import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
 import { contentOf, type VersionContent } from './stored-content.ts'
 import type { TableCheck } from './table-check.ts'
-import { historyTable, pipelineTables, writtenTables, type TableDefinition } from './tables.ts'
+import { historyTable, keyColumns, pipelineTables, writtenTables, type TableDefinition } from './tables.ts'
 import { transaction } from './transaction.ts'
 
 /** What `db check` found. */
@@ -42,7 +42,7 @@ export async function checkTables(connection: Connection, options: CheckOptions 
     const isReadable = (name: string): boolean =>
       facts.some((table) => table.name === name && table.privileges.includes('SELECT'))
     const content = isReadable('probability')
-      ? await contentOf(connection, isReadable('taxonomy'))
+      ? await contentOf(connection, { hasTaxonomy: isReadable('taxonomy'), hasHistory: isReadable(historyTable.name) })
       : { checks: [], versions: [] }
     checks.push(...content.checks)
     return {
@@ -102,14 +102,17 @@ function sizeOf({ estimatedRows }: TableFacts): string {
 function clauseChecks(definition: TableDefinition, facts: TableFacts): TableCheck[] {
   const missing = definition.constraints.map(({ name }) => name).filter((name) => !facts.constraints.includes(name))
   const unindexed = definition.indexes.map(({ name }) => name).filter((name) => !facts.indexes.includes(name))
-  if (missing.length === 0 && unindexed.length === 0) return []
-  // without its primary key the upsert has nothing to go by
-  const isBroken = isWritten(definition) && missing.includes(`${definition.name}_pkey`)
+  const isBroken = isWritten(definition) && lacksKey(definition, facts)
+  if (missing.length === 0 && unindexed.length === 0 && !isBroken) return []
   return [
     {
       name: `constraints and indexes of ${definition.name}`,
       state: isBroken ? 'problem' : 'note',
-      detail: `missing: ${[...missing, ...unindexed].join(', ')}`,
+      // a key of that name may be another one
+      detail:
+        isBroken && !missing.includes(`${definition.name}_pkey`)
+          ? `no unique key of ${keyColumns(definition).join(', ')}`
+          : `missing: ${[...missing, ...unindexed].join(', ')}`,
     },
   ]
 }

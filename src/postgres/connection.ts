@@ -18,7 +18,10 @@ export interface Connection {
   readonly settings: ConnectionSettings
   /** its state is not known: it must not be used again */
   readonly isBroken: boolean
-  /** The rows of a statement, each as a list of its values: integers beyond 32 bits are text. */
+  /**
+   * The rows of a statement, each as a list of its values: integers beyond 32 bits are text. Without values it may be several
+   * statements: then the rows are those of the last.
+   */
   rows(sql: string, values?: readonly StatementValue[]): Promise<readonly (readonly unknown[])[]>
   /** How many rows a statement touched. Without values it may be several statements. */
   run(sql: string, values?: readonly StatementValue[]): Promise<number>
@@ -104,7 +107,12 @@ export function createConnection(client: Client, socket: Socket, settings: Conne
       return isBroken
     },
     rows: (sql, values = []) =>
-      within(async () => (await client.query<unknown[]>({ text: sql, values: [...values], rowMode: 'array' })).rows),
+      within(async () => {
+        const query = { text: sql, values: [...values], rowMode: 'array' } as const
+        // pg's types do not know that several statements have several results
+        const results = [await client.query<unknown[]>(query)].flat()
+        return results.at(-1)!.rows
+      }),
     run: (sql, values) =>
       within(async () => (await (values ? client.query(sql, [...values]) : client.query(sql))).rowCount ?? 0),
     copyIn,

@@ -79,7 +79,7 @@ const meanings: Readonly<Record<string, (text: string) => Meaning>> = {
     message: text,
     hint: /schema|database/.test(text)
       ? 'lcclf db init needs CREATE there: GRANT CREATE ON SCHEMA … TO your role, or run it as the owner'
-      : 'lcclf needs SELECT, INSERT, UPDATE and DELETE on probability, SELECT and INSERT on taxonomy and step',
+      : 'lcclf needs SELECT, INSERT, UPDATE and DELETE on probability, SELECT and INSERT on taxonomy and step; SELECT, INSERT and UPDATE on lcclf_history where it is',
   }),
   '42P01': (text) => ({ message: text, hint: 'lcclf db init makes the tables that are missing' }),
   '3F000': (text) => ({ message: text, hint: 'lcclf db check says what is there' }),

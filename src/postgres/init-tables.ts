@@ -15,6 +15,8 @@ export interface InitReport {
   readonly existing: readonly string[]
   /** whether the statements were run */
   readonly done: boolean
+  /** what whoever relies on the tables should know */
+  readonly notes: readonly string[]
 }
 
 /** See initTables. */
@@ -22,6 +24,8 @@ export interface InitOptions {
   /** also the table that lets the newer alert win */
   readonly withHistory: boolean
   readonly dryRun: boolean
+  /** milliseconds for each statement; 0 (no limit) if undefined */
+  readonly statementTimeout?: number | undefined
 }
 
 /**
@@ -30,7 +34,7 @@ export interface InitOptions {
  */
 export async function initTables(connection: Connection, options: InitOptions): Promise<InitReport> {
   const tables = options.withHistory ? [...pipelineTables, historyTable] : pipelineTables
-  return createMissing(connection, tables, options.dryRun)
+  return createMissing(connection, tables, options)
 }
 
 /**
@@ -38,37 +42,59 @@ export async function initTables(connection: Connection, options: InitOptions): 
  *
  * @throws ServiceError if there is no `probability`
  */
-export async function upgradeTables(connection: Connection, { dryRun }: { dryRun: boolean }): Promise<InitReport> {
+export async function upgradeTables(
+  connection: Connection,
+  options: Omit<InitOptions, 'withHistory'>,
+): Promise<InitReport> {
   const [row] = await connection.rows("SELECT to_regclass('probability') IS NULL")
   if (row?.[0] === true) {
     throw new ServiceError('there is no table probability to upgrade', {
       hint: 'lcclf db init --with-history makes all tables',
     })
   }
-  return createMissing(connection, [historyTable], dryRun)
+  return createMissing(connection, [historyTable], options)
 }
 
 async function createMissing(
   connection: Connection,
   tables: readonly TableDefinition[],
-  dryRun: boolean,
+  { dryRun, statementTimeout = 0 }: Omit<InitOptions, 'withHistory'>,
 ): Promise<InitReport> {
   const access = dryRun ? 'read only' : 'read write'
-  return transaction(connection, { access, isolation: 'read committed', statementTimeout: 0 }, async () => {
+  return transaction(connection, { access, isolation: 'read committed', statementTimeout }, async () => {
     // two of us at once must not both find nothing
     if (!dryRun) await connection.run("SELECT pg_advisory_xact_lock(hashtext('lcclf db init'))")
     const existing = await existingTables(connection, tables)
     const missing = tables.filter(({ name }) => !existing.has(name))
     const statements = missing.flatMap(creationStatements)
-    if (missing.includes(historyTable)) statements.push(...(await historyGrants(connection)))
+    const notes: string[] = []
+    if (missing.includes(historyTable)) {
+      statements.push(...(await historyGrants(connection)))
+      if (await hasRows(connection)) notes.push(unguardedRows)
+    }
     if (!dryRun) for (const statement of statements) await connection.run(statement)
     return {
       statements,
       created: missing.map(({ name }) => name),
       existing: [...existing],
       done: !dryRun,
+      notes,
     }
   })
+}
+
+const unguardedRows =
+  'what is stored in probability already has no row in lcclf_history: until an object is written again, an older alert still replaces it'
+
+/** Whether something may be stored already. Whoever may not look is told as if there were. */
+async function hasRows(connection: Connection): Promise<boolean> {
+  const [row] = await connection.rows(
+    `SELECT to_regclass('probability') IS NOT NULL, has_table_privilege(to_regclass('probability'), 'SELECT')`,
+  )
+  if (row?.[0] !== true) return false
+  if (row[1] !== true) return true
+  const [found] = await connection.rows('SELECT EXISTS (SELECT FROM probability)')
+  return found?.[0] === true
 }
 
 /** by the search path, as every later statement finds them */

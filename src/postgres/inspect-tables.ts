@@ -1,6 +1,6 @@
 // What the catalog says about a table, against its definition.
 import type { Connection } from './connection.ts'
-import type { TableColumn, TableDefinition } from './tables.ts'
+import { keyColumns, type TableColumn, type TableDefinition } from './tables.ts'
 
 /** A table as it is there. */
 export interface TableFacts {
@@ -10,6 +10,8 @@ export interface TableFacts {
   /** names */
   readonly constraints: readonly string[]
   readonly indexes: readonly string[]
+  /** the sorted columns of each unique index that an upsert can go by, divided by commas */
+  readonly keys: readonly string[]
   /** of the present role: SELECT, INSERT, UPDATE, DELETE */
   readonly privileges: readonly string[]
   /** row-level security holds for the present role: COPY cannot write the table */
@@ -34,6 +36,10 @@ export async function inspectTables(
             ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p WHERE has_table_privilege(c.oid, p)),
             ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('p', 'f', 'u')),
             ARRAY(SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid),
+            ARRAY(SELECT (SELECT string_agg(attname, ',' ORDER BY attname COLLATE "C") FROM pg_attribute
+                           WHERE attrelid = c.oid AND attnum = ANY((x.indkey::int2[])[0:x.indnkeyatts - 1]))
+                    FROM pg_index x WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indimmediate
+                                      AND x.indpred IS NULL AND x.indexprs IS NULL),
             f.confrelid::regclass::text, has_table_privilege(f.confrelid, 'SELECT') AND NOT row_security_active(f.confrelid)
        FROM unnest($1::text[]) WITH ORDINALITY t(name, n)
        LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident(t.name))
@@ -52,13 +58,14 @@ export async function inspectTables(
 }
 
 function factsOf(row: readonly unknown[], columns: readonly (readonly unknown[])[]): TableFacts {
-  const [name, exists, hasRowSecurity, tuples, privileges, constraints, indexes, target, isReadable] = row
+  const [name, exists, hasRowSecurity, tuples, privileges, constraints, indexes, keys, target, isReadable] = row
   return {
     name: String(name),
     exists: exists === true,
     columns: columns.filter(([table]) => table === name).map(columnOf),
     constraints: exists === true ? (constraints as string[]) : [],
     indexes: exists === true ? (indexes as string[]) : [],
+    keys: exists === true ? (keys as string[]) : [],
     privileges: exists === true ? (privileges as string[]) : [],
     hasRowSecurity: hasRowSecurity === true,
     estimatedRows: typeof tuples === 'number' && tuples >= 0 ? tuples : undefined,
@@ -74,6 +81,11 @@ function columnOf([, name, type, isNullable, hasDefault]: readonly unknown[]): T
     isNullable: isNullable === true,
     hasDefault: hasDefault === true,
   }
+}
+
+/** Whether a table lacks the key that an upsert goes by; its name does not matter. */
+export function lacksKey(definition: TableDefinition, { keys }: TableFacts): boolean {
+  return !keys.includes([...keyColumns(definition)].sort().join(','))
 }
 
 /** What keeps the sink from writing a table: columns that are missing, of another type, or required and unknown to us. */

@@ -2,9 +2,9 @@
 import type { Taxonomy } from '../batch/taxonomy.ts'
 import { ModelError, ServiceError } from '../errors.ts'
 import type { Connection } from './connection.ts'
-import { columnProblems, inspectTables, type TableFacts } from './inspect-tables.ts'
+import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
 import { serverName, type StepRow } from './settings.ts'
-import { historyTable, writtenTables } from './tables.ts'
+import { historyTable, keyColumns, writtenTables, type TableDefinition } from './tables.ts'
 import { textArray } from './binary-values.ts'
 
 /** What the sink must know of the tables. */
@@ -21,7 +21,7 @@ export interface TablesForWriting {
 /**
  * Looks at the tables that will be written.
  *
- * @throws ServiceError if one is absent, has other columns, or may not be written
+ * @throws ServiceError if one is absent, has other columns, lacks its key, or may not be written
  */
 export async function inspectForWriting(connection: Connection, withStep: boolean): Promise<TablesForWriting> {
   const needed = writtenTables.filter(({ name }) => withStep || name !== 'step')
@@ -41,6 +41,7 @@ export async function inspectForWriting(connection: Connection, withStep: boolea
         hint: 'lcclf db check tells more',
       })
     }
+    if (facts[i]!.exists) refuseLackingKey(definition, facts[i]!, server)
   })
   const [probability] = facts
   const history = facts.at(-1)!
@@ -52,6 +53,15 @@ export async function inspectForWriting(connection: Connection, withStep: boolea
     canSeeObjects: probability!.reference?.isReadable ?? false,
     canCopy: !probability!.hasRowSecurity,
   }
+}
+
+/** What writes go by: without it the first batch of changed objects would end the run. */
+function refuseLackingKey(definition: TableDefinition, facts: TableFacts, server: string): void {
+  if (!lacksKey(definition, facts)) return
+  const key = `PRIMARY KEY (${keyColumns(definition).join(', ')})`
+  throw new ServiceError(`${server}: table ${definition.name} has no ${key}`, {
+    hint: `ALTER TABLE ${definition.name} ADD ${key}`,
+  })
 }
 
 function refuseLackingPrivileges({ name, privileges }: TableFacts, needed: readonly string[], server: string): void {

@@ -14,8 +14,9 @@ export interface AddressParts {
 }
 
 /**
- * Before the first `?` the last `@` ends user and password, so that a password may hold `@`, `:` and `/`. Parameters are
- * divided by `&name=` of a known name only, so that a query may hold `&`; `+` is a plus.
+ * Before the first `?` the last `@` ends user and password, so that a password may hold `@`, `:` and `/`. A query and a
+ * password end at `&name=` of a known name only, so that they may hold `&`; other parameters end at any `&name=`, so that a
+ * mistyped name is found and not taken for a part of the value before it. `+` is a plus.
  *
  * @throws UsageError without showing any of it
  */
@@ -47,9 +48,14 @@ function hostAndPort(text: string): { host: string | undefined; port: string | u
   return { host: decoded(found[1] ?? found[2] ?? ''), port: found[3] === '' ? undefined : found[3] }
 }
 
+const mayHoldAmpersand = /^(?:query|password)=/
+
 function parametersOf(text: string, names: readonly string[]): Map<string, string> {
   const parameters = new Map<string, string>()
-  for (const pair of text.split(new RegExp(`&(?=(?:${names.join('|')})=)`))) {
+  const pairs = text
+    .split(new RegExp(`&(?=(?:${names.join('|')})=)`))
+    .flatMap((pair) => (mayHoldAmpersand.test(pair) ? [pair] : pair.split(/&(?=[a-z0-9_-]{1,30}=)/i)))
+  for (const pair of pairs) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
     const name = equals < 0 ? pair : pair.slice(0, equals)

@@ -1,4 +1,5 @@
-// What is stored in `probability`: rows by version, partial row sets, and classes that the taxonomy does not know.
+// What is stored in `probability`: rows by version, partial row sets, classes that the taxonomy does not know, and what the
+// history table knows of it.
 import { messageOf, systemCode } from '../errors.ts'
 import type { TableCheck } from './table-check.ts'
 import type { Connection } from './connection.ts'
@@ -19,8 +20,14 @@ interface Content {
   readonly versions: readonly VersionContent[]
 }
 
-/** Reads both tables once; a look that takes longer than the statement timeout becomes a note. */
-export async function contentOf(connection: Connection, hasTaxonomy: boolean): Promise<Content> {
+/** Which of the tables beside `probability` may be read. */
+export interface ReadableTables {
+  readonly hasTaxonomy: boolean
+  readonly hasHistory: boolean
+}
+
+/** Reads the tables; a look that takes longer than the statement timeout becomes a note. */
+export async function contentOf(connection: Connection, { hasTaxonomy, hasHistory }: ReadableTables): Promise<Content> {
   const taxonomy = hasTaxonomy ? await readTaxonomy(connection) : new Map<string, Map<string, readonly string[]>>()
   const sizes = await tolerated(connection, 'rows by classifier version', () => readSizes(connection))
   if ('check' in sizes) return { checks: [sizes.check], versions: [] }
@@ -29,6 +36,10 @@ export async function contentOf(connection: Connection, hasTaxonomy: boolean): P
   const checks = versions.map(versionCheck)
   if ('check' in classes) checks.push(classes.check)
   else if (hasTaxonomy) checks.push(taxonomyCheck(classes.result, taxonomy))
+  if (hasHistory) {
+    const history = await tolerated(connection, historyName, () => readHistory(connection))
+    checks.push('check' in history ? history.check : historyCheck(history.result))
+  }
   return { checks, versions }
 }
 
@@ -125,6 +136,29 @@ function taxonomyCheck(rows: readonly (readonly unknown[])[], taxonomy: StoredTa
     }
   }
   return { name, state: 'ok', detail: `${rows.length} classes, all in the taxonomy` }
+}
+
+const historyName = 'lcclf_history against probability'
+
+/** by classifier version: objects that the history table lacks, and objects that it alone has */
+async function readHistory(connection: Connection): Promise<readonly (readonly unknown[])[]> {
+  return connection.rows(
+    `SELECT classifier_version, count(*) FILTER (WHERE h.oid IS NULL)::float8, count(*) FILTER (WHERE p.oid IS NULL)::float8
+       FROM (SELECT DISTINCT oid, classifier_version FROM probability) AS p
+       FULL JOIN lcclf_history h USING (oid, classifier_version) GROUP BY 1 ORDER BY 1`,
+  )
+}
+
+function historyCheck(rows: readonly (readonly unknown[])[]): TableCheck {
+  const unguarded = rows.filter(([, count]) => Number(count) > 0)
+  const without = rows.reduce((sum, [, , count]) => sum + Number(count), 0)
+  const details = [
+    ...unguarded.map(([version, count]) => `${String(count)} objects of ${String(version)} are not in lcclf_history`),
+    ...(without > 0 ? [`${without} objects in lcclf_history have no rows`] : []),
+  ]
+  if (details.length === 0) return { name: historyName, state: 'ok', detail: 'both have the same objects' }
+  const hint = unguarded.length > 0 ? 'an older alert replaces them until they are written again' : undefined
+  return { name: historyName, state: 'note', detail: details.join('; '), ...(hint === undefined ? {} : { hint }) }
 }
 
 async function tolerated<T>(

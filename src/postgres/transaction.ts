@@ -8,18 +8,26 @@ export interface TransactionMode {
   readonly isolation: 'read committed' | 'repeatable read'
   /** milliseconds, 0 for none */
   readonly statementTimeout: number
+  /** a SELECT of one row without values, which goes with BEGIN: it costs no round trip of its own */
+  readonly ask?: string
 }
 
-/** Begins a transaction. The settings end with it, so that a pooler may give the session to another one. */
+/**
+ * Begins a transaction. The settings end with it, so that a pooler may give the session to another one.
+ *
+ * @returns the row that was asked for; empty if nothing was
+ */
 export async function begin(
   connection: Connection,
-  { access, isolation, statementTimeout }: TransactionMode,
-): Promise<void> {
+  { access, isolation, statementTimeout, ask }: TransactionMode,
+): Promise<readonly unknown[]> {
   // between statements we wait for the classifier, or for a row of `object`: that is no idleness
-  await connection.run(
+  const rows = await connection.rows(
     `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()} ${access.toUpperCase()};
-     SET LOCAL statement_timeout = ${statementTimeout}; SET LOCAL idle_in_transaction_session_timeout = 0`,
+     SET LOCAL statement_timeout = ${statementTimeout}; SET LOCAL idle_in_transaction_session_timeout = 0;
+     ${ask ?? ''}`,
   )
+  return rows[0] ?? []
 }
 
 /** Ends a transaction without a trace; a connection that cannot even do that is not used again. */
@@ -28,15 +36,14 @@ export async function rollback(connection: Connection): Promise<void> {
   await connection.run('ROLLBACK').catch(() => connection.close())
 }
 
-/** Runs `work` between BEGIN and COMMIT. */
+/** Runs `work` between BEGIN and COMMIT; it is told the answer to `ask`. */
 export async function transaction<T>(
   connection: Connection,
   mode: TransactionMode,
-  work: () => Promise<T>,
+  work: (answer: readonly unknown[]) => Promise<T>,
 ): Promise<T> {
   try {
-    await begin(connection, mode)
-    const result = await work()
+    const result = await work(await begin(connection, mode))
     await connection.run('COMMIT')
     return result
   } catch (error) {

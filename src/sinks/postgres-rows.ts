@@ -48,7 +48,8 @@ function compare(a: string, b: string): number {
 }
 
 /**
- * Keeps the newest row of each object (the larger candid; with an equal or absent one the later row) and sorts.
+ * Keeps the newest row of each object and sorts: the larger candid, of equal ones the later row; any candid is newer than
+ * none, as in `sources/newest-rows.ts`.
  *
  * @param address what rejects name as their place
  */
@@ -71,7 +72,7 @@ export function selectRows(batch: ClassifiedBatch, places: readonly Place[], add
 }
 
 function isOlder(candid: bigint | null, than: bigint | null): boolean {
-  return candid !== null && than !== null && candid < than
+  return than !== null && (candid === null || candid < than)
 }
 
 /** Postgres has no NUL in text; half a surrogate pair would become another character, perhaps another oid. */

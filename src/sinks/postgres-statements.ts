@@ -169,3 +169,37 @@ export async function enterHistory(
   )
   return new Set(rows.map(([oid]) => indexOf.get(String(oid))!))
 }
+
+/**
+ * Enters objects of which the history table has a newer candid, where `probability` has no rows for it any more: what is not
+ * stored must not keep anything out. Only for objects that `enterHistory` has just refused in this transaction: it holds
+ * their locks, so whoever wrote them before has committed, and this statement sees it.
+ *
+ * @returns the objects that may be written
+ */
+export async function reenterHistory(
+  connection: Connection,
+  { oids, candids, places }: WantedRows,
+  objects: readonly number[],
+  classifierVersion: string,
+  run: string,
+): Promise<ReadonlySet<number>> {
+  const indexOf = new Map(objects.map((object) => [oids[object]!, object]))
+  // OFFSET 0: one lookup by index an object, however old the statistics of the table
+  const rows = await connection.rows(
+    `UPDATE lcclf_history AS h SET candid = new.candid, run = $4, time = now()
+       FROM unnest($1::text[], $2::int8[]) AS new (oid, candid)
+      WHERE h.oid = new.oid AND h.classifier_version = $3
+        AND NOT EXISTS (SELECT FROM probability p WHERE p.oid = h.oid AND p.classifier_version = h.classifier_version
+                                                    AND p.classifier_name = ANY($5::text[]) OFFSET 0)
+     RETURNING h.oid`,
+    [
+      textArray(objects.map((object) => oids[object]!)),
+      int64Array(objects.map((object) => candids[object]!)),
+      classifierVersion,
+      run,
+      textArray([...new Set(places.map(({ classifierName }) => classifierName))]),
+    ],
+  )
+  return new Set(rows.map(([oid]) => indexOf.get(String(oid))!))
+}

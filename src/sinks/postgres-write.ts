@@ -6,7 +6,14 @@ import type { Session } from '../postgres/session.ts'
 import { transaction } from '../postgres/transaction.ts'
 import type { MissingObjects } from './postgres-objects.ts'
 import { pickObjects, type WantedRows } from './postgres-rows.ts'
-import { copyObjects, deleteStale, enterHistory, findByForeignKey, upsertObjects } from './postgres-statements.ts'
+import {
+  copyObjects,
+  deleteStale,
+  enterHistory,
+  findByForeignKey,
+  reenterHistory,
+  upsertObjects,
+} from './postgres-statements.ts'
 import { compareStored, storedCandids, type Comparison } from './postgres-stored.ts'
 
 /** What holds for all batches of a sink. */
@@ -24,7 +31,17 @@ export interface Written {
   readonly objects: number
   /** objects that are stored with a newer candid */
   readonly superseded: number
+  /** of the written ones: those that were stored already without a row in the history table */
+  readonly unguarded: number
+  /** there is a history table */
+  readonly hasHistory: boolean
 }
+
+/**
+ * Asked in each transaction: `db upgrade` may add the table while a stream runs, and what is written without an entry after
+ * that is unguarded.
+ */
+const askForHistory = `SELECT to_regclass('lcclf_history') IS NOT NULL`
 
 /**
  * Writes all rows of each object or none. It first compares with what is stored, without a lock: where nothing differs
@@ -56,26 +73,30 @@ export async function writeObjects(
 }
 
 interface Plan {
+  readonly hasHistory: boolean
   readonly comparison: Comparison
   readonly superseded: ReadonlySet<number>
   /** objects whose row of the history table must change, ascending */
   readonly forHistory: readonly number[]
+  /** those of them that are stored, and of which the history table knows nothing */
+  readonly unguarded: ReadonlySet<number>
 }
 
+/** @returns undefined if the history table has come or gone meanwhile: then nothing was written, and all is to be done again */
 async function writeOnce(
   connection: Connection,
   all: WantedRows,
   missing: MissingObjects,
   context: WriteContext,
   avoidsCopy: boolean,
-): Promise<Written> {
+): Promise<Written | undefined> {
   const { refused } = missing
   const wanted = withoutRefused(all, refused)
   const { statementTimeout } = context
   const plan = await transaction(
     connection,
-    { access: 'read only', isolation: 'read committed', statementTimeout },
-    () => planOf(connection, wanted, context),
+    { access: 'read only', isolation: 'read committed', statementTimeout, ask: askForHistory },
+    ([hasHistory]) => planOf(connection, wanted, context, hasHistory === true),
   )
   // the foreign key vouches for objects that are stored already
   const fresh = plan.comparison.absent.filter((object) => !plan.superseded.has(object))
@@ -85,17 +106,20 @@ async function writeOnce(
   )
   const isLeftOut = (object: number): boolean => plan.superseded.has(object) || refused.has(wanted.oids[object]!)
   const comparison = without(plan.comparison, isLeftOut)
-  const forHistory = plan.forHistory.filter((object) => !isLeftOut(object))
-  let late = 0
-  if (comparison.absent.length + comparison.different.length + forHistory.length > 0) {
-    const mode = { access: 'read write', isolation: 'read committed', statementTimeout } as const
-    late = await transaction(connection, mode, () =>
-      change(connection, wanted, { comparison, forHistory }, { ...context, avoidsCopy }),
+  const changes = { ...plan, comparison, forHistory: plan.forHistory.filter((object) => !isLeftOut(object)) }
+  let changed: Changed | undefined = { late: 0, unguarded: 0 }
+  if (comparison.absent.length + comparison.different.length + changes.forHistory.length > 0) {
+    const mode = { access: 'read write', isolation: 'read committed', statementTimeout, ask: askForHistory } as const
+    changed = await transaction(connection, mode, async ([hasHistory]) =>
+      hasHistory === plan.hasHistory
+        ? change(connection, wanted, changes, { ...context, avoidsCopy })
+        : Promise.resolve(undefined),
     )
   }
-  const superseded = plan.superseded.size + late
+  if (!changed) return undefined
+  const superseded = plan.superseded.size + changed.late
   const left = wanted.oids.reduce((n, oid) => (refused.has(oid) ? n : n + 1), 0)
-  return { objects: left - superseded, superseded }
+  return { objects: left - superseded, superseded, unguarded: changed.unguarded, hasHistory: plan.hasHistory }
 }
 
 function withoutRefused(rows: WantedRows, refused: ReadonlySet<string>): WantedRows {
@@ -106,19 +130,31 @@ function withoutRefused(rows: WantedRows, refused: ReadonlySet<string>): WantedR
   )
 }
 
-async function planOf(connection: Connection, wanted: WantedRows, context: WriteContext): Promise<Plan> {
-  const comparison = await compareStored(connection, wanted, context.classifierVersion)
-  if (!context.tables.hasHistory) return { comparison, superseded: new Set(), forHistory: [] }
-  const candids = await storedCandids(connection, wanted, context.classifierVersion)
-  const changing = new Set([...comparison.absent, ...comparison.different])
+async function planOf(
+  connection: Connection,
+  wanted: WantedRows,
+  { classifierVersion }: WriteContext,
+  hasHistory: boolean,
+): Promise<Plan> {
+  const comparison = await compareStored(connection, wanted, classifierVersion)
   const superseded = new Set<number>()
   const forHistory: number[] = []
+  const unguarded = new Set<number>()
+  if (!hasHistory) return { hasHistory, comparison, superseded, forHistory, unguarded }
+  const candids = await storedCandids(connection, wanted, classifierVersion)
+  const absent = new Set(comparison.absent)
+  const different = new Set(comparison.different)
   wanted.candids.forEach((candid, object) => {
     const stored = candids.get(object)
-    if (candid !== null && stored !== undefined && stored !== null && candid < stored) superseded.add(object)
-    else if (changing.has(object) || (candid !== null && candid !== stored)) forHistory.push(object)
+    const isOlder = candid !== null && stored !== undefined && stored !== null && candid < stored
+    // a candid without rows guards nothing
+    if (isOlder && !absent.has(object)) superseded.add(object)
+    else if (absent.has(object) || different.has(object) || (candid !== null && candid !== stored)) {
+      forHistory.push(object)
+      if (stored === undefined && !absent.has(object)) unguarded.add(object)
+    }
   })
-  return { comparison, superseded, forHistory }
+  return { hasHistory, comparison, superseded, forHistory, unguarded }
 }
 
 function without(comparison: Comparison, isLeftOut: (object: number) => boolean): Comparison {
@@ -129,28 +165,32 @@ function without(comparison: Comparison, isLeftOut: (object: number) => boolean)
   }
 }
 
-interface Changes {
-  readonly comparison: Comparison
-  readonly forHistory: readonly number[]
+type Changes = Omit<Plan, 'superseded'>
+
+interface Changed {
+  /** objects that turned out to be superseded only now */
+  readonly late: number
+  readonly unguarded: number
 }
 
-/** @returns how many objects turned out to be superseded only now */
 async function change(
   connection: Connection,
   wanted: WantedRows,
-  changes: Changes,
+  { hasHistory, forHistory, unguarded, ...changes }: Changes,
   { tables, classifierVersion, run, avoidsCopy }: WriteContext & { avoidsCopy: boolean },
-): Promise<number> {
+): Promise<Changed> {
   let { comparison } = changes
-  let late = 0
-  let entered: ReadonlySet<number> = new Set()
-  if (tables.hasHistory) {
-    entered = await enterHistory(connection, wanted, changes.forHistory, classifierVersion, run)
-    late = changes.forHistory.length - entered.size
-    if (late > 0) comparison = without(comparison, (object) => !entered.has(object))
+  const entered = new Set<number>()
+  if (hasHistory) {
+    for (const object of await enterHistory(connection, wanted, forHistory, classifierVersion, run)) entered.add(object)
+    const kept = comparison.absent.filter((object) => !entered.has(object))
+    if (kept.length > 0) {
+      for (const object of await reenterHistory(connection, wanted, kept, classifierVersion, run)) entered.add(object)
+    }
+    if (entered.size < forHistory.length) comparison = without(comparison, (object) => !entered.has(object))
   }
   // without the locks of the history table, objects that differ must not be locked after those that are new
-  const isOrdered = tables.hasHistory || comparison.different.length === 0
+  const isOrdered = hasHistory || comparison.different.length === 0
   const canCopy = tables.canCopy && !avoidsCopy && isOrdered
   if (canCopy && comparison.absent.length > 0) {
     await copyObjects(connection, pickObjects(wanted, comparison.absent), classifierVersion)
@@ -159,7 +199,10 @@ async function change(
   await upsertObjects(connection, pickObjects(wanted, rest), classifierVersion)
   // after the objects' other rows, which are locked now
   await deleteStale(connection, wanted, comparison.stale, classifierVersion)
-  return late
+  return {
+    late: forHistory.length - entered.size,
+    unguarded: forHistory.filter((object) => entered.has(object) && unguarded.has(object)).length,
+  }
 }
 
 /**

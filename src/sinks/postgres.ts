@@ -14,7 +14,7 @@ import type { Sink, SinkContext, WriteOutcome } from './sink.ts'
 const usualStatementTimeout = 300_000
 const usualObjectWait = 4000
 
-/** A sink that always has its say on the whole run. */
+/** A sink that always has its say on the whole run: its notes are what is known of it so far. */
 export interface PostgresSink extends Sink {
   readonly notes: readonly string[]
 }
@@ -34,14 +34,22 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
     const { classifierVersion } = context
     const writing = { tables, classifierVersion, run: new Date().toISOString(), statementTimeout }
     const places = placesOf(context.taxonomy)
+    const seen = { withoutHistory: !tables.hasHistory, unguarded: 0 }
     return {
       address: spec.address,
       durable: 'on-write',
-      notes,
+      get notes() {
+        return [...historyNotes(serverName(settings), seen), ...notes]
+      },
       get unreachableMs() {
         return Math.max(...sessions.map((session) => session.unreachableMs))
       },
-      write: (batch) => writeBatch(batch, { spec, sessions, places, writing }),
+      async write(batch) {
+        const { hasHistory, ...outcome } = await writeBatch(batch, { spec, sessions, places, writing })
+        seen.withoutHistory ||= !hasHistory
+        seen.unguarded += outcome.unguarded ?? 0
+        return outcome
+      },
       finish: () => Promise.resolve(),
       publish: () => Promise.resolve(),
       close: closeAll,
@@ -63,16 +71,15 @@ async function prepare(
       const tables = await inspectForWriting(connection, spec.step !== undefined)
       await ensureTaxonomy(connection, taxonomy, classifierVersion)
       const stepNote = spec.step && (await ensureStep(connection, spec.step))
-      const server = serverName(session.settings)
-      const notes = tables.hasHistory
-        ? []
-        : [
-            `${server} has no history table: an older alert that is replayed replaces a newer classification (lcclf db upgrade adds it)`,
-          ]
-      if (stepNote !== undefined) notes.push(`${server}: ${stepNote}`)
-      return { tables, notes }
+      return { tables, notes: stepNote === undefined ? [] : [`${serverName(session.settings)}: ${stepNote}`] }
     }),
   )
+}
+
+function historyNotes(server: string, seen: { withoutHistory: boolean; unguarded: number }): string[] {
+  const absent = `${server} has no history table: an older alert that is replayed replaces a newer classification (lcclf db upgrade adds it)`
+  const unguarded = `${server}: ${seen.unguarded} objects were stored without a row in lcclf_history, and were written whether this run's alerts were newer or not; from now on the newer one wins`
+  return [...(seen.withoutHistory ? [absent] : []), ...(seen.unguarded > 0 ? [unguarded] : [])]
 }
 
 interface BatchWriting {
@@ -85,7 +92,7 @@ interface BatchWriting {
 async function writeBatch(
   batch: ClassifiedBatch,
   { spec, sessions, places, writing }: BatchWriting,
-): Promise<WriteOutcome> {
+): Promise<WriteOutcome & { readonly hasHistory: boolean }> {
   const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
   const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
   const shares = sharesOf(wanted, sessions.length)
@@ -93,24 +100,32 @@ async function writeBatch(
   const results = await Promise.allSettled(
     shares.map((share, i) => writeObjects(sessions[i]!, share, missing, writing)),
   )
-  let objects = 0
-  let older = 0
-  for (const result of results) {
+  const written = results.map((result) => {
     if (result.status === 'rejected') throw result.reason
-    objects += result.value.objects
-    older += result.value.superseded
-  }
-  const withoutObject = [...missing.refused].map((oid): Reject => ({
-    oid,
-    where: spec.address,
-    reason: `no row in table ${writing.tables.objectTable ?? 'object'}`,
-  }))
+    return result.value
+  })
+  const sum = (key: 'objects' | 'superseded' | 'unguarded'): number => written.reduce((n, share) => n + share[key], 0)
+  const withoutObject = rejectsOf(batch.oids, missing.refused, spec.address, writing)
+  const unguarded = sum('unguarded')
   return {
-    objects,
-    rows: objects * places.length,
+    objects: sum('objects'),
+    rows: sum('objects') * places.length,
     refused: [...refused, ...withoutObject],
-    superseded: superseded + older,
+    superseded: superseded - (withoutObject.length - missing.refused.size) + sum('superseded'),
+    ...(unguarded > 0 ? { unguarded } : {}),
+    hasHistory: written.every(({ hasHistory }) => hasHistory),
   }
+}
+
+/** All rows of these objects, not the newest alone: nothing newer is stored that could supersede the others. */
+function rejectsOf(
+  oids: readonly string[],
+  missing: ReadonlySet<string>,
+  where: string,
+  { tables }: WriteContext,
+): readonly Reject[] {
+  const reason = `no row in table ${tables.objectTable ?? 'object'}`
+  return missing.size === 0 ? [] : oids.filter((oid) => missing.has(oid)).map((oid) => ({ oid, where, reason }))
 }
 
 /** Neighbouring objects to one connection; each object is in one share, and so in one transaction. */

@@ -63,6 +63,8 @@ export interface WriteOutcome {
   readonly rows: number
   readonly refused: readonly Reject[]
   readonly superseded: number
+  /** of `objects`: those that replaced something of which nobody knows whether it was newer */
+  readonly unguarded?: number
 }
 
 /**
@@ -76,7 +78,7 @@ export interface Sink {
   readonly isGone?: boolean
   /** for how long the place that it writes to has not answered, in milliseconds; only for places that may come back */
   readonly unreachableMs?: number
-  /** what whoever relies on the results should know of this output; for the receipt */
+  /** what whoever relies on the results should know of this output; for the receipt. May grow until the last `write` */
   readonly notes?: readonly string[]
   write(batch: ClassifiedBatch): Promise<WriteOutcome>
   /** Completes what was written (footer, flush, fsync) without showing it yet. */

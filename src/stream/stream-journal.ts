@@ -22,6 +22,7 @@ export function openJournal(log: Log, source: KafkaStream): StreamJournal {
   let slowest = 0
   let rejectsShown = 0
   let rejectsHidden = 0
+  let unguarded = 0
   let partitions = ''
   let further = 0
 
@@ -44,6 +45,12 @@ export function openJournal(log: Log, source: KafkaStream): StreamJournal {
     rejectsShown = 0
     if (rejectsHidden > 0) log.warn(`${rejectsHidden} more messages were not classified`)
     rejectsHidden = 0
+    if (unguarded > 0) {
+      log.warn(
+        `${unguarded} objects were stored without a row in lcclf_history, and were written whether these alerts were newer or not`,
+      )
+    }
+    unguarded = 0
     if (pending.length === 0) return
     const sum = (key: 'read' | 'classified' | 'unclassified' | 'bad'): number =>
       pending.reduce((total, facts) => total + facts[key], 0)
@@ -76,7 +83,10 @@ export function openJournal(log: Log, source: KafkaStream): StreamJournal {
   return {
     onWritten({ delivery, outcomes }) {
       for (const reject of delivery.rejected) showReject(reject)
-      for (const { refused } of outcomes) for (const reject of refused) showReject(reject)
+      for (const outcome of outcomes) {
+        unguarded += outcome.unguarded ?? 0
+        for (const reject of outcome.refused) showReject(reject)
+      }
     },
     onCommitted(report, receivedAt) {
       const facts = batchFacts(report)

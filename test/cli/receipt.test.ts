@@ -35,6 +35,28 @@ describe('exitCodeOf', () => {
     expect(exitCodeOf(ledgerOf(half), { rows: 0 })).toBe(3)
   })
 
+  it('is 3 when an output refused all that was wanted, and counts the worst of several outputs', () => {
+    const refusing = (read: number, duplicates: number, ...refused: number[]) => {
+      const ledger = createLedger()
+      const outputs = refused.map((_, i) => ledger.openOutput(`postgres://h/${i}`))
+      const outcomes = refused.map((count) => ({
+        objects: read - duplicates - count,
+        rows: 0,
+        refused: Array.from({ length: count }, () => ({ oid: 'x', where: '', reason: 'no row in table object' })),
+        superseded: 0,
+      }))
+      const delivery = { read, rejected: [], duplicates }
+      ledger.count(ledger.openInput({ address: 'a' }), outputs, { delivery, classified: read - duplicates, outcomes })
+      return ledger
+    }
+    expect(exitCodeOf(refusing(15, 0, 15), undefined)).toBe(3)
+    expect(exitCodeOf(refusing(15, 10, 5), undefined)).toBe(3)
+    expect(exitCodeOf(refusing(15, 10, 0), undefined)).toBe(0)
+    expect(exitCodeOf(refusing(100, 0, 3, 3), { percent: 5 })).toBe(0)
+    expect(exitCodeOf(refusing(100, 0, 3, 6), { percent: 5 })).toBe(3)
+    expect(exitCodeOf(refusing(100, 0, 50, 50), undefined)).toBe(0)
+  })
+
   it('is 6 when rows are lost on the way in or out', () => {
     expect(exitCodeOf(ledgerOf({ read: 3, classified: 2 }), undefined)).toBe(6)
     expect(exitCodeOf(ledgerOf({ read: 3, classified: 3, written: 2 }), undefined)).toBe(6)

@@ -40,7 +40,15 @@ describe('lcclf db, from an empty database on', () => {
     expect(await tables()).toEqual(['feature', 'feature_version', 'object', 'probability', 'step', 'taxonomy'])
   })
 
-  it('upgrade adds the history, and check finds everything', async () => {
+  it('upgrade adds the history and says what it does not guard, and check finds everything', async () => {
+    await database.query(
+      "INSERT INTO object (oid) VALUES ('x'); INSERT INTO probability VALUES ('x', 'a', 'b', 'c', 1, 1)",
+    )
+    const dryRun = await hostedLcclf(['db', 'upgrade', database.url, '--dry-run', '--json'])
+    expect(JSON.parse(dryRun.stdout)).toMatchObject({ notes: [expect.stringContaining('an older alert') as string] })
+    const asText = await hostedLcclf(['db', 'upgrade', database.url, '--dry-run'])
+    expect(asText.stderr).toContain('stored in probability already has no row in lcclf_history')
+    await database.query('TRUNCATE probability')
     expect((await hostedLcclf(['db', 'upgrade', database.url])).stderr).toContain('created: lcclf_history')
     const { code, stdout } = await hostedLcclf(['db', 'check', database.url, '--json'])
     expect(code).toBe(0)

@@ -87,6 +87,7 @@ describe('a Postgres address', () => {
     ['postgres://u:50%off@h:5432/d', '50%off'],
     ['postgres://u:%zz@h/d', '%zz'],
     ['postgres://u@h/d?password=a%26b', 'a&b'],
+    ['postgres://u@h/d?password=a&b=c&sslmode=require', 'a&b=c'],
   ])('takes a password with @ : / %% in it: %s', (address, password) => {
     const { connection } = parse(address)
     expect(connection.password()).toBe(password)
@@ -140,6 +141,10 @@ describe('a Postgres address', () => {
     ['postgres://h/d?table=feature', 'output', /\?table= is for inputs/],
     ['postgres://h/d?connections=2', 'input', /\?connections= is for outputs/],
     ['postgres://h/d?tabel=feature', 'input', /unknown parameter tabel/],
+    ['postgres://h/d?sslrootcert=/ca.crt&ssl_mode=verify-full', 'output', /unknown parameter ssl_mode/],
+    ['postgres://h/d?application_name=a&channel_binding=require', 'output', /unknown parameter channel_binding/],
+    ['postgres://h/d?connections=2&ssl=true', 'output', /unknown parameter ssl$/],
+    ['postgres://h/d?table=feature&SSLMODE=require', 'input', /begins no parameter/],
     ['postgres://h/d?query=SELECT 1&version=2', 'input', /\?query= and version= do not go together/],
     ['postgres://h/d?query=', 'input', /is empty/],
     ['postgres://h/d?sslmode=always', 'input', /sslmode is always: expected one of disable/],
@@ -172,6 +177,12 @@ describe('a Postgres address', () => {
       expect(shown).not.toContain('yY')
     })
     fc.assert(property, { numRuns: 2000 })
+  })
+
+  it('shows no piece of a password that looks like a parameter', () => {
+    const shown = (): unknown => parse('postgres://u:geheim?wort=1@h/d')
+    expect(shown).toThrow(UsageError)
+    expect(shown).not.toThrow(/geheim|wort/)
   })
 
   it('is known by its scheme', () => {

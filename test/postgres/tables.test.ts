@@ -48,6 +48,20 @@ async function schemaOf({ query }: TestDatabase): Promise<unknown[][]> {
   ]
 }
 
+async function check(settings = database.settings): Promise<TablesReport> {
+  return checkTables(await connected(settings))
+}
+
+async function write(oids: readonly string[]): Promise<void> {
+  await database.addObjects(oids)
+  const sink = await openPostgresSink(
+    { kind: 'postgres', address: 'a', connection: database.settings, missingObject: 'fail' },
+    context,
+  )
+  await sink.write(batchOf(oids, 1))
+  await sink.close()
+}
+
 describe('db init', () => {
   it("makes the pipeline's own tables, in every name", async () => {
     const reference = await createDatabase(server)
@@ -110,6 +124,17 @@ describe('db init', () => {
     })
   })
 
+  it('keeps to the statement timeout of the address', async () => {
+    const other = await connected()
+    await other.run("BEGIN; SELECT pg_advisory_xact_lock(hashtext('lcclf db init'))")
+    const connection = await connected()
+    for (const make of [initTables, upgradeTables]) {
+      if (make === upgradeTables) await database.query(referenceTables)
+      const making = make(connection, { withHistory: false, dryRun: false, statementTimeout: 500 })
+      await expect(making).rejects.toThrow('statement timeout')
+    }
+  })
+
   it('undoes all of it if a part fails', async () => {
     // the name of an index that will be wanted
     await database.query('CREATE TABLE other (x int); CREATE INDEX ix_probabilities_oid ON other (x)')
@@ -139,29 +164,34 @@ describe('db upgrade', () => {
     expect((await upgradeTables(await connected(), { dryRun: false })).created).toEqual([])
   })
 
+  it('says that what is stored already is unguarded, and db check counts it', async () => {
+    await database.query(referenceTables)
+    const oids = oidsOf(3)
+    await write(oids)
+    const connection = await connected()
+    const { notes } = await upgradeTables(connection, { dryRun: false })
+    expect(notes).toEqual([expect.stringContaining('has no row in lcclf_history')])
+    expect((await upgradeTables(connection, { dryRun: false })).notes).toEqual([])
+    await database.query("INSERT INTO lcclf_history SELECT o, $2, 1, 'r', now() FROM unnest($1::text[]) o", [
+      [oids[0], 'gone'],
+      version,
+    ])
+    const history = (await check()).checks.find(({ name }) => name === 'lcclf_history against probability')
+    expect(history).toMatchObject({
+      state: 'note',
+      detail: `2 objects of ${version} are not in lcclf_history; 1 objects in lcclf_history have no rows`,
+    })
+  })
+
   it('needs a table probability', async () => {
     await expect(upgradeTables(await connected(), { dryRun: true })).rejects.toThrow(ServiceError)
   })
 })
 
 describe('db check', () => {
-  async function check(settings = database.settings): Promise<TablesReport> {
-    return checkTables(await connected(settings))
-  }
-
   function found(report: TablesReport, name: string): (string | undefined)[] {
     const { state, detail } = report.checks.find((one) => one.name === name) ?? {}
     return [state, detail]
-  }
-
-  async function write(oids: readonly string[]): Promise<void> {
-    await database.addObjects(oids)
-    const sink = await openPostgresSink(
-      { kind: 'postgres', address: 'a', connection: database.settings, missingObject: 'fail' },
-      context,
-    )
-    await sink.write(batchOf(oids, 1))
-    await sink.close()
   }
 
   it('finds nothing wrong with tables that lcclf has made and filled', async () => {
@@ -197,6 +227,11 @@ describe('db check', () => {
     expect(found(await check(), 'constraints and indexes of probability')).toEqual([
       'problem',
       'missing: probability_pkey, ix_probabilities_ranking',
+    ])
+    await database.query('ALTER TABLE probability ADD CONSTRAINT probability_pkey PRIMARY KEY (oid, class_name)')
+    expect(found(await check(), 'constraints and indexes of probability')).toEqual([
+      'problem',
+      'no unique key of oid, class_name, classifier_name, classifier_version',
     ])
   })
 

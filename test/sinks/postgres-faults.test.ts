@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ServiceError } from '../../src/errors.ts'
+import { upgradeTables } from '../../src/postgres/init-tables.ts'
 import type { PostgresSinkSpec } from '../../src/postgres/settings.ts'
 import { openPostgresSink, type PostgresSink } from '../../src/sinks/postgres.ts'
 import { batchOf, context, expectedRows, oidsOf, storedRowsQuery, version } from '../support/postgres-batches.ts'
@@ -257,7 +258,7 @@ describe('errors of the server', () => {
 
   it('a statement that takes too long ends the run, and says what to do', async () => {
     await database.addObjects(['x'])
-    const sink = await open(database.url, { connection: { ...settingsOf(database.url), statementTimeout: 200 } })
+    const sink = await open(database.url, { connection: { ...settingsOf(database.url), statementTimeout: 2000 } })
     await database.query('BEGIN')
     await database.query('LOCK TABLE probability IN SHARE MODE')
     await expect(sink.write(batchOf(['x'], 1))).rejects.toMatchObject({
@@ -292,6 +293,48 @@ describe('errors of the server', () => {
     const outcome = await sink.write(batchOf(oids, 1))
     expect(outcome).toMatchObject({ objects: 2, refused: [{ oid: oids[0] }] })
     expect(await database.query(storedRowsQuery)).toEqual(expectedRows(batchOf(oids.slice(1), 1)))
+  })
+})
+
+describe('between the comparison of a batch and its write', () => {
+  /** a sink, and something that happens once before it writes */
+  async function openWith(work: () => Promise<unknown>): Promise<PostgresSink> {
+    let isArmed = false
+    const proxy = await proxyWith(async (chunk): Promise<Verdict> => {
+      if (isArmed && chunk.includes('READ WRITE')) {
+        isArmed = false
+        await work()
+      }
+      return 'pass'
+    })
+    const sink = await open(through(proxy.port))
+    isArmed = true
+    return sink
+  }
+
+  async function addHistory(): Promise<void> {
+    const connection = await database.connect()
+    await upgradeTables(connection, { dryRun: false })
+    await connection.close()
+  }
+
+  it('the history table may come: the batch is entered in it', async () => {
+    await database.addObjects(['x'])
+    const sink = await openWith(addHistory)
+    expect(await sink.write(batchOf(['x'], 1, 5n))).toEqual({ objects: 1, rows: 33, refused: [], superseded: 0 })
+    expect(await database.query('SELECT oid, candid::text FROM lcclf_history')).toEqual([['x', '5']])
+  })
+
+  it('rows that had gone may come back: the newer ones win', async () => {
+    await addHistory()
+    await database.addObjects(['x'])
+    const other = await open(database.url)
+    const newer = batchOf(['x'], 1, 200n)
+    await other.write(newer)
+    await database.query('TRUNCATE probability')
+    const sink = await openWith(() => other.write(newer))
+    expect(await sink.write(batchOf(['x'], 2, 150n))).toMatchObject({ objects: 0, superseded: 1 })
+    expect(await database.query(storedRowsQuery)).toEqual(expectedRows(newer))
   })
 })
 

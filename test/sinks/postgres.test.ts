@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
 import { DataError, ModelError, ServiceError } from '../../src/errors.ts'
+import { upgradeTables } from '../../src/postgres/init-tables.ts'
 import type { PostgresSinkSpec } from '../../src/postgres/settings.ts'
 import { openPostgresSink, type PostgresSink } from '../../src/sinks/postgres.ts'
 import type { SinkContext } from '../../src/sinks/sink.ts'
@@ -180,19 +181,19 @@ describe('the Postgres sink', () => {
     expect(await database.query('SELECT count(*)::int FROM probability')).toEqual([[35]])
   })
 
-  it('keeps the newest of a batch: the larger candid, with equal or absent ones the later row', async () => {
-    const [a, b, c] = oidsOf(3) as [string, string, string]
-    await database.addObjects([a, b, c])
+  it('keeps the newest of a batch: the larger candid, any before none, of equal ones the later row', async () => {
+    const [a, b, c, d] = oidsOf(4) as [string, string, string, string]
+    await database.addObjects([a, b, c, d])
     const sink = await open()
-    const one = batchOf([a, a, b, b, c, c], 1)
-    for (let row = 0; row < 6; row++) one.probabilities[4]!.set([row / 10, 0, 0, 1 - row / 10], row * 4)
+    const one = batchOf([a, a, b, b, c, c, c, d, d], 1)
+    for (let row = 0; row < 9; row++) one.probabilities[4]!.set([row / 10, 0, 0, 1 - row / 10], row * 4)
     const large = 2n ** 62n
-    const outcome = await sink.write(withCandids(one, [large + 1n, large, large, large, 5n, null]))
-    expect(outcome).toEqual({ objects: 3, rows: 99, refused: [], superseded: 3 })
+    const outcome = await sink.write(withCandids(one, [large + 1n, large, large, large, 5n, null, 3n, null, null]))
+    expect(outcome).toEqual({ objects: 4, rows: 132, refused: [], superseded: 5 })
     const kept = await database.query(
       "SELECT oid, probability FROM probability WHERE classifier_name = 'lc_classifier_transient' AND class_name = 'SLSN'",
     )
-    expect(Object.fromEntries(kept)).toEqual({ [a]: 0, [b]: 0.3, [c]: 0.5 })
+    expect(Object.fromEntries(kept)).toEqual({ [a]: 0, [b]: 0.3, [c]: 0.4, [d]: 0.8 })
   })
 
   it('refuses ids that Postgres cannot hold, and writes the others', async () => {
@@ -272,6 +273,18 @@ describe('an object without a row in table object', () => {
     expect(outcome.refused.map(({ oid }) => oid).sort()).toEqual(oids.filter((_, i) => i % 5 === 0).sort())
     expect(outcome.refused[0]).toMatchObject({ where: 'postgres://here', reason: 'no row in table object' })
     expect(await database.query('SELECT count(*)::int FROM object')).toEqual([[16]])
+  })
+
+  it('is refused with all its rows of the batch: none of them is superseded by one that is stored', async () => {
+    await database.addObjects(['b'])
+    const sink = await open({ missingObject: 'reject' })
+    const outcome = await sink.write(batchOf(['a', 'b', 'a', 'b', 'a'], 1))
+    expect({ ...outcome, refused: outcome.refused.map(({ oid }) => oid) }).toEqual({
+      objects: 1,
+      rows: 33,
+      refused: ['a', 'a', 'a'],
+      superseded: 1,
+    })
   })
 
   it('is waited for, and written when its row comes', async () => {
@@ -420,6 +433,44 @@ describe('newer wins', () => {
     expect(await sink.write(batchOf(['x'], 2, 9n))).toMatchObject({ objects: 1, superseded: 0 })
     expect(await stored()).toEqual(expectedRows(batchOf(['x'], 2)))
   })
+
+  it('holds for a running sink as soon as the history table comes, and counts what it could not guard', async () => {
+    await database.query('DROP TABLE lcclf_history')
+    await database.addObjects(['x', 'y'])
+    const live = await open()
+    await live.write(batchOf(['x', 'y'], 1, 100n))
+    const connection = await database.connect()
+    await upgradeTables(connection, { dryRun: false })
+    await connection.close()
+    expect(await live.write(batchOf(['x'], 2, 101n))).toMatchObject({ objects: 1, unguarded: 1 })
+    const replay = await open()
+    expect(replay.notes).toEqual([])
+    const again = batchOf(['x', 'y'], 3, 50n)
+    expect(await replay.write(again)).toEqual({ objects: 1, rows: 33, refused: [], superseded: 1, unguarded: 1 })
+    expect(replay.notes).toEqual([expect.stringContaining('1 objects were stored without a row in lcclf_history')])
+    expect(await stored()).toEqual([...expectedRows(batchOf(['x'], 2)), ...expectedRows(batchOf(['y'], 3))])
+    expect(await replay.write(again)).toEqual({ objects: 1, rows: 33, refused: [], superseded: 1 })
+    await database.query('DROP TABLE lcclf_history')
+    await replay.write(again)
+    expect(replay.notes.join()).toContain('no history table')
+  })
+
+  it('keeps nothing out that has no rows any more', async () => {
+    const oids = oidsOf(3)
+    await database.addObjects(oids)
+    const sink = await open()
+    await sink.write(batchOf(oids, 1, 200n))
+    await database.query('DELETE FROM probability WHERE oid <> $1', [oids[0]])
+    const older = batchOf(oids, 2, 150n)
+    expect(await sink.write(older)).toEqual({ objects: 2, rows: 66, refused: [], superseded: 1 })
+    expect(await sink.write(batchOf(oids, 3, 140n))).toMatchObject({ objects: 0, superseded: 3 })
+    expect(await database.query('SELECT candid::text, count(*)::int FROM lcclf_history GROUP BY 1 ORDER BY 1')).toEqual(
+      [
+        ['150', 2],
+        ['200', 1],
+      ],
+    )
+  })
 })
 
 describe('a database that is not ready', () => {
@@ -443,6 +494,22 @@ describe('a database that is not ready', () => {
     await database.addObjects(['x'])
     const sink = await open()
     expect(await sink.write(batchOf(['x'], 1))).toMatchObject({ objects: 1 })
+  })
+
+  it('is refused where the key is missing that an upsert goes by, whatever its name', async () => {
+    await database.query('ALTER TABLE probability DROP CONSTRAINT probability_pkey')
+    await expect(open()).rejects.toMatchObject({
+      constructor: ServiceError,
+      message: expect.stringContaining('table probability has no PRIMARY KEY (oid, class_name') as string,
+      hint: 'ALTER TABLE probability ADD PRIMARY KEY (oid, class_name, classifier_name, classifier_version)',
+    })
+    await database.query(
+      'CREATE UNIQUE INDEX ours ON probability (classifier_version, oid, classifier_name, class_name)',
+    )
+    await database.addObjects(['x'])
+    const sink = await open()
+    for (const seed of [1, 2]) await sink.write(batchOf(['x'], seed))
+    expect(await stored()).toEqual(expectedRows(batchOf(['x'], 2)))
   })
 
   it('is refused where the role may not write', async () => {

@@ -8,7 +8,8 @@ export default class DbUpgrade extends BaseCommand {
 
   static override description = `The probability table knows no candid, so a replay of old alerts replaces newer classifications. This adds a table of
 lcclf's own beside it (oid, classifier_version, candid, run, time) and changes nothing else. Roles that may insert into
-probability may use it too.`
+probability may use it too. A running stream takes it up with its next batch. What is stored already has no row in it: it is
+guarded once it is written again.`
 
   static override examples = ['<%= config.bin %> db upgrade postgres://owner@localhost/alerts']
 

@@ -60,7 +60,12 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
     return one
   }
   const health = createHealth()
-  const watches: StreamWatch[] = [health]
+  let isLastCommitted = true
+  const committing: StreamWatch = {
+    onCommitted: () => void (isLastCommitted = true),
+    onNotCommitted: () => void (isLastCommitted = false),
+  }
+  const watches: StreamWatch[] = [health, committing]
   let hasBegun = false
   async function run(): Promise<void> {
     const prometheus = plan.metricsPort === undefined ? undefined : await createPrometheus()
@@ -102,7 +107,11 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
     // the group first: the others get its partitions at once
     await Promise.race([closeInTurn(opened), sleep(closeWithinMs, undefined, { ref: false })])
   }
-  interrupts.check('the batch in hand was finished and acknowledged')
+  interrupts.check(
+    isLastCommitted
+      ? 'the batch in hand was finished and acknowledged'
+      : 'the batch in hand could not be committed, and is read again after the next start',
+  )
 }
 
 /**

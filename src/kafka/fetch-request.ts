@@ -24,6 +24,8 @@ export interface FetchedPartition extends TopicPartition {
 }
 
 const readCommitted = 1
+/** no fetch session: a broker keeps only so many, and this client asks for everything each time */
+const noSession = [0, -1] as const
 /** how long a broker keeps an answer back while there is nothing to send */
 const longestWaitMs = 500
 /** beyond that wait */
@@ -55,7 +57,7 @@ export async function fetchOnce(
       'fetch',
       leader,
       'fetch',
-      [longestWaitMs, 1, requestBytes, readCommitted, 0, 0, topics, [], ''],
+      [longestWaitMs, 1, requestBytes, readCommitted, ...noSession, topics, [], ''],
       longestWaitMs + answerTimeoutMs,
     ),
   )

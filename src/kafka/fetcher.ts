@@ -5,6 +5,7 @@ import { serviceFailure } from './failures.ts'
 import { shownBrokers } from './connection.ts'
 import { fetchOnce, type FetchedPartition } from './fetch-request.ts'
 import { keyOf, listOffsets, type TopicPartition } from './offsets.ts'
+import { goneFrom, newPartitionState, type PartitionState } from './partition-state.ts'
 import { committedRecords, type KafkaRecord } from './records.ts'
 
 /** Some records of one partition, in order. */
@@ -14,6 +15,8 @@ export interface FetchedChunk<Owner> extends TopicPartition {
   readonly records: readonly KafkaRecord[]
   /** where the partition goes on behind them; beyond the last record where there are gaps */
   readonly nextOffset: bigint
+  /** the partition goes on at another place than behind what was read of it: its offsets before mean nothing any more */
+  readonly isAnew?: boolean
 }
 
 /** What is known of a partition that is being fetched. */
@@ -26,8 +29,11 @@ export interface PartitionProgress extends TopicPartition {
 
 /** See createFetcher. */
 export interface Fetcher<Owner> {
-  /** Begins at an offset; begins anew where the partition was there already, and drops what was fetched of it. */
-  assign(partition: TopicPartition, offset: bigint, owner: Owner): void
+  /**
+   * Begins at an offset; begins anew where the partition was there already, and drops what was fetched of it. The offset is
+   * one of the topic with this id, or of the one that is found.
+   */
+  assign(partition: TopicPartition, offset: bigint, owner: Owner, topicId?: string): void
   /** Ends a partition and drops what was fetched of it. */
   release(partition: TopicPartition): void
   /** The oldest chunk; undefined when the time is over or after `wake`. Throws ServiceError when a broker stays away. */
@@ -44,7 +50,16 @@ export interface Fetcher<Owner> {
 export interface FetcherOptions {
   /** told when messages are missing: removed by the topic's retention, or with the whole topic */
   readonly onGap?: (partition: TopicPartition, from: bigint, to: bigint) => void
+  /** a DataError where offsets are not there any more because the topic was made anew, or has become shorter */
+  readonly needsSameTopic?: boolean
+  /**
+   * A partition that sends nothing for this long, although its end is not reached, was compacted up to there. A broker that
+   * keeps old messages elsewhere sends nothing either, until it has fetched them. Infinity: nobody waits for the end.
+   */
+  readonly tailPatienceMs?: number
 }
+
+const usualTailPatienceMs = 30_000
 
 /** timers of Node end at 24 days */
 const longestWaitMs = 3_600_000
@@ -53,21 +68,6 @@ const longestWaitMs = 3_600_000
 const bufferedBytes = 32 * 1024 * 1024
 const leastBufferedBytes = 1024 * 1024
 const mostRequestedBytes = 4 * 1024 * 1024
-
-interface PartitionState<Owner> extends TopicPartition {
-  readonly owner: Owner
-  position: bigint
-  end: bigint | undefined
-  /** bytes that wait in chunks */
-  waiting: number
-  isUnderWay: boolean
-  topicId: string | undefined
-  /** since when it cannot be fetched, in the clock of `performance.now` */
-  failingSince: number | undefined
-  /** answers in a row without a record although the end is not reached */
-  emptyAnswers: number
-  pausedUntil: number
-}
 
 interface WaitingChunk<Owner> {
   readonly state: PartitionState<Owner>
@@ -80,7 +80,10 @@ interface WaitingChunk<Owner> {
  * slow to be taken is paused, the others go on. A broker that is away is asked again, with pauses, as long as the
  * connection's patience lasts.
  */
-export function createFetcher<Owner>(cluster: Cluster, { onGap }: FetcherOptions = {}): Fetcher<Owner> {
+export function createFetcher<Owner>(
+  cluster: Cluster,
+  { onGap, needsSameTopic = false, tailPatienceMs = usualTailPatienceMs }: FetcherOptions = {},
+): Fetcher<Owner> {
   type State = PartitionState<Owner>
   const states = new Map<string, State>()
   const chunks: WaitingChunk<Owner>[] = []
@@ -90,22 +93,12 @@ export function createFetcher<Owner>(cluster: Cluster, { onGap }: FetcherOptions
   const changed = createBell()
   const arrived = createBell()
 
-  function assign({ topic, partition }: TopicPartition, offset: bigint, owner: Owner): void {
-    const key = keyOf({ topic, partition })
-    release({ topic, partition })
-    states.set(key, {
-      owner,
-      topic,
-      partition,
-      position: offset,
-      end: undefined,
-      waiting: 0,
-      isUnderWay: false,
-      topicId: undefined,
-      failingSince: undefined,
-      emptyAnswers: 0,
-      pausedUntil: 0,
-    })
+  function assign(partition: TopicPartition, offset: bigint, owner: Owner, topicId?: string): void {
+    const key = keyOf(partition)
+    // begun anew by whoever has read it, it is in the topic where it was
+    const known = topicId ?? states.get(key)?.topicId
+    release(partition)
+    states.set(key, newPartitionState(partition, { owner, position: offset, topicId: known }))
     changed.ring()
   }
 
@@ -155,7 +148,8 @@ export function createFetcher<Owner>(cluster: Cluster, { onGap }: FetcherOptions
       }
       if (state.topicId !== undefined && state.topicId !== info.id) {
         // made anew: offsets of the topic before mean nothing in it
-        await beginAgain(state)
+        if (needsSameTopic) return fail(goneFrom(state))
+        if (!(await beginAgain(state))) continue
       }
       state.topicId = info.id
       leaders.set(state, leader)
@@ -197,7 +191,7 @@ export function createFetcher<Owner>(cluster: Cluster, { onGap }: FetcherOptions
     if (!isCurrent(state)) return
     if (!answer)
       return postpone(state, new Error(`the broker says nothing of partition ${state.partition} of ${state.topic}`))
-    if (answer.error === 'OFFSET_OUT_OF_RANGE') return beginAgain(state)
+    if (answer.error === 'OFFSET_OUT_OF_RANGE') return void (await beginAgain(state))
     if (answer.error !== undefined) {
       cluster.forget()
       return postpone(state, answer.failure)
@@ -205,30 +199,42 @@ export function createFetcher<Owner>(cluster: Cluster, { onGap }: FetcherOptions
     state.failingSince = undefined
     const { records, nextOffset } = committedRecords(answer.batches, answer.aborted, state.position)
     const isMoved = nextOffset > state.position
-    state.emptyAnswers = isQuiet && state.position < answer.end ? state.emptyAnswers + 1 : 0
-    // what was there before the end was compacted away, and the next record lies beyond; twice, to be sure
-    const isTailGap = state.emptyAnswers >= 2
+    const now = performance.now()
+    state.emptySince = isQuiet && state.position < answer.end ? (state.emptySince ?? now) : undefined
+    // what was there before the end was compacted away, and the next record lies beyond
+    const isTailGap = state.emptySince !== undefined && now - state.emptySince >= tailPatienceMs
+    if (isTailGap) onGap?.(state, state.position, answer.end)
     state.position = isTailGap ? answer.end : nextOffset
     const isFirst = state.end === undefined
     state.end = answer.end
     if (isMoved || isTailGap || isFirst) add(state, records)
   }
 
-  function add(state: State, records: readonly KafkaRecord[]): void {
+  function add(state: State, records: readonly KafkaRecord[], isAnew = false): void {
     const bytes = records.reduce((sum, { value, key }) => sum + (value?.length ?? 0) + (key?.length ?? 0) + 64, 0)
     state.waiting += bytes
     const { topic, partition, owner, position } = state
-    chunks.push({ state, bytes, chunk: { topic, partition, owner, records, nextOffset: position } })
+    chunks.push({ state, bytes, chunk: { topic, partition, owner, records, nextOffset: position, isAnew } })
     arrived.ring()
   }
 
-  async function beginAgain(state: State): Promise<void> {
-    const earliest = (await listOffsets(cluster, [state], 'earliest')).get(keyOf(state))
-    if (earliest === undefined || !isCurrent(state)) return
-    if (earliest !== state.position) onGap?.(state, state.position, earliest)
-    state.position = earliest
-    state.topicId = undefined
-    add(state, [])
+  /** @returns false if it is not begun again (yet) */
+  async function beginAgain(state: State): Promise<boolean> {
+    const [earliest, latest] = await Promise.all([
+      listOffsets(cluster, [state], 'earliest'),
+      listOffsets(cluster, [state], 'latest'),
+    ])
+    const first = earliest.get(keyOf(state))
+    if (first === undefined || !isCurrent(state)) return false
+    if (needsSameTopic && first < state.position) {
+      fail(goneFrom(state))
+      return false
+    }
+    if (first !== state.position) onGap?.(state, state.position, first)
+    state.position = first
+    state.end = latest.get(keyOf(state))
+    add(state, [], true)
+    return true
   }
 
   function postpone(state: State, thrown: unknown): void {

@@ -27,12 +27,16 @@ export interface Gathering<Owner extends Part> {
   isCurrent(part: Owner): boolean
   /** false for a message that is not wanted */
   isWanted(part: Owner, record: KafkaRecord): boolean
+  /** called when a partition goes on at `part.next`, and offsets before mean nothing any more */
+  onAnew?(part: Owner): void
   /** called when a partition was read up to `part.next` */
   onPlace(part: Owner): void
   /** nothing more will come */
   isFinished(): boolean
   /** what is gathered must go out now, whatever the time */
   isUrgent(): boolean
+  /** waited for before a bad message ends everything: what is before it may be read again, and then the end is off */
+  beforeStop?(): Promise<void>
 }
 
 /** Where a gathering stands; whoever begins everything anew drops it. */
@@ -60,12 +64,14 @@ export async function* gatherBatches<Owner extends Part>(
     while (!signal.aborted) {
       await fill(gathering, state)
       if (signal.aborted) return
-      const isLast = gathering.isFinished() || gatherer.isExhausted || gatherer.stoppedAt !== undefined
+      const isLast = gathering.isFinished() || gatherer.isExhausted
       if (!gatherer.isEmpty || state.places.size > 0) {
         const places = new Map(state.places)
         state.places.clear()
         yield { rows: gatherer.take(), places }
       }
+      if (gatherer.stoppedAt) await gathering.beforeStop?.()
+      if (signal.aborted) return
       if (gatherer.stoppedAt) throw gatherer.stoppedAt
       if (isLast) return
     }
@@ -115,6 +121,7 @@ async function takeFrom<Owner extends Part>(
   state.decodeMs += performance.now() - started
   if (place >= chunk.records.length) part.next = chunk.nextOffset
   else if (gathering.isCurrent(part)) state.chunk = { ...chunk, records: chunk.records.slice(place) }
+  if (chunk.isAnew === true) gathering.onAnew?.(part)
   state.places.set(part, part.next)
   gathering.onPlace(part)
 }

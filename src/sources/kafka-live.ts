@@ -1,5 +1,5 @@
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
-import { connectCluster, type Cluster } from '../kafka/cluster.ts'
+import { connectCluster } from '../kafka/cluster.ts'
 import { createFetcher } from '../kafka/fetcher.ts'
 import { shownBrokers } from '../kafka/connection.ts'
 import { hasProtocolError, serviceFailure } from '../kafka/failures.ts'
@@ -12,22 +12,24 @@ import {
   listOffsets,
   refusedCommit,
   type Committer,
-  type Offsets,
   type PartitionOffset,
   type TopicPartition,
 } from '../kafka/offsets.ts'
 import { createSchemaRegistry } from '../kafka/schema-registry.ts'
-import { selectTopics, type TopicSelection } from '../kafka/topic-names.ts'
+import { selectTopics } from '../kafka/topic-names.ts'
+import { openDrain, type Drain } from './kafka-drain.ts'
 import { gatherBatches, type GatheringState } from './kafka-gather.ts'
+import type { KafkaDelivery, Outcome } from './kafka-delivery.ts'
 import { createOutstanding } from './kafka-outstanding.ts'
-import { createOwnedParts, type OwnedPart, type Places } from './kafka-parts.ts'
+import { createOwnedParts, type OwnedPart, type ReadPlace } from './kafka-parts.ts'
 import { createRowGatherer, messageSchema } from './kafka-rows.ts'
 import { gapNotice } from './kafka-snapshot.ts'
 import type { KafkaSourceSpec, KafkaSubscription, StreamStatus } from './kafka-spec.ts'
-import type { Delivery, ReadOptions, Source } from './source.ts'
+import type { ReadOptions, Source } from './source.ts'
 
 /** A live source. */
 export interface KafkaStream extends Source {
+  deliveries(signal: AbortSignal): AsyncIterable<KafkaDelivery>
   status(): StreamStatus
 }
 
@@ -48,8 +50,6 @@ export interface KafkaLiveOptions {
 
 /** whoever has just started wants to know soon that nobody answers */
 const openPatienceMs = 15_000
-/** how long a member without partitions waits for its share of what others have to give back first */
-const idleMs = 15_000
 /** how long a commit waits for a rebalance to end: others may take their time, and be silent for a session beyond it */
 const rebalancePatienceMs = 180_000
 /** how long at the end, when others are to get the partitions soon */
@@ -75,21 +75,18 @@ export async function openKafkaLive(
   const notices: string[] = []
   const fetcher = createFetcher<OwnedPart>(cluster, {
     onGap: (partition, from, to) => notices.push(gapNotice(partition, from, to)),
+    ...(subscription.isDraining ? {} : { tailPatienceMs: Infinity }),
   })
   const parts = createOwnedParts()
   const outstanding = createOutstanding<OwnedPart>()
   const gathering: GatheringState<OwnedPart> = { places: new Map(), chunk: undefined, decodeMs: 0 }
   let group: GroupMembership | undefined
   let failure: unknown
-  let drainTo: Offsets | undefined
-  let hasShare = false
-  /** since when there are more members than partitions */
-  let shareSince: number | undefined
+  let drain: Drain | undefined
 
   const events: GroupEvents = {
     async onAssigned(partitions) {
-      if (parts.all.length > 0 || partitions.length > 0) shareSince = undefined
-      else shareSince ??= performance.now()
+      drain?.onShare(parts.all.length > 0 || partitions.length > 0)
       if (partitions.length === 0) return
       const [committed, earliest] = await Promise.all([
         committedOffsets(cluster, subscription.groupId, partitions),
@@ -100,7 +97,6 @@ export async function openKafkaLive(
         // a group without offsets begins with the earliest message
         begin(parts.add(partition, committed.get(keyOf(partition)) ?? earliest.get(keyOf(partition)) ?? 0n))
       }
-      hasShare = true
       fetcher.wake()
     },
     async onRevoked(partitions) {
@@ -134,8 +130,8 @@ export async function openKafkaLive(
     return [...gathering.places.keys()].some(parts.isLeaving)
   }
 
-  async function* deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
-    if (subscription.isDraining) drainTo = await endsNow(cluster, selection)
+  async function* deliveries(signal: AbortSignal): AsyncGenerator<KafkaDelivery, void, undefined> {
+    if (subscription.isDraining) drain = await openDrain(cluster, selection, () => fetcher.wake())
     group = joinGroup(cluster, { ...subscription, selection, events })
     const batches = gatherBatches<OwnedPart>(
       {
@@ -145,9 +141,11 @@ export async function openKafkaLive(
         signal,
         isCurrent: parts.isStaying,
         isWanted: () => true,
+        onAnew,
         onPlace: () => undefined,
         isFinished,
         isUrgent: () => failure !== undefined || isUrgent() || isReadToEnd(),
+        beforeStop: () => untilCommitted(signal),
       },
       gathering,
     )
@@ -160,17 +158,19 @@ export async function openKafkaLive(
         continue
       }
       const token = outstanding.add(places)
+      const read = parts.placesOf(places)
+      let outcome: Outcome | undefined
       const ack = async (): Promise<void> => {
         try {
-          await acknowledge(places, rows.read > 0, signal)
+          outcome = await acknowledge(read, rows.read > 0, signal)
         } finally {
           outstanding.remove(token)
           // it may have been the last one
-          if (drainTo) fetcher.wake()
+          if (drain) fetcher.wake()
         }
       }
       if (rows.read === 0) await ack()
-      else yield { ...rows, duplicates: 0, ack }
+      else yield { ...rows, duplicates: 0, ack, outcome: () => outcome }
     }
     if (failure !== undefined) throw failure
   }
@@ -178,19 +178,32 @@ export async function openKafkaLive(
   /** Everything that was there at the start is delivered, of the partitions that are ours. */
   function isFinished(): boolean {
     if (failure !== undefined) return true
-    if (!drainTo) return false
-    if (!hasShare) return shareSince !== undefined && performance.now() - shareSince > idleMs
     // what is committed with its outputs may be refused, and is then read again
-    return parts.all.every((part) => endOf(part) <= (commitWithOutputs ? part.committed : part.next))
-  }
-
-  function endOf(part: OwnedPart): bigint {
-    return drainTo?.get(keyOf(part)) ?? 0n
+    return drain?.isOver(parts.all, ({ committed, next }) => (commitWithOutputs ? committed : next)) === true
   }
 
   /** The last messages need not wait for others. */
   function isReadToEnd(): boolean {
-    return drainTo !== undefined && !gatherer.isEmpty && parts.all.every((part) => part.next >= endOf(part))
+    return !gatherer.isEmpty && drain?.isReached(parts.all, ({ next }) => next) === true
+  }
+
+  /** Its topic was made anew, or has lost what was next: a drain ends where it ends now, if that is before. */
+  function onAnew(part: OwnedPart): void {
+    parts.beginAnew(part)
+    const found = fetcher.partitions.find((each) => keyOf(each) === keyOf(part))
+    drain?.shorten(part, found?.end ?? part.next)
+  }
+
+  /** What comes before a bad message is done before it ends everything, also where it is refused first. */
+  async function untilCommitted(signal: AbortSignal): Promise<void> {
+    if (!commitWithOutputs) return
+    const onAbort = (): void => outstanding.check()
+    signal.addEventListener('abort', onAbort)
+    await outstanding.untilNone(
+      () => !signal.aborted,
+      () => false,
+    )
+    signal.removeEventListener('abort', onAbort)
   }
 
   /**
@@ -198,22 +211,23 @@ export async function openKafkaLive(
    * broker may be a generation ahead of us, whose answer to our join is under way; or behind us, because it was killed
    * before a generation was shared out, forgets it, and counts it anew. The group finds out, and drops what is lost.
    */
-  async function acknowledge(places: Places, hasRows: boolean, signal: AbortSignal): Promise<void> {
+  async function acknowledge(places: readonly ReadPlace[], hasRows: boolean, signal: AbortSignal): Promise<Outcome> {
     if (commitWithOutputs && hasRows) return acknowledgeWithOutputs(places, commitWithOutputs)
     const started = performance.now()
     for (;;) {
       const offsets = parts.offsetsOf(places)
       // whoever owns them now reads them again
-      if (offsets.length === 0) return
+      if (offsets.length === 0) return parts.ownsAll(places) ? 'committed' : 'written'
       try {
         await commitOffsets(cluster, group!.committer, offsets)
-        return parts.settle(places)
+        parts.settle(places)
+        return 'committed'
       } catch (thrown) {
         if (!hasProtocolError(thrown, ...refusedCommit)) throw thrown
         if (failure !== undefined) throw failure
         const waited = performance.now() - started
         // we leave the group: what is not committed is read again
-        if (signal.aborted && waited > endPatienceMs) return
+        if (signal.aborted && waited > endPatienceMs) return 'written'
         const what = `committing offsets of group ${subscription.groupId}`
         if (waited > rebalancePatienceMs) throw serviceFailure(what, shownBrokers(spec.connection), thrown)
       }
@@ -222,19 +236,23 @@ export async function openKafkaLive(
   }
 
   /** All or nothing: a delivery with a partition that is not ours any more is not made visible, and is read again. */
-  async function acknowledgeWithOutputs(places: Places, commit: CommitWithOutputs): Promise<void> {
-    const offsets = parts.offsetsOf(places)
-    if (offsets.length < places.size) discardOutputs?.()
-    else if (await commit(offsets, group!.committer)) return parts.settle(places)
-    if (![...places.keys()].some(parts.isCurrent)) return
-    beginAllAnew()
-    // while the group rebalances it is refused again, and each time leaves an aborted transaction behind
-    await pause(refusedPauseMs)
+  async function acknowledgeWithOutputs(places: readonly ReadPlace[], commit: CommitWithOutputs): Promise<Outcome> {
+    if (!parts.ownsAll(places)) discardOutputs?.()
+    else if (await commit(parts.offsetsOf(places), group!.committer)) {
+      parts.settle(places)
+      return 'committed'
+    }
+    if (places.some(({ part }) => parts.isCurrent(part))) {
+      beginAllAnew()
+      // while the group rebalances it is refused again, and each time leaves an aborted transaction behind
+      await pause(refusedPauseMs)
+    }
+    return 'taken back'
   }
 
   /** What was read since the last commit is forgotten, deliveries under way included: none of them is current any more. */
   function beginAllAnew(): void {
-    gatherer.take()
+    gatherer.forget()
     gathering.places.clear()
     gathering.chunk = undefined
     for (const part of parts.renew()) begin(part)
@@ -272,14 +290,4 @@ export async function openKafkaLive(
       await cluster.close()
     },
   }
-}
-
-/** Where all partitions of all topics end now. */
-async function endsNow(cluster: Cluster, selection: TopicSelection): Promise<Offsets> {
-  const asked = selection.hasPatterns ? null : selection.names
-  const topics = await cluster.persist('asking for the topics', () => cluster.topics(asked, { fresh: true }))
-  const partitions = [...topics.values()]
-    .filter(({ name }) => selection.matches(name))
-    .flatMap(({ name, partitions: all }) => all.map((_, partition) => ({ topic: name, partition })))
-  return listOffsets(cluster, partitions, 'latest')
 }

@@ -9,15 +9,17 @@ export interface Outstanding<Part> {
   remove(token: object): void
   /** Something else changed that may end a wait. */
   check(): void
-  /** Resolves when no delivery has such a part, and `isElsewhere` says no. One waiter at a time. */
+  /** Resolves when no delivery has such a part, and `isElsewhere` says no. */
   untilNone(isAwaited: (part: Part) => boolean, isElsewhere: () => boolean): Promise<void>
 }
 
 /** See Outstanding. */
 export function createOutstanding<Part>(): Outstanding<Part> {
   const deliveries = new Map<object, readonly Part[]>()
-  let recheck: (() => void) | undefined
-  const check = (): void => recheck?.()
+  const waiters = new Set<() => void>()
+  const check = (): void => {
+    for (const recheck of [...waiters]) recheck()
+  }
   return {
     get size() {
       return deliveries.size
@@ -34,12 +36,13 @@ export function createOutstanding<Part>(): Outstanding<Part> {
     check,
     untilNone(isAwaited, isElsewhere) {
       return new Promise((resolve) => {
-        recheck = () => {
+        const recheck = (): void => {
           if (isElsewhere() || [...deliveries.values()].some((parts) => parts.some(isAwaited))) return
-          recheck = undefined
+          waiters.delete(recheck)
           resolve()
         }
-        check()
+        waiters.add(recheck)
+        recheck()
       })
     },
   }

@@ -6,10 +6,16 @@ import type { Part } from './kafka-gather.ts'
 export interface OwnedPart extends Part {
   /** what the group has committed: reading begins anew from here */
   committed: bigint
+  /** how often it was begun anew while it was ours: a place from before is none of what is there now */
+  beginnings: number
 }
 
-/** Up to where partitions were read. */
-export type Places = ReadonlyMap<OwnedPart, bigint>
+/** Up to where a partition was read for a delivery. */
+export interface ReadPlace {
+  readonly part: OwnedPart
+  readonly offset: bigint
+  readonly beginnings: number
+}
 
 /** See createOwnedParts. */
 export interface OwnedParts {
@@ -26,10 +32,15 @@ export interface OwnedParts {
   remove(partitions: readonly TopicPartition[]): readonly OwnedPart[]
   /** Puts another object in the place of each: nothing that was read before counts any more. Answers those that stay. */
   renew(): readonly OwnedPart[]
-  /** What may be committed: of partitions that have been ours all the while. */
-  offsetsOf(places: Places): PartitionOffset[]
-  /** Remembers what was committed. */
-  settle(places: Places): void
+  /** Its topic was made anew, or has lost what was next: whatever begins anew begins at `part.next`, and not before. */
+  beginAnew(part: OwnedPart): void
+  placesOf(places: ReadonlyMap<OwnedPart, bigint>): readonly ReadPlace[]
+  /** whether all of them have been ours all the while */
+  ownsAll(places: readonly ReadPlace[]): boolean
+  /** What may be committed: of partitions that have been ours all the while, and are what they were. */
+  offsetsOf(places: readonly ReadPlace[]): PartitionOffset[]
+  /** Remembers what was committed. Deliveries are acknowledged in their order: the last one says where it stands. */
+  settle(places: readonly ReadPlace[]): void
 }
 
 /** See OwnedParts. */
@@ -39,11 +50,12 @@ export function createOwnedParts(): OwnedParts {
 
   const isCurrent = (part: OwnedPart): boolean => parts.get(keyOf(part)) === part
   const isStaying = (part: OwnedPart): boolean => isCurrent(part) && !leaving.has(part)
+  const isSame = ({ part, beginnings }: ReadPlace): boolean => isCurrent(part) && part.beginnings === beginnings
   const known = (partitions: readonly TopicPartition[]): OwnedPart[] =>
     partitions.map((partition) => parts.get(keyOf(partition))).filter((part) => part !== undefined)
 
   function add({ topic, partition }: TopicPartition, offset: bigint): OwnedPart {
-    const part: OwnedPart = { topic, partition, next: offset, committed: offset }
+    const part: OwnedPart = { topic, partition, next: offset, committed: offset, beginnings: 0 }
     parts.set(keyOf(part), part)
     return part
   }
@@ -79,12 +91,16 @@ export function createOwnedParts(): OwnedParts {
       })
       return renewed.filter(isStaying)
     },
+    beginAnew(part) {
+      part.beginnings++
+      part.committed = part.next
+    },
+    placesOf: (places) => [...places].map(([part, offset]) => ({ part, offset, beginnings: part.beginnings })),
+    ownsAll: (places) => places.every(({ part }) => isCurrent(part)),
     offsetsOf: (places) =>
-      [...places]
-        .filter(([part]) => isCurrent(part))
-        .map(([{ topic, partition }, offset]) => ({ topic, partition, offset })),
+      places.filter(isSame).map(({ part: { topic, partition }, offset }) => ({ topic, partition, offset })),
     settle(places) {
-      for (const [part, offset] of places) if (offset > part.committed) part.committed = offset
+      for (const place of places) if (isSame(place)) place.part.committed = place.offset
     },
   }
 }

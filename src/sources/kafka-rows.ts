@@ -29,6 +29,8 @@ export interface RowGatherer {
   /** Reads one message. Waits only where a schema must be asked for. */
   add(partition: TopicPartition, record: KafkaRecord): void | Promise<void>
   take(): GatheredRows
+  /** Everything since the last `take` will be read again, the bad message too. */
+  forget(): void
 }
 
 /** not an error of its own: bytes that are no alert begin like this too, and one bad message must not cost the others */
@@ -160,6 +162,10 @@ export function createRowGatherer(
     },
     add,
     take,
+    forget() {
+      take()
+      stoppedAt = undefined
+    },
   }
 }
 

@@ -5,13 +5,16 @@ import { createFetcher, type Fetcher } from '../kafka/fetcher.ts'
 import { commitOffsets, keyOf, listOffsets, type Offsets, type TopicPartition } from '../kafka/offsets.ts'
 import { createSchemaRegistry } from '../kafka/schema-registry.ts'
 import { selectTopics } from '../kafka/topic-names.ts'
-import { gatherBatches, type GatheredBatch, type GatheringState, type Part } from './kafka-gather.ts'
+import { createAcknowledgements, type Places } from './kafka-acknowledgements.ts'
+import { gatherBatches, type GatheringState, type Part } from './kafka-gather.ts'
 import { createRowGatherer, messageSchema } from './kafka-rows.ts'
 import type { KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './kafka-spec.ts'
 import type { Delivery, ReadOptions, Source } from './source.ts'
 
 /** A partition and what of it is read. */
 interface SnapshotPart extends Part {
+  /** a topic that is made anew is another one */
+  readonly topicId: string
   readonly start: bigint
   /** exclusive; undefined: without end */
   readonly end: bigint | undefined
@@ -57,12 +60,15 @@ export async function openKafkaSnapshot(
     const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage)
     const opened = createFetcher<SnapshotPart>(cluster, {
       onGap: (part, from, to) => notices.push(gapNotice(part, from, to)),
+      // without an end to reach it goes on with what is there
+      ...(bounds.every(({ end }) => end === undefined) ? { tailPatienceMs: Infinity } : { needsSameTopic: true }),
     })
     fetcher = opened
     parts = bounds.map((bound) => ({ ...bound, next: bound.start, committed: bound.start }))
     const open = new Set(parts.filter(isOpen))
-    for (const part of open) opened.assign(part, part.start, part)
+    for (const part of open) opened.assign(part, part.start, part, part.topicId)
     state = { places: new Map(), chunk: undefined, decodeMs: 0 }
+    const { deliver, pass } = createAcknowledgements(acknowledge)
     const batches = gatherBatches<SnapshotPart>(
       {
         fetcher: opened,
@@ -83,18 +89,17 @@ export async function openKafkaSnapshot(
       state,
     )
     try {
-      for await (const batch of batches) {
-        const { rows, places } = batch
+      for await (const { rows, places } of batches) {
         furtherRecords = gatherer.furtherRecords
-        if (rows.read > 0) yield { ...rows, duplicates: 0, ack: () => acknowledge(batch) }
-        else await acknowledge({ rows, places })
+        if (rows.read > 0) yield { ...rows, duplicates: 0, ack: deliver(places) }
+        else await pass(places)
       }
     } finally {
       opened.close()
     }
   }
 
-  async function acknowledge({ places }: GatheredBatch<SnapshotPart>): Promise<void> {
+  async function acknowledge(places: Places<SnapshotPart>): Promise<void> {
     const offsets = [...places].map(([part, offset]) => ({ ...partitionOf(part), offset: atMost(offset, part.end) }))
     if (reading.commitFor !== undefined) {
       // without being a member: the broker takes that only while the group has none
@@ -127,7 +132,7 @@ export async function openKafkaSnapshot(
   }
 }
 
-type Bounds = readonly Pick<SnapshotPart, 'topic' | 'partition' | 'start' | 'end'>[]
+type Bounds = readonly Pick<SnapshotPart, 'topic' | 'partition' | 'topicId' | 'start' | 'end'>[]
 
 async function findBounds(
   cluster: Cluster,
@@ -157,7 +162,10 @@ async function findBounds(
   })
 }
 
-async function partitionsOf(cluster: Cluster, { topics: words, address }: KafkaSourceSpec): Promise<TopicPartition[]> {
+async function partitionsOf(
+  cluster: Cluster,
+  { topics: words, address }: KafkaSourceSpec,
+): Promise<Pick<SnapshotPart, 'topic' | 'partition' | 'topicId'>[]> {
   const selection = selectTopics(words)
   const asked = selection.hasPatterns ? null : selection.names
   const topics = await cluster.persist('asking for the topics', () => cluster.topics(asked, { fresh: true }), {
@@ -170,7 +178,7 @@ async function partitionsOf(cluster: Cluster, { topics: words, address }: KafkaS
   }
   return chosen
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap(({ name, partitions }) => partitions.map((_, partition) => ({ topic: name, partition })))
+    .flatMap(({ name, id, partitions }) => partitions.map((_, partition) => ({ topic: name, partition, topicId: id })))
 }
 
 function placeOf(found: bigint | undefined, end: bigint): bigint {

@@ -73,7 +73,7 @@ async function nothingToRemember(): Promise<void> {
  */
 export async function* lettersOfTopic(from: LetterTopic): AsyncGenerator<LetterGroup, void, undefined> {
   const cluster = await connectCluster(from.connection, 'lcclf')
-  const fetcher = createFetcher<TopicPartition>(cluster)
+  const fetcher = createFetcher<TopicPartition>(cluster, { needsSameTopic: true })
   try {
     const { open, ends } = await openPartitions(cluster, from)
     for (const { partition, start } of open.values()) fetcher.assign(partition, start, partition)

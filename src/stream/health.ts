@@ -26,10 +26,14 @@ export function createHealth(): Health {
   let doing: string | undefined = 'starting'
   let source: KafkaStream | undefined
   let outputs: readonly Sink[] = []
-  /** batches that have arrived and are not committed, and since when nothing happens to them */
+  /** batches that have arrived and are not acknowledged, and since when nothing happens to them */
   let inHand = 0
   let movedAt = performance.now()
 
+  const done = (): void => {
+    inHand--
+    moved()
+  }
   const moved = (): void => void (movedAt = performance.now())
   const waitedMs = (): number => (inHand > 0 ? performance.now() - movedAt : 0)
   const inSeconds = (milliseconds: number): string => `${Math.round(milliseconds / 1000)} s`
@@ -49,10 +53,9 @@ export function createHealth(): Health {
       if (inHand++ === 0) moved()
     },
     onStage: moved,
-    onCommitted() {
-      inHand--
-      moved()
-    },
+    onCommitted: done,
+    // it arrives again
+    onNotCommitted: done,
     illness() {
       return waitedMs() > lostMs ? `a batch has been waiting for its outputs for ${inSeconds(waitedMs())}` : undefined
     },

@@ -7,6 +7,7 @@ import { classifyInput, type BatchReport } from '../pipeline/classify-input.ts'
 import { createLedger, type Ledger } from '../pipeline/ledger.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { KafkaStream } from '../sources/kafka-live.ts'
+import type { Outcome } from '../sources/kafka-delivery.ts'
 import type { Delivery } from '../sources/source.ts'
 import type { DeadLetterOutlet } from './dead-letter-outlet.ts'
 import type { StreamWatch } from './stream-watch.ts'
@@ -30,7 +31,7 @@ export interface StreamParts {
 
 /**
  * Runs until the source ends or the signal: then the batch that is being written is finished and committed. Answers the
- * counts.
+ * counts, without those of batches that were taken back with their transaction.
  *
  * @throws what source, sinks and dead letters throw; what was not committed is read again by whoever comes next
  */
@@ -40,7 +41,7 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
   const input = ledger.openInput(source.identity)
   for (const { address } of sinks) ledger.openOutput(address)
   // by what stays the same when the model refuses rows of it
-  const received = new WeakMap<Delivery['ack'], number>()
+  const received = new WeakMap<Delivery['ack'], { readonly at: number; readonly outcome: () => Outcome | undefined }>()
   const takeTime: TakeTime = (stage, seconds, output) => {
     for (const watch of watches) watch.onStage?.(stage, seconds, output)
   }
@@ -53,25 +54,35 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
         (seconds) => takeTime('dead-letter', seconds),
       )
     }
+  }
+
+  /** Counted only now: what is taken back is read and counted again. */
+  function onAcknowledged(report: BatchReport): void {
     const { delivery, classified, outcomes } = report
-    ledger.count(input, ledger.outputs, { delivery, classified: classified.rowCount, outcomes })
-    for (const watch of watches) watch.onWritten?.(report)
+    const { at, outcome } = received.get(delivery.ack)!
+    const cameTo = outcome()
+    if (cameTo !== 'taken back') {
+      ledger.count(input, ledger.outputs, { delivery, classified: classified.rowCount, outcomes })
+      for (const watch of watches) watch.onWritten?.(report)
+    }
+    for (const watch of watches) {
+      if (cameTo === 'committed') watch.onCommitted?.(report, at)
+      else watch.onNotCommitted?.(report)
+    }
   }
 
   for (const watch of watches) watch.onBegin?.(sinks)
   const outputs = sinks.map((sink) => timedSink(sink, takeTime))
   await classifyInput({
     source: timedSource(source, takeTime, (delivery, at) => {
-      received.set(delivery.ack, at)
+      received.set(delivery.ack, { at, outcome: delivery.outcome ?? (() => 'committed') })
       for (const watch of watches) watch.onReceived?.()
     }),
     classifier: timedClassifier(classifier, takeTime),
     sinks: outputs,
     signal,
     onBatch,
-    onAcknowledged: (report) => {
-      for (const watch of watches) watch.onCommitted?.(report, received.get(report.delivery.ack)!)
-    },
+    onAcknowledged,
     // one is written while the next is read, even with a single thread
     ahead: Math.max(classifier.parallelism, 2),
     writesInTurn: true,
@@ -89,14 +100,21 @@ function lettersOf({ delivery, classified, outcomes }: BatchReport, { onBadMessa
   return [...kept, ...found].map(deadLetterOf).filter((letter) => letter !== undefined)
 }
 
-/** An output refuses objects, and knows nothing of messages: each message of such an object counts. */
+/**
+ * An output refuses objects, each as often as it has rows, and knows nothing of messages: each message of such an object
+ * counts, once for each output.
+ */
 function withMessages(
   refused: readonly Reject[],
   oids: readonly string[],
   messages: readonly OriginalMessage[],
 ): Reject[] {
+  const told = new Set<string>()
   return refused.flatMap((reject) => {
     if (reject.message || reject.oid === null) return [reject]
+    const refusal = `${reject.where} ${reject.oid}`
+    if (told.has(refusal)) return []
+    told.add(refusal)
     return messages.filter((_, row) => oids[row] === reject.oid).map((message) => ({ ...reject, message }))
   })
 }

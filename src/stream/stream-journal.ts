@@ -96,6 +96,9 @@ export function openJournal(log: Log, source: KafkaStream): StreamJournal {
       slowest = Math.max(slowest, milliseconds)
       if (performance.now() - saidAt >= lineEveryMs) say()
     },
+    onNotCommitted(report) {
+      log.debug('a batch could not be committed, and is read again', { offsets: rangesOf([batchFacts(report)]) })
+    },
     close() {
       clearInterval(timer)
       look()

@@ -13,10 +13,12 @@ export interface StreamWatch {
   onStage?(stage: Stage, seconds: number, output?: string): void
   /** a batch has arrived */
   onReceived?(): void
-  /** everything that is to be written of a batch is written; it is not committed yet */
+  /** everything that is to be written of a batch is written, and no transaction that was given up has taken it back */
   onWritten?(report: BatchReport): void
-  /** its offsets are committed. `receivedAt`: when it had arrived, in milliseconds since 1970 */
+  /** the offsets of what is written are committed. `receivedAt`: when it had arrived, in milliseconds since 1970 */
   onCommitted?(report: BatchReport, receivedAt: number): void
+  /** they are not, whether or not anything is written: whoever owns the partitions now reads the batch again */
+  onNotCommitted?(report: BatchReport): void
 }
 
 /** Where log lines go. */

@@ -3,7 +3,8 @@ import type { Classifier } from '../classifier/classifier.ts'
 import { clock } from '../kafka/metrics-message.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { KafkaStream } from '../sources/kafka-live.ts'
-import type { Delivery, Source } from '../sources/source.ts'
+import type { KafkaDelivery } from '../sources/kafka-delivery.ts'
+import type { Source } from '../sources/source.ts'
 import type { Stage } from './stream-watch.ts'
 
 /** Takes the seconds a stage needed. */
@@ -23,10 +24,10 @@ export async function timed<T>(work: () => Promise<T>, take: (seconds: number) =
 export function timedSource(
   source: KafkaStream,
   takeTime: TakeTime,
-  onReceived: (delivery: Delivery, at: number) => void,
+  onReceived: (delivery: KafkaDelivery, at: number) => void,
 ): Source {
   let decodedMs = 0
-  async function* deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
+  async function* deliveries(signal: AbortSignal): AsyncGenerator<KafkaDelivery, void, undefined> {
     for await (const delivery of source.deliveries(signal)) {
       const { decodeMs } = source.status()
       takeTime('decode', (decodeMs - decodedMs) / 1000)

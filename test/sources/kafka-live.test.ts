@@ -7,6 +7,7 @@ import { openKafkaSource } from '../../src/sources/kafka.ts'
 import type { Sink } from '../../src/sinks/sink.ts'
 import { kafkaForTests, pause } from '../support/kafka.ts'
 import { committedIn, connectionTo, produce } from '../support/kafka-client.ts'
+import { openHandMember } from '../support/kafka-member.ts'
 import { alertText, memorySink, runStream, testClassifier, testOptions } from '../support/kafka-stream.ts'
 import { until } from '../support/until.ts'
 
@@ -45,6 +46,45 @@ interface StartOptions {
   readonly delayMs?: number
   readonly sinks?: readonly Sink[]
   readonly live?: KafkaLiveOptions
+}
+
+interface Transactions {
+  readonly live: KafkaLiveOptions
+  readonly sink: Sink
+  /** oids that are committed */
+  readonly visible: string[]
+  /** from now on, once for each */
+  refuse(): void
+}
+
+/** Transactions in memory, of which those up to certain offsets are refused. */
+function transactionsOf(isRefused: (offset: bigint) => boolean): Transactions {
+  const visible: string[] = []
+  const refused = new Set<bigint>()
+  let isRefusing = false
+  let open: string[] = []
+  return {
+    visible,
+    refuse: () => (isRefusing = true),
+    sink: {
+      ...memorySink(),
+      write({ rowCount, oids }) {
+        open.push(...oids)
+        return Promise.resolve({ objects: rowCount, rows: rowCount, refused: [], superseded: 0 })
+      },
+    },
+    live: {
+      commitWithOutputs(offsets) {
+        const written = open
+        open = []
+        const found = offsets.find(({ offset }) => isRefusing && isRefused(offset) && !refused.has(offset))
+        if (found) refused.add(found.offset)
+        else visible.push(...written)
+        return Promise.resolve(found === undefined)
+      },
+      discardOutputs: () => (open = []),
+    },
+  }
 }
 
 /** A stream in the background. */
@@ -317,6 +357,109 @@ describe.skipIf(!kafka)('a live consumer', () => {
     expect(running.oids().slice(20)).toEqual(names(30, 'new'))
   })
 
+  it.each(['at-least-once', 'exactly-once'])(
+    'begins at the beginning of a topic that was made anew, also when a batch is refused there, %s',
+    async (delivery) => {
+      const topic = await kafka.createTopic(`refused-after-${delivery}`, 1)
+      await produce(
+        kafka,
+        topic,
+        names(60).map((oid) => alert(oid)),
+      )
+      // the first and the second batch of the new topic, once each
+      const transactions = transactionsOf((offset) => offset === 20n || offset === 40n)
+      const live = delivery === 'exactly-once' ? transactions.live : {}
+      const running = await start(specOf(topic), { batchSize: 20, live, sinks: [transactions.sink] })
+      await until(() => running.source.status().partitions[0]?.committed === 60n)
+      transactions.refuse()
+      await kafka.deleteTopic(topic)
+      await pause(300)
+      await kafka.createTopic(topic, 1)
+      await produce(
+        kafka,
+        topic,
+        names(100, 'new').map((oid) => alert(oid)),
+      )
+      await until(() => running.source.status().partitions[0]?.committed === 100n, 60_000)
+      expect(running.source.status().partitions[0]).toMatchObject({ committed: 100n, lag: 0n })
+      await running.stop()
+      const oids = delivery === 'exactly-once' ? transactions.visible : running.oids()
+      expect(oids).toEqual([...names(60), ...names(100, 'new')])
+    },
+  )
+
+  it('does not take its topics for drained while the group has none of them for it', async () => {
+    const topic = await kafka.createTopic('drained-on', 2)
+    const group = `group-of-${topic}`
+    await produce(
+      kafka,
+      topic,
+      names(600).map((oid) => alert(oid)),
+    )
+    const other = await openHandMember(kafka, group, topic)
+    let writes = 0
+    const losing: Sink = {
+      ...memorySink(),
+      async write({ rowCount }) {
+        if (++writes === 2) {
+          // as if it had not been heard of for too long, and another member had come, who keeps it waiting
+          await kafka.removeMembers(group)
+          await other.join()
+          await until(() => running.source.status().partitions.length === 0)
+        }
+        return { objects: rowCount, rows: rowCount, refused: [], superseded: 0 }
+      },
+    }
+    const spec = specOf(topic, { isDraining: true, topicsIntervalMs: 1000 })
+    const running = await start(spec, { batchSize: 50, sinks: [losing] })
+    let hasEnded = false
+    void running.done.then(() => (hasEnded = true))
+    await until(() => writes > 2)
+    let stream: string | undefined
+    await until(async () => {
+      const { members } = await other.join()
+      stream = members.find(({ memberId }) => memberId !== other.memberId)?.memberId
+      return stream !== undefined || hasEnded
+    })
+    expect(hasEnded).toBe(false)
+    const both = [0, 1].map((partition) => ({ topic, partition }))
+    await other.sync(new Map([[stream!, both]]))
+    await running.done
+    await other.close()
+    expect(new Set(running.oids()).size).toBe(600)
+    expect(sum(await committedIn(kafka, group, topic))).toBe(600)
+  })
+
+  it('has drained a topic that was made anew and is shorter now', async () => {
+    const topic = await kafka.createTopic('drained-anew', 1)
+    await produce(
+      kafka,
+      topic,
+      names(100).map((oid) => alert(oid)),
+    )
+    let writes = 0
+    const remaking: Sink = {
+      ...memorySink(),
+      async write({ rowCount }) {
+        if (++writes === 1) {
+          await kafka.deleteTopic(topic)
+          await pause(300)
+          await kafka.createTopic(topic, 1)
+          await produce(kafka, topic, [alert('new')])
+        }
+        return { objects: rowCount, rows: rowCount, refused: [], superseded: 0 }
+      },
+    }
+    const spec = specOf(topic, { isDraining: true })
+    // the last batch must be read again, and is not there any more
+    const transactions = transactionsOf((offset) => offset === 100n)
+    transactions.refuse()
+    const running = await start(spec, { batchSize: 10, live: transactions.live, sinks: [remaking, transactions.sink] })
+    await running.done
+    // whoever sees the new topic before the last commit need not begin anew, and perhaps sees it while it is empty
+    expect(transactions.visible.slice(0, 90)).toEqual(names(90))
+  })
+
   it('takes a message that wants a registry, where there is none, for one bad message', async () => {
     const topic = await kafka.createTopic('framed', 1)
     await produce(kafka, topic, [alert('a'), { value: Buffer.from([0, 0, 0, 0, 7, 1, 2]) }, alert('b')])
@@ -347,6 +490,17 @@ describe.skipIf(!kafka)('a live consumer', () => {
       expect(running.oids()).toEqual(again === 0 ? ['a', 'b'] : [])
       expect(await committedIn(kafka, `group-of-${topic}`, topic)).toEqual([2n])
     }
+  })
+
+  it('has done what is before a bad message that ends it, although it was refused at first', async () => {
+    const topic = await kafka.createTopic('refused-before-bad', 1)
+    await produce(kafka, topic, [alert('a'), alert('b'), { value: 'bad' }, alert('c')])
+    const transactions = transactionsOf((offset) => offset === 1n)
+    transactions.refuse()
+    const spec = { ...specOf(topic), stopsAtBadMessage: true }
+    const running = await start(spec, { batchSize: 1, live: transactions.live, sinks: [transactions.sink] })
+    await expect(running.done).rejects.toThrow(`${topic} partition 0 offset 2`)
+    expect(transactions.visible).toEqual(['a', 'b'])
   })
 
   it('tells how far it is behind', async () => {

@@ -6,8 +6,8 @@ import { openKafkaSource } from '../../src/sources/kafka.ts'
 import { newestOnly } from '../../src/sources/newest-only.ts'
 import type { ReadOptions, Source } from '../../src/sources/source.ts'
 import { kafkaForTests, pause } from '../support/kafka.ts'
-import { committedIn, connectionTo, endsOf, produce } from '../support/kafka-client.ts'
-import { alertText, memorySink, runStream, testOptions } from '../support/kafka-stream.ts'
+import { committedIn, connectionTo, endsOf, produce, type TestMessage } from '../support/kafka-client.ts'
+import { alertText, memorySink, runStream, testClassifier, testOptions } from '../support/kafka-stream.ts'
 import { plainAlert, seedRun } from '../support/seed-run.ts'
 
 const kafka = (await kafkaForTests())!
@@ -401,6 +401,41 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     const { source } = await readTopicOnce(topic, { commitFor: 'snapshots' })
     const ends = Object.values(source.identity.offsets!).map(([, end]) => BigInt(end))
     expect(await committedIn(kafka, 'snapshots', topic)).toEqual(ends)
+  })
+
+  it('commits nothing behind messages that no output has, also where nobody wants what is there', async () => {
+    const topic = await kafka.createTopic('unwanted-tail', 1, { 'retention.ms': '-1' })
+    const day = Date.parse('2024-05-02T00:00:00Z')
+    const message = (oid: string, timestamp: number): TestMessage => ({ ...alert(oid), timestamp: BigInt(timestamp) })
+    await produce(kafka, topic, [...names(10).map((oid) => message(oid, day - 1)), message('later', day)])
+    const reading = { commitFor: 'tail-readers', until: day }
+    const failing = { ...memorySink(), write: () => Promise.reject(new Error('disk full')) }
+    const source = await openKafkaSource(specOf(topic, reading), testOptions({ batchSize: 10 }))
+    // slow enough for the tail to be read meanwhile
+    await expect(runStream(source, [failing], { classifier: testClassifier(500) })).rejects.toThrow('disk full')
+    await source.close()
+    expect(await committedIn(kafka, 'tail-readers', topic)).toEqual([-1n])
+    await readTopicOnce(topic, reading, { batchSize: 10 })
+    expect(await committedIn(kafka, 'tail-readers', topic)).toEqual([11n])
+  })
+
+  it('says when its topic is made anew, and does not wait for what was there', async () => {
+    const topic = await kafka.createTopic('remade', 1)
+    await produce(
+      kafka,
+      topic,
+      names(20).map((oid) => alert(oid)),
+    )
+    const source = await openKafkaSource(specOf(topic), testOptions())
+    await kafka.deleteTopic(topic)
+    await pause(300)
+    await kafka.createTopic(topic, 1)
+    await produce(kafka, topic, [alert('new')])
+    await expect(readAll(source)).rejects.toMatchObject({
+      exitCode: 3,
+      message: 'remade partition 0: the topic was made anew while it was read',
+    })
+    await source.close()
   })
 
   it('ends between two batches when the signal comes', async () => {

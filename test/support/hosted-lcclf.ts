@@ -45,5 +45,9 @@ async function startHost(): Promise<ChildProcess> {
   child.unref()
   child.channel?.unref()
   process.once('exit', () => child.kill())
+  // also between two runs
+  child.once('exit', () => {
+    if (host === child) host = undefined
+  })
   return child
 }

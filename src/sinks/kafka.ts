@@ -54,10 +54,9 @@ async function writeBatch(
   if (messages.length > 0) await outlet.send(messages, (message) => tooLarge.add(message))
   messages.forEach((message, i) => {
     if (!tooLarge.has(message)) return
-    const oid = batch.oids[rows[i]!]!
-    const original = batch.messages?.[rows[i]!]
+    const row = rows[i]!
     const reason = 'its output message is larger than the topic allows (max.message.bytes)'
-    refused.push({ oid, where: address, reason, ...(original ? { message: original } : {}) })
+    refused.push({ oid: batch.oids[row]!, where: address, reason, message: batch.messages?.[row] })
   })
   const written = messages.length - tooLarge.size
   return { objects: written, rows: written, refused, superseded: 0 }
@@ -95,7 +94,8 @@ function createMessages({ levels }: Taxonomy, encode: OutputMessageEncoder, topi
       const oid = batch.oids[row]!
       const candid = batch.candids[row]
       if (candid === null || candid === undefined) {
-        refused.push({ oid, where: oid, reason: 'candid is missing, and an output message must have one' })
+        const reason = 'candid is missing, and an output message must have one'
+        refused.push({ oid, where: oid, reason, message: batch.messages?.[row] })
         continue
       }
       const width = product!.classes.length

@@ -59,7 +59,8 @@ export function selectRows(batch: ClassifiedBatch, places: readonly Place[], add
   for (let row = 0; row < batch.rowCount; row++) {
     const oid = batch.oids[row]!
     if (!isStorable(oid)) {
-      refused.push({ oid, where: address, reason: 'oid holds a character that Postgres cannot store' })
+      const reason = 'oid holds a character that Postgres cannot store'
+      refused.push({ oid, where: address, reason, message: batch.messages?.[row] })
       continue
     }
     const known = newest.get(oid)

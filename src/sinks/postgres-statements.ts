@@ -8,7 +8,7 @@ import {
   textArray,
   type ByteWriter,
 } from '../postgres/binary-values.ts'
-import type { Connection } from '../postgres/connection.ts'
+import type { Connection, StatementValue } from '../postgres/connection.ts'
 import { missingKeyOf } from '../postgres/failure.ts'
 import { begin, rollback } from '../postgres/transaction.ts'
 import type { Place, WantedRows } from './postgres-rows.ts'
@@ -139,35 +139,32 @@ export async function findByForeignKey(
   return missing
 }
 
+/** What is noted of objects in the history table. */
+export interface HistoryEntry {
+  readonly wanted: WantedRows
+  /** of `wanted` */
+  readonly objects: readonly number[]
+  readonly classifierVersion: string
+  readonly run: string
+}
+
 /**
  * Notes in the history table that these objects are classified now, unless it has a newer candid for them; locks their
  * rows there. Without a candid nothing is known to be older: it passes, and the stored candid stays.
  *
  * @returns the objects that may be written
  */
-export async function enterHistory(
-  connection: Connection,
-  { oids, candids }: WantedRows,
-  objects: readonly number[],
-  classifierVersion: string,
-  run: string,
-): Promise<ReadonlySet<number>> {
-  const indexOf = new Map(objects.map((object) => [oids[object]!, object]))
-  const rows = await connection.rows(
+export function enterHistory(connection: Connection, entry: HistoryEntry): Promise<ReadonlySet<number>> {
+  return changeHistory(
+    connection,
     `INSERT INTO lcclf_history AS stored (oid, classifier_version, candid, run, time)
      SELECT oid, $3, candid, $4, now() FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY AS new (oid, candid, n) ORDER BY n
          ON CONFLICT (oid, classifier_version)
          DO UPDATE SET candid = coalesce(excluded.candid, stored.candid), run = excluded.run, time = excluded.time
       WHERE (excluded.candid < stored.candid) IS NOT TRUE
      RETURNING oid`,
-    [
-      textArray(objects.map((object) => oids[object]!)),
-      int64Array(objects.map((object) => candids[object]!)),
-      classifierVersion,
-      run,
-    ],
+    entry,
   )
-  return new Set(rows.map(([oid]) => indexOf.get(String(oid))!))
 }
 
 /**
@@ -177,29 +174,36 @@ export async function enterHistory(
  *
  * @returns the objects that may be written
  */
-export async function reenterHistory(
-  connection: Connection,
-  { oids, candids, places }: WantedRows,
-  objects: readonly number[],
-  classifierVersion: string,
-  run: string,
-): Promise<ReadonlySet<number>> {
-  const indexOf = new Map(objects.map((object) => [oids[object]!, object]))
+export function reenterHistory(connection: Connection, entry: HistoryEntry): Promise<ReadonlySet<number>> {
+  const classifierNames = [...new Set(entry.wanted.places.map(({ classifierName }) => classifierName))]
   // OFFSET 0: one lookup by index an object, however old the statistics of the table
-  const rows = await connection.rows(
+  return changeHistory(
+    connection,
     `UPDATE lcclf_history AS h SET candid = new.candid, run = $4, time = now()
        FROM unnest($1::text[], $2::int8[]) AS new (oid, candid)
       WHERE h.oid = new.oid AND h.classifier_version = $3
         AND NOT EXISTS (SELECT FROM probability p WHERE p.oid = h.oid AND p.classifier_version = h.classifier_version
                                                     AND p.classifier_name = ANY($5::text[]) OFFSET 0)
      RETURNING h.oid`,
-    [
-      textArray(objects.map((object) => oids[object]!)),
-      int64Array(objects.map((object) => candids[object]!)),
-      classifierVersion,
-      run,
-      textArray([...new Set(places.map(({ classifierName }) => classifierName))]),
-    ],
+    entry,
+    textArray(classifierNames),
   )
+}
+
+/** @param sql takes oids, candids, classifier version and run, then `others`; answers the oids that it changed */
+async function changeHistory(
+  connection: Connection,
+  sql: string,
+  { wanted: { oids, candids }, objects, classifierVersion, run }: HistoryEntry,
+  ...others: readonly StatementValue[]
+): Promise<ReadonlySet<number>> {
+  const indexOf = new Map(objects.map((object) => [oids[object]!, object]))
+  const rows = await connection.rows(sql, [
+    textArray(objects.map((object) => oids[object]!)),
+    int64Array(objects.map((object) => candids[object]!)),
+    classifierVersion,
+    run,
+    ...others,
+  ])
   return new Set(rows.map(([oid]) => indexOf.get(String(oid))!))
 }

@@ -182,10 +182,11 @@ async function change(
   let { comparison } = changes
   const entered = new Set<number>()
   if (hasHistory) {
-    for (const object of await enterHistory(connection, wanted, forHistory, classifierVersion, run)) entered.add(object)
+    const entry = { wanted, classifierVersion, run }
+    for (const object of await enterHistory(connection, { ...entry, objects: forHistory })) entered.add(object)
     const kept = comparison.absent.filter((object) => !entered.has(object))
     if (kept.length > 0) {
-      for (const object of await reenterHistory(connection, wanted, kept, classifierVersion, run)) entered.add(object)
+      for (const object of await reenterHistory(connection, { ...entry, objects: kept })) entered.add(object)
     }
     if (entered.size < forHistory.length) comparison = without(comparison, (object) => !entered.has(object))
   }

@@ -105,7 +105,7 @@ async function writeBatch(
     return result.value
   })
   const sum = (key: 'objects' | 'superseded' | 'unguarded'): number => written.reduce((n, share) => n + share[key], 0)
-  const withoutObject = rejectsOf(batch.oids, missing.refused, spec.address, writing)
+  const withoutObject = rejectsOf(batch, missing.refused, spec.address, writing)
   const unguarded = sum('unguarded')
   return {
     objects: sum('objects'),
@@ -119,13 +119,14 @@ async function writeBatch(
 
 /** All rows of these objects, not the newest alone: nothing newer is stored that could supersede the others. */
 function rejectsOf(
-  oids: readonly string[],
+  { oids, messages }: ClassifiedBatch,
   missing: ReadonlySet<string>,
   where: string,
   { tables }: WriteContext,
 ): readonly Reject[] {
   const reason = `no row in table ${tables.objectTable ?? 'object'}`
-  return missing.size === 0 ? [] : oids.filter((oid) => missing.has(oid)).map((oid) => ({ oid, where, reason }))
+  if (missing.size === 0) return []
+  return oids.flatMap((oid, row) => (missing.has(oid) ? [{ oid, where, reason, message: messages?.[row] }] : []))
 }
 
 /** Neighbouring objects to one connection; each object is in one share, and so in one transaction. */

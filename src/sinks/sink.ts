@@ -61,6 +61,7 @@ export interface WriteOutcome {
   readonly objects: number
   /** rows of the output: equal to objects for wide files, 33 an object for the Probability table */
   readonly rows: number
+  /** rows, each with the message it came in: whoever keeps dead letters has it from here */
   readonly refused: readonly Reject[]
   readonly superseded: number
   /** of `objects`: those that replaced something of which nobody knows whether it was newer */

@@ -1,6 +1,4 @@
 // A stream: the pipeline's one loop, with what only a stream has around it.
-import type { Reject } from '../batch/feature-batch.ts'
-import type { OriginalMessage } from '../batch/original-message.ts'
 import type { Classifier } from '../classifier/classifier.ts'
 import { deadLetterOf, type DeadLetter } from '../kafka/dead-letters.ts'
 import { classifyInput, type BatchReport } from '../pipeline/classify-input.ts'
@@ -93,28 +91,8 @@ export async function runStream(parts: StreamParts): Promise<Ledger> {
 }
 
 /** What is kept of a batch: everything that was not classified, or not taken by an output; bad messages by the policy. */
-function lettersOf({ delivery, classified, outcomes }: BatchReport, { onBadMessage }: StreamParts): DeadLetter[] {
+function lettersOf({ delivery, outcomes }: BatchReport, { onBadMessage }: StreamParts): DeadLetter[] {
   const kept = delivery.rejected.filter(({ isBadMessage }) => onBadMessage === 'dead-letter' || isBadMessage !== true)
   const refused = outcomes.flatMap((outcome) => outcome.refused)
-  const found = refused.length > 0 ? withMessages(refused, classified.oids, classified.messages ?? []) : []
-  return [...kept, ...found].map(deadLetterOf).filter((letter) => letter !== undefined)
-}
-
-/**
- * An output refuses objects, each as often as it has rows, and knows nothing of messages: each message of such an object
- * counts, once for each output.
- */
-function withMessages(
-  refused: readonly Reject[],
-  oids: readonly string[],
-  messages: readonly OriginalMessage[],
-): Reject[] {
-  const told = new Set<string>()
-  return refused.flatMap((reject) => {
-    if (reject.message || reject.oid === null) return [reject]
-    const refusal = `${reject.where} ${reject.oid}`
-    if (told.has(refusal)) return []
-    told.add(refusal)
-    return messages.filter((_, row) => oids[row] === reject.oid).map((message) => ({ ...reject, message }))
-  })
+  return [...kept, ...refused].map(deadLetterOf).filter((letter) => letter !== undefined)
 }

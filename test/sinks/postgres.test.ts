@@ -287,6 +287,22 @@ describe('an object without a row in table object', () => {
     })
   })
 
+  it('is refused with the message that it came in, as every row is, for whoever keeps dead letters', async () => {
+    await database.addObjects(['b'])
+    const sink = await open({ missingObject: 'reject' })
+    const oids = ['a', 'b', 'not\0text', 'a']
+    const messages = oids.map((_, row) => ({
+      ...{ topic: 't', partition: 0, offset: BigInt(row), timestamp: 0n, key: null, value: null },
+    }))
+    const { refused } = await sink.write({ ...batchOf(oids, 1), messages })
+    const found = refused.map(({ oid, message }) => [oid, message?.offset])
+    expect(found).toEqual([
+      ['not\0text', 2n],
+      ['a', 0n],
+      ['a', 3n],
+    ])
+  })
+
   it('is waited for, and written when its row comes', async () => {
     const oids = oidsOf(10)
     await database.addObjects(oids.slice(2))

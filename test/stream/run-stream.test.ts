@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import type { DeadLetter } from '../../src/kafka/dead-letters.ts'
 import type { Outcome } from '../../src/sources/kafka-delivery.ts'
 import type { KafkaStream } from '../../src/sources/kafka-live.ts'
 import { runStream } from '../../src/stream/run-stream.ts'
@@ -49,36 +48,6 @@ describe('a stream', () => {
       read: 2,
       rows: 2,
     })
-  })
-
-  it('keeps each message of an object that an output refuses once, however many rows the object has', async () => {
-    const messageAt = (offset: bigint) => ({ topic: 't', partition: 0, offset, timestamp: 0n, key: null, value: null })
-    const messages = [messageAt(0n), messageAt(1n), messageAt(2n)]
-    const batch = { rowCount: 3, oids: ['a', 'a', 'b'], candids: [1n, 2n, 3n], matrix: new Float32Array(6), messages }
-    const rejected = ['a', 'a'].map((oid) => ({ oid, where: 'memory', reason: 'no row in table object' }))
-    const kept: DeadLetter[] = []
-    await runStream({
-      source: {
-        ...streamOf([]),
-        async *deliveries() {
-          yield await Promise.resolve({ batch, read: 3, rejected: [], duplicates: 0, ack: () => Promise.resolve() })
-        },
-      },
-      classifier: testClassifier(),
-      sinks: [
-        { ...memorySink(), write: () => Promise.resolve({ objects: 1, rows: 1, refused: rejected, superseded: 0 }) },
-      ],
-      deadLetters: {
-        address: 'letters',
-        write: (letters) => Promise.resolve(void kept.push(...letters)),
-        close: () => Promise.resolve(),
-      },
-      ...{ onBadMessage: 'dead-letter', watches: [], signal: new AbortController().signal },
-    })
-    expect(kept.map(({ offset, reason }) => [offset, reason])).toEqual([
-      [0n, 'no row in table object'],
-      [1n, 'no row in table object'],
-    ])
   })
 
   it('counts what is written although another member will do it again', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
-import { kafkaForTests, pause } from '../support/kafka.ts'
+import { kafkaForTests } from '../support/kafka.ts'
 import { workFolder } from '../support/lcclf.ts'
 import { originalRows } from '../support/postgres-batches.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
@@ -11,7 +11,7 @@ import { sharedPostgres } from '../support/postgres-shared.ts'
 import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
 import { startStream } from '../support/stream-process.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
-import { until } from '../support/until.ts'
+import { pause, until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 const model = join(workFolder(), 'bundle')

@@ -5,11 +5,11 @@ import { openKafkaSink } from '../../src/sinks/kafka.ts'
 import { openKafkaSource } from '../../src/sources/kafka.ts'
 import type { KafkaStream } from '../../src/sources/kafka-live.ts'
 import type { Sink } from '../../src/sinks/sink.ts'
-import { kafkaForTests, pause } from '../support/kafka.ts'
+import { kafkaForTests } from '../support/kafka.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../support/kafka-client.ts'
 import { alertText, memorySink, runStream, testOptions, testTaxonomy } from '../support/kafka-stream.ts'
 import { plainOutput } from '../support/seed-run.ts'
-import { until } from '../support/until.ts'
+import { pause, until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 

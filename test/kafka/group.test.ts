@@ -5,9 +5,8 @@ import { NoAnswerError } from '../../src/kafka/failures.ts'
 import { joinGroup, type GroupMembership } from '../../src/kafka/group.ts'
 import { encodeAssignment } from '../../src/kafka/group-protocol.ts'
 import { selectTopics } from '../../src/kafka/topic-names.ts'
-import { pause } from '../support/kafka.ts'
 import { scriptedCluster, topicsOf } from '../support/scripted-cluster.ts'
-import { until } from '../support/until.ts'
+import { pause, until } from '../support/until.ts'
 
 const silent = { onRevoked: () => Promise.resolve(), onLost: () => undefined }
 

@@ -5,11 +5,11 @@ import type { KafkaLiveOptions, KafkaStream } from '../../src/sources/kafka-live
 import type { KafkaSourceSpec, KafkaSubscription } from '../../src/sources/kafka-spec.ts'
 import { openKafkaSource } from '../../src/sources/kafka.ts'
 import type { Sink } from '../../src/sinks/sink.ts'
-import { kafkaForTests, pause } from '../support/kafka.ts'
+import { kafkaForTests } from '../support/kafka.ts'
 import { committedIn, connectionTo, produce } from '../support/kafka-client.ts'
 import { openHandMember } from '../support/kafka-member.ts'
 import { alertText, memorySink, runStream, testClassifier, testOptions } from '../support/kafka-stream.ts'
-import { until } from '../support/until.ts'
+import { pause, until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 

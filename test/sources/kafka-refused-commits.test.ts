@@ -8,8 +8,8 @@ import { openKafkaSource } from '../../src/sources/kafka.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../support/kafka-client.ts'
 import { openHandMember, type HandMember } from '../support/kafka-member.ts'
 import { alertText, runStream, testOptions } from '../support/kafka-stream.ts'
-import { kafkaForTests, pause } from '../support/kafka.ts'
-import { until } from '../support/until.ts'
+import { kafkaForTests } from '../support/kafka.ts'
+import { pause, until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 

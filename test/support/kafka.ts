@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { Admin } from '@platformatic/kafka'
 import { kafkaClassPath } from './kafka-jars.ts'
 import { onceUnfenced } from './kafka-unfenced.ts'
+import { pause } from './until.ts'
 
 const run = promisify(execFile)
 
@@ -291,9 +292,4 @@ async function freePorts(count: number): Promise<number[]> {
   )
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   return ports
-}
-
-/** A wait, in milliseconds. */
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

@@ -2,7 +2,8 @@
 import { connectCluster } from '../../src/kafka/cluster.ts'
 import { hasProtocolError } from '../../src/kafka/failures.ts'
 import { connectionTo } from '../support/kafka-client.ts'
-import { pause, type TestKafka } from '../support/kafka.ts'
+import type { TestKafka } from '../support/kafka.ts'
+import { pause } from '../support/until.ts'
 
 /** Until a deleted topic takes no messages any more: until then the broker takes some that go with the topic. */
 export async function untilGone(kafka: Pick<TestKafka, 'server'>, topic: string): Promise<void> {

@@ -1,6 +1,7 @@
 // A group that has committed everything there is, or what there is to say when it has not.
 import { committedIn, endsOf } from '../support/kafka-client.ts'
-import { pause, type TestKafka } from '../support/kafka.ts'
+import type { TestKafka } from '../support/kafka.ts'
+import { pause } from '../support/until.ts'
 import type { StreamProcess } from '../support/stream-process.ts'
 
 /** See untilCommitted. */

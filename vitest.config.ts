@@ -11,7 +11,8 @@ export default defineConfig({
     pool: 'forks',
     // most tests wait for processes, brokers and databases; vitest itself would take one worker on two cores
     maxWorkers: 2,
-    // one PostgreSQL for all tests, started by the first that asks
-    globalSetup: ['test/support/postgres-shared.ts'],
+    // nothing stays in the temporary folder; one PostgreSQL for all tests, started by the first that asks
+    globalSetup: ['test/support/temporary-root.ts', 'test/support/postgres-shared.ts'],
+    setupFiles: ['test/support/remove-temporary-folders.ts'],
   },
 })

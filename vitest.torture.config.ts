@@ -8,5 +8,7 @@ export default defineConfig({
     pool: 'forks',
     // brokers and databases are killed there, and need the machine for themselves
     fileParallelism: false,
+    globalSetup: ['test/support/temporary-root.ts'],
+    setupFiles: ['test/support/remove-temporary-folders.ts'],
   },
 })

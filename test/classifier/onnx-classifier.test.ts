@@ -1,21 +1,10 @@
 // The onnx engine as a classifier: rows in, the same rows out, off the main thread, and nothing left behind.
 import { spawn } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { FeatureBatch } from '../../src/batch/feature-batch.ts'
 import type { Classifier } from '../../src/classifier/classifier.ts'
 import { openOnnxClassifier, openOnnxEngine } from '../../src/classifier/onnx-classifier.ts'
@@ -26,11 +15,11 @@ import { isWithinTolerance } from '../../src/model/golden.ts'
 import { importOnnx } from '../../src/model/onnx-import.ts'
 import { readBundle } from '../../src/model/read-bundle.ts'
 import { taxonomyOf } from '../../src/model/taxonomy-of.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const sampleModel = fileURLToPath(new URL('../../samples/model', import.meta.url))
 const fixtures = fileURLToPath(new URL('../fixtures/onnx/', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'lcclf-onnx-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder()
 let count = 0
 const newFolder = () => join(folder, String(count++))
 

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { expandInputs } from '../../src/cli/inputs.ts'
 import { DataError, UsageError } from '../../src/errors.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let root: string
 
@@ -28,7 +28,7 @@ async function names(addresses: string[], outputs: string[] = []): Promise<strin
 }
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'lcclf-inputs-'))
+  root = temporaryFolder()
 })
 
 describe('expandInputs', () => {

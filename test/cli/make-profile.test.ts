@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { alercePreprocessing } from '../../src/batch/preprocess.ts'
@@ -7,9 +6,10 @@ import { profileMaker, type ProfileRequest } from '../../src/cli/make-profile.ts
 import { DataError } from '../../src/errors.ts'
 import type { ProfiledImport } from '../../src/model/input-profile.ts'
 import { renameMapNamed } from '../../src/sources/rename-maps.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const progress = { onRow: () => undefined, onWarning: () => undefined }
-const folder = mkdtempSync(join(tmpdir(), 'lcclf-profile-'))
+const folder = temporaryFolder()
 
 /** A model that is no forest: it is not asked for predictions. */
 const model: ProfiledImport = {

@@ -1,9 +1,7 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { planClassify, type ClassifyFlags } from '../../src/cli/plan.ts'
 import { UsageError } from '../../src/errors.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const typed: ClassifyFlags = {
   inputs: ['night.parquet'],
@@ -56,7 +54,7 @@ describe('planClassify', () => {
   })
 
   it('takes an existing folder, or a name that ends with /, as one file for each input', () => {
-    const existing = mkdtempSync(join(tmpdir(), 'lcclf-plan-'))
+    const existing = temporaryFolder()
     expect(plan({ to: ['classified/'] }).folders).toMatchObject([{ folder: 'classified/', suffix: '.parquet' }])
     expect(plan({ to: [existing], toFormat: 'csv' }).folders).toMatchObject([{ folder: existing, suffix: '.csv' }])
   })

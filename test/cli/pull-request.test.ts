@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { resolvePull, type PullTarget } from '../../src/cli/pull-request.ts'
 import { UsageError } from '../../src/errors.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const home = process.cwd()
 let environment: { LCCLF_KNOWN_MODELS: string }
 
 beforeEach(() => {
-  const work = realpathSync(workFolder())
+  const work = realpathSync(temporaryFolder())
   process.chdir(work)
   const model = (name: string, version: string) => ({ name, version, url: `https://x.org/${name}/${version}/` })
   const models = [model('f', '1.0'), model('f', '1.10'), model('f', '1.9'), model('g', '3')]

@@ -1,14 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { openRejectsLog } from '../../src/cli/rejects-log.ts'
 import { UsageError } from '../../src/errors.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let path: string
 
 beforeEach(() => {
-  path = join(mkdtempSync(join(tmpdir(), 'lcclf-rejects-')), 'rejects.ndjson')
+  path = join(temporaryFolder(), 'rejects.ndjson')
 })
 
 const read = () => readFileSync(path, 'utf8')

@@ -1,10 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { expandInputs } from '../../src/cli/inputs.ts'
 import { planClassify, type ClassifyFlags } from '../../src/cli/plan.ts'
 import { selectInputs } from '../../src/cli/select-inputs.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const flags: Omit<ClassifyFlags, 'inputs' | 'to'> = {
   idColumn: 'oid',
@@ -23,7 +23,7 @@ const flags: Omit<ClassifyFlags, 'inputs' | 'to'> = {
 }
 
 it('never replaces an input by its result, --overwrite or not', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'lcclf-select-'))
+  const folder = temporaryFolder()
   const night = join(folder, 'night.csv')
   writeFileSync(night, 'oid\n')
   const select = async (to: string) => {

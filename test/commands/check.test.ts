@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { lcclf, samples } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const csv = gunzipSync(readFileSync(join(samples, 'ztf-300.csv.gz'))).toString()
 const [header, ...lines] = csv.trimEnd().split('\n') as [string, ...string[]]
@@ -19,7 +20,7 @@ interface Report {
 }
 
 beforeAll(() => {
-  work = workFolder()
+  work = temporaryFolder()
   write('modern.csv', modern)
 })
 

@@ -5,11 +5,12 @@ import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { committedIn, produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { lcclf, samples } from '../support/lcclf.ts'
 import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const kafka = (await kafkaForTests())!
-const model = join(workFolder(), 'bundle')
+const model = join(temporaryFolder(), 'bundle')
 const recorded = seedRun('input')
 const expected = seedRun('output').map(plainOutput)
 const alerts = recorded.map((value) => ({ key: plainAlert(value).oid, value }))
@@ -34,7 +35,7 @@ describe.skipIf(!kafka)('lcclf classify kafka://…', () => {
     await importModel({ source, name: 'hierarchical_random_forest', version: '1.0.0', out: model })
   })
   beforeEach(() => {
-    work = workFolder()
+    work = temporaryFolder()
   })
   afterAll(() => kafka.remove())
 

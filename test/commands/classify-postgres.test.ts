@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder } from '../support/lcclf.ts'
+import { samples } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const parquet = join(samples, 'ztf-300.parquet')
 const model = ['--model', join(samples, 'model')]
@@ -20,7 +21,7 @@ let database: TestDatabase
 let work: string
 
 beforeEach(async () => {
-  work = workFolder()
+  work = temporaryFolder()
   database = await createDatabase(await sharedPostgres())
 })
 

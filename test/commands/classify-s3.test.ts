@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
@@ -9,9 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Receipt } from '../../src/cli/receipt.ts'
 import { s3Inputs } from '../../src/cli/s3-inputs.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, startLcclf, workFolder, type Outcome } from '../support/lcclf.ts'
+import { lcclf, samples, startLcclf, type Outcome } from '../support/lcclf.ts'
 import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const why = await whyNoS3Server()
 const night = readFileSync(join(samples, 'ztf-300.parquet'))
@@ -24,7 +24,7 @@ let here: TestBucket
 /** objects on their way are in it, and nothing stays */
 let temporary: string
 
-function run(args: string[], env: Record<string, string> = {}, cwd = workFolder()): Promise<Outcome> {
+function run(args: string[], env: Record<string, string> = {}, cwd = temporaryFolder()): Promise<Outcome> {
   return hostedLcclf(['classify', ...args, '--quiet'], {
     cwd,
     env: { ...server.environment, TMPDIR: temporary, ...env },
@@ -47,7 +47,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
   beforeAll(async () => {
     server = await startS3Server(['survey'])
     here = await openTestBucket(server)
-    temporary = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+    temporary = temporaryFolder()
   })
 
   afterAll(() => {
@@ -56,7 +56,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
   })
 
   it('reads and writes every format as files are, bit for bit, and the receipt names both', async () => {
-    const work = workFolder()
+    const work = temporaryFolder()
     await put({ 'in/night.parquet': night })
     const names = ['o.parquet', 'o.csv', 'o.csv.gz', 'o.tsv', 'o.ndjson', 'o.arrow']
     const local = ['classify', join(samples, 'ztf-300.parquet'), ...names.flatMap((name) => ['--to', name])]
@@ -169,7 +169,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
   })
 
   it('publishes none of several outputs when one of them cannot be', async () => {
-    const work = workFolder()
+    const work = temporaryFolder()
     await put({ 'there.csv': Buffer.from('precious') })
     const to = ['--to', 'local.csv', '--to', 's3://survey/new.csv', '--to', 's3://survey/there.csv']
     const { code, stderr } = await run([join(samples, 'ztf-300.parquet'), ...to], {}, work)
@@ -199,7 +199,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
   })
 
   it('removes what killed runs left of objects on their way, and leaves nothing itself', async () => {
-    const own = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+    const own = temporaryFolder()
     const litter = join(own, 'lcclf-s3-killed')
     mkdirSync(litter)
     copyFileSync(join(samples, 'ztf-300.parquet'), join(litter, 'object'))

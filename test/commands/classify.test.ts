@@ -4,14 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, startLcclf, workFolder } from '../support/lcclf.ts'
+import { lcclf, samples, startLcclf } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const parquet = join(samples, 'ztf-300.parquet')
 const csv = join(samples, 'ztf-300.csv.gz')
 let work: string
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
 })
 
 const lines = (text: string) => text.trimEnd().split('\n')

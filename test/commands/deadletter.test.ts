@@ -5,7 +5,7 @@ import { deadLetterMessage, deadLetterText, type DeadLetter } from '../../src/ka
 import { produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const kafka = (await kafkaForTests())!
 const at = (topic: string): string => `kafka://${kafka.server}/${topic}`
@@ -46,7 +46,7 @@ describe.skipIf(!kafka)('lcclf deadletter', () => {
   afterAll(() => kafka.remove())
 
   it('shows the letters of a topic and of a file whole', async () => {
-    const file = join(workFolder(), 'dead.ndjson')
+    const file = join(temporaryFolder(), 'dead.ndjson')
     writeFileSync(file, letters.map((each) => `${deadLetterText(each)}\n`).join(''))
     for (const address of [await topicOf('shown'), file]) {
       const { code, stdout, stderr } = await hostedLcclf(['deadletter', 'show', address])
@@ -82,7 +82,7 @@ describe.skipIf(!kafka)('lcclf deadletter', () => {
   })
 
   it('sends those of a file elsewhere, but for the ones that are not whole', async () => {
-    const file = join(workFolder(), 'dead.ndjson')
+    const file = join(temporaryFolder(), 'dead.ndjson')
     const long = letter(9, { value: null, omittedBytes: 2_000_000 })
     writeFileSync(file, [...letters, long].map((each) => `${deadLetterText(each)}\n`).join(''))
     const { code, stderr } = await hostedLcclf(['deadletter', 'requeue', file, '--to', at('elsewhere')])

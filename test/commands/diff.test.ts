@@ -6,14 +6,15 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DiffReport } from '../../src/comparison/diff-report.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder } from '../support/lcclf.ts'
+import { samples } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const drawn = fileURLToPath(new URL('../fixtures/evaluation/drawn.csv', import.meta.url))
 let folder: string
 let work: string
 
 beforeAll(async () => {
-  folder = workFolder()
+  folder = temporaryFolder()
   const input = join(samples, 'ztf-300.parquet')
   const run = async (...args: string[]): Promise<void> => {
     const { code, stderr } = await hostedLcclf(args, { cwd: folder })
@@ -26,7 +27,7 @@ beforeAll(async () => {
 })
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
 })
 
 async function reportOf(args: string[]): Promise<DiffReport> {

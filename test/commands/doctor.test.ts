@@ -6,12 +6,13 @@ import { connectCluster } from '../../src/kafka/cluster.ts'
 import { commitOffsets } from '../../src/kafka/offsets.ts'
 import { produce } from '../support/kafka-client.ts'
 import { kafkaForTests, type TestKafka } from '../support/kafka.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { lcclf, samples } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { freePort } from '../support/postgres-server.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
 import { startProxy, type Proxy } from '../support/tcp-proxy.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 interface Line {
   readonly name: string
@@ -61,7 +62,7 @@ async function startSilence(): Promise<{ port: number; close: () => void }> {
 
 describe('lcclf doctor on a machine where nothing is configured', () => {
   it('finds nothing wrong, and says what is not there', async () => {
-    const report = await examine([], { env: { LCCLF_HOME: join(workFolder(), 'home') } })
+    const report = await examine([], { env: { LCCLF_HOME: join(temporaryFolder(), 'home') } })
     expect(report.exitCode).toBe(0)
     const byName = new Map(report.checks.map((line) => [line.name, line]))
     for (const name of ['node', 'cpu', 'memory', 'disk', 'model store', 'clock'])
@@ -72,7 +73,7 @@ describe('lcclf doctor on a machine where nothing is configured', () => {
   })
 
   it('prints aligned lines, without colours', async () => {
-    const { code, stdout } = await lcclf(['doctor'], { env: { ...nowhere, LCCLF_HOME: workFolder() } })
+    const { code, stdout } = await lcclf(['doctor'], { env: { ...nowhere, LCCLF_HOME: temporaryFolder() } })
     expect(code).toBe(0)
     const lines = stdout.split('\n')
     const starts = lines.slice(0, 6).map((line) => /^(?:ok|warning|-) +\S.*? {2,}(?=\S)/.exec(line)?.[0].length)
@@ -82,7 +83,7 @@ describe('lcclf doctor on a machine where nothing is configured', () => {
   })
 
   it('names files that can be read, and such as cannot be made', async () => {
-    const work = workFolder()
+    const work = temporaryFolder()
     const report = await examine([
       join(samples, 'ztf-300.parquet'),
       work,
@@ -106,7 +107,7 @@ describe('lcclf doctor and the model', () => {
   })
 
   it('finds a damaged one, an absent one, and a pin that cannot be read', async () => {
-    const work = workFolder()
+    const work = temporaryFolder()
     const damaged = join(work, 'model')
     cpSync(join(samples, 'model'), damaged, { recursive: true })
     writeFileSync(join(damaged, 'golden.arrow'), 'not what the manifest says')
@@ -126,7 +127,7 @@ describe('lcclf doctor and the model', () => {
   })
 
   it('lists what the store holds', async () => {
-    const home = workFolder()
+    const home = temporaryFolder()
     const place = join(home, 'models/night/1.0')
     mkdirSync(place, { recursive: true })
     cpSync(join(samples, 'model'), place, { recursive: true })

@@ -5,7 +5,8 @@ import { parse } from 'csv-parse/sync'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { EvaluationReport } from '../../src/evaluation/evaluation-report.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder } from '../support/lcclf.ts'
+import { samples } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/evaluation/', import.meta.url))
 const labels = join(samples, 'ztf-300-labels.csv')
@@ -17,7 +18,7 @@ let classified: string
 let work: string
 
 beforeAll(async () => {
-  classified = workFolder()
+  classified = temporaryFolder()
   const input = join(samples, 'ztf-300.parquet')
   const to = (names: string[]): string[] => names.flatMap((name) => ['--to', name])
   const runs = [to(results), ['--layout', 'long', ...to(longResults)], ['--layout', 'nested', '--to', 'nested.parquet']]
@@ -25,7 +26,7 @@ beforeAll(async () => {
 })
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
 })
 
 async function reportOf(args: string[]): Promise<EvaluationReport> {

@@ -5,7 +5,8 @@ import { gunzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Explanation } from '../../src/explanation/explanation.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, workFolder } from '../support/lcclf.ts'
+import { lcclf, samples } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const parquet = join(samples, 'ztf-300.parquet')
 const csv = join(samples, 'ztf-300.csv.gz')
@@ -13,7 +14,7 @@ const oid = 'ZTF19aaaaaab'
 let work: string
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
 })
 
 async function explained(args: string[]): Promise<Explanation> {

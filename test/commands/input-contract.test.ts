@@ -5,9 +5,10 @@ import { gunzipSync } from 'node:zlib'
 import { tableFromArrays, tableToIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder } from '../support/lcclf.ts'
+import { samples } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
 
 const csv = gunzipSync(readFileSync(join(samples, 'ztf-300.csv.gz'))).toString()
@@ -22,7 +23,7 @@ let database: TestDatabase
 let work: string
 
 beforeAll(async () => {
-  work = workFolder()
+  work = temporaryFolder()
   database = await createDatabase(await sharedPostgres(), { tables: 'none' })
   const quoted = (name: string): string => `"${name}"`
   const columns = names.map((name, i) => {

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startHttpModels, type HttpModels } from '../support/http-models.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder, type Outcome } from '../support/lcclf.ts'
+import { samples, type Outcome } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
 
 const sample = join(samples, 'model')
@@ -19,7 +20,7 @@ let env: Record<string, string>
 
 beforeAll(async () => {
   server = await startHttpModels()
-  const pickles = unpackPickles('0.22.2', join(workFolder(), 'pickles'))
+  const pickles = unpackPickles('0.22.2', join(temporaryFolder(), 'pickles'))
   server.putFolder('/pickles/', pickles)
   const entry = { name: 'survey_forest', version: '1.0.0', files: readdirSync(pickles), note: '' }
   const models = [{ ...entry, url: `${server.url}pickles/` }]
@@ -29,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 beforeEach(async () => {
-  work = workFolder()
+  work = temporaryFolder()
   const known = join(work, 'known.json')
   writeFileSync(known, Buffer.from(await (await fetch(`${server.url}known.json`)).arrayBuffer()))
   env = { LCCLF_HOME: join(work, 'home'), LCCLF_KNOWN_MODELS: known, LCCLF_PULL: '' }

@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { cutAfter, startHttpModels, type HttpModels } from '../support/http-models.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, startLcclf, workFolder, type Outcome } from '../support/lcclf.ts'
+import { lcclf, samples, startLcclf, type Outcome } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
 
 const sample = join(samples, 'model')
 /** only root may, and not in every container */
 const canMount = ((): boolean => {
-  const folder = workFolder()
+  const folder = temporaryFolder()
   try {
     execFileSync('mount', ['--bind', folder, folder], { stdio: 'ignore' })
     execFileSync('umount', [folder])
@@ -28,13 +29,13 @@ let env: Record<string, string>
 
 beforeAll(async () => {
   server = await startHttpModels()
-  pickles = unpackPickles('0.22.2', join(workFolder(), 'pickles'))
+  pickles = unpackPickles('0.22.2', join(temporaryFolder(), 'pickles'))
 })
 
 afterAll(() => server.close())
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
   env = { LCCLF_HOME: join(work, 'home') }
   server.fault = null
   server.requests.length = 0

@@ -3,15 +3,16 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, workFolder, type Outcome } from '../support/lcclf.ts'
+import { lcclf, samples, type Outcome } from '../support/lcclf.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
 
 const why = await whyNoS3Server()
 const sample = join(samples, 'model')
 let server: S3Server
 
-function run(args: string[], env: Record<string, string> = {}, work = workFolder()): Promise<Outcome> {
+function run(args: string[], env: Record<string, string> = {}, work = temporaryFolder()): Promise<Outcome> {
   return hostedLcclf(args, { cwd: work, env: { LCCLF_HOME: join(work, 'home'), ...server.environment, ...env } })
 }
 
@@ -35,7 +36,7 @@ describe.skipIf(why)('a model in a bucket', () => {
   })
 
   it('is not replaced by another, nor its index by somebody else’s', async () => {
-    const work = workFolder()
+    const work = temporaryFolder()
     await run(['model', 'push', sample, 's3://survey/shared/'])
     const versions = ['2', '3', '4'].map((version) => {
       const bundle = join(work, version)

@@ -4,14 +4,15 @@ import { gunzipSync } from 'node:zlib'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder } from '../support/lcclf.ts'
+import { samples } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/model', import.meta.url))
 const parquet = join(samples, 'ztf-300.parquet')
 let work: string
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
 })
 
 /** the pickles of one scikit-learn, unpacked into a folder */

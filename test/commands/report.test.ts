@@ -5,7 +5,8 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startChromium } from '../support/chromium.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder } from '../support/lcclf.ts'
+import { samples } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const input = join(samples, 'ztf-300.parquet')
 const labels = join(samples, 'ztf-300-labels.csv')
@@ -14,7 +15,7 @@ const browser: Browser | undefined = await startChromium()
 let work: string
 
 beforeAll(async () => {
-  work = workFolder()
+  work = temporaryFolder()
   const runs = [
     ['classify', input, '--to', 'a.parquet', '--receipt', 'receipt.json', '--report', 'classify.html'],
     ['classify', input, '--to', 'b.parquet', '--engine', 'onnx'],

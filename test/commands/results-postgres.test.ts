@@ -4,11 +4,12 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, workFolder, type Outcome } from '../support/lcclf.ts'
+import { samples, type Outcome } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { freePort } from '../support/postgres-server.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const parquet = join(samples, 'ztf-300.parquet')
 const labels = join(samples, 'ztf-300-labels.csv')
@@ -23,7 +24,7 @@ let database: TestDatabase
 let work: string
 /** two models' results in files, and in one database */
 beforeAll(async () => {
-  work = workFolder()
+  work = temporaryFolder()
   database = await createDatabase(await sharedPostgres())
   await database.addObjects(oids)
   const run = async (...args: string[]): Promise<void> => {

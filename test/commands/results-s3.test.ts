@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -7,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lcclf } from '../support/lcclf.ts'
 import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const why = await whyNoS3Server()
 const fixtures = fileURLToPath(new URL('../fixtures/evaluation/', import.meta.url))
@@ -30,7 +30,7 @@ describe.skipIf(why)('results and labels in a bucket', () => {
   })
 
   it('say what they say in files, and leave no temporary file', async () => {
-    const temporary = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+    const temporary = temporaryFolder()
     const env = { ...server.environment, TMPDIR: temporary }
     const about = async (results: string, labels: string): Promise<unknown> => {
       const { stdout, stderr } = await lcclf(['evaluate', results, '--labels', labels, '--json'], { env })

@@ -4,17 +4,17 @@ import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
-import { workFolder } from '../support/lcclf.ts'
 import { originalRows } from '../support/postgres-batches.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
 import { startStream } from '../support/stream-process.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { pause, until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
-const model = join(workFolder(), 'bundle')
+const model = join(temporaryFolder(), 'bundle')
 const expected = seedRun('output').map(plainOutput)
 const alerts = seedRun('input').map((value) => ({ key: plainAlert(value).oid, value }))
 const oids = [...new Set(alerts.map(({ key }) => key))]

@@ -6,12 +6,13 @@ import { unpackFixture } from '../model/fixture-folders.ts'
 import { produce } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { pause } from '../support/until.ts'
-import { lcclf, workFolder } from '../support/lcclf.ts'
+import { lcclf } from '../support/lcclf.ts'
 import { plainAlert, seedRun } from '../support/seed-run.ts'
 import { startStream, type StreamProcess } from '../support/stream-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const kafka = (await kafkaForTests())!
-const model = join(workFolder(), 'bundle')
+const model = join(temporaryFolder(), 'bundle')
 const recorded = seedRun('input').map(plainAlert)
 const broken = 'Amplitude_1'
 

@@ -5,13 +5,14 @@ import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../model/fixture-folders.ts'
 import { committedIn, produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
-import { lcclf, workFolder } from '../support/lcclf.ts'
+import { lcclf } from '../support/lcclf.ts'
 import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
 import { startStream, type StreamProcess } from '../support/stream-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
-const model = join(workFolder(), 'bundle')
+const model = join(temporaryFolder(), 'bundle')
 const recorded = seedRun('input')
 const expected = seedRun('output').map(plainOutput)
 
@@ -164,7 +165,7 @@ describe.skipIf(!kafka)('lcclf stream', () => {
   it('shows Prometheus what it does, and when it is ready', async () => {
     const input = await kafka.createTopic('shown', 1)
     await produce(kafka, input, [...alerts(), { value: 'bad' }])
-    const dead = join(workFolder(), 'dead.ndjson')
+    const dead = join(temporaryFolder(), 'dead.ndjson')
     const stream = start([
       ...['--from', at(input, 'shown'), '--to', at('shown-out'), '--metrics-port', '0', '--batch-timeout', '0.2'],
       ...['--dead-letter', dead],

@@ -14,7 +14,8 @@ import { goldenMatrix } from '../../src/model/golden.ts'
 import { importModel } from '../../src/model/import-model.ts'
 import { evaluatePlainly } from '../../src/model/plain-evaluation.ts'
 import { readBundle, withCovers } from '../../src/model/read-bundle.ts'
-import { temporaryFolder, unpackFixture } from '../model/fixture-folders.ts'
+import { unpackFixture } from '../model/fixture-folders.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { byDefinition, grownForest, type Split } from './grown-forests.ts'
 
 interface ShapFixture {
@@ -51,30 +52,34 @@ const gapOf = (forest: Forest, row: Float32Array, attribution: Attribution): num
   additivityError(attribution, evaluatePlainly(forest, row, 1))
 
 describe('the hierarchy of scikit-learn 1.5.2', () => {
-  it('has the Shapley values that the package shap finds, to 1e-9, in every forest and for hostile rows', async () => {
-    const { forests, rowAt, names, levels } = await importedFixture('1.5.2')
-    expect(names).toEqual(fixture.features)
-    let compared = 0
-    levels.forEach(({ name }, level) => {
-      const { classes, base, comparable, values } = fixture.levels[name]!
-      const forest = forests[level]!
-      expect(forest.classes).toEqual(classes)
-      fixture.rows.forEach((goldenRow, i) => {
-        if (!comparable[i]) return
-        const own = treeShap(forest, rowAt(goldenRow))
-        classes.forEach((_, c) => {
-          expect(Math.abs(own.base[c]! - base[c]!)).toBeLessThan(1e-9)
-          names.forEach((feature, f) => {
-            const wanted = values[i]![feature]?.[c] ?? 0
-            const found = own.contributions[f * classes.length + c]!
-            expect(Math.abs(found - wanted), `${name} row ${goldenRow} ${feature}`).toBeLessThan(1e-9)
-            compared++
+  it(
+    'has the Shapley values that the package shap finds, to 1e-9, in every forest and for hostile rows',
+    { tags: ['long'] },
+    async () => {
+      const { forests, rowAt, names, levels } = await importedFixture('1.5.2')
+      expect(names).toEqual(fixture.features)
+      let compared = 0
+      levels.forEach(({ name }, level) => {
+        const { classes, base, comparable, values } = fixture.levels[name]!
+        const forest = forests[level]!
+        expect(forest.classes).toEqual(classes)
+        fixture.rows.forEach((goldenRow, i) => {
+          if (!comparable[i]) return
+          const own = treeShap(forest, rowAt(goldenRow))
+          classes.forEach((_, c) => {
+            expect(Math.abs(own.base[c]! - base[c]!)).toBeLessThan(1e-9)
+            names.forEach((feature, f) => {
+              const wanted = values[i]![feature]?.[c] ?? 0
+              const found = own.contributions[f * classes.length + c]!
+              expect(Math.abs(found - wanted), `${name} row ${goldenRow} ${feature}`).toBeLessThan(1e-9)
+              compared++
+            })
           })
         })
       })
-    })
-    expect(compared).toBeGreaterThan(15_000)
-  })
+      expect(compared).toBeGreaterThan(15_000)
+    },
+  )
 })
 
 describe.each(['0.22.2', '1.0.2', '1.5.2'])('the hierarchy of scikit-learn %s', (version) => {

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createOutputMessageEncoder, type MessageLevel, type OutputMessage } from '../../src/formats/output-message.ts'
 import { legalName, outputFeatures, outputSchemaText } from '../../src/formats/output-message-schema.ts'
 import { avscType, plainOutput, seedRun, takeApart, type PlainOutput } from '../support/seed-run.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const recorded = seedRun('output')
 
@@ -140,7 +140,7 @@ function hasFastavro(): boolean {
 
 describe.skipIf(!hasFastavro())('fastavro', () => {
   it.each(['original', 'legal'] as const)('reads our messages in the %s schema as the recorded ones', (schema) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lcclf-fastavro-'))
+    const folder = temporaryFolder()
     const encode = createOutputMessageEncoder(schema)
     recorded.forEach((message, i) => {
       writeFileSync(join(folder, `${i}.theirs`), message)

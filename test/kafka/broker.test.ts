@@ -13,7 +13,7 @@ import { kafkaForTests } from '../support/kafka.ts'
 import { pause } from '../support/until.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../support/kafka-client.ts'
 import { alertText, memorySink, runStream, testOptions } from '../support/kafka-stream.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const kafka = (await kafkaForTests())!
 
@@ -170,7 +170,7 @@ describe.skipIf(!kafka)('a broker that goes away', () => {
   )
 })
 
-const keystore = workFolder()
+const keystore = temporaryFolder()
 
 function makeKeystore(): Record<string, string> {
   const store = join(keystore, 'broker.p12')

@@ -14,7 +14,8 @@ import { importModel } from '../../src/model/import-model.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
 import { readBundle } from '../../src/model/read-bundle.ts'
 import { verifyBundle } from '../../src/model/verify-bundle.ts'
-import { temporaryFolder, unpackFixture } from './fixture-folders.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { unpackFixture } from './fixture-folders.ts'
 
 let source: string
 let bundle: string

@@ -1,10 +1,9 @@
 // Unpacks the model fixtures into temporary folders.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { afterAll } from 'vitest'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/model/', import.meta.url))
 
@@ -13,13 +12,6 @@ export const smallFeatures = [
   ...['Amplitude_1', 'Power_rate_1/2', 'W1-W2', 'select', 'g"b'],
   ...Array.from({ length: 7 }, (_, index) => `feature_${index}`),
 ]
-
-/** A new folder that is gone after the tests of the file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lcclf-model-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
 
 /** A file below test/fixtures/model, unpacked if it ends in .gz. */
 export function readFixture(path: string): Buffer {

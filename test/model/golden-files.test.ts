@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Taxonomy } from '../../src/batch/taxonomy.ts'
 import { readGoldenFiles } from '../../src/model/golden-files.ts'
-import { temporaryFolder } from './fixture-folders.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const taxonomy: Taxonomy = {
   levels: [{ classifierName: 'lc_classifier', prefix: '', branch: null, classes: ['a', 'b'] }],

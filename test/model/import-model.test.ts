@@ -17,7 +17,8 @@ import { importModel } from '../../src/model/import-model.ts'
 import type { ImportOptions, ImportProgress } from '../../src/model/import-model.ts'
 import { alerceTaxonomy } from '../../src/model/model-files.ts'
 import { taxonomyOf } from '../../src/model/taxonomy-of.ts'
-import { readFixture, smallFeatures, temporaryFolder, unpackFixture, unpackSmallForest } from './fixture-folders.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { readFixture, smallFeatures, unpackFixture, unpackSmallForest } from './fixture-folders.ts'
 import { forest, list, pickleOf, stump, text } from './pickle/assemble.ts'
 
 const identity = { name: 'hierarchical_random_forest', version: '1.0.0' }

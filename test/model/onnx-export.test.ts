@@ -14,7 +14,8 @@ import { importOnnx } from '../../src/model/onnx-import.ts'
 import { evaluatePlainly } from '../../src/model/plain-evaluation.ts'
 import { readBundle } from '../../src/model/read-bundle.ts'
 import { taxonomyOf } from '../../src/model/taxonomy-of.ts'
-import { smallFeatures, temporaryFolder, unpackFixture, unpackSmallForest } from './fixture-folders.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { smallFeatures, unpackFixture, unpackSmallForest } from './fixture-folders.ts'
 import { flatModel, forestOf, runGraph } from './onnx-forests.ts'
 
 const sampleModel = fileURLToPath(new URL('../../samples/model', import.meta.url))

@@ -1,9 +1,8 @@
 // Somebody else's ONNX classifiers as bundles: what is understood, what is refused and why.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { openOnnxRunner } from '../../src/classifier/onnx-runner.ts'
 import { compareGolden, goldenMatrix } from '../../src/model/golden.ts'
 import { importOnnx } from '../../src/model/onnx-import.ts'
@@ -11,6 +10,7 @@ import type { OnnxImportOptions } from '../../src/model/onnx-import.ts'
 import { readBundle } from '../../src/model/read-bundle.ts'
 import { taxonomyOf } from '../../src/model/taxonomy-of.ts'
 import { verifyBundle } from '../../src/model/verify-bundle.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/onnx/', import.meta.url))
 const readJson = (name: string): unknown => JSON.parse(readFileSync(join(fixtures, name), 'utf8'))
@@ -20,8 +20,7 @@ const outputOrder = ['CV/Nova', 'AGN', 'RRL', 'CEP', 'SNIa']
 const sorted = ['AGN', 'CEP', 'CV/Nova', 'RRL', 'SNIa']
 const inColumns = 'by the taxonomy’s order'.replace('’', "'")
 
-const folder = mkdtempSync(join(tmpdir(), 'lcclf-onnx-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder()
 let count = 0
 
 async function importFixture(name: string, options: Partial<OnnxImportOptions> = {}) {

@@ -8,7 +8,8 @@ import { importModel } from '../../src/model/import-model.ts'
 import { evaluatePlainly } from '../../src/model/plain-evaluation.ts'
 import { readBundle } from '../../src/model/read-bundle.ts'
 import { taxonomyOf } from '../../src/model/taxonomy-of.ts'
-import { namesIn, smallFeatures, temporaryFolder, unpackFixture, unpackSmallForest } from './fixture-folders.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { namesIn, smallFeatures, unpackFixture, unpackSmallForest } from './fixture-folders.ts'
 
 interface GoldenJson {
   readonly sklearn: string

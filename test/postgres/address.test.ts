@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync, chmodSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync, chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { isPostgresAddress, parsePostgresAddress, type AddressRole } from '../../src/postgres/address.ts'
 import { passwordIn } from '../../src/postgres/pgpass.ts'
 import { stepFromEnvironment } from '../../src/postgres/settings.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 type Environment = Record<string, string | undefined>
 
@@ -196,11 +196,7 @@ describe('~/.pgpass', () => {
   let folder: string
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lcclf-pgpass-'))
-  })
-
-  afterEach(() => {
-    rmSync(folder, { recursive: true })
+    folder = temporaryFolder()
   })
 
   it('is read if it is private, and passed over if others may read it', () => {

@@ -1,6 +1,5 @@
 // Equal probabilities in results that tell no order of classes (long ones): whose order decides, and what is said of it.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +9,7 @@ import { evaluationReport } from '../../src/cli/evaluate.ts'
 import { evaluationText } from '../../src/cli/evaluate-text.ts'
 import type { EvaluationReport } from '../../src/evaluation/evaluation-report.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/evaluation/', import.meta.url))
 const sample = fileURLToPath(new URL('../../samples/model/', import.meta.url))
@@ -20,7 +20,7 @@ const [header, ...rows] = readFileSync(join(fixtures, 'drawn.csv'), 'utf8')
 /** oid, candid, class, probability, classifier_version */
 const ownColumns = 5
 const order = [...header!.keys()].slice(ownColumns).reverse()
-const work = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+const work = temporaryFolder()
 const environment = { ...process.env }
 
 /** The drawn results, classes in the order that is wanted. */

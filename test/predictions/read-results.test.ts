@@ -1,6 +1,5 @@
 // What is read of results and labels as people have them, and what is refused.
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -12,11 +11,12 @@ import { resultFile } from '../../src/cli/result-file.ts'
 import { UsageError } from '../../src/errors.ts'
 import type { EvaluationReport } from '../../src/evaluation/evaluation-report.ts'
 import { evaluatePage } from '../../src/report/evaluate-page.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const drawn = fileURLToPath(new URL('../fixtures/evaluation/drawn.csv', import.meta.url))
 const lines = readFileSync(drawn, 'utf8').trimEnd().split('\n')
 const oids = lines.slice(1).map((line) => line.split(',')[0]!)
-const work = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+const work = temporaryFolder()
 
 function write(name: string, rows: readonly string[]): string {
   writeFileSync(join(work, name), `${rows.join('\n')}\n`)

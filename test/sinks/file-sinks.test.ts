@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSink } from '../../src/sinks/open.ts'
 import type { Layout, OutputFormat } from '../../src/sinks/sink.ts'
 import { testSink } from '../contract/sink-contract.ts'
 import { readRows } from './read-back.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const formats: readonly [OutputFormat, string][] = [
   ['parquet', 'out.parquet'],
@@ -22,7 +22,7 @@ for (const [format, name] of formats)
     // nested as CSV is refused before a sink is opened
     if (layout === 'nested' && (format === 'csv' || format === 'tsv')) continue
     testSink(`${name}, ${layout}`, async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'lcclf-sink-'))
+      const folder = temporaryFolder()
       const path = join(folder, name)
       return {
         layout,

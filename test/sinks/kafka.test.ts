@@ -11,7 +11,7 @@ import { kafkaForTests } from '../support/kafka.ts'
 import { connectionTo, produce, readTopic } from '../support/kafka-client.ts'
 import { runStream, testOptions } from '../support/kafka-stream.ts'
 import { plainAlert, plainOutput, seedRun, takeApart } from '../support/seed-run.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { pause, until } from '../support/until.ts'
 import { contextOf, flatTaxonomy, golden, goldenBatch, taxonomy } from './classified-samples.ts'
 
@@ -42,7 +42,7 @@ describe.skipIf(!kafka)('the Kafka sink', () => {
       input,
       recorded.map((value) => ({ key: plainAlert(value).oid, value })),
     )
-    const out = join(workFolder(), 'bundle')
+    const out = join(temporaryFolder(), 'bundle')
     await importModel({
       source: unpackFixture('sklearn-0.22.2'),
       name: 'hierarchical_random_forest',

@@ -1,20 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance, type JS } from '@duckdb/node-api'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { openSink } from '../../src/sinks/open.ts'
 import { contextOf, goldenBatch } from './classified-samples.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 let path: string
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-parquet-'))
+  folder = temporaryFolder()
   path = join(folder, 'x.parquet')
 })
-
-afterEach(() => rm(folder, { recursive: true }))
 
 /** Writes `batches` times the same `size` objects. */
 async function write(batches: number, size: number): Promise<void> {

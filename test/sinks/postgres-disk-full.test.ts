@@ -1,13 +1,13 @@
 // A disk that is really full: the table and its indexes on a file system of 40 MB, which only root can mount.
 import { execFileSync } from 'node:child_process'
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { openPostgresSink } from '../../src/sinks/postgres.ts'
 import { batchOf, context, expectedRows, oidsOf, storedRowsQuery } from '../support/postgres-batches.ts'
 import { createDatabase } from '../support/postgres-database.ts'
 import { startOwnPostgres } from '../support/postgres-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let cleanups: (() => unknown)[] = []
 
@@ -18,8 +18,7 @@ afterEach(async () => {
 
 /** a folder of its own small file system, or undefined where that is not allowed */
 function smallDisk(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'lcclf-disk-'))
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = temporaryFolder()
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', folder], { stdio: 'ignore' })
   } catch {

@@ -1,21 +1,19 @@
-import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile, lstat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, chmod, mkdir, readdir, readFile, symlink, writeFile, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { ServiceError, UsageError } from '../../src/errors.ts'
 import { openReplacement } from '../../src/sinks/replace-file.ts'
 import type { SinkSpec } from '../../src/sinks/sink.ts'
 import { shell, writing } from './run-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 let path: string
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-replace-'))
+  folder = temporaryFolder()
   path = join(folder, 'night.csv')
 })
-
-afterEach(() => rm(folder, { recursive: true, force: true }))
 
 function open(overwrite = false, place = path): ReturnType<typeof openReplacement> {
   return openReplacement({ path: place, address: place, overwrite })

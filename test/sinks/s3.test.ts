@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,6 +11,7 @@ import { testSink } from '../contract/sink-contract.ts'
 import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
 import { startProxy, type Proxy, type Verdict } from '../support/tcp-proxy.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { readRows } from './read-back.ts'
 
 const why = await whyNoS3Server()
@@ -61,9 +61,9 @@ describe.skipIf(why)('an object as an output', () => {
         isPublished: async () => (await here.bucket.stat(key)) !== undefined,
         leftovers: async () => (await here.openUploads()).filter((upload) => upload === key),
         async readBack(schema) {
-          const folder = await mkdtemp(join(tmpdir(), 'lcclf-sink-'))
+          const folder = temporaryFolder()
           await writeFile(join(folder, name), await here.bytes(key))
-          return readRows(join(folder, name), format, schema).finally(() => rm(folder, { recursive: true }))
+          return readRows(join(folder, name), format, schema)
         },
         remove: () => here.bucket.remove(key),
       }

@@ -1,14 +1,14 @@
 import { closeSync, createWriteStream, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { tableFromIPC } from 'apache-arrow'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { SinkSpec } from '../../src/sinks/sink.ts'
 import { openStandardOutput } from '../../src/sinks/standard-output.ts'
 import { golden } from './classified-samples.ts'
 import { shell, writing } from './run-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 function spec(format: 'csv' | 'tsv' | 'ndjson' | 'arrow'): SinkSpec {
   return { kind: 'stdout', address: '-', format, layout: format === 'ndjson' ? 'nested' : 'wide' }
@@ -59,10 +59,8 @@ describe.skipIf(process.platform === 'win32')('a process that writes to stdout',
   let folder: string
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'lcclf-stdout-'))
+    folder = temporaryFolder()
   })
-
-  afterEach(() => rm(folder, { recursive: true }))
 
   it('writes everything before it ends', async () => {
     const { code, stdout, stderr } = await shell(`${writing(spec('csv'), 300)} | cat`)

@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
 import { openSink } from '../../src/sinks/open.ts'
 import type { Layout, OutputFormat } from '../../src/sinks/sink.ts'
@@ -13,14 +12,13 @@ import {
   probabilityTable,
   taxonomy,
 } from './classified-samples.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-text-'))
+  folder = temporaryFolder()
 })
-
-afterEach(() => rm(folder, { recursive: true }))
 
 async function textOf(
   format: OutputFormat,

@@ -1,20 +1,16 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { DataError } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
 import type { ReadOptions, Source } from '../../src/sources/source.ts'
 import { bitsOf, fileSpec, fixture, readOnce, readOptions, type Rows } from './objects.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-arrow-'))
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
+  folder = temporaryFolder()
 })
 
 function open(path: string, changes: Partial<ReadOptions> = {}): Promise<Source> {

@@ -1,12 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { DataError } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
 import type { ReadOptions, Source } from '../../src/sources/source.ts'
 import { container, write, type ContainerOptions } from '../support/avro-writer.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { bitsOf, fileSpec, fixture, readOnce, readOptions, type Rows } from './objects.ts'
 
 interface Message {
@@ -20,11 +20,7 @@ const messages = JSON.parse(readFileSync(fixture('messages/expected.json'), 'utf
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-avro-'))
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
+  folder = temporaryFolder()
 })
 
 async function open(bytes: Uint8Array, changes: Partial<ReadOptions> = {}): Promise<Source> {

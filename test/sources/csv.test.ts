@@ -1,21 +1,17 @@
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { DataError } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
 import type { InputFormat, ReadOptions, Source } from '../../src/sources/source.ts'
 import { bitsOf, fileSpec, fixture, readAll, readOnce, readOptions, type Rows } from './objects.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-csv-'))
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
+  folder = temporaryFolder()
 })
 
 async function open(bytes: Uint8Array | string, changes: Partial<ReadOptions> = {}, name = 'x.csv'): Promise<Source> {

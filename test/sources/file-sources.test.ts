@@ -1,16 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { openSource } from '../../src/sources/open.ts'
 import type { SourceSpec } from '../../src/sources/source.ts'
 import { testSource } from '../contract/source-contract.ts'
 import { seedFile, seeders } from './seed-files.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 for (const seeder of seeders) {
   testSource(
     seeder.name,
     async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'lcclf-source-'))
+      const folder = temporaryFolder()
       let spec: SourceSpec | undefined
       return {
         async seed(seed) {

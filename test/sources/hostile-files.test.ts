@@ -1,22 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { LcclfError } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
 import type { InputFormat } from '../../src/sources/source.ts'
 import { fileSpec, fixture, readOnce, readOptions } from './objects.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-hostile-'))
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
+  folder = temporaryFolder()
 })
 
 /** One change to some bytes; places are fractions, so that they fit files of any length. */

@@ -1,19 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { openSource } from '../../src/sources/open.ts'
 import type { ReadOptions, Source } from '../../src/sources/source.ts'
 import { bitsOf, fileSpec, readOnce, readOptions, type Rows } from './objects.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-ndjson-'))
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
+  folder = temporaryFolder()
 })
 
 async function open(text: string | Buffer, changes: Partial<ReadOptions> = {}): Promise<Source> {

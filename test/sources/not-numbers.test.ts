@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tableFromArrays, tableToIPC } from 'apache-arrow'
 import { parquetWriteBuffer } from 'hyparquet-writer'
@@ -7,8 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { openSource } from '../../src/sources/open.ts'
 import type { InputFormat } from '../../src/sources/source.ts'
 import { fileSpec, readOnce, readOptions } from './objects.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'lcclf-numbers-'))
+const folder = temporaryFolder()
 const rows = { oid: ['o1', 'o2'], a: ['x', '1'], b: ['2', '2'], c: ['y'.repeat(99), '3'] }
 
 /** The same two rows in every format that may hold text where numbers should be. */

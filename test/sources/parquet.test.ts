@@ -1,7 +1,6 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, mkdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { DataError, UsageError } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
@@ -18,15 +17,12 @@ import {
   readOptions,
   type Rows,
 } from './objects.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lcclf-parquet-'))
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
+  folder = temporaryFolder()
 })
 
 function open(path: string, changes: Partial<ReadOptions> = {}): Promise<Source> {

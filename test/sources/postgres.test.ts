@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { alercePreprocessing } from '../../src/batch/preprocess.ts'
@@ -11,9 +10,10 @@ import type { Delivery, ReadOptions } from '../../src/sources/source.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const features = ['Amplitude_1', 'Amplitude_2', 'Power_rate_1/2', 'W1-W2', 'naïve_1']
-const folder = mkdtempSync(join(tmpdir(), 'lcclf-source-'))
+const folder = temporaryFolder()
 
 let database: TestDatabase
 let opened: PostgresSource[] = []
@@ -34,7 +34,6 @@ afterEach(async () => {
 
 afterAll(async () => {
   await database.drop()
-  rmSync(folder, { recursive: true })
 })
 
 const never = new AbortController().signal

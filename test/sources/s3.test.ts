@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DataError, ServiceError } from '../../src/errors.ts'
@@ -12,6 +11,7 @@ import { fetchObject, fetchParquetFooter } from '../../src/transfer/fetch-object
 import { testSource } from '../contract/source-contract.ts'
 import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { features, fixture, readOnce, readOptions } from './objects.ts'
 import { seedFile, seeders } from './seed-files.ts'
 
@@ -58,7 +58,7 @@ describe.skipIf(why)('an object as an input', () => {
   beforeAll(async () => {
     server = await startS3Server(['survey'])
     here = await openTestBucket(server)
-    temporary = mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+    temporary = temporaryFolder()
     process.env['TMPDIR'] = temporary
   })
 

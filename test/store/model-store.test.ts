@@ -2,10 +2,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openStore } from '../../src/store/model-store.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 describe('a store with a model that lost its manifest', () => {
-  const root = workFolder()
+  const root = temporaryFolder()
   for (const version of ['1.0', '2.0']) {
     mkdirSync(join(root, 'f', version), { recursive: true })
     writeFileSync(join(root, 'f', version, 'manifest.json'), '{}')

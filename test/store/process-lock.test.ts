@@ -5,12 +5,12 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isLockFree, takeLock } from '../../src/store/process-lock.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let path: string
 
 beforeEach(() => {
-  path = join(workFolder(), 'x.lock')
+  path = join(temporaryFolder(), 'x.lock')
 })
 
 describe('a lock', () => {

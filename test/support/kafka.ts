@@ -74,11 +74,11 @@ async function startBroker(options: BrokerOptions): Promise<TestKafka> {
   )
   const scram = (options.scram ?? []).flatMap((credential) => ['--add-scram', credential])
   const format = ['kafka.tools.StorageTool', 'format', '-t', 'lcclf-test-cluster-0000', '-c', properties, ...scram]
-  await run('java', ['-XX:TieredStopAtLevel=1', '-cp', classPath, ...format])
+  await run('java', [...javaFlags(folder), '-cp', classPath, ...format])
   let child: ChildProcess | undefined
 
   async function start(): Promise<void> {
-    const flags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+    const flags = ['-Xmx512m', '-XX:+UseSerialGC', ...javaFlags(folder)]
     const process = spawn('java', [...flags, '-cp', classPath, 'kafka.Kafka', properties], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -122,6 +122,11 @@ async function startBroker(options: BrokerOptions): Promise<TestKafka> {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** a quick start; what Java unpacks for itself goes with the folder, even where it is killed */
+function javaFlags(folder: string): string[] {
+  return ['-XX:TieredStopAtLevel=1', '-XX:-UsePerfData', `-Djava.io.tmpdir=${folder}`]
 }
 
 function otherBroker(server: string): TestKafka {

@@ -1,8 +1,5 @@
 // Runs the built command as a user does, in a process of its own.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const bin = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
@@ -22,11 +19,6 @@ export interface RunOptions {
   readonly cwd?: string
   readonly input?: string | Uint8Array
   readonly env?: Record<string, string>
-}
-
-/** A folder of its own for a test. */
-export function workFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'lcclf-test-'))
 }
 
 /** The environment of a command: this one's, and no test may download the survey's model. */

@@ -58,7 +58,7 @@ export async function startOwnPostgres({
   access = '',
   outlivesUs = false,
 }: ServerOptions = {}): Promise<OwnPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'lcclf-postgres-'))
+  const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
   const owner = ownerOf()
   const binaries = await usableBinaries(owner, folder)
   const dataFolder = join(folder, 'data')

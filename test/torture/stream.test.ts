@@ -7,15 +7,15 @@ import { unpackFixture } from '../model/fixture-folders.ts'
 import { committedIn, connectionTo, readTopic, type ReadMessage } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { pause } from '../support/until.ts'
-import { workFolder } from '../support/lcclf.ts'
 import { plainAlert, plainOutput, seedRun, type PlainOutput } from '../support/seed-run.ts'
 import { startStream, type StreamProcess } from '../support/stream-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { remakeTopic, untilGone } from './remade-topic.ts'
 import { startTorturedServer, type TorturedDatabase, type TorturedServer } from './tortured-database.ts'
 import { untilCommitted } from './until-committed.ts'
 
 const kafka = (await kafkaForTests())!
-const model = join(workFolder(), 'bundle')
+const model = join(temporaryFolder(), 'bundle')
 const recorded = seedRun('input').map(plainAlert)
 
 /** seeded, so that a run can be repeated */

@@ -5,13 +5,13 @@ import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { openTarget } from '../../src/transfer/bundle-target.ts'
 import { openReader } from '../../src/transfer/open-reader.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const options = { allowHttp: false, environment: {} }
 
 describe('an address for models', () => {
   it('with file: names the same folder for push and for pull', async () => {
-    const folder = join(workFolder(), 'my pub')
+    const folder = join(temporaryFolder(), 'my pub')
     for (const address of [pathToFileURL(folder).href, `FILE:${folder}`, folder]) {
       const target = await openTarget(address, options)
       await target.close()

@@ -8,7 +8,7 @@ import { download, type DownloadOptions } from '../../src/transfer/download.ts'
 import { fileReader } from '../../src/transfer/file-reader.ts'
 import { httpReader } from '../../src/transfer/http-reader.ts'
 import { cutAfter, serveFile, startHttpModels, type HttpModels } from '../support/http-models.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const content = randomBytes(700_000)
 const sha256 = createHash('sha256').update(content).digest('hex')
@@ -27,7 +27,7 @@ beforeEach(() => {
   server.fault = null
   server.requests.length = 0
   server.put('/model.pkl', content)
-  path = join(workFolder(), 'model.pkl')
+  path = join(temporaryFolder(), 'model.pkl')
 })
 
 function fetchFile(options: Partial<DownloadOptions> = {}, name = 'model.pkl', address = server.url) {
@@ -209,7 +209,7 @@ describe('a download', () => {
   })
 
   it('from a folder is the same', async () => {
-    const folder = workFolder()
+    const folder = temporaryFolder()
     writeFileSync(join(folder, 'model.pkl'), content)
     expect(await download(fileReader(folder), 'model.pkl', path, usual)).toMatchObject({ sha256 })
     expect(await download(fileReader(folder), 'absent', `${path}2`, usual)).toEqual({
@@ -262,7 +262,7 @@ describe('a part of a file that was changed meanwhile', () => {
   it('goes on where the date is the same, and where it is not said again', async () => {
     for (const part of [{ 'last-modified': noon }, {}]) {
       server.requests.length = 0
-      path = join(workFolder(), 'model.pkl')
+      path = join(temporaryFolder(), 'model.pkl')
       swapFor(content, [{ 'last-modified': noon }, {}], part)
       expect(await fetchFile()).toMatchObject({ sha256, etag: noon })
       expect(server.requests).toHaveLength(2)

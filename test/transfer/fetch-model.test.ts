@@ -5,7 +5,7 @@ import { ModelError } from '../../src/errors.ts'
 import { fetchModel } from '../../src/transfer/fetch-model.ts'
 import { httpReader } from '../../src/transfer/http-reader.ts'
 import { startHttpModels, type HttpModels } from '../support/http-models.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let server: HttpModels
 let folder: string
@@ -18,7 +18,7 @@ afterAll(() => server.close())
 
 beforeEach(() => {
   server.fault = null
-  folder = join(workFolder(), 'download')
+  folder = join(temporaryFolder(), 'download')
 })
 
 const fetch = (path: string) =>

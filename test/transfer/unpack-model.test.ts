@@ -8,14 +8,14 @@ import { Header } from 'tar'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { LcclfError, ModelError } from '../../src/errors.ts'
 import { unpackModel } from '../../src/transfer/unpack-model.ts'
-import { workFolder } from '../support/lcclf.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let work: string
 let target: string
 let archive: string
 
 beforeEach(() => {
-  work = workFolder()
+  work = temporaryFolder()
   target = join(work, 'out')
   archive = join(work, 'a.tar.gz')
 })

@@ -113,7 +113,8 @@ describe('a pool of threads', () => {
     }
   })
 
-  it('says so when a thread has no memory left', async () => {
+  // Node 24 itself ends the whole process then, every second time or so; 20, 22 and 26 end the thread alone
+  it.skipIf(process.version.startsWith('v24.'))('says so when a thread has no memory left', async () => {
     const pool = await startPool(1, 40)
     const error = await errorOf(give(pool, { order: 'fill memory' }))
     expect(error).toBeInstanceOf(ServiceError)

@@ -13,6 +13,8 @@ export default defineConfig({
     maxWorkers: 2,
     // nothing stays in the temporary folder; one PostgreSQL for all tests, started by the first that asks
     globalSetup: ['test/support/temporary-root.ts', 'test/support/postgres-shared.ts'],
+    // a second or more of computing on a quiet machine: not in `npm run test:fast`
+    tags: [{ name: 'long' }],
     setupFiles: ['test/support/remove-temporary-folders.ts'],
   },
 })

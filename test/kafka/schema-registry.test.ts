@@ -98,7 +98,7 @@ describe('the schema registry', () => {
     expect(asked).toHaveLength(times)
   })
 
-  it('ends the run when it is not there', async () => {
+  it('ends the run when it is not there', { tags: ['long'] }, async () => {
     await expect(createSchemaRegistry({ url: 'http://127.0.0.1:1' }).schemaOf(1)).rejects.toMatchObject({ exitCode: 5 })
   })
 })

@@ -72,7 +72,7 @@ describe('a hierarchy', () => {
     expect(levels[1]!.classes).toEqual(['Periodic', 'Stochastic', 'Transient'])
   })
 
-  it('gives the same bytes when it is imported again', async () => {
+  it('gives the same bytes when it is imported again', { tags: ['long'] }, async () => {
     const source = unpackFixture('sklearn-1.5.2')
     const first = await importModel(options(source))
     const second = await importModel(options(source))
@@ -106,7 +106,7 @@ describe('a hierarchy', () => {
     await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('--accept-swapped') as string })
   })
 
-  it('with swapped files is put right when asked to, and answers the same', async () => {
+  it('with swapped files is put right when asked to, and answers the same', { tags: ['long'] }, async () => {
     const source = unpackFixture('sklearn-1.0.2')
     const golden = { goldenDir: source }
     const right = await importModel(options(source, golden))

@@ -135,7 +135,7 @@ describe('the graph of a forest', () => {
   })
 })
 
-describe('exported and run by onnxruntime', () => {
+describe('exported and run by onnxruntime', { tags: ['long'] }, () => {
   it('the sample model differs by less than 1e-6, and gives each level under its classifier_name', async () => {
     const { names, ...comparison } = await compareBundle(sampleModel)
     expect(comparison).toEqual({ worst: expect.any(Number) as number, otherClasses: 0 })
@@ -176,7 +176,7 @@ describe('exported and run by onnxruntime', () => {
   })
 })
 
-describe('an export', () => {
+describe('an export', { tags: ['long'] }, () => {
   it('says where it is, how large, and what its outputs are', async () => {
     const file = join(temporaryFolder(), 'deep', 'model.onnx')
     const exported = await exportOnnx(sampleModel, file, { overwrite: false, openRunner })

@@ -40,7 +40,7 @@ async function worstDifference(directory: string): Promise<number> {
   return compareGolden(golden, answers).worst?.difference ?? 0
 }
 
-describe('a classifier as skl2onnx writes it', () => {
+describe('a classifier as skl2onnx writes it', { tags: ['long'] }, () => {
   it.each([
     ['forest-zipmap', 'forest-golden'],
     ['forest-matrix', 'forest-golden'],

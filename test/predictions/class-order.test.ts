@@ -93,7 +93,7 @@ afterAll(() => {
   process.env = environment
 })
 
-describe('equal probabilities of long results', () => {
+describe('equal probabilities of long results', { tags: ['long'] }, () => {
   const reversed = write('wide.csv', wide('reversed_1', order))
   const unknown = write('long.csv', long('reversed_1'))
 

@@ -76,13 +76,13 @@ describe.each(Object.entries(await pagesOf(15, 300, hostile)))('the report of %s
 })
 
 describe('a report', () => {
-  it('stays below three megabytes with 23 classes, and is the same bytes each time', async () => {
+  it('stays below three megabytes with 23 classes, and is the same bytes each time', { tags: ['long'] }, async () => {
     const pages = await pagesOf(23, 4000, 'an object of an ordinary name ')
     for (const page of Object.values(pages)) expect(Buffer.byteLength(page)).toBeLessThan(3e6)
     expect(await pagesOf(23, 4000, 'an object of an ordinary name ')).toEqual(pages)
   })
 
-  it('stays below three megabytes with 300 classes', async () => {
+  it('stays below three megabytes with 300 classes', { tags: ['long'] }, async () => {
     const pages = await pagesOf(300, 2000, 'C')
     for (const page of Object.values(pages)) expect(Buffer.byteLength(page)).toBeLessThan(3e6)
   })

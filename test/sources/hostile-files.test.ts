@@ -108,7 +108,7 @@ const cases: readonly [InputFormat, number, readonly string[]][] = [
   ],
 ]
 
-describe.each(cases)('damaged or hostile %s', (format, numRuns, files) => {
+describe.each(cases)('damaged or hostile %s', { tags: ['long'] }, (format, numRuns, files) => {
   const originals = files.map((file) => readFileSync(fixture(file)))
 
   it('gives rows, rejects, or one line that says what is wrong', { timeout: 120_000 }, async () => {

@@ -89,7 +89,7 @@ describe('lengths and indices beyond the file', () => {
   })
 })
 
-describe('files that would take for ever or fill the memory', () => {
+describe('files that would take for ever or fill the memory', { tags: ['long'] }, () => {
   const million = 1_000_000
   const shared = remember(stump, 1)
   it.each([

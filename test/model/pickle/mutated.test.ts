@@ -76,7 +76,7 @@ function mutate(bytes: Buffer, { kind, at, size, value }: Mutation): Buffer {
   }
 }
 
-describe('twelve thousand damaged forests', () => {
+describe('twelve thousand damaged forests', { tags: ['long'] }, () => {
   it('are refused with a ModelError, or read as forests that are whole, within two seconds each', () => {
     let refused = 0
     let read = 0

@@ -100,7 +100,8 @@ export function cutAfter(count: number): Fault {
     const range = { 'content-range': `bytes ${from}-${file.bytes.length - 1}/${file.bytes.length}` }
     response.writeHead(isPart ? 206 : 200, isPart ? { ...head, ...range } : head)
     if (rest.length <= count) response.end(rest)
-    else response.write(rest.subarray(0, count), () => setTimeout(() => response.destroy(), 20))
+    // time for a busy machine to read it: what has not been read is lost with the connection
+    else response.write(rest.subarray(0, count), () => setTimeout(() => response.destroy(), 100))
     return true
   }
 }

@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint'
 import { importX } from 'eslint-plugin-import-x'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', 'src/classifier/kernel/assembly/', '.cache/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/', 'src/model/forest/kernel/assembly/', '.cache/'] },
   {
     files: ['src/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'],
     extends: [tseslint.configs.recommended],
@@ -22,7 +22,7 @@ export default tseslint.config(
   {
     // stdout is data and stderr is people: only the command line prints
     files: ['src/**/*.ts'],
-    ignores: ['src/cli/**', 'src/commands/**'],
+    ignores: ['src/terminal/**', 'src/jobs/**', 'src/commands/**'],
     rules: { 'no-console': 'error' },
   },
 )

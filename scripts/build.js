@@ -4,7 +4,7 @@ import { copyFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const kernel = 'classifier/kernel'
+const kernel = 'model/forest/kernel'
 const wasm = `${kernel}/forest-kernel.wasm`
 
 function run(tool, args, cwd = root) {

@@ -41,7 +41,7 @@ function codeWords(cell: string): string[] {
 
 function readRules(): Map<string, Rule> {
   return new Map(
-    tableRows('Which folder may import which').map(([folder, , imports, packages]) => {
+    tableRows('The rooms').map(([folder, , imports, packages]) => {
       const words = codeWords(imports!)
       const typesOf = words.filter((word) => word.startsWith('types of ')).map((word) => word.slice('types of '.length))
       const folders = words.filter((word) => !word.startsWith('types of '))

@@ -1,9 +1,9 @@
 // lcclf check: what classify would make of inputs, before it does.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../cli/base-command.ts'
-import { check } from '../cli/check.ts'
-import { inputFlags, modelFlag, timeWindowFlags } from '../cli/flags.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { check } from '../jobs/check/check.ts'
+import { inputFlags, modelFlag, timeWindowFlags } from '../terminal/flags.ts'
 
 export default class Check extends BaseCommand {
   static override summary = 'Check inputs before they are classified: columns, types, ids, values'

@@ -1,8 +1,8 @@
 // lcclf classify: the batch job.
 import * as Args from '@oclif/core/args'
-import { BaseCommand } from '../cli/base-command.ts'
-import { classify } from '../cli/classify.ts'
-import { inputFlags, modelFlag, outputFlags, reportFlag, runFlags } from '../cli/flags.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { classify } from '../jobs/classify/classify.ts'
+import { inputFlags, modelFlag, outputFlags, reportFlag, runFlags } from '../terminal/flags.ts'
 
 export default class Classify extends BaseCommand {
   static override summary = 'Classify objects by their light-curve features'

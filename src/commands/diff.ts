@@ -1,10 +1,10 @@
 // lcclf diff: two results, object by object and as populations.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../cli/base-command.ts'
-import { changeBound, type ChangeBound } from '../cli/diff-flags.ts'
-import { diff } from '../cli/diff.ts'
-import { reportFlag } from '../cli/flags.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { changeBound, type ChangeBound } from '../jobs/diff/diff-flags.ts'
+import { diff } from '../jobs/diff/diff.ts'
+import { reportFlag } from '../terminal/flags.ts'
 
 export default class Diff extends BaseCommand {
   static override summary = 'Compare two results: may the new model replace the old one?'

@@ -1,8 +1,8 @@
 // lcclf doctor: what works here, what does not, and what to do.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../cli/base-command.ts'
-import { doctor } from '../cli/doctor.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { doctor } from '../jobs/doctor/doctor.ts'
 
 export default class Doctor extends BaseCommand {
   static override summary = 'Say what works here, what does not, and what to do'

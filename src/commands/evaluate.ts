@@ -1,10 +1,10 @@
 // lcclf evaluate: predictions against labels.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../cli/base-command.ts'
-import { evaluate } from '../cli/evaluate.ts'
-import { classRename } from '../cli/evaluate-flags.ts'
-import { reportFlag } from '../cli/flags.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { evaluate } from '../jobs/evaluate/evaluate.ts'
+import { classRename } from '../terminal/evaluate-flags.ts'
+import { reportFlag } from '../terminal/flags.ts'
 
 export default class Evaluate extends BaseCommand {
   static override summary = 'Compare predictions with labels'

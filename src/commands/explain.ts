@@ -1,9 +1,9 @@
 // lcclf explain: why an object is what the model says.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../cli/base-command.ts'
-import { explain } from '../cli/explain.ts'
-import { inputFlags, modelFlag, reportFlag } from '../cli/flags.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { explain } from '../jobs/explain/explain.ts'
+import { inputFlags, modelFlag, reportFlag } from '../terminal/flags.ts'
 
 export default class Explain extends BaseCommand {
   static override summary = 'Say which features make an object what the model says it is'

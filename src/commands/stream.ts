@@ -1,7 +1,7 @@
 // lcclf stream: the pipeline for ever.
-import { BaseCommand } from '../cli/base-command.ts'
-import { stream } from '../cli/stream.ts'
-import { streamInputFlags, streamOutputFlags, streamRunFlags } from '../cli/stream-flags.ts'
+import { BaseCommand } from '../terminal/base-command.ts'
+import { stream } from '../jobs/stream/stream.ts'
+import { streamInputFlags, streamOutputFlags, streamRunFlags } from '../terminal/stream-flags.ts'
 
 export default class Stream extends BaseCommand {
   static override summary = 'Classify alerts as they come from Kafka, for ever'

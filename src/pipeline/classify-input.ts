@@ -1,8 +1,8 @@
 // The loop: the only place where batches move. source → batch → classifier → sinks, then the acknowledgement.
-import type { ClassifiedBatch } from '../batch/classified-batch.ts'
-import type { Classifier } from '../classifier/classifier.ts'
-import type { Sink, WriteOutcome } from '../sinks/sink.ts'
-import type { Delivery, Source } from '../sources/source.ts'
+import type { ClassifiedBatch } from './classified-batch.ts'
+import type { Classifier } from './classifier.ts'
+import type { Sink, WriteOutcome } from './sink.ts'
+import type { Delivery, Source } from './source.ts'
 import { orderedMap } from './ordered-map.ts'
 
 /** One batch that is in every output: what came in, what came of it, and what each sink said. */

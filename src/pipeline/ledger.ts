@@ -1,7 +1,7 @@
 // The counts of a run, and whether they add up.
-import type { Reject } from '../batch/feature-batch.ts'
-import type { WriteOutcome } from '../sinks/sink.ts'
-import type { Delivery, InputIdentity } from '../sources/source.ts'
+import type { Reject } from './batch.ts'
+import type { WriteOutcome } from './sink.ts'
+import type { Delivery, InputIdentity } from './source.ts'
 
 /** What became of the rows of one input: `read = classified + rejected + duplicates`. */
 export interface InputCounts extends InputIdentity {

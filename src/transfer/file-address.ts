@@ -1,7 +1,7 @@
 // file:… → a path of this machine.
 import { fileURLToPath } from 'node:url'
 import { UsageError } from '../errors.ts'
-import { redactedText } from '../store/shown-address.ts'
+import { redactedText } from '../formats/shown-address.ts'
 
 /**
  * The path of `file:/folder/`, `file:///folder/`, its escapes (`%20`) undone.

@@ -5,8 +5,8 @@ import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Classifier } from '../../src/classifier/classifier.ts'
-import type { FeatureBatch } from '../../src/batch/feature-batch.ts'
+import type { Classifier } from '../../src/pipeline/classifier.ts'
+import type { FeatureBatch } from '../../src/pipeline/batch.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const bin = join(root, 'bin/run.js')

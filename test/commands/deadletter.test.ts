@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { deadLetterMessage, deadLetterText, type DeadLetter } from '../../src/kafka/dead-letters.ts'
+import { deadLetterMessage, deadLetterText, type DeadLetter } from '../../src/connectors/kafka/dead-letters.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'

@@ -2,10 +2,10 @@
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DataError } from '../../src/errors.ts'
-import { newestOnly } from '../../src/sources/newest-only.ts'
-import type { Delivery, ReadOptions, Source } from '../../src/sources/source.ts'
-import { bitsOf, readAll, readOnce, readOptions, type Rows } from '../sources/objects.ts'
-import type { Seed, SeedRow } from '../sources/seed-files.ts'
+import { newestOnly } from '../../src/pipeline/newest-only.ts'
+import type { Delivery, ReadOptions, Source } from '../../src/pipeline/source.ts'
+import { bitsOf, readAll, readOnce, readOptions, type Rows } from '../support/objects.ts'
+import type { Seed, SeedRow } from '../connectors/files/seed-files.ts'
 
 /** A place with some rows, new for each test. */
 export interface SourcePlace {

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
+import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
 import { DataError } from '../../src/errors.ts'
 import { classifyInput, type BatchReport } from '../../src/pipeline/classify-input.ts'
 import { createLedger } from '../../src/pipeline/ledger.ts'
-import type { Delivery, Source } from '../../src/sources/source.ts'
+import type { Delivery, Source } from '../../src/pipeline/source.ts'
 import { memorySink, testClassifier, testFeatures } from '../support/kafka-stream.ts'
 
 function deliveryOf(oids: readonly string[]): Delivery {

@@ -1,11 +1,11 @@
 // Findings to make reports of: drawn numbers, and names as hostile as one likes.
-import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
-import type { Taxonomy } from '../../src/batch/taxonomy.ts'
-import type { DiffReport } from '../../src/comparison/diff-report.ts'
-import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts'
-import type { EvaluationReport } from '../../src/evaluation/evaluation-report.ts'
-import type { Explanation } from '../../src/explanation/explanation.ts'
-import type { RunReceipt } from '../../src/report/receipt-section.ts'
+import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
+import type { Taxonomy } from '../../src/pipeline/taxonomy.ts'
+import type { DiffReport } from '../../src/jobs/diff/diff-report.ts'
+import { evaluatePredictions } from '../../src/jobs/evaluate/evaluate-predictions.ts'
+import type { EvaluationReport } from '../../src/jobs/evaluate/evaluation-report.ts'
+import type { Explanation } from '../../src/jobs/explain/explanation.ts'
+import type { RunReceipt } from '../../src/jobs/classify/receipt-section.ts'
 
 /** What must never come out as it went in. */
 export const hostile = `</script><script>alert('x')</script><img src=x onerror=alert(1)>"&\u202e\0`

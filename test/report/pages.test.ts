@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
-import { classifyPage } from '../../src/report/classify-page.ts'
-import { createClassifyWatch } from '../../src/report/classify-facts.ts'
-import { diffPage } from '../../src/report/diff-page.ts'
-import { evaluatePage } from '../../src/report/evaluate-page.ts'
-import { explainPage } from '../../src/report/explain-page.ts'
+import { classifyPage } from '../../src/jobs/classify/report-page.ts'
+import { createClassifyWatch } from '../../src/jobs/classify/report-facts.ts'
+import { diffPage } from '../../src/jobs/diff/page.ts'
+import { evaluatePage } from '../../src/jobs/evaluate/page.ts'
+import { explainPage } from '../../src/jobs/explain/page.ts'
 import {
   drawnBatch,
   drawnDiff,

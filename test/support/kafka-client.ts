@@ -1,8 +1,8 @@
 // A client of its own for tests: what goes into topics, and what is in them.
 import { Admin, FetchIsolationLevels, ListOffsetTimestamps, Producer } from '@platformatic/kafka'
-import { connectCluster, type Cluster } from '../../src/kafka/cluster.ts'
-import type { KafkaConnection } from '../../src/kafka/connection.ts'
-import { createFetcher } from '../../src/kafka/fetcher.ts'
+import { connectCluster, type Cluster } from '../../src/connectors/kafka/client/cluster.ts'
+import type { KafkaConnection } from '../../src/connectors/kafka/client/connection.ts'
+import { createFetcher } from '../../src/connectors/kafka/client/fetcher.ts'
 import {
   byTopic,
   committedOffsets,
@@ -10,8 +10,8 @@ import {
   listOffsets,
   type Offsets,
   type TopicPartition,
-} from '../../src/kafka/offsets.ts'
-import type { KafkaRecord } from '../../src/kafka/records.ts'
+} from '../../src/connectors/kafka/client/offsets.ts'
+import type { KafkaRecord } from '../../src/connectors/kafka/client/records.ts'
 import type { TestKafka } from './kafka.ts'
 import { until } from './until.ts'
 

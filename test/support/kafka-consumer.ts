@@ -1,5 +1,5 @@
 // A consumer in a process of its own, to be killed: node kafka-consumer.ts SERVER TOPIC GROUP DELAY_MS
-import { openKafkaSource } from '../../src/sources/kafka.ts'
+import { openKafkaSource } from '../../src/connectors/kafka/kafka-source.ts'
 import { memorySink, runStream, testClassifier, testOptions } from './kafka-stream.ts'
 
 const [server, topic, groupId, delay] = process.argv.slice(2) as [string, string, string, string]

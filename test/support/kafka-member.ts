@@ -1,9 +1,9 @@
 // A member of a group that is played by hand: it joins, shares out and keeps still when the test says so.
-import { connectCluster } from '../../src/kafka/cluster.ts'
-import { answerIn, hasProtocolError } from '../../src/kafka/failures.ts'
-import { encodeAssignment, encodeSubscription } from '../../src/kafka/group-protocol.ts'
-import type { TopicPartition } from '../../src/kafka/offsets.ts'
-import type { Answer } from '../../src/kafka/protocol.ts'
+import { connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
+import { answerIn, hasProtocolError } from '../../src/connectors/kafka/client/failures.ts'
+import { encodeAssignment, encodeSubscription } from '../../src/connectors/kafka/client/group-protocol.ts'
+import type { TopicPartition } from '../../src/connectors/kafka/client/offsets.ts'
+import type { Answer } from '../../src/connectors/kafka/client/protocol.ts'
 import { connectionTo } from './kafka-client.ts'
 import type { TestKafka } from './kafka.ts'
 

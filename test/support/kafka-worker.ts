@@ -2,9 +2,9 @@
 // node kafka-worker.ts SERVER INPUT OUTPUT GROUP at-least-once|exactly-once
 // Says "begun" when everything is open and SIGTERM ends it in order.
 import { randomUUID } from 'node:crypto'
-import { openTransactionalOutlet } from '../../src/kafka/outlet.ts'
-import { openKafkaSink } from '../../src/sinks/kafka.ts'
-import { openKafkaSource } from '../../src/sources/kafka.ts'
+import { openTransactionalOutlet } from '../../src/connectors/kafka/client/outlet.ts'
+import { openKafkaSink } from '../../src/connectors/kafka/kafka-sink.ts'
+import { openKafkaSource } from '../../src/connectors/kafka/kafka-source.ts'
 import { runStream, testClassifier, testOptions, testTaxonomy } from './kafka-stream.ts'
 
 const [server, input, output, groupId, delivery] = process.argv.slice(2) as [string, string, string, string, string]

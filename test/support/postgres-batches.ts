@@ -1,9 +1,9 @@
 // Classified batches for the Postgres tests: the original's own rows, and any number of objects.
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import type { ClassifiedBatch } from '../../src/batch/classified-batch.ts'
-import type { Level, Taxonomy } from '../../src/batch/taxonomy.ts'
-import type { SinkContext } from '../../src/sinks/sink.ts'
+import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
+import type { Level, Taxonomy } from '../../src/pipeline/taxonomy.ts'
+import type { SinkContext } from '../../src/pipeline/sink.ts'
 
 export const version = 'hierarchical_random_forest_1.0.0'
 

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { parsePostgresAddress } from '../../src/postgres/address.ts'
-import { connect } from '../../src/postgres/connect.ts'
-import type { Connection } from '../../src/postgres/connection.ts'
-import { initTables } from '../../src/postgres/init-tables.ts'
-import type { ConnectionSettings } from '../../src/postgres/settings.ts'
+import { parsePostgresAddress } from '../../src/connectors/postgres/address.ts'
+import { connect } from '../../src/connectors/postgres/client/connect.ts'
+import type { Connection } from '../../src/connectors/postgres/client/connection.ts'
+import { initTables } from '../../src/connectors/postgres/tables/init-tables.ts'
+import type { ConnectionSettings } from '../../src/connectors/postgres/settings.ts'
 
 /** The tables as the pipeline's own library creates them. */
 export const referenceTables = readFileSync(new URL('../fixtures/postgres/tables.sql', import.meta.url), 'utf8')

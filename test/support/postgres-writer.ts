@@ -1,6 +1,6 @@
 // A process that writes one batch: for tests that kill it. Arguments: address, number of objects, seed.
-import { parsePostgresAddress } from '../../src/postgres/address.ts'
-import { openPostgresSink } from '../../src/sinks/postgres.ts'
+import { parsePostgresAddress } from '../../src/connectors/postgres/address.ts'
+import { openPostgresSink } from '../../src/connectors/postgres/postgres-sink.ts'
 import { batchOf, context, oidsOf } from './postgres-batches.ts'
 
 const [address, count, seed] = process.argv.slice(2)

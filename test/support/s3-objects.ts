@@ -1,8 +1,8 @@
 // What tests do with a bucket besides what is tested: put objects there, look at them, and at uploads nobody finished.
 import { ListMultipartUploadsCommand, type S3Client } from '@aws-sdk/client-s3'
-import { s3Settings, type S3Place } from '../../src/transfer/s3-address.ts'
-import { openS3Bucket, type S3Bucket } from '../../src/transfer/s3-bucket.ts'
-import { openS3Client } from '../../src/transfer/s3-client.ts'
+import { s3Settings, type S3Place } from '../../src/connectors/s3/address.ts'
+import { openS3Bucket, type S3Bucket } from '../../src/connectors/s3/bucket.ts'
+import { openS3Client } from '../../src/connectors/s3/client.ts'
 import type { S3Server } from './s3-server.ts'
 
 /** A bucket of a test. */

@@ -1,5 +1,5 @@
 // A cluster whose brokers say what a test wants of them: answers that a real broker gives only once in a long while.
-import { connectCluster, type Cluster } from '../../src/kafka/cluster.ts'
+import { connectCluster, type Cluster } from '../../src/connectors/kafka/client/cluster.ts'
 
 /** What a broker answers to a request, by the request's name; it may throw. */
 export type Script = Readonly<Record<string, (args: readonly never[]) => unknown>>

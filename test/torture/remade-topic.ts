@@ -1,6 +1,6 @@
 // A topic that is deleted and made anew while streams write to it.
-import { connectCluster } from '../../src/kafka/cluster.ts'
-import { hasProtocolError } from '../../src/kafka/failures.ts'
+import { connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
+import { hasProtocolError } from '../../src/connectors/kafka/client/failures.ts'
 import { connectionTo } from '../support/kafka-client.ts'
 import type { TestKafka } from '../support/kafka.ts'
 import { pause } from '../support/until.ts'

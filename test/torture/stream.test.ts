@@ -1,9 +1,9 @@
 // Streams that are killed while brokers are killed: what was lost, and what is there twice.
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openOutlet } from '../../src/kafka/outlet.ts'
-import { importModel } from '../../src/model/import-model.ts'
-import { unpackFixture } from '../model/fixture-folders.ts'
+import { openOutlet } from '../../src/connectors/kafka/client/outlet.ts'
+import { importModel } from '../../src/model/sklearn/import-model.ts'
+import { unpackFixture } from '../support/fixture-folders.ts'
 import { committedIn, connectionTo, readTopic, type ReadMessage } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { pause } from '../support/until.ts'

@@ -1,7 +1,7 @@
 // lcclf db check: can results go there, and is what is there whole?
-import { BaseCommand } from '../../cli/base-command.ts'
-import { databaseArgument, databaseFlags } from '../../cli/flags.ts'
-import { checkTables } from '../../cli/manage-tables.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { databaseArgument, databaseFlags } from '../../terminal/flags.ts'
+import { checkTables } from '../../jobs/db.ts'
 
 export default class DbCheck extends BaseCommand {
   static override summary = 'Look at the tables of a database, and at what is stored in them'

@@ -1,8 +1,8 @@
 // lcclf db init: the pipeline's tables in an empty database.
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { databaseArgument, databaseFlags } from '../../cli/flags.ts'
-import { initTables } from '../../cli/manage-tables.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { databaseArgument, databaseFlags } from '../../terminal/flags.ts'
+import { initTables } from '../../jobs/db.ts'
 
 export default class DbInit extends BaseCommand {
   static override summary = 'Make the tables of the pipeline that a database does not have yet'

@@ -1,7 +1,7 @@
 // lcclf db upgrade: what lcclf adds to a database that has the pipeline's tables.
-import { BaseCommand } from '../../cli/base-command.ts'
-import { databaseArgument, databaseFlags } from '../../cli/flags.ts'
-import { upgradeTables } from '../../cli/manage-tables.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { databaseArgument, databaseFlags } from '../../terminal/flags.ts'
+import { upgradeTables } from '../../jobs/db.ts'
 
 export default class DbUpgrade extends BaseCommand {
   static override summary = 'Add the table by which the newer alert wins to tables that exist'

@@ -1,7 +1,7 @@
 // lcclf deadletter requeue: messages that were not classified go back to where they came from.
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { requeueDeadLetters } from '../../cli/deadletter.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { requeueDeadLetters } from '../../jobs/stream/dead-letters.ts'
 
 export default class DeadletterRequeue extends BaseCommand {
   static override summary = 'Send messages that a stream did not classify back to their topics'

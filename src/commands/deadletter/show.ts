@@ -1,7 +1,7 @@
 // lcclf deadletter show: the messages that a stream did not classify, with their reasons.
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { showDeadLetters } from '../../cli/deadletter.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { showDeadLetters } from '../../jobs/stream/dead-letters.ts'
 
 export default class DeadletterShow extends BaseCommand {
   static override summary = 'Show messages that a stream did not classify'

@@ -1,8 +1,8 @@
 // lcclf model export: a bundle for other programs.
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { exportModel } from '../../cli/export-model.ts'
-import { modelArgument } from '../../cli/flags.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { exportModel } from '../../jobs/models/export.ts'
+import { modelArgument } from '../../terminal/flags.ts'
 
 export default class ModelExport extends BaseCommand {
   static override summary = 'Write a model as one ONNX graph, or its bundle as one .tar.gz'

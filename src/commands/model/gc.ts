@@ -1,7 +1,7 @@
 // lcclf model gc: what interrupted processes left behind.
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { cleanStore } from '../../cli/clean-store.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { cleanStore } from '../../jobs/models/clean-store.ts'
 
 export default class ModelGc extends BaseCommand {
   static override summary = 'Remove what interrupted downloads and imports left behind'

@@ -1,9 +1,9 @@
 // lcclf model import: a bundle from the pickles of a model as published.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { renameFlags } from '../../cli/flags.ts'
-import { importFiles } from '../../cli/import-files.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { renameFlags } from '../../terminal/flags.ts'
+import { importFiles } from '../../jobs/models/import.ts'
 
 const profileGroup = 'PROFILE'
 

@@ -1,8 +1,8 @@
 // lcclf model lock: the work folder's results come from one model and no other.
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { modelArgument } from '../../cli/flags.ts'
-import { lockModel } from '../../cli/lock-model.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { modelArgument } from '../../terminal/flags.ts'
+import { lockModel } from '../../jobs/models/lock-model.ts'
 
 export default class ModelLock extends BaseCommand {
   static override summary = 'Pin a model in the work folder'

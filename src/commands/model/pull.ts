@@ -1,8 +1,8 @@
 // lcclf model pull: a model from an address into the store.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { pullModel } from '../../cli/pull-model.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { pullModel } from '../../jobs/models/pull.ts'
 
 export default class ModelPull extends BaseCommand {
   static override summary = 'Download a model into the store'

@@ -1,9 +1,9 @@
 // lcclf model push: a bundle to where others can pull it from.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { modelArgument } from '../../cli/flags.ts'
-import { pushModel } from '../../cli/push-model.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { modelArgument } from '../../terminal/flags.ts'
+import { pushModel } from '../../jobs/models/push.ts'
 
 export default class ModelPush extends BaseCommand {
   static override summary = 'Publish a model in a bucket or a folder'

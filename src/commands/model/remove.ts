@@ -1,8 +1,8 @@
 // lcclf model remove: a model out of the store.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { removeModel } from '../../cli/remove-model.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { removeModel } from '../../jobs/models/remove-model.ts'
 
 export default class ModelRemove extends BaseCommand {
   static override summary = 'Take a model out of the store'

@@ -1,8 +1,8 @@
 // lcclf model show: everything a manifest says.
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { modelArgument } from '../../cli/flags.ts'
-import { showModel } from '../../cli/show-model.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { modelArgument } from '../../terminal/flags.ts'
+import { showModel } from '../../jobs/models/show.ts'
 
 export default class ModelShow extends BaseCommand {
   static override summary = 'Show a model: hierarchy, features, origin, checksums'

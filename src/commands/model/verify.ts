@@ -1,8 +1,8 @@
 // lcclf model verify: may this bundle be used?
 import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../cli/base-command.ts'
-import { modelArgument } from '../../cli/flags.ts'
-import { verifyModel } from '../../cli/verify-model.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { modelArgument } from '../../terminal/flags.ts'
+import { verifyModel } from '../../jobs/models/verify.ts'
 
 export default class ModelVerify extends BaseCommand {
   static override summary = 'Check a bundle: checksums, structure, golden answers'

@@ -1,0 +1,177 @@
+// The columns of an Arrow schema: what each can be read as, and the values of a record batch in bulk.
+import type { Data, DataType, Decimal, Dictionary, Int, List, Vector } from 'apache-arrow'
+import type { OidType } from '../../pipeline/batch.ts'
+import { DataError } from '../../errors.ts'
+import type { ArrowLibrary } from '../../formats/arrow/reader.ts'
+import { readNumberText } from '../../formats/number-text.ts'
+
+/** Called for a value that is no number. */
+export type OnUnreadable = (row: number, value: string) => void
+
+/** Values of some rows of a feature, in float64, NaN for null. */
+export type FeatureReading = (column: Vector, start: number, end: number, onUnreadable: OnUnreadable) => Float64Array
+
+/** One value of a column of ids. */
+export type IdReading = (column: Vector, row: number) => unknown
+
+/** How to read a feature of a type. */
+export function arrowFeatureReading(arrow: ArrowLibrary, type: DataType, what: string): FeatureReading {
+  const { DataType: Is } = arrow
+  const plain = Is.isDictionary(type) ? (type as Dictionary).dictionary : type
+  const isText = Is.isUtf8(plain) || Is.isLargeUtf8(plain) || Is.isUtf8View(plain)
+  if (
+    !isText &&
+    !Is.isInt(plain) &&
+    !Is.isFloat(plain) &&
+    !Is.isBool(plain) &&
+    !Is.isDecimal(plain) &&
+    !Is.isNull(plain)
+  ) {
+    throw new DataError(`${what} holds ${plain.toString()}, not numbers`)
+  }
+  const scale = Is.isDecimal(plain) ? (plain as Decimal).scale : 0
+  // half floats lie in their column as integers
+  const isBulk = plain === type && !(Is.isFloat(type) && type.precision === arrow.Precision.HALF)
+  return (column, start, end, onUnreadable) => {
+    const data = column.data[0]
+    const bulk = isBulk && data ? numbersInBulk(data, start, end) : undefined
+    return bulk ?? numbersOneByOne(column, start, end, scale, onUnreadable)
+  }
+}
+
+/** A column of plain numbers, without a call for each value; undefined for other columns. */
+function numbersInBulk(data: Data, start: number, end: number): Float64Array | undefined {
+  const stored: unknown = data.values
+  const hasNulls = data.nullBitmap.length > 0
+  if (stored instanceof Float64Array) {
+    return hasNulls ? withoutNulls(stored.slice(start, end), data.nullBitmap, start) : stored.subarray(start, end)
+  }
+  const isNumbers = stored instanceof Float32Array || stored instanceof Int32Array || isSmallIntegers(stored)
+  if (!isNumbers || data.stride !== 1) return undefined
+  const values = Float64Array.from(stored.subarray(start, end))
+  return hasNulls ? withoutNulls(values, data.nullBitmap, start) : values
+}
+
+function isSmallIntegers(stored: unknown): stored is Int8Array | Int16Array | Uint16Array | Uint32Array {
+  // booleans are bits in a Uint8Array, so that bytes go one by one
+  return (
+    stored instanceof Int8Array ||
+    stored instanceof Int16Array ||
+    stored instanceof Uint16Array ||
+    stored instanceof Uint32Array
+  )
+}
+
+function withoutNulls(values: Float64Array, bitmap: Uint8Array, start: number): Float64Array {
+  for (let i = 0, row = start; i < values.length; i++, row++) {
+    if ((bitmap[row >> 3]! & (1 << (row & 7))) === 0) values[i] = NaN
+  }
+  return values
+}
+
+function numbersOneByOne(
+  column: Vector,
+  start: number,
+  end: number,
+  scale: number,
+  onUnreadable: OnUnreadable,
+): Float64Array {
+  const values = new Float64Array(end - start).fill(NaN)
+  for (let row = start; row < end; row++) {
+    const value: unknown = column.get(row)
+    if (value === null || value === undefined) continue
+    const number =
+      typeof value === 'string'
+        ? readNumberText(value)
+        : value instanceof Uint32Array
+          ? Number(decimalText(value, scale))
+          : Number(value)
+    if (number === undefined) onUnreadable(row, String(value))
+    else values[row - start] = number
+  }
+  return values
+}
+
+/** How to read object ids, and how the outputs will write them. */
+export function arrowOidReading(
+  arrow: ArrowLibrary,
+  type: DataType,
+  what: string,
+): { readonly read: IdReading; readonly oidType: OidType } {
+  const plain = arrow.DataType.isDictionary(type) ? (type as Dictionary).dictionary : type
+  const read = scalarIdReading(arrow, plain, what, 'object ids')
+  return { read, oidType: arrow.DataType.isInt(plain) ? integerOidType(plain) : 'string' }
+}
+
+/** How to read candids; of a list all. */
+export function arrowCandidReading(arrow: ArrowLibrary, type: DataType, what: string): IdReading {
+  const { DataType: Is } = arrow
+  const plain = Is.isDictionary(type) ? (type as Dictionary).dictionary : type
+  if (!Is.isList(plain) && !Is.isLargeList(plain) && !Is.isFixedSizeList(plain)) {
+    return scalarIdReading(arrow, plain, what, 'candids')
+  }
+  const item = scalarIdReading(arrow, (plain as List).valueType, what, 'candids')
+  return (column, row) => {
+    const items: unknown = column.get(row)
+    if (!(items instanceof arrow.Vector)) return items
+    const list = items as Vector
+    return Array.from({ length: list.length }, (_, i) => item(list, i))
+  }
+}
+
+function scalarIdReading(arrow: ArrowLibrary, type: DataType, what: string, role: string): IdReading {
+  const { DataType: Is } = arrow
+  if (Is.isFloat(type)) {
+    throw new DataError(`${what} holds ${type.toString()}: the ids are already broken`, {
+      hint: 'Export it again as int64 or text.',
+    })
+  }
+  if (Is.isUtf8(type) || Is.isLargeUtf8(type) || Is.isUtf8View(type) || Is.isInt(type) || Is.isNull(type)) {
+    return (column, row) => column.get(row) as unknown
+  }
+  if (Is.isBinary(type) || Is.isLargeBinary(type) || Is.isBinaryView(type)) return textOfBytes
+  if (Is.isDecimal(type) && type.scale === 0) return integerOfDecimal
+  throw new DataError(`${what} holds ${type.toString()}, not ${role}`)
+}
+
+function textOfBytes(column: Vector, row: number): unknown {
+  const value: unknown = column.get(row)
+  return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value
+}
+
+function integerOfDecimal(column: Vector, row: number): unknown {
+  const value: unknown = column.get(row)
+  return value instanceof Uint32Array ? decimalText(value, 0) : value
+}
+
+function integerOidType({ bitWidth, isSigned }: Int): OidType {
+  if (bitWidth === 64) return isSigned ? 'int64' : 'uint64'
+  return isSigned ? 'int32' : 'uint32'
+}
+
+/** A decimal's digits: its words are an integer in two's complement, the least first. */
+function decimalText(words: Uint32Array, scale: number): string {
+  let integer = 0n
+  for (let i = words.length - 1; i >= 0; i--) integer = (integer << 32n) | BigInt(words[i]!)
+  const signed = BigInt.asIntN(words.length * 32, integer)
+  return scale === 0 ? signed.toString() : `${signed}e${-scale}`
+}
+
+/** Whether a column holds as much as its batch has rows; a damaged file may promise more. */
+export function isComplete(arrow: ArrowLibrary, data: Data | undefined, rowCount: number): boolean {
+  const { DataType: Is } = arrow
+  if (!data || data.length !== rowCount) return false
+  if (Is.isNull(data.type)) return true
+  const bitBytes = Math.ceil(rowCount / 8)
+  if (data.nullBitmap.length > 0 && data.nullBitmap.length < bitBytes) return false
+  if (Is.isFixedSizeList(data.type)) return true
+  const offsets: ArrayLike<unknown> | undefined = data.valueOffsets
+  if (offsets !== undefined && !hasValues(arrow, data.type)) return offsets.length > rowCount || rowCount === 0
+  const values: ArrayLike<unknown> | undefined = data.values
+  return (values?.length ?? 0) >= (Is.isBool(data.type) ? bitBytes : rowCount * data.stride)
+}
+
+/** Types of which every row has its value at its place; the others have offsets. */
+function hasValues({ DataType: Is }: ArrowLibrary, type: DataType): boolean {
+  return Is.isInt(type) || Is.isFloat(type) || Is.isBool(type) || Is.isDecimal(type) || Is.isDictionary(type)
+}

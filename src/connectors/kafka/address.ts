@@ -1,0 +1,286 @@
+// `kafka://host:9092[,host2]/topic[,topic2]?group=…` and the environment → how to connect, and to which topics.
+import { UsageError } from '../../errors.ts'
+import {
+  saslMechanisms,
+  type KafkaConnection,
+  type SaslMechanism,
+  type SaslSettings,
+  type TlsSettings,
+} from './client/connection.ts'
+import { dailyTopic, type TopicName } from './topic-names.ts'
+import { addressParameters, withoutPassword } from './without-password.ts'
+
+/** The environment, as a process has it. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What an address is for: it decides which names of the environment count, `CONSUMER_…`, `PRODUCER_…` or `METRICS_…`. */
+export type KafkaRole = 'consumer' | 'producer' | 'metrics'
+
+/** An address taken apart. */
+export interface KafkaAddress {
+  /** as it may be shown: without a password */
+  readonly shown: string
+  readonly connection: KafkaConnection
+  /** names, `^` patterns (consumers) or daily names, as they were written */
+  readonly topics: readonly string[]
+  readonly group: string | undefined
+  readonly registry: RegistrySettings | undefined
+  /** how daily names are made, for topics with `%s` */
+  readonly daily: DailySettings
+  /** how long the group waits for a member that says nothing, in milliseconds */
+  readonly sessionTimeoutMs: number
+}
+
+/** A schema registry. */
+export interface RegistrySettings {
+  readonly url: string
+  readonly username?: string | undefined
+  readonly password?: (() => string) | undefined
+}
+
+/** See dailyTopic. */
+export interface DailySettings {
+  readonly dateFormat: string
+  readonly changeHour: number
+}
+
+const addressForm = /^kafka:\/\/(?:([^/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
+const escapeHint =
+  'In a password %-escape / as %2F, ? as %3F, # as %23, & as %26 and @ as %40, or set KAFKA_SASL_PASSWORD.'
+const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
+
+/**
+ * Reads an address. What it does not say is taken from the environment: first the original's names for the role, then the
+ * general `KAFKA_…` ones.
+ *
+ * @throws UsageError
+ */
+export function parseKafkaAddress(address: string, role: KafkaRole, environment: Environment): KafkaAddress {
+  const found = addressForm.exec(address)
+  if (!found) {
+    throw new UsageError(`${withoutPassword(address)}: expected kafka://host:9092/topic`, hintOf(address))
+  }
+  const [, credentials, hosts, path, query] = found
+  const asked = parametersOf(query ?? '', address)
+  const prefix = prefixes[role]
+  const topics = splitList(decoded(path ?? ''))
+  if (topics.some((topic) => topic.includes('@'))) {
+    throw new UsageError(`${withoutPassword(address)}: a topic has no @ in its name`, { hint: escapeHint })
+  }
+  const security = securityOf({ credentials, asked, prefix, environment, address })
+  return {
+    shown: withoutPassword(address),
+    connection: { brokers: brokersOf(hosts ?? '', address), patienceMs: seconds(asked, 'patience', 60), ...security },
+    topics: topics.length > 0 ? topics : topicsOf(role, environment),
+    group: asked.get('group') ?? (role === 'consumer' ? filled(environment['CONSUMER_GROUP_ID']) : undefined),
+    registry: registryOf(asked.get('registry'), environment),
+    daily: {
+      dateFormat: asked.get('date_format') ?? filled(environment['PRODUCER_DATE_FORMAT']) ?? '%Y%m%d',
+      changeHour: hourOf(asked.get('change_hour') ?? filled(environment['PRODUCER_CHANGE_HOUR']) ?? '22'),
+    },
+    sessionTimeoutMs: seconds(asked, 'session_timeout', 15),
+  }
+}
+
+/**
+ * The address that the original's environment means: `CONSUMER_SERVER` and `CONSUMER_TOPICS`, `PRODUCER_SERVER` and
+ * `PRODUCER_TOPIC_FORMAT` or `PRODUCER_TOPIC`, `METRICS_HOST` and `METRICS_TOPIC`. Undefined where it names no server.
+ */
+export function kafkaAddressOf(role: KafkaRole, environment: Environment): KafkaAddress | undefined {
+  const server = filled(environment[role === 'metrics' ? 'METRICS_HOST' : `${prefixes[role]}_SERVER`])
+  return server === undefined ? undefined : parseKafkaAddress(`kafka://${server}`, role, environment)
+}
+
+/** The one topic of an output. @throws UsageError if there is none, or more, or a pattern */
+export function outputTopic({ topics, daily, shown }: KafkaAddress): TopicName {
+  const [topic, ...others] = topics
+  if (topic === undefined) throw new UsageError(`${shown}: names no topic`, { hint: 'kafka://host:9092/topic' })
+  if (others.length > 0)
+    throw new UsageError(`${shown}: an output has one topic`, { hint: 'Repeat --to for more outputs.' })
+  if (topic.startsWith('^')) throw new UsageError(`${shown}: an output's topic cannot be a pattern`)
+  return dailyTopic(checkedName(topic, shown), daily)
+}
+
+const prefixes: Readonly<Record<KafkaRole, string>> = { consumer: 'CONSUMER', producer: 'PRODUCER', metrics: 'METRICS' }
+
+function topicsOf(role: KafkaRole, environment: Environment): string[] {
+  if (role === 'consumer') return splitList(environment['CONSUMER_TOPICS'] ?? '')
+  if (role === 'metrics') return splitList(environment['METRICS_TOPIC'] ?? '')
+  return splitList(filled(environment['PRODUCER_TOPIC_FORMAT']) ?? environment['PRODUCER_TOPIC'] ?? '')
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+}
+
+/** `%s` of a daily name is no escape and stays. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escape) => {
+    try {
+      return decodeURIComponent(escape)
+    } catch {
+      return escape
+    }
+  })
+}
+
+function parametersOf(query: string, address: string): ReadonlyMap<string, string> {
+  const asked = new Map<string, string>()
+  for (const part of query.split('&').filter((word) => word !== '')) {
+    const at = part.indexOf('=')
+    const name = at < 0 ? part : part.slice(0, at)
+    if (!addressParameters.some((known) => known === name)) {
+      // with an @ about, what stands here may be the rest of a password
+      const unknown = address.includes('@') ? 'a parameter is none' : `${name} is no parameter`
+      throw new UsageError(`${withoutPassword(address)}: ${unknown} of a Kafka address`, {
+        hint: [`Known are ${addressParameters.join(', ')}.`, hintOf(address).hint].filter(Boolean).join(' '),
+      })
+    }
+    asked.set(name, at < 0 ? '' : decoded(part.slice(at + 1)))
+  }
+  return asked
+}
+
+function hintOf(address: string): { hint?: string } {
+  return address.includes('@') ? { hint: escapeHint } : {}
+}
+
+function brokersOf(hosts: string, address: string): string[] {
+  const brokers = splitList(hosts)
+  if (brokers.length === 0) throw new UsageError(`${withoutPassword(address)}: names no broker`)
+  return brokers.map((broker, i) => {
+    const [, host, port] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/i.exec(broker) ?? []
+    if (host === undefined || Number(port ?? 9092) > 65_535) {
+      const which = address.includes('@') ? `broker ${i + 1}` : broker
+      throw new UsageError(`${withoutPassword(address)}: ${which} is not host:port`, hintOf(address))
+    }
+    return `${host}:${port ?? '9092'}`
+  })
+}
+
+interface SecuritySources {
+  readonly credentials: string | undefined
+  readonly asked: ReadonlyMap<string, string>
+  readonly prefix: string
+  readonly environment: Environment
+  readonly address: string
+}
+
+/** Who we are and how that is protected. Defaults are those of the version of the original that had the names. */
+function securityOf(sources: SecuritySources): { sasl?: SaslSettings; tls?: TlsSettings } {
+  const { asked, prefix, environment, address } = sources
+  const account = accountOf(sources)
+  const tls = {
+    ca: asked.get('ca') ?? filled(environment['KAFKA_SSL_CA']),
+    cert: asked.get('cert') ?? filled(environment['KAFKA_SSL_CERT']),
+    key: asked.get('key') ?? filled(environment['KAFKA_SSL_KEY']),
+  }
+  const hasTls = Object.values(tls).some((value) => value !== undefined)
+  const protocol =
+    asked.get('security') ??
+    filled(environment[`${prefix}_SECURITY_PROTOCOL`]) ??
+    filled(environment['KAFKA_SECURITY_PROTOCOL'])
+  const meant = (protocol ?? account?.protocol ?? 'PLAINTEXT').toUpperCase()
+  const usesTls = protocol === undefined ? hasTls || meant.endsWith('SSL') : meant.endsWith('SSL')
+  const usesSasl = meant.startsWith('SASL')
+  if (!protocols.some((known) => known === meant)) {
+    throw new UsageError(`${withoutPassword(address)}: ${meant} is not ${protocols.join(', ')}`)
+  }
+  if (usesSasl && !account) {
+    throw new UsageError(`${withoutPassword(address)}: ${meant} needs a user name and a password`, {
+      hint: `Set ${prefix}_SASL_USERNAME and ${prefix}_SASL_PASSWORD, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`,
+    })
+  }
+  return { ...(usesSasl && account ? { sasl: saslOf(account, sources) } : {}), ...(usesTls ? { tls } : {}) }
+}
+
+interface Account {
+  readonly username: string
+  readonly password: string
+  readonly protocol: (typeof protocols)[number]
+  readonly mechanism: SaslMechanism
+}
+
+const older = { protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-256' } as const
+
+function accountOf({ credentials = '', prefix, environment }: SecuritySources): Account | undefined {
+  const colon = credentials.indexOf(':')
+  const username = decoded(colon < 0 ? credentials : credentials.slice(0, colon))
+  const password = colon < 0 ? undefined : decoded(credentials.slice(colon + 1))
+  // the original's producer kept the defaults of its old names when it got the new ones
+  const modern = prefix === prefixes.producer ? older : ({ protocol: 'SASL_SSL', mechanism: 'SCRAM-SHA-512' } as const)
+  const names = [
+    { name: `${prefix}_SASL`, ...older },
+    { name: `${prefix}_KAFKA`, ...modern },
+    { name: 'KAFKA_SASL', protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-512' },
+  ] as const
+  const set = names.find(({ name }) => filled(environment[`${name}_USERNAME`]) !== undefined)
+  const passwordSet = names.find(({ name }) => environment[`${name}_PASSWORD`] !== undefined)
+  const user = filled(username) ?? (set && environment[`${set.name}_USERNAME`])
+  if (user === undefined) return undefined
+  const { protocol, mechanism } = set ?? passwordSet ?? names[2]
+  const owner = username !== '' ? passwordSet : set
+  return {
+    username: user,
+    password: password ?? (owner && environment[`${owner.name}_PASSWORD`]) ?? '',
+    protocol,
+    mechanism,
+  }
+}
+
+function saslOf(account: Account, { asked, prefix, environment, address }: SecuritySources): SaslSettings {
+  const named =
+    asked.get('mechanism') ??
+    filled(environment[`${prefix}_SASL_MECHANISM`]) ??
+    filled(environment['KAFKA_SASL_MECHANISM'])
+  const mechanism = saslMechanisms.find((known) => known === (named ?? account.mechanism).toUpperCase())
+  if (!mechanism) {
+    throw new UsageError(`${withoutPassword(address)}: the SASL mechanism ${named} is not ${saslMechanisms.join(', ')}`)
+  }
+  const { username, password } = account
+  return { mechanism, username, password: () => password }
+}
+
+function registryOf(text: string | undefined, environment: Environment): RegistrySettings | undefined {
+  const address = text ?? filled(environment['SCHEMA_REGISTRY_URL'])
+  if (address === undefined) return undefined
+  const refuse = (why: string): never => {
+    const hint = 'Set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD in place of an account in the address.'
+    throw new UsageError(`registry ${withoutPassword(address)}: ${why}`, address.includes('@') ? { hint } : {})
+  }
+  if (!URL.canParse(address)) refuse('expected http://host:8081')
+  const url = new URL(address)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') refuse('expected http:// or https://')
+  // the rest of a password, which messages would show
+  if (`${url.pathname}${url.search}${url.hash}`.includes('@')) refuse('there is an @ behind the host')
+  const username = decoded(url.username) || filled(environment['SCHEMA_REGISTRY_USERNAME'])
+  const password = decoded(url.password) || environment['SCHEMA_REGISTRY_PASSWORD']
+  url.username = ''
+  url.password = ''
+  return { url: url.href.replace(/\/$/, ''), username, password: password === undefined ? undefined : () => password }
+}
+
+function checkedName(topic: string, shown: string): string {
+  if (/^[A-Za-z0-9._-]{1,249}$/.test(topic.replaceAll('%s', ''))) return topic
+  throw new UsageError(`${shown}: ${topic} is no name of a topic`, { hint: 'Letters, digits, ".", "_" and "-".' })
+}
+
+function seconds(asked: ReadonlyMap<string, string>, name: string, otherwise: number): number {
+  const text = asked.get(name)
+  const value = text === undefined ? otherwise : Number(text)
+  if (text === '' || !Number.isFinite(value) || value <= 0) throw new UsageError(`${name}=${text}: expected seconds`)
+  return value * 1000
+}
+
+function hourOf(text: string): number {
+  const hour = Number(text)
+  if (Number.isInteger(hour) && hour >= 0 && hour <= 24 && text !== '') return hour
+  throw new UsageError(`PRODUCER_CHANGE_HOUR ${text}: expected an hour from 0 to 24`)
+}
+
+function filled(text: string | undefined): string | undefined {
+  return text === undefined || text.trim() === '' ? undefined : text.trim()
+}

@@ -1,0 +1,113 @@
+// What went wrong between us and a broker: whether trying again can help, and how to say it.
+import { messageOf, ServiceError, systemCode } from '../../../errors.ts'
+
+/** A request that a broker did not answer in time. */
+export class NoAnswerError extends Error {}
+
+/** The protocol's names of all errors in what was thrown, e.g. `NOT_LEADER_OR_FOLLOWER`. */
+export function protocolErrors(thrown: unknown): string[] {
+  const names: string[] = []
+  for (const error of leaves(thrown)) {
+    if ('apiId' in error && typeof error.apiId === 'string') names.push(error.apiId)
+  }
+  return names
+}
+
+/** Whether a protocol error of this name is in what was thrown. */
+export function hasProtocolError(thrown: unknown, ...names: readonly string[]): boolean {
+  return protocolErrors(thrown).some((name) => names.includes(name))
+}
+
+/** What a broker answered although some part of the answer is an error: the library throws, and keeps it there. */
+export function answerIn<Answer>(thrown: unknown): Answer | undefined {
+  if (!(thrown instanceof Error) || !('response' in thrown)) return undefined
+  return (thrown.response ?? undefined) as Answer | undefined
+}
+
+/** Whether a broker that takes connections did not answer in time. */
+export function isUnanswered(thrown: unknown): boolean {
+  return leaves(thrown).some((error) => error instanceof NoAnswerError)
+}
+
+/**
+ * Whether the same request may succeed later: the broker is away, elects a leader, loads its state. Credentials, rights
+ * and certificates do not mend themselves.
+ */
+export function isTransient(thrown: unknown): boolean {
+  if (isUnanswered(thrown)) return true
+  const errors = leaves(thrown)
+  if (errors.some(isRefusal)) return false
+  return errors.every((error) => {
+    if ('apiId' in error) return 'canRetry' in error && error.canRetry === true
+    const { code } = error as { code?: unknown }
+    return code !== 'PLT_KFK_USER' && code !== 'PLT_KFK_UNSUPPORTED_API' && code !== 'PLT_KFK_UNSUPPORTED_COMPRESSION'
+  })
+}
+
+/** Certificates and credentials: the socket's own words for them, and the broker's. */
+function isRefusal(error: Error): boolean {
+  const { code, apiId } = error as { code?: unknown; apiId?: unknown }
+  if (code === 'PLT_KFK_AUTHENTICATION' || apiId === 'SASL_AUTHENTICATION_FAILED') return true
+  return typeof code === 'string' && /CERT|SSL|TLS|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)
+}
+
+/** One sentence with the broker and the reason, for whoever can mend it. */
+export function serviceFailure(what: string, brokers: string, thrown: unknown): ServiceError {
+  if (thrown instanceof ServiceError) return thrown
+  return new ServiceError(`${what}: ${reasonOf(thrown)} (Kafka at ${brokers})`, { cause: thrown, ...hintFor(thrown) })
+}
+
+/** The reasons at the bottom of what was thrown, each once. */
+export function reasonOf(thrown: unknown): string {
+  const reasons = new Set(leaves(thrown).map(reason))
+  return [...reasons].slice(0, 3).join('; ')
+}
+
+function reason(error: Error): string {
+  const { apiId, serverErrorMessage } = error as { apiId?: unknown; serverErrorMessage?: unknown }
+  if (typeof apiId === 'string') {
+    return typeof serverErrorMessage === 'string' && serverErrorMessage !== ''
+      ? `${apiId}, ${serverErrorMessage}`
+      : apiId
+  }
+  return socketReasons[systemCode(error) ?? ''] ?? messageOf(error).replace(/\.$/, '')
+}
+
+const socketReasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name is unknown',
+  ETIMEDOUT: 'the host cannot be reached',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the host cannot be reached',
+}
+
+function hintFor(thrown: unknown): { hint?: string } {
+  const errors = leaves(thrown)
+  const names = protocolErrors(thrown)
+  if (names.includes('SASL_AUTHENTICATION_FAILED')) return { hint: 'Check user name, password and SASL mechanism.' }
+  if (names.some((name) => name.endsWith('AUTHORIZATION_FAILED'))) {
+    return { hint: 'The account needs rights for the topics, and as a consumer for the group.' }
+  }
+  if (names.includes('UNSUPPORTED_SASL_MECHANISM')) return { hint: 'The broker wants another SASL mechanism.' }
+  if (errors.some(isRefusal)) return { hint: 'Name the CA of the broker’s certificate with KAFKA_SSL_CA.' }
+  if (errors.some((error) => systemCode(error) === 'ECONNREFUSED')) {
+    return {
+      hint: 'Is the broker running, and is this its address? It also says itself which address clients must use.',
+    }
+  }
+  return {}
+}
+
+/** The errors at the bottom of aggregates and causes. */
+function leaves(thrown: unknown, depth = 0): Error[] {
+  if (!(thrown instanceof Error)) return [new Error(String(thrown))]
+  if (depth > 10) return [thrown]
+  if (thrown instanceof AggregateError && thrown.errors.length > 0) {
+    return (thrown.errors as unknown[]).flatMap((error) => leaves(error, depth + 1))
+  }
+  // a protocol error carries no better reason inside
+  if ('apiId' in thrown || thrown.cause === undefined) return [thrown]
+  return leaves(thrown.cause, depth + 1)
+}

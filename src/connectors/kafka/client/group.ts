@@ -1,0 +1,295 @@
+// Membership in a consumer group: which partitions are ours, and the order in which they come and go.
+import type { Cluster } from './cluster.ts'
+import { createBell } from './bell.ts'
+import { assignCooperatively, assignRange, type Member, type PartitionCounts } from './assignment.ts'
+import { answerIn, hasProtocolError, isTransient, isUnanswered, serviceFailure } from './failures.ts'
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.ts'
+import { keyOf, lostMembership, type Committer, type TopicPartition } from './offsets.ts'
+import type { Answer } from './protocol.ts'
+import { shownBrokers } from './connection.ts'
+import type { TopicSelection } from '../topic-names.ts'
+
+/** What the owner of a membership does when partitions come and go. Called one at a time. */
+export interface GroupEvents {
+  /** They are ours from now on; called after every round, often with none. */
+  onAssigned(partitions: readonly TopicPartition[]): Promise<void>
+  /** Another member will get them as soon as this resolves: finish what is in hand of them, and commit it. */
+  onRevoked(partitions: readonly TopicPartition[]): Promise<void>
+  /** They are another member's already: nothing of them may be committed. */
+  onLost(partitions: readonly TopicPartition[]): void
+  /** The membership cannot go on. */
+  onFailure(thrown: unknown): void
+}
+
+/** See joinGroup. */
+export interface GroupOptions {
+  readonly groupId: string
+  readonly selection: TopicSelection
+  readonly sessionTimeoutMs: number
+  /** how often new topics and partitions are looked for */
+  readonly topicsIntervalMs?: number | undefined
+  readonly events: GroupEvents
+}
+
+/** A membership. */
+export interface GroupMembership {
+  /** who commits now; of no use once the partitions are lost */
+  readonly committer: Committer
+  owns(partition: TopicPartition): boolean
+  /** Gives the partitions back and leaves, so that the others get them at once. Never throws. */
+  leave(): Promise<void>
+}
+
+/** the first that all members know is taken; clients of the original's library know the second */
+const cooperative = 'cooperative-sticky'
+const range = 'range'
+/** how long the others wait for a member that finishes what it has in hand */
+const rebalanceTimeoutMs = 60_000
+const finishTimeoutMs = 45_000
+/** how long members of another kind may keep us waiting: the original's library does for five minutes */
+const longestRebalanceMs = 300_000
+/** of a member that says nothing: version 0, no topics, no user data */
+const emptySubscription = Buffer.alloc(10)
+const usualTopicsIntervalMs = 20_000
+
+/**
+ * Joins a group and stays in it, in the background. Partitions are taken over cooperatively: those that stay are read on
+ * during a rebalance, those that go are finished first. In a group with members of another kind all are finished first.
+ */
+export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembership {
+  const { groupId, selection, sessionTimeoutMs, events, topicsIntervalMs = usualTopicsIntervalMs } = options
+  const { library } = cluster
+  const leaving = new AbortController()
+  const wake = createBell()
+  const owned = new Map<string, TopicPartition>()
+  let memberId = ''
+  let generation = -1
+  let protocol = cooperative
+  let subscribed: readonly string[] = []
+  /** what the assignment was computed from, while we are the leader that computed it */
+  let counted: PartitionCounts | undefined
+
+  async function run(): Promise<void> {
+    while (!leaving.signal.aborted) {
+      const mustRejoin = await joinOnce()
+      if (!mustRejoin) await stay()
+    }
+  }
+
+  /** One round: join, learn what is ours, let go of what is not. True if another round must follow. */
+  async function joinOnce(): Promise<boolean> {
+    subscribed = await wantedTopics()
+    if (protocol !== cooperative) await finish([...owned.values()])
+    const joined = await joinPatiently()
+    if (!joined) return true
+    memberId = joined.memberId ?? memberId
+    generation = joined.generationId
+    protocol = joined.protocolName ?? cooperative
+    const assigned = await sync(joined)
+    if (!assigned || leaving.signal.aborted) return true
+    const ours = new Set(assigned.map(keyOf))
+    const added = assigned.filter((partition) => !owned.has(keyOf(partition)))
+    const gone = [...owned.values()].filter((partition) => !ours.has(keyOf(partition)))
+    for (const partition of added) owned.set(keyOf(partition), partition)
+    await whileAlive(events.onAssigned(added))
+    if (gone.length === 0) return false
+    if (protocol === cooperative) await finish(gone)
+    else lose(gone)
+    return protocol === cooperative
+  }
+
+  async function wantedTopics(): Promise<readonly string[]> {
+    if (!selection.hasPatterns) return selection.names
+    const all = await cluster.persist('asking for the topics', () => cluster.topics(null), { signal: leaving.signal })
+    return [...new Set([...selection.names, ...[...all.keys()].filter((name) => selection.matches(name))])].sort()
+  }
+
+  /** The broker answers when all members have joined, or when the largest rebalance time-out among theirs is over. */
+  async function joinPatiently(): Promise<Answer<'joinGroup'> | undefined> {
+    const started = performance.now()
+    for (;;) {
+      try {
+        return await join()
+      } catch (thrown) {
+        const isWaiting = isUnanswered(thrown) && cluster.unreachableMs < cluster.connection.patienceMs
+        const mayRepeat = isWaiting && performance.now() - started < longestRebalanceMs && !leaving.signal.aborted
+        if (!mayRepeat) throw thrown
+        // perhaps it is not the coordinator any more
+        cluster.forget()
+      }
+    }
+  }
+
+  function join(): Promise<Answer<'joinGroup'> | undefined> {
+    return membershipRequest('joining', async (coordinator) => {
+      const metadata = encodeSubscription(library, { topics: subscribed, owned: [...owned.values()], generation })
+      const protocols = [cooperative, range].map((name) => ({ name, metadata }))
+      const who = [groupId, sessionTimeoutMs, rebalanceTimeoutMs, memberId, null, 'consumer', protocols, null] as const
+      try {
+        return await cluster.ask('group', coordinator, 'joinGroup', [...who], rebalanceTimeoutMs + sessionTimeoutMs)
+      } catch (thrown) {
+        if (!hasProtocolError(thrown, 'MEMBER_ID_REQUIRED')) throw thrown
+        // the first answer to a new member is the name to come back with
+        memberId = answerIn<Answer<'joinGroup'>>(thrown)?.memberId ?? ''
+        return undefined
+      }
+    })
+  }
+
+  async function sync(joined: Answer<'joinGroup'>): Promise<TopicPartition[] | undefined> {
+    const isLeader = joined.leader === joined.memberId
+    // what a former leader once counted would differ from what there is for ever
+    if (!isLeader) counted = undefined
+    const assignments = isLeader ? await share(joined) : []
+    const synced = await membershipRequest('getting partitions', (coordinator) => {
+      const who = [groupId, generation, memberId, null, 'consumer', protocol, assignments] as const
+      return cluster.ask('group', coordinator, 'syncGroup', [...who], rebalanceTimeoutMs + sessionTimeoutMs)
+    })
+    return synced && decodeAssignment(library, synced.assignment)
+  }
+
+  async function share({
+    members,
+    protocolName,
+  }: Answer<'joinGroup'>): Promise<{ memberId: string; assignment: Buffer }[]> {
+    const asking: Member[] = members.map((member) => ({
+      memberId: member.memberId,
+      ...decodeSubscription(library, member.metadata ?? emptySubscription),
+    }))
+    const names = [...new Set(asking.flatMap(({ topics }) => topics))]
+    counted = await countPartitions(names)
+    const shares = protocolName === range ? assignRange(asking, counted) : assignCooperatively(asking, counted)
+    return [...shares].map(([id, partitions]) => ({ memberId: id, assignment: encodeAssignment(library, partitions) }))
+  }
+
+  async function countPartitions(names: readonly string[]): Promise<PartitionCounts> {
+    const topics = await cluster.persist('asking for the topics', () => cluster.topics(names, { fresh: true }), {
+      signal: leaving.signal,
+    })
+    return new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]))
+  }
+
+  /** Heartbeats, until the group or its topics change. */
+  async function stay(): Promise<void> {
+    let checked = performance.now()
+    while (!leaving.signal.aborted) {
+      await wake.wait(heartbeatMs, leaving.signal)
+      if (leaving.signal.aborted || (await heartbeat())) return
+      if (performance.now() - checked < topicsIntervalMs) continue
+      checked = performance.now()
+      if (await haveTopicsChanged()) return
+    }
+  }
+
+  const heartbeatMs = Math.min(3000, sessionTimeoutMs / 5, topicsIntervalMs)
+
+  /** True if we must join anew. */
+  async function heartbeat(): Promise<boolean> {
+    const answer = await membershipRequest('staying', (coordinator) =>
+      cluster.ask('group', coordinator, 'heartbeat', [groupId, generation, memberId, null]),
+    )
+    return answer === undefined
+  }
+
+  /** A topic of our patterns is new, a topic that we want has come into being, or one has more partitions. */
+  async function haveTopicsChanged(): Promise<boolean> {
+    try {
+      const wanted = selection.hasPatterns ? await wantedTopics() : subscribed
+      if (wanted.join() !== subscribed.join()) return true
+      if (!counted) return false
+      const topics = await cluster.topics([...new Set([...wanted, ...counted.keys()])], { fresh: true })
+      const now = new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]))
+      return now.size !== counted.size || [...now].some(([name, count]) => counted?.get(name) !== count)
+    } catch (thrown) {
+      if (!isTransient(thrown)) throw thrown
+      return false
+    }
+  }
+
+  /**
+   * A request of a member, repeated while the coordinator is away. Undefined if the group must be joined anew; if we are
+   * no member any more, the partitions are lost.
+   */
+  async function membershipRequest<T>(
+    what: string,
+    request: (coordinator: number) => Promise<T>,
+  ): Promise<T | undefined> {
+    const isFinal = (thrown: unknown): boolean => hasProtocolError(thrown, ...lostMembership, 'REBALANCE_IN_PROGRESS')
+    try {
+      return await cluster.persist(
+        `${what} in group ${groupId}`,
+        async () => {
+          const coordinator = await cluster.coordinator('group', groupId)
+          return await request(coordinator)
+        },
+        { isFinal, signal: leaving.signal },
+      )
+    } catch (thrown) {
+      if (!isFinal(thrown)) throw thrown
+      if (hasProtocolError(thrown, 'UNKNOWN_MEMBER_ID', 'GROUP_ID_NOT_FOUND')) memberId = ''
+      if (hasProtocolError(thrown, ...lostMembership)) lose([...owned.values()])
+      return undefined
+    }
+  }
+
+  /** Waits until what is in hand of these partitions is finished, for as long as the others wait. */
+  async function finish(partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length === 0) return
+    const isFinished = await whileAlive(events.onRevoked(partitions), finishTimeoutMs)
+    if (!isFinished) return lose(partitions)
+    for (const partition of partitions) owned.delete(keyOf(partition))
+  }
+
+  /** Lets the group know that we are alive while something goes on; answers whether it came to its end. */
+  async function whileAlive(work: Promise<void>, timeoutMs = Infinity): Promise<boolean> {
+    let isDone = false
+    const done = work.finally(() => {
+      isDone = true
+      wake.ring()
+    })
+    done.catch(() => undefined)
+    const deadline = performance.now() + timeoutMs
+    while (!isDone && performance.now() < deadline && !leaving.signal.aborted) {
+      await wake.wait(heartbeatMs, leaving.signal)
+      // not a member any more: a heartbeat has nothing to say until we join anew
+      if (!isDone && generation >= 0 && memberId !== '') await heartbeat()
+    }
+    if (isDone) await done
+    return isDone
+  }
+
+  function lose(partitions: readonly TopicPartition[]): void {
+    const lost = partitions.filter((partition) => owned.delete(keyOf(partition)))
+    if (lost.length > 0) events.onLost(lost)
+  }
+
+  const running = run().catch((thrown: unknown) => {
+    if (!leaving.signal.aborted) {
+      events.onFailure(serviceFailure(`group ${groupId}`, shownBrokers(cluster.connection), thrown))
+    }
+  })
+
+  return {
+    get committer() {
+      return { groupId, generation, memberId }
+    },
+    owns: (partition) => owned.has(keyOf(partition)),
+    async leave() {
+      if (leaving.signal.aborted) return running
+      leaving.abort()
+      await leaveQuietly()
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 1000).unref())])
+    },
+  }
+
+  async function leaveQuietly(): Promise<void> {
+    if (memberId === '') return
+    try {
+      const coordinator = await cluster.coordinator('group', groupId)
+      const member = { memberId, groupInstanceId: null, reason: 'lcclf ends' }
+      await cluster.ask('control', coordinator, 'leaveGroup', [groupId, [member]], 3000)
+    } catch {
+      // the coordinator notices by itself when the session is over
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// Messages that were not classified, kept with their reason: written, read back, sent again.
+import type { Reject } from '../../pipeline/batch.ts'
+import type { OriginalMessage } from '../../pipeline/original-message.ts'
+import { DataError } from '../../errors.ts'
+import type { OutgoingMessage } from './client/delivery.ts'
+
+/** A message and why it is here. */
+export interface DeadLetter extends OriginalMessage {
+  readonly reason: string
+  /** length of a value that the letter does not hold, because no message of a topic could; it is where it was */
+  readonly omittedBytes?: number
+}
+
+/** a letter beyond this is refused by brokers that are set up as they come; base64 makes a value a third longer */
+const longestLetter = 1_000_000
+
+/** The dead letter of a reject; undefined for one that came in no message. */
+export function deadLetterOf({ reason, message }: Reject): DeadLetter | undefined {
+  return message && { reason, ...message }
+}
+
+/**
+ * A letter as one line of JSON. The value is base64; the key is text, or, where it is no UTF-8, `keyBase64` is there.
+ * Numbers are exact: offsets and milliseconds stay below 2^53.
+ */
+export function deadLetterText(letter: DeadLetter): string {
+  const { reason, topic, partition, offset, key, timestamp, value, omittedBytes } = letter
+  const text = key === null ? null : Buffer.from(key).toString('utf8')
+  const isText = text === null || Buffer.from(text, 'utf8').equals(key!)
+  return JSON.stringify({
+    reason,
+    topic,
+    partition,
+    offset: Number(offset),
+    key: isText ? text : null,
+    timestamp: Number(timestamp),
+    value: value === null ? null : Buffer.from(value).toString('base64'),
+    ...(isText ? {} : { keyBase64: Buffer.from(key!).toString('base64') }),
+    ...(omittedBytes === undefined ? {} : { omittedBytes }),
+  })
+}
+
+/** @throws DataError for a text that is no dead letter */
+export function readDeadLetter(text: string, where: string): DeadLetter {
+  const fields = fieldsOf(text, where)
+  const { reason, topic, partition, offset, key, keyBase64, timestamp, value, omittedBytes } = fields
+  const isLetter =
+    typeof reason === 'string' &&
+    typeof topic === 'string' &&
+    isCount(partition) &&
+    isCount(offset) &&
+    Number.isSafeInteger(timestamp) &&
+    isTextOrNull(key) &&
+    isTextOrNull(value)
+  if (!isLetter) throw new DataError(`${where} is no dead letter`)
+  return {
+    reason,
+    topic,
+    partition,
+    offset: BigInt(offset),
+    timestamp: BigInt(timestamp as number),
+    key: typeof keyBase64 === 'string' ? Buffer.from(keyBase64, 'base64') : key === null ? null : Buffer.from(key),
+    value: value === null ? null : Buffer.from(value, 'base64'),
+    ...(isCount(omittedBytes) ? { omittedBytes } : {}),
+  }
+}
+
+/** The message as it was, to the topic it came from. */
+export function requeued({ topic, key, value }: DeadLetter): OutgoingMessage {
+  return { topic, key, value }
+}
+
+/**
+ * A letter as a message of a topic of dead letters: under the key of the message it is about. A value too long for that is
+ * left out: a letter that no broker takes would end the stream, again and again.
+ */
+export function deadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
+  const { key, value } = letter
+  const length = (value?.length ?? 0) * (4 / 3) + (key?.length ?? 0) * 3
+  if (length > longestLetter) return shortDeadLetterMessage(letter, topic)
+  return { topic, key, value: Buffer.from(deadLetterText(letter)) }
+}
+
+/** The letter without its message, for topics that allow less; the message is where the letter says. */
+export function shortDeadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
+  const short = { ...letter, key: null, value: null, omittedBytes: letter.value?.length ?? 0 }
+  return { topic, key: null, value: Buffer.from(deadLetterText(short)) }
+}
+
+function fieldsOf(text: string, where: string): Readonly<Record<string, unknown>> {
+  try {
+    const fields: unknown = JSON.parse(text)
+    return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : {}
+  } catch (cause) {
+    throw new DataError(`${where} is no dead letter: it is not JSON`, { cause })
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string'
+}

@@ -1,0 +1,237 @@
+// One Kafka value → an alert's ids and features, whatever it is framed in.
+import { isJsonRecord, jsonNumber, jsonScalar, parseJsonLine, type JsonRecord } from '../../formats/json-line.ts'
+import { compileAlertReader, type AlertReader, type AlertSlots } from '../../formats/avro/alert-reader.ts'
+import { firstRecord, isContainer, readContainerHeader, type ContainerHeader } from '../../formats/avro/container.ts'
+import { AvroBytesError, AvroCursor } from '../../formats/avro/cursor.ts'
+import { AvroSchemaError } from '../../formats/avro/schema.ts'
+
+/** Which names of a message mean what, after renaming. */
+export interface MessageNames {
+  readonly oid: string
+  readonly candid: string
+  /** input name → slot; the model's features have the slots from 0 to `required - 1`, features only to be echoed the rest */
+  readonly slotOf: ReadonlyMap<string, number>
+  readonly slotCount: number
+  readonly required: number
+}
+
+/** What one value says. */
+export type MessageReading = AlertMessage | BadMessage | UnknownSchema
+
+/** An alert; its features were put into the caller's array, NaN for null and for what is absent. */
+export interface AlertMessage {
+  readonly kind: 'alert'
+  /** text or integer as the message has it; undefined where there is none */
+  readonly oid: unknown
+  /** integer, text or a list of them; undefined where there is none */
+  readonly candid: unknown
+  /** false where the message has no features at all, or null for them */
+  readonly hasFeatures: boolean
+  /** slots of required features whose key is absent */
+  readonly absent: readonly number[]
+  /** slot of a required feature that is no number; −1 where all are */
+  readonly unreadable: number
+  /** a container's records after the first, which nobody reads (nor did the original) */
+  readonly further: number
+}
+
+/** A value that is no alert message. */
+export interface BadMessage {
+  readonly kind: 'bad'
+  /** one of few texts: messages are counted by it */
+  readonly reason: string
+  readonly detail?: string
+}
+
+/** A value framed for a schema registry, by a schema that has not been seen: `addSchema`, then read it again. */
+export interface UnknownSchema {
+  readonly kind: 'unknown schema'
+  readonly id: number
+}
+
+/** Reads values one after the other. Keeps one compiled reader for each distinct schema text. */
+export interface MessageReader {
+  /** Puts a number for each slot into `into` from `start` on. Never throws for what a value holds. */
+  read(value: Uint8Array | null, into: Float64Array, start: number): MessageReading
+  /** What a registry says of an id: an Avro schema, that the values are JSON, or why there is none. */
+  addSchema(id: number, schema: { readonly avro: string } | { readonly json: true } | { readonly reason: string }): void
+}
+
+interface KnownContainer {
+  readonly header: ContainerHeader
+  readonly reader: AlertReader | BadMessage
+}
+
+/** more different schemas than any topic has; what is beyond pushes out the one unused for longest */
+const keptSchemas = 64
+/** ids of a registry; broken messages hold any number of different ones */
+const keptRegistered = 1000
+
+/** See MessageReader. */
+export function createMessageReader(names: MessageNames): MessageReader {
+  const cursor = new AvroCursor()
+  const slots: AlertSlots = {
+    oid: undefined,
+    candid: undefined,
+    hasFeatures: false,
+    values: new Float64Array(0),
+    start: 0,
+    seen: new Uint32Array(names.slotCount),
+    record: 0,
+    unreadable: -1,
+  }
+  const containers: KnownContainer[] = []
+  const registered = new Map<number, AlertReader | BadMessage | 'json'>()
+
+  function begin(into: Float64Array, start: number): void {
+    into.fill(NaN, start, start + names.slotCount)
+    slots.oid = undefined
+    slots.candid = undefined
+    slots.hasFeatures = false
+    slots.values = into
+    slots.start = start
+    slots.unreadable = -1
+    slots.record = (slots.record + 1) >>> 0
+    if (slots.record === 0) {
+      slots.seen.fill(0)
+      slots.record = 1
+    }
+  }
+
+  function alert(further: number): AlertMessage {
+    const { oid, candid, hasFeatures } = slots
+    const unreadable = slots.unreadable < names.required ? slots.unreadable : -1
+    return { kind: 'alert', oid, candid, hasFeatures, absent: absentSlots(slots, names.required), unreadable, further }
+  }
+
+  function containerOf(value: Uint8Array): KnownContainer {
+    const place = containers.findIndex(({ header }) => startsWith(value, header.bytes))
+    if (place === 0) return containers[0]!
+    const found = place > 0 ? containers.splice(place, 1)[0]! : newContainer(value)
+    containers.unshift(found)
+    if (containers.length > keptSchemas) containers.pop()
+    return found
+  }
+
+  function newContainer(value: Uint8Array): KnownContainer {
+    const header = readContainerHeader(value)
+    return { header, reader: compiled(header.schema) }
+  }
+
+  function compiled(schema: string): AlertReader | BadMessage {
+    const { oid, candid, slotOf } = names
+    try {
+      return compileAlertReader(schema, { oid, candid, features: 'features', slotOf })
+    } catch (error) {
+      if (!(error instanceof AvroSchemaError) && !(error instanceof RangeError)) throw error
+      return { kind: 'bad', reason: 'the Avro schema cannot be used', detail: error.message }
+    }
+  }
+
+  function readContainer(value: Uint8Array): MessageReading {
+    const { header, reader } = containerOf(value)
+    if (typeof reader !== 'function') return reader
+    const record = firstRecord(value, header, cursor)
+    cursor.reset(record.bytes, record.start, record.end)
+    reader(cursor, slots)
+    if (record.inBlock === 1 && cursor.remaining > 0) throw new AvroBytesError('the record is longer than its schema')
+    return alert(record.further)
+  }
+
+  function readRegistered(value: Uint8Array): MessageReading {
+    if (value.length < 5) return { kind: 'bad', reason: unknownFrame }
+    const id = new DataView(value.buffer, value.byteOffset).getInt32(1)
+    const reader = registered.get(id)
+    if (reader === undefined) return { kind: 'unknown schema', id }
+    if (reader === 'json') return readJson(value.subarray(5))
+    if (typeof reader !== 'function') return reader
+    cursor.reset(value, 5, value.length)
+    reader(cursor, slots)
+    if (cursor.remaining > 0) throw new AvroBytesError('the record is longer than its schema')
+    return alert(0)
+  }
+
+  function readJson(value: Uint8Array): MessageReading {
+    const record = parseJsonLine(textOf(value))
+    if (!record) return { kind: 'bad', reason: 'the value is not a JSON object' }
+    slots.oid = jsonId(record, names.oid)
+    slots.candid = jsonId(record, names.candid)
+    fillFromJson(record, names, slots)
+    return alert(0)
+  }
+
+  return {
+    read(value, into, start) {
+      begin(into, start)
+      if (value === null || value.length === 0) return { kind: 'bad', reason: 'the value is empty' }
+      try {
+        if (isContainer(value)) return readContainer(value)
+        if (value[0] === 0) return readRegistered(value)
+        return beginsAsJson(value) ? readJson(value) : { kind: 'bad', reason: unknownFrame }
+      } catch (error) {
+        // a record that contains itself can be nested deeper than the stack
+        if (!(error instanceof AvroBytesError) && !(error instanceof RangeError)) throw error
+        return { kind: 'bad', reason: 'the Avro data is broken', detail: error.message }
+      }
+    },
+    addSchema(id, schema) {
+      if (registered.size >= keptRegistered) registered.delete(registered.keys().next().value!)
+      if ('avro' in schema) registered.set(id, compiled(schema.avro))
+      else if ('json' in schema) registered.set(id, 'json')
+      else registered.set(id, { kind: 'bad', reason: 'the schema registry has no such schema', detail: schema.reason })
+    },
+  }
+}
+
+const unknownFrame = 'the value is neither an Avro container nor JSON'
+
+const none: readonly number[] = []
+
+function absentSlots({ seen, record }: AlertSlots, required: number): readonly number[] {
+  let absent: number[] | undefined
+  for (let slot = 0; slot < required; slot++) if (seen[slot] !== record) (absent ??= []).push(slot)
+  return absent ?? none
+}
+
+function startsWith(value: Uint8Array, beginning: Uint8Array): boolean {
+  if (value.length < beginning.length) return false
+  return Buffer.compare(value.subarray(0, beginning.length), beginning) === 0
+}
+
+/** White space or a byte order mark may stand before the brace. */
+function beginsAsJson(value: Uint8Array): boolean {
+  const start = value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf ? 3 : 0
+  for (let i = start; i < value.length; i++) {
+    const byte = value[i]!
+    if (byte === 0x7b) return true
+    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return false
+  }
+  return false
+}
+
+/** A byte order mark is no part of the text. */
+function textOf(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.length)
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+}
+
+function jsonId(record: JsonRecord, name: string): unknown {
+  if (!Object.hasOwn(record, name)) return undefined
+  const value = jsonScalar(record[name])
+  return Array.isArray(value) ? value.map(jsonScalar) : value
+}
+
+/** Features in an object of their own, or beside the ids. */
+function fillFromJson(record: JsonRecord, names: MessageNames, slots: AlertSlots): void {
+  const nested = Object.hasOwn(record, 'features') ? record['features'] : record
+  if (!isJsonRecord(nested)) return
+  slots.hasFeatures = true
+  for (const [name, slot] of names.slotOf) {
+    if (!Object.hasOwn(nested, name)) continue
+    const number = jsonNumber(nested[name])
+    slots.seen[slot] = slots.record
+    slots.values[slots.start + slot] = number ?? NaN
+    if (number === undefined && (slots.unreadable < 0 || slot < slots.unreadable)) slots.unreadable = slot
+  }
+}

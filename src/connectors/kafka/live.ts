@@ -1,0 +1,293 @@
+// Topics as a stream: our share of the partitions, as a member of a consumer group.
+import { connectCluster } from './client/cluster.ts'
+import { createFetcher } from './client/fetcher.ts'
+import { shownBrokers } from './client/connection.ts'
+import { hasProtocolError, serviceFailure } from './client/failures.ts'
+import { joinGroup, type GroupEvents, type GroupMembership } from './client/group.ts'
+import { pause } from './client/waiting.ts'
+import {
+  commitOffsets,
+  committedOffsets,
+  keyOf,
+  listOffsets,
+  refusedCommit,
+  type Committer,
+  type PartitionOffset,
+  type TopicPartition,
+} from './client/offsets.ts'
+import { createSchemaRegistry } from './schema-registry.ts'
+import { selectTopics } from './topic-names.ts'
+import { openDrain, type Drain } from './drain.ts'
+import { gatherBatches, type GatheringState } from './gather.ts'
+import type { KafkaDelivery, Outcome } from './kafka-delivery.ts'
+import { createOutstanding } from './acknowledgements.ts'
+import { createOwnedParts, type OwnedPart, type ReadPlace } from './owned-partitions.ts'
+import { createRowGatherer, messageSchema } from './rows.ts'
+import { gapNotice } from './snapshot.ts'
+import type { KafkaSourceSpec, KafkaSubscription, StreamStatus } from './spec.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
+
+/** A live source. */
+export interface KafkaStream extends Source {
+  deliveries(signal: AbortSignal): AsyncIterable<KafkaDelivery>
+  status(): StreamStatus
+}
+
+/**
+ * Commits what a delivery has read together with what it brought forth.
+ *
+ * @returns false if nothing of either is visible, because the partitions are no longer ours
+ */
+export type CommitWithOutputs = (offsets: readonly PartitionOffset[], committer: Committer) => Promise<boolean>
+
+/** What the owner of a stream may add. */
+export interface KafkaLiveOptions {
+  /** exactly-once: commits in place of the source */
+  readonly commitWithOutputs?: CommitWithOutputs | undefined
+  /** exactly-once: told that outputs of a delivery must not become visible */
+  readonly discardOutputs?: (() => void) | undefined
+}
+
+/** whoever has just started wants to know soon that nobody answers */
+const openPatienceMs = 15_000
+/** how long a commit waits for a rebalance to end: others may take their time, and be silent for a session beyond it */
+const rebalancePatienceMs = 180_000
+/** how long at the end, when others are to get the partitions soon */
+const endPatienceMs = 3000
+const refusedPauseMs = 100
+
+/**
+ * Opens a stream. Nothing is joined before `deliveries`. A delivery's acknowledgement commits its offsets, synchronously,
+ * and only those of partitions that have been ours all the while; the others are read again by whoever owns them now.
+ *
+ * @throws ServiceError for brokers that do not answer
+ */
+export async function openKafkaLive(
+  spec: KafkaSourceSpec,
+  subscription: KafkaSubscription,
+  options: ReadOptions,
+  { commitWithOutputs, discardOutputs }: KafkaLiveOptions = {},
+): Promise<KafkaStream> {
+  const selection = selectTopics(spec.topics)
+  const cluster = await connectCluster(spec.connection, 'lcclf')
+  const registry = spec.registry && createSchemaRegistry(spec.registry)
+  const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage)
+  const notices: string[] = []
+  const fetcher = createFetcher<OwnedPart>(cluster, {
+    onGap: (partition, from, to) => notices.push(gapNotice(partition, from, to)),
+    ...(subscription.isDraining ? {} : { tailPatienceMs: Infinity }),
+  })
+  const parts = createOwnedParts()
+  const outstanding = createOutstanding<OwnedPart>()
+  const gathering: GatheringState<OwnedPart> = { places: new Map(), chunk: undefined, decodeMs: 0 }
+  let group: GroupMembership | undefined
+  let failure: unknown
+  let drain: Drain | undefined
+
+  const events: GroupEvents = {
+    async onAssigned(partitions) {
+      drain?.onShare(parts.all.length > 0 || partitions.length > 0)
+      if (partitions.length === 0) return
+      const [committed, earliest] = await Promise.all([
+        committedOffsets(cluster, subscription.groupId, partitions),
+        listOffsets(cluster, partitions, 'earliest'),
+      ])
+      // it may have taken long enough to lose them again
+      for (const partition of partitions.filter((each) => group?.owns(each) === true)) {
+        // a group without offsets begins with the earliest message
+        begin(parts.add(partition, committed.get(keyOf(partition)) ?? earliest.get(keyOf(partition)) ?? 0n))
+      }
+      fetcher.wake()
+    },
+    async onRevoked(partitions) {
+      for (const part of parts.markLeaving(partitions)) fetcher.release(part)
+      // what is gathered of them goes out at once, and is then waited for
+      fetcher.wake()
+      await outstanding.untilNone((part) => parts.isLeaving(part) && parts.isCurrent(part), isUrgent)
+      drop(partitions)
+    },
+    onLost(partitions) {
+      drop(partitions)
+      fetcher.wake()
+      outstanding.check()
+    },
+    onFailure(thrown) {
+      failure ??= thrown
+      fetcher.wake()
+    },
+  }
+
+  function begin(part: OwnedPart): void {
+    fetcher.assign(part, part.next, part)
+  }
+
+  function drop(partitions: readonly TopicPartition[]): void {
+    for (const part of parts.remove(partitions)) fetcher.release(part)
+  }
+
+  /** Another member waits for what is gathered. */
+  function isUrgent(): boolean {
+    return [...gathering.places.keys()].some(parts.isLeaving)
+  }
+
+  async function* deliveries(signal: AbortSignal): AsyncGenerator<KafkaDelivery, void, undefined> {
+    if (subscription.isDraining) drain = await openDrain(cluster, selection, () => fetcher.wake())
+    group = joinGroup(cluster, { ...subscription, selection, events })
+    const batches = gatherBatches<OwnedPart>(
+      {
+        fetcher,
+        gatherer,
+        batchWaitMs: subscription.batchWaitMs,
+        signal,
+        isCurrent: parts.isStaying,
+        isWanted: () => true,
+        onAnew,
+        onPlace: () => undefined,
+        isFinished,
+        isUrgent: () => failure !== undefined || isUrgent() || isReadToEnd(),
+        beforeStop: () => untilCommitted(signal),
+      },
+      gathering,
+    )
+    for await (const { rows, places } of batches) {
+      if (failure !== undefined) throw failure
+      if (rows.read === 0 && outstanding.size > 0) {
+        // nothing to write: the next delivery takes the places along
+        for (const [part, place] of places) if (parts.isStaying(part)) gathering.places.set(part, place)
+        outstanding.check()
+        continue
+      }
+      const token = outstanding.add(places)
+      const read = parts.placesOf(places)
+      let outcome: Outcome | undefined
+      const ack = async (): Promise<void> => {
+        try {
+          outcome = await acknowledge(read, rows.read > 0, signal)
+        } finally {
+          outstanding.remove(token)
+          // it may have been the last one
+          if (drain) fetcher.wake()
+        }
+      }
+      if (rows.read === 0) await ack()
+      else yield { ...rows, duplicates: 0, ack, outcome: () => outcome }
+    }
+    if (failure !== undefined) throw failure
+  }
+
+  /** Everything that was there at the start is delivered, of the partitions that are ours. */
+  function isFinished(): boolean {
+    if (failure !== undefined) return true
+    // what is committed with its outputs may be refused, and is then read again
+    return drain?.isOver(parts.all, ({ committed, next }) => (commitWithOutputs ? committed : next)) === true
+  }
+
+  /** The last messages need not wait for others. */
+  function isReadToEnd(): boolean {
+    return !gatherer.isEmpty && drain?.isReached(parts.all, ({ next }) => next) === true
+  }
+
+  /** Its topic was made anew, or has lost what was next: a drain ends where it ends now, if that is before. */
+  function onAnew(part: OwnedPart): void {
+    parts.beginAnew(part)
+    const found = fetcher.partitions.find((each) => keyOf(each) === keyOf(part))
+    drain?.shorten(part, found?.end ?? part.next)
+  }
+
+  /** What comes before a bad message is done before it ends everything, also where it is refused first. */
+  async function untilCommitted(signal: AbortSignal): Promise<void> {
+    if (!commitWithOutputs) return
+    const onAbort = (): void => outstanding.check()
+    signal.addEventListener('abort', onAbort)
+    await outstanding.untilNone(
+      () => !signal.aborted,
+      () => false,
+    )
+    signal.removeEventListener('abort', onAbort)
+  }
+
+  /**
+   * Commits, and repeats that while the partitions are ours: a refusal does not say that they are lost. In a rebalance the
+   * broker may be a generation ahead of us, whose answer to our join is under way; or behind us, because it was killed
+   * before a generation was shared out, forgets it, and counts it anew. The group finds out, and drops what is lost.
+   */
+  async function acknowledge(places: readonly ReadPlace[], hasRows: boolean, signal: AbortSignal): Promise<Outcome> {
+    if (commitWithOutputs && hasRows) return acknowledgeWithOutputs(places, commitWithOutputs)
+    const started = performance.now()
+    for (;;) {
+      const offsets = parts.offsetsOf(places)
+      // whoever owns them now reads them again
+      if (offsets.length === 0) return parts.ownsAll(places) ? 'committed' : 'written'
+      try {
+        await commitOffsets(cluster, group!.committer, offsets)
+        parts.settle(places)
+        return 'committed'
+      } catch (thrown) {
+        if (!hasProtocolError(thrown, ...refusedCommit)) throw thrown
+        if (failure !== undefined) throw failure
+        const waited = performance.now() - started
+        // we leave the group: what is not committed is read again
+        if (signal.aborted && waited > endPatienceMs) return 'written'
+        const what = `committing offsets of group ${subscription.groupId}`
+        if (waited > rebalancePatienceMs) throw serviceFailure(what, shownBrokers(spec.connection), thrown)
+      }
+      await pause(refusedPauseMs)
+    }
+  }
+
+  /** All or nothing: a delivery with a partition that is not ours any more is not made visible, and is read again. */
+  async function acknowledgeWithOutputs(places: readonly ReadPlace[], commit: CommitWithOutputs): Promise<Outcome> {
+    if (!parts.ownsAll(places)) discardOutputs?.()
+    else if (await commit(parts.offsetsOf(places), group!.committer)) {
+      parts.settle(places)
+      return 'committed'
+    }
+    if (places.some(({ part }) => parts.isCurrent(part))) {
+      beginAllAnew()
+      // while the group rebalances it is refused again, and each time leaves an aborted transaction behind
+      await pause(refusedPauseMs)
+    }
+    return 'taken back'
+  }
+
+  /** What was read since the last commit is forgotten, deliveries under way included: none of them is current any more. */
+  function beginAllAnew(): void {
+    gatherer.forget()
+    gathering.places.clear()
+    gathering.chunk = undefined
+    for (const part of parts.renew()) begin(part)
+    outstanding.check()
+  }
+
+  try {
+    await cluster.persist('reaching the brokers', () => cluster.topics([], { fresh: true }), {
+      patienceMs: Math.min(spec.connection.patienceMs, openPatienceMs),
+    })
+  } catch (error) {
+    fetcher.close()
+    await cluster.close()
+    throw error
+  }
+
+  return {
+    identity: { address: spec.address },
+    schema: messageSchema,
+    replayable: false,
+    deliveries,
+    status: () => ({
+      partitions: fetcher.partitions.map(({ topic, partition, end }) => {
+        const committed = parts.get({ topic, partition })?.committed ?? 0n
+        return { topic, partition, committed, lag: end === undefined ? undefined : end - committed }
+      }),
+      furtherRecords: gatherer.furtherRecords,
+      decodeMs: gathering.decodeMs,
+      unreachableMs: fetcher.unreachableMs,
+      takeNotices: () => notices.splice(0),
+    }),
+    async close() {
+      await group?.leave()
+      fetcher.close()
+      await cluster.close()
+    },
+  }
+}

@@ -1,0 +1,209 @@
+// Messages → rows of a batch, each with the message it came in.
+import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
+import type { Reject } from '../../pipeline/batch.ts'
+import type { OriginalMessage } from '../../pipeline/original-message.ts'
+import { readCandid, readOid, whyNoCandid } from '../../pipeline/row-ids.ts'
+import { DataError } from '../../errors.ts'
+import { createMessageReader, type AlertMessage, type MessageNames } from './input-message.ts'
+import type { KafkaRecord } from './client/records.ts'
+import type { TopicPartition } from './client/offsets.ts'
+import type { SchemaRegistry } from './schema-registry.ts'
+import { recordKeys } from '../columns/record-keys.ts'
+import { furtherNames } from '../columns/settle-names.ts'
+import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
+
+/** Rows since the last `take`. */
+export type GatheredRows = Pick<Delivery, 'batch' | 'read' | 'rejected'>
+
+/** See createRowGatherer. */
+export interface RowGatherer {
+  readonly isFull: boolean
+  /** the limit is reached */
+  readonly isExhausted: boolean
+  /** whether there is anything to take */
+  readonly isEmpty: boolean
+  /** container records after the first, which nobody reads */
+  readonly furtherRecords: number
+  /** the bad message that ends everything, where it is asked for; it was not read */
+  readonly stoppedAt: DataError | undefined
+  /** Reads one message. Waits only where a schema must be asked for. */
+  add(partition: TopicPartition, record: KafkaRecord): void | Promise<void>
+  take(): GatheredRows
+  /** Everything since the last `take` will be read again, the bad message too. */
+  forget(): void
+}
+
+/** not an error of its own: bytes that are no alert begin like this too, and one bad message must not cost the others */
+const noRegistry =
+  'it refers to a schema registry, and none is named (?registry=http://host:8081, or SCHEMA_REGISTRY_URL)'
+
+/** Rows of text ids with candids: what a message must have. */
+export const messageSchema = { oidType: 'string', hasCandid: true } as const
+
+/**
+ * Reads messages into batches. One that cannot be read, or lacks oid or candid, is a reject like a row that cannot be
+ * classified, and marked as a bad message; each reject carries its message.
+ */
+export function createRowGatherer(
+  options: ReadOptions,
+  registry: SchemaRegistry | undefined,
+  stopsAtBadMessage = false,
+): RowGatherer {
+  const { features, batchSize, echo = [] } = options
+  const assembler = createBatchAssembler({ ...options, ...messageSchema })
+  const { names, echoSlots } = slotsOf(options)
+  const reader = createMessageReader(names)
+  const scratch = new Float64Array(names.slotCount)
+  const values = scratch.subarray(0, features.length)
+  let echoed = new Float64Array(batchSize * echo.length)
+  let messages: OriginalMessage[] = []
+  let rejected: Pick<Reject, 'message' | 'isBadMessage' | 'candid'>[] = []
+  let read = 0
+  let furtherRecords = 0
+  let stoppedAt: DataError | undefined
+
+  function add(partition: TopicPartition, record: KafkaRecord): void | Promise<void> {
+    const reading = reader.read(record.value, scratch, 0)
+    const message = { ...partition, ...record }
+    if (reading.kind === 'unknown schema') return addFramed(partition, record, reading.id)
+    if (reading.kind === 'alert') return addAlert(message, reading)
+    const { reason, detail } = reading
+    bad(message, { reason, ...(detail === undefined ? {} : { value: detail }) })
+  }
+
+  function bad(message: OriginalMessage, why: { reason: string; value?: string }): void {
+    if (stopsAtBadMessage) stopAt(message, why)
+    else if (assembler.admit(undefined)) refuse(undefined, message, true, why)
+  }
+
+  function stopAt(message: OriginalMessage, { reason, value }: { reason: string; value?: string }): void {
+    stoppedAt = new DataError(`${whereOf(message)}: ${reason}${value === undefined ? '' : ` (${value})`}`, {
+      hint: 'Everything before it is done. --dead-letter keeps such messages, --on-bad-message skip passes them over.',
+    })
+  }
+
+  async function addFramed(partition: TopicPartition, record: KafkaRecord, id: number): Promise<void> {
+    if (!registry) return bad({ ...partition, ...record }, { reason: noRegistry, value: `schema ${id}` })
+    reader.addSchema(id, await registry.schemaOf(id))
+    await add(partition, record)
+  }
+
+  function addAlert(message: OriginalMessage, alert: AlertMessage): void {
+    const idProblem = problemOfIds(alert)
+    if (idProblem && stopsAtBadMessage) return stopAt(message, idProblem)
+    furtherRecords += alert.further
+    if (!assembler.admit(alert.oid)) return
+    if (idProblem) return refuse(alert.oid, message, true, idProblem)
+    const candid = readCandid(alert.candid)!
+    const problem = problemOfFeatures(alert, features)
+    if (problem) return refuse(alert.oid, message, false, problem, candid)
+    read++
+    const row = messages.length
+    if (assembler.accept({ oid: alert.oid, candid, where: whereOf(message) }, values)) {
+      messages.push(message)
+      for (let i = 0, cell = row * echoSlots.length; i < echoSlots.length; i++, cell++) {
+        const slot = echoSlots[i]!
+        echoed[cell] = slot < 0 ? NaN : scratch[slot]!
+      }
+    } else {
+      rejected.push({ message, isBadMessage: false, candid })
+    }
+  }
+
+  function refuse(
+    oid: unknown,
+    message: OriginalMessage,
+    isBadMessage: boolean,
+    why: { reason: string; value?: string },
+    candid?: bigint,
+  ): void {
+    read++
+    assembler.reject(oid, { where: whereOf(message), ...why })
+    rejected.push({ message, isBadMessage, ...(candid === undefined ? {} : { candid }) })
+  }
+
+  function take(): GatheredRows {
+    const taken = assembler.take()
+    const rows = {
+      read: taken.read,
+      // rejects are in the order in which they were made, here as there
+      rejected: taken.rejected.map((reject, i): Reject => ({ ...reject, ...rejected[i]! })),
+      batch: {
+        ...taken.batch,
+        messages,
+        ...(echo.length === 0
+          ? {}
+          : { echo: { names: echo, values: echoed.subarray(0, messages.length * echo.length) } }),
+      },
+    }
+    echoed = new Float64Array(batchSize * echo.length)
+    messages = []
+    rejected = []
+    read = 0
+    return rows
+  }
+
+  return {
+    get isFull() {
+      // messages count, not rows: rejects keep theirs, and a topic full of bad ones must not fill the memory
+      return assembler.isFull || read >= batchSize
+    },
+    get isExhausted() {
+      return assembler.isExhausted
+    },
+    get isEmpty() {
+      return read === 0
+    },
+    get furtherRecords() {
+      return furtherRecords
+    },
+    get stoppedAt() {
+      return stoppedAt
+    },
+    add,
+    take,
+    forget() {
+      take()
+      stoppedAt = undefined
+    },
+  }
+}
+
+/** The model's features first, then those that are only echoed; a feature that is both has one slot. */
+function slotsOf(options: ReadOptions): { readonly names: MessageNames; readonly echoSlots: Int32Array } {
+  const required = options.features.length
+  const keys = recordKeys({ ...options, features: [...options.features, ...(options.echo ?? [])] })
+  const slotOf = new Map<string, number>()
+  keys.features.forEach((key, place) => {
+    if (key !== undefined && !slotOf.has(key)) slotOf.set(key, place)
+  })
+  for (const [name, slot] of furtherNames(options)) if (!slotOf.has(name)) slotOf.set(name, slot)
+  const echoSlots = Int32Array.from(keys.features.slice(required), (key) => (key === undefined ? -1 : slotOf.get(key)!))
+  const names = { oid: keys.oid ?? '', candid: keys.candid ?? '', slotOf, slotCount: keys.features.length, required }
+  return { names, echoSlots }
+}
+
+function problemOfIds({ oid, candid }: AlertMessage): { reason: string; value?: string } | undefined {
+  const reading = readOid(oid, messageSchema.oidType)
+  if ('reason' in reading) return { reason: reading.reason }
+  const number = readCandid(candid)
+  if (number === null) return { reason: 'candid is missing' }
+  return number === undefined ? { reason: whyNoCandid(candid), value: String(candid) } : undefined
+}
+
+function problemOfFeatures(
+  alert: AlertMessage,
+  features: readonly string[],
+): { reason: string; value?: string } | undefined {
+  if (!alert.hasFeatures) return { reason: 'features are absent' }
+  const [first, ...others] = alert.absent
+  if (first !== undefined) {
+    const more = others.length === 0 ? {} : { value: `and ${others.length} more` }
+    return { reason: `${features[first]} is absent`, ...more }
+  }
+  return alert.unreadable < 0 ? undefined : { reason: `${features[alert.unreadable]} is not a number` }
+}
+
+function whereOf({ topic, partition, offset }: OriginalMessage): string {
+  return `${topic} partition ${partition} offset ${offset}`
+}

@@ -1,0 +1,222 @@
+// Topics as a bounded input: what is there when the run begins, or what has timestamps within bounds.
+import { DataError } from '../../errors.ts'
+import { connectCluster, type Cluster } from './client/cluster.ts'
+import { createFetcher, type Fetcher } from './client/fetcher.ts'
+import { commitOffsets, keyOf, listOffsets, type Offsets, type TopicPartition } from './client/offsets.ts'
+import { createSchemaRegistry } from './schema-registry.ts'
+import { selectTopics } from './topic-names.ts'
+import { createAcknowledgements, type Places } from './kafka-acknowledgements.ts'
+import { gatherBatches, type GatheringState, type Part } from './gather.ts'
+import { createRowGatherer, messageSchema } from './rows.ts'
+import type { KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './spec.ts'
+import type { Delivery, ReadOptions, Source } from '../../pipeline/source.ts'
+
+/** A partition and what of it is read. */
+interface SnapshotPart extends Part {
+  /** a topic that is made anew is another one */
+  readonly topicId: string
+  readonly start: bigint
+  /** exclusive; undefined: without end */
+  readonly end: bigint | undefined
+  committed: bigint
+}
+
+/**
+ * Messages may lie out of their order in time: a producer that sends again, or several of them. Beyond the first message
+ * after the window it is searched for stragglers as far as this.
+ */
+const stragglerMs = 24 * 3600 * 1000
+
+/** whoever has just typed an address wants to know soon that nobody answers */
+const openPatienceMs = 15_000
+
+/**
+ * Opens a snapshot: every partition, from its beginning or the first message of the window to where it ends now. What an
+ * open transaction has written is not there yet.
+ *
+ * @throws DataError for a topic that does not exist, ServiceError for brokers that do not answer
+ */
+export async function openKafkaSnapshot(
+  spec: KafkaSourceSpec,
+  reading: KafkaSnapshot,
+  options: ReadOptions,
+): Promise<Source & { status(): StreamStatus }> {
+  const cluster = await connectCluster(spec.connection, 'lcclf')
+  const registry = spec.registry && createSchemaRegistry(spec.registry)
+  let fetcher: Fetcher<SnapshotPart> | undefined
+  let parts: SnapshotPart[] = []
+  let state: GatheringState<SnapshotPart> = { places: new Map(), chunk: undefined, decodeMs: 0 }
+  let furtherRecords = 0
+  const notices: string[] = []
+  let bounds: Bounds
+  try {
+    bounds = await findBounds(cluster, spec, reading)
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+
+  async function* deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
+    const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage)
+    const opened = createFetcher<SnapshotPart>(cluster, {
+      onGap: (part, from, to) => notices.push(gapNotice(part, from, to)),
+      // without an end to reach it goes on with what is there
+      ...(bounds.every(({ end }) => end === undefined) ? { tailPatienceMs: Infinity } : { needsSameTopic: true }),
+    })
+    fetcher = opened
+    parts = bounds.map((bound) => ({ ...bound, next: bound.start, committed: bound.start }))
+    const open = new Set(parts.filter(isOpen))
+    for (const part of open) opened.assign(part, part.start, part, part.topicId)
+    state = { places: new Map(), chunk: undefined, decodeMs: 0 }
+    const { deliver, pass } = createAcknowledgements(acknowledge)
+    const batches = gatherBatches<SnapshotPart>(
+      {
+        fetcher: opened,
+        gatherer,
+        batchWaitMs: reading.batchWaitMs ?? Infinity,
+        signal,
+        isCurrent: (part) => open.has(part),
+        isWanted: ({ end }, { offset, timestamp }) =>
+          (end === undefined || offset < end) && isWithin(reading, timestamp),
+        onPlace(part) {
+          if (isOpen(part)) return
+          open.delete(part)
+          opened.release(part)
+        },
+        isFinished: () => open.size === 0,
+        isUrgent: () => false,
+      },
+      state,
+    )
+    try {
+      for await (const { rows, places } of batches) {
+        furtherRecords = gatherer.furtherRecords
+        if (rows.read > 0) yield { ...rows, duplicates: 0, ack: deliver(places) }
+        else await pass(places)
+      }
+    } finally {
+      opened.close()
+    }
+  }
+
+  async function acknowledge(places: Places<SnapshotPart>): Promise<void> {
+    const offsets = [...places].map(([part, offset]) => ({ ...partitionOf(part), offset: atMost(offset, part.end) }))
+    if (reading.commitFor !== undefined) {
+      // without being a member: the broker takes that only while the group has none
+      await commitOffsets(cluster, { groupId: reading.commitFor, generation: -1, memberId: '' }, offsets)
+    }
+    for (const [part, offset] of places) part.committed = offset
+  }
+
+  return {
+    identity: { address: spec.address, offsets: Object.fromEntries(bounds.map(boundText)) },
+    schema: messageSchema,
+    replayable: reading.isEndless !== true,
+    fractionRead: () => fractionOf(parts),
+    deliveries,
+    status: () => ({
+      partitions: parts.map((part) => ({
+        ...partitionOf(part),
+        committed: part.committed,
+        lag: part.end && part.end - part.committed,
+      })),
+      furtherRecords,
+      decodeMs: state.decodeMs,
+      unreachableMs: fetcher?.unreachableMs ?? 0,
+      takeNotices: () => notices.splice(0),
+    }),
+    async close() {
+      fetcher?.close()
+      await cluster.close()
+    },
+  }
+}
+
+type Bounds = readonly Pick<SnapshotPart, 'topic' | 'partition' | 'topicId' | 'start' | 'end'>[]
+
+async function findBounds(
+  cluster: Cluster,
+  spec: KafkaSourceSpec,
+  { since, until, isEndless }: KafkaSnapshot,
+): Promise<Bounds> {
+  const partitions = await partitionsOf(cluster, spec)
+  const [earliest, latest] = await Promise.all([
+    listOffsets(cluster, partitions, 'earliest'),
+    listOffsets(cluster, partitions, 'latest'),
+  ])
+  const after = (timestampMs: number | undefined): Promise<Offsets> =>
+    timestampMs === undefined ? Promise.resolve(new Map()) : listOffsets(cluster, partitions, { timestampMs })
+  const [starts, ends] = await Promise.all([after(since), after(until === undefined ? undefined : until + stragglerMs)])
+  return partitions.map((partition) => {
+    const key = keyOf(partition)
+    const end = latest.get(key) ?? 0n
+    const first = earliest.get(key) ?? 0n
+    // −1: no message is that late
+    const start = since === undefined ? first : placeOf(starts.get(key), end)
+    const isOpenEnd = isEndless === true && until === undefined
+    return {
+      ...partition,
+      start: start < first ? first : start,
+      end: isOpenEnd ? undefined : atMost(placeOf(ends.get(key), end), end),
+    }
+  })
+}
+
+async function partitionsOf(
+  cluster: Cluster,
+  { topics: words, address }: KafkaSourceSpec,
+): Promise<Pick<SnapshotPart, 'topic' | 'partition' | 'topicId'>[]> {
+  const selection = selectTopics(words)
+  const asked = selection.hasPatterns ? null : selection.names
+  const topics = await cluster.persist('asking for the topics', () => cluster.topics(asked, { fresh: true }), {
+    patienceMs: Math.min(cluster.connection.patienceMs, openPatienceMs),
+  })
+  const missing = selection.names.filter((name) => !topics.has(name))
+  const chosen = [...topics.values()].filter(({ name }) => selection.matches(name))
+  if (missing.length > 0 || chosen.length === 0) {
+    throw new DataError(`${address}: there is no topic ${missing.join(', ') || selection.shown}`)
+  }
+  return chosen
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap(({ name, id, partitions }) => partitions.map((_, partition) => ({ topic: name, partition, topicId: id })))
+}
+
+function placeOf(found: bigint | undefined, end: bigint): bigint {
+  return found === undefined || found < 0n ? end : found
+}
+
+function atMost(offset: bigint, end: bigint | undefined): bigint {
+  return end !== undefined && offset > end ? end : offset
+}
+
+function isOpen({ next, end }: { readonly next: bigint; readonly end: bigint | undefined }): boolean {
+  return end === undefined || next < end
+}
+
+function isWithin({ since, until }: KafkaSnapshot, timestamp: bigint): boolean {
+  return (since === undefined || timestamp >= BigInt(since)) && (until === undefined || timestamp < BigInt(until))
+}
+
+function fractionOf(parts: readonly SnapshotPart[]): number {
+  let read = 0n
+  let all = 0n
+  for (const { start, next, end } of parts) {
+    if (end === undefined || end <= start) continue
+    all += end - start
+    read += atMost(next, end) - start
+  }
+  return all === 0n ? 1 : Number(read) / Number(all)
+}
+
+function boundText({ topic, partition, start, end }: Bounds[number]): [string, readonly [string, string]] {
+  return [keyOf({ topic, partition }), [String(start), end === undefined ? 'open' : String(end)]]
+}
+
+function partitionOf({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
+}
+
+/** What to tell when messages are missing. */
+export function gapNotice({ topic, partition }: TopicPartition, from: bigint, to: bigint): string {
+  return `${topic} partition ${partition}: offset ${from} is not there any more, reading goes on at ${to}`
+}

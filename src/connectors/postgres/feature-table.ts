@@ -1,0 +1,222 @@
+// The long feature table (oid, name, value, fid, version) turned wide: one row an object.
+import type { OidType } from '../../pipeline/batch.ts'
+import { DataError } from '../../errors.ts'
+import { readNumberText } from '../../formats/number-text.ts'
+import { createBinaryRows, type BinaryRows } from './client/binary-rows.ts'
+import { identifier, literal, textArrayLiteral } from './client/binary.ts'
+import type { Connection } from './client/connection.ts'
+import { serverName, type PostgresReading } from './settings.ts'
+import { createFeatureNames, type FeatureNames } from './postgres-feature-names.ts'
+import { readOidList } from './postgres-oid-list.ts'
+import type { ObjectRow, PostgresReader } from './reader.ts'
+import type { ReadOptions } from '../../pipeline/source.ts'
+
+type TableReading = Extract<PostgresReading, { kind: 'table' }>
+
+/** The table as it is there, ready to be written into statements. */
+interface FeatureTable {
+  /** quoted, with its schema where it needs one */
+  readonly name: string
+  readonly idColumn: string
+  readonly version: string
+  readonly oidType: OidType
+  /** values are text: they are read one by one */
+  readonly isText: boolean
+}
+
+const integerTypes: Readonly<Record<string, OidType>> = { smallint: 'int32', integer: 'int32', bigint: 'int64' }
+const numberTypes = ['double precision', 'real', 'smallint', 'integer', 'bigint']
+const textTypes = ['character varying', 'text', 'character', 'numeric']
+/** a table without the pipeline's key may hold nulls: a feature without a name, which is reported as unknown */
+const nameAndFid = "coalesce(name::text, '') AS name, coalesce(fid::int4, -99) AS fid"
+/** NULL for what is no integer: such an oid has no rows there */
+const integerOid = "CASE WHEN o.oid ~ '^-?[0-9]{1,18}$' THEN o.oid::int8 END"
+const oidsAtOnce = 2000
+
+/** @throws DataError if the table is absent, is no long feature table, or holds several versions and none is chosen */
+export async function openFeatureTable(
+  connection: Connection,
+  reading: TableReading,
+  options: ReadOptions,
+): Promise<PostgresReader> {
+  const table = await inspectTable(connection, reading, options.idColumn)
+  const oids = reading.oids ?? (reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile))
+  const names = createFeatureNames(options)
+  return {
+    schema: { oidType: table.oidType, hasCandid: false },
+    notes: () => names.notes(),
+    async *objects() {
+      const statements = oids ? oidStatements(table, oids) : [allStatement(table)]
+      for (const statement of statements) yield* readObjects(connection, statement, table, names)
+    },
+  }
+}
+
+async function inspectTable(connection: Connection, reading: TableReading, idColumn: string): Promise<FeatureTable> {
+  const server = serverName(connection.settings)
+  const [row] = await connection.rows('SELECT to_regclass($1)::text', [reading.table])
+  const name = row?.[0]
+  if (typeof name !== 'string') {
+    throw new DataError(`${server} has no table ${reading.table}`, {
+      hint: 'name it with ?table=, or use ?query=SELECT …',
+    })
+  }
+  const columns = await connection.rows(
+    'SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped',
+    [reading.table],
+  )
+  const types = new Map(columns.map(([column, type]) => [String(column), String(type)]))
+  const missing = [idColumn, 'name', 'value', 'fid', 'version'].filter((column) => !types.has(column))
+  if (missing.length > 0) {
+    throw new DataError(`table ${name} has no column ${missing.join(', ')}: it is no long feature table`, {
+      hint: `a table with one row an object is read with '?query=SELECT * FROM ${name}'`,
+    })
+  }
+  const idType = types.get(idColumn)!
+  const valueType = types.get('value')!
+  const isKnownId = idType in integerTypes || textTypes.includes(idType)
+  if (!isKnownId) throw wrongType(name, idColumn, idType)
+  if (![...numberTypes, ...textTypes].includes(valueType)) throw wrongType(name, 'value', valueType)
+  if (!(types.get('fid')! in integerTypes)) throw wrongType(name, 'fid', types.get('fid')!)
+  return {
+    name,
+    idColumn: identifier(idColumn),
+    version: await versionOf(connection, name, reading.version),
+    oidType: integerTypes[idType] ?? 'string',
+    isText: textTypes.includes(valueType),
+  }
+}
+
+function wrongType(table: string, column: string, type: string): DataError {
+  return new DataError(`table ${table}: column ${column} is of type ${type}, which cannot be read`)
+}
+
+async function versionOf(connection: Connection, table: string, wanted: string | undefined): Promise<string> {
+  const one = async (condition: string, values: string[]): Promise<string | undefined> => {
+    const rows = await connection.rows(`SELECT version::text AS v FROM ${table} ${condition} LIMIT 1`, values)
+    return rows[0] === undefined ? undefined : String(rows[0][0])
+  }
+  if (wanted !== undefined) {
+    if ((await one('WHERE version::text = $1', [wanted])) !== undefined) return wanted
+    const other = await one('', [])
+    throw new DataError(`table ${table} has no features of version ${wanted}`, {
+      hint: other === undefined ? 'it is empty' : `it has features of version ${other}`,
+    })
+  }
+  const first = (await one('', [])) ?? ''
+  const second = await one('WHERE version::text <> $1', [first])
+  if (second === undefined) return first
+  throw new DataError(`table ${table} has features of several versions, such as ${first} and ${second}`, {
+    hint: 'choose one with ?version=',
+  })
+}
+
+/** In the order of the table's primary key, so that its index gives it and nothing must be sorted. */
+function allStatement({ name, idColumn, version, isText }: FeatureTable): string {
+  return `COPY (
+    SELECT ${idColumn}::text, ${nameAndFid}, value::${isText ? 'text' : 'float8'} FROM ${name}
+     WHERE version::text = ${literal(version)} ORDER BY ${idColumn}
+  ) TO STDOUT (FORMAT binary)`
+}
+
+function* oidStatements(table: FeatureTable, oids: readonly string[]): Generator<string, void, undefined> {
+  const { name, idColumn, version, isText, oidType } = table
+  const sameOid = oidType === 'string' ? `${idColumn}::text = o.oid` : `${idColumn} = ${integerOid}`
+  for (let start = 0; start < oids.length; start += oidsAtOnce) {
+    yield `COPY (
+      SELECT o.oid, f.name, f.fid, f.value::${isText ? 'text' : 'float8'}
+        FROM unnest(${textArrayLiteral(oids.slice(start, start + oidsAtOnce))}) WITH ORDINALITY AS o(oid, n)
+        LEFT JOIN LATERAL (
+          SELECT ${nameAndFid}, value FROM ${name}
+           WHERE ${sameOid} AND version::text = ${literal(version)} OFFSET 0
+        ) AS f ON true ORDER BY o.n
+    ) TO STDOUT (FORMAT binary)`
+  }
+}
+
+/** An object whose rows are still coming. */
+interface Gathering {
+  /** the bytes of its oid, undefined for null */
+  readonly id: Buffer | undefined
+  readonly values: Float64Array
+  readonly seen: Uint8Array
+  count: number
+  problem: { reason: string; value?: string } | undefined
+}
+
+async function* readObjects(
+  connection: Connection,
+  statement: string,
+  table: FeatureTable,
+  names: FeatureNames,
+): AsyncGenerator<ObjectRow[], void, undefined> {
+  const rows = createBinaryRows(4)
+  let current: Gathering | undefined
+  for await (const chunk of connection.copyOut(statement)) {
+    const ready: ObjectRow[] = []
+    rows.push(chunk)
+    while (rows.next()) {
+      if (!current || !isSameId(rows, current)) {
+        if (current) ready.push(finished(current, table, names))
+        current = begun(rows, names.features.length)
+      }
+      gather(current, rows, table, names)
+    }
+    if (ready.length > 0) yield ready
+  }
+  rows.finish()
+  if (current) yield [finished(current, table, names)]
+}
+
+function isSameId({ bytes, starts, lengths }: BinaryRows, { id }: Gathering): boolean {
+  const length = lengths[0]!
+  const start = starts[0]!
+  if (!id || length !== id.length) return !id && length < 0
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== id[i]) return false
+  return true
+}
+
+function begun({ bytes, starts, lengths }: BinaryRows, width: number): Gathering {
+  const id = lengths[0]! < 0 ? undefined : Buffer.from(bytes.subarray(starts[0], starts[0]! + lengths[0]!))
+  return { id, values: new Float64Array(width).fill(NaN), seen: new Uint8Array(width), count: 0, problem: undefined }
+}
+
+function gather(object: Gathering, rows: BinaryRows, { isText }: FeatureTable, names: FeatureNames): void {
+  const { bytes, starts, lengths } = rows
+  // an oid of the list that has no row: names are never null
+  if (lengths[1]! < 0) return
+  object.count++
+  const feature = names.find(
+    bytes.toString('latin1', starts[1], starts[1]! + lengths[1]!),
+    bytes.readInt32BE(starts[2]!),
+  )
+  if (feature < 0) return
+  if (object.seen[feature] === 1) object.problem ??= { reason: `${names.features[feature]!} is stored twice` }
+  object.seen[feature] = 1
+  if (lengths[3]! < 0) return
+  if (!isText) {
+    object.values[feature] = bytes.readDoubleBE(starts[3]!)
+    return
+  }
+  const text = bytes.toString('utf8', starts[3], starts[3]! + lengths[3]!)
+  const value = readNumberText(text)
+  if (value === undefined) object.problem ??= { reason: `${names.features[feature]!} is not a number`, value: text }
+  else object.values[feature] = value
+}
+
+function finished(
+  { id, values, seen, count, problem }: Gathering,
+  table: FeatureTable,
+  { features }: FeatureNames,
+): ObjectRow {
+  const row = { oid: id?.toString('utf8'), candid: null, where: `table ${table.name}`, values }
+  // whatever these rows are, they are not one object: rejected for its id
+  if (!id) return row
+  if (count === 0) return { ...row, problem: { reason: 'no features in the table' } }
+  if (problem) return { ...row, problem }
+  const first = seen.indexOf(0)
+  if (first < 0) return row
+  const others = seen.reduce((n, isSeen) => n + (isSeen === 0 ? 1 : 0), -1)
+  const reason = `${features[first]!} is absent`
+  return { ...row, problem: others === 0 ? { reason } : { reason, value: `and ${others} more` } }
+}

@@ -1,0 +1,139 @@
+// Postgres: the Probability, Taxonomy and Step tables of the survey's pipeline.
+import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
+import type { Reject } from '../../pipeline/batch.ts'
+import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
+import { createSession, type Session } from './client/session.ts'
+import { serverName, type PostgresSinkSpec } from './settings.ts'
+import { transaction } from './client/transaction.ts'
+import { createMissingObjects } from './missing-objects.ts'
+import { pickObjects, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
+import { writeObjects, type WriteContext } from './write-batch.ts'
+import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
+
+/** milliseconds for one statement: a table that somebody has locked must not stop us for ever */
+const usualStatementTimeout = 300_000
+const usualObjectWait = 4000
+
+/** A sink that always has its say on the whole run: its notes are what is known of it so far. */
+export interface PostgresSink extends Sink {
+  readonly notes: readonly string[]
+}
+
+/**
+ * Opens a database: looks at its tables, writes the taxonomy and the step if they are absent.
+ *
+ * @throws ServiceError without a connection, table or privilege; ModelError if the taxonomy is another model's
+ */
+export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkContext): Promise<PostgresSink> {
+  const statementTimeout = spec.connection.statementTimeout ?? usualStatementTimeout
+  const settings = { ...spec.connection, statementTimeout }
+  const sessions = Array.from({ length: spec.connections ?? 1 }, () => createSession(settings))
+  const closeAll = async (): Promise<void> => void (await Promise.all(sessions.map((session) => session.close())))
+  try {
+    const { tables, notes } = await prepare(sessions[0]!, spec, context, statementTimeout)
+    const { classifierVersion } = context
+    const writing = { tables, classifierVersion, run: new Date().toISOString(), statementTimeout }
+    const places = placesOf(context.taxonomy)
+    const seen = { withoutHistory: !tables.hasHistory, unguarded: 0 }
+    return {
+      address: spec.address,
+      durable: 'on-write',
+      get notes() {
+        return [...historyNotes(serverName(settings), seen), ...notes]
+      },
+      get unreachableMs() {
+        return Math.max(...sessions.map((session) => session.unreachableMs))
+      },
+      async write(batch) {
+        const { hasHistory, ...outcome } = await writeBatch(batch, { spec, sessions, places, writing })
+        seen.withoutHistory ||= !hasHistory
+        seen.unguarded += outcome.unguarded ?? 0
+        return outcome
+      },
+      finish: () => Promise.resolve(),
+      publish: () => Promise.resolve(),
+      close: closeAll,
+    }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function prepare(
+  session: Session,
+  spec: PostgresSinkSpec,
+  { taxonomy, classifierVersion }: SinkContext,
+  statementTimeout: number,
+): Promise<{ tables: WriteContext['tables']; notes: string[] }> {
+  return session.run((connection) =>
+    transaction(connection, { access: 'read write', isolation: 'read committed', statementTimeout }, async () => {
+      const tables = await inspectForWriting(connection, spec.step !== undefined)
+      await ensureTaxonomy(connection, taxonomy, classifierVersion)
+      const stepNote = spec.step && (await ensureStep(connection, spec.step))
+      return { tables, notes: stepNote === undefined ? [] : [`${serverName(session.settings)}: ${stepNote}`] }
+    }),
+  )
+}
+
+function historyNotes(server: string, seen: { withoutHistory: boolean; unguarded: number }): string[] {
+  const absent = `${server} has no history table: an older alert that is replayed replaces a newer classification (lcclf db upgrade adds it)`
+  const unguarded = `${server}: ${seen.unguarded} objects were stored without a row in lcclf_history, and were written whether this run's alerts were newer or not; from now on the newer one wins`
+  return [...(seen.withoutHistory ? [absent] : []), ...(seen.unguarded > 0 ? [unguarded] : [])]
+}
+
+interface BatchWriting {
+  readonly spec: PostgresSinkSpec
+  readonly sessions: readonly Session[]
+  readonly places: ReturnType<typeof placesOf>
+  readonly writing: WriteContext
+}
+
+async function writeBatch(
+  batch: ClassifiedBatch,
+  { spec, sessions, places, writing }: BatchWriting,
+): Promise<WriteOutcome & { readonly hasHistory: boolean }> {
+  const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
+  const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
+  const shares = sharesOf(wanted, sessions.length)
+  // all of them end before an error is told: none may go on behind our back
+  const results = await Promise.allSettled(
+    shares.map((share, i) => writeObjects(sessions[i]!, share, missing, writing)),
+  )
+  const written = results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+  const sum = (key: 'objects' | 'superseded' | 'unguarded'): number => written.reduce((n, share) => n + share[key], 0)
+  const withoutObject = rejectsOf(batch, missing.refused, spec.address, writing)
+  const unguarded = sum('unguarded')
+  return {
+    objects: sum('objects'),
+    rows: sum('objects') * places.length,
+    refused: [...refused, ...withoutObject],
+    superseded: superseded - (withoutObject.length - missing.refused.size) + sum('superseded'),
+    ...(unguarded > 0 ? { unguarded } : {}),
+    hasHistory: written.every(({ hasHistory }) => hasHistory),
+  }
+}
+
+/** All rows of these objects, not the newest alone: nothing newer is stored that could supersede the others. */
+function rejectsOf(
+  { oids, messages }: ClassifiedBatch,
+  missing: ReadonlySet<string>,
+  where: string,
+  { tables }: WriteContext,
+): readonly Reject[] {
+  const reason = `no row in table ${tables.objectTable ?? 'object'}`
+  if (missing.size === 0) return []
+  return oids.flatMap((oid, row) => (missing.has(oid) ? [{ oid, where, reason, message: messages?.[row] }] : []))
+}
+
+/** Neighbouring objects to one connection; each object is in one share, and so in one transaction. */
+function sharesOf(wanted: WantedRows, count: number): readonly WantedRows[] {
+  const objects = [...wanted.oids.keys()]
+  const size = Math.ceil(objects.length / count)
+  return Array.from({ length: count }, (_, i) => objects.slice(i * size, (i + 1) * size))
+    .filter((share) => share.length > 0)
+    .map((share) => pickObjects(wanted, share))
+}

@@ -1,0 +1,148 @@
+// The tables, ready for results: checked once, before the first batch.
+import type { Taxonomy } from '../../../pipeline/taxonomy.ts'
+import { ModelError, ServiceError } from '../../../errors.ts'
+import type { Connection } from '../client/connection.ts'
+import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
+import { serverName, type StepRow } from '../settings.ts'
+import { historyTable, keyColumns, writtenTables, type TableDefinition } from './tables.ts'
+import { textArray } from '../client/binary.ts'
+
+/** What the sink must know of the tables. */
+export interface TablesForWriting {
+  readonly hasHistory: boolean
+  /** the table that `probability.oid` refers to, quoted, or undefined if it refers to none */
+  readonly objectTable: string | undefined
+  /** whether the present role sees all of its rows */
+  readonly canSeeObjects: boolean
+  /** false under row-level security */
+  readonly canCopy: boolean
+}
+
+/**
+ * Looks at the tables that will be written.
+ *
+ * @throws ServiceError if one is absent, has other columns, lacks its key, or may not be written
+ */
+export async function inspectForWriting(connection: Connection, withStep: boolean): Promise<TablesForWriting> {
+  const needed = writtenTables.filter(({ name }) => withStep || name !== 'step')
+  const definitions = [...needed, historyTable]
+  const facts = await inspectTables(connection, definitions)
+  const server = serverName(connection.settings)
+  const absent = needed.filter((_, i) => !facts[i]!.exists).map(({ name }) => name)
+  if (absent.length > 0) {
+    throw new ServiceError(`${server} has no table ${absent.join(', ')}`, {
+      hint: 'lcclf db init makes the tables that are missing',
+    })
+  }
+  definitions.forEach((definition, i) => {
+    const problems = facts[i]!.exists ? columnProblems(definition, facts[i]!) : []
+    if (problems.length > 0) {
+      throw new ServiceError(`${server}: table ${definition.name}: ${problems.join('; ')}`, {
+        hint: 'lcclf db check tells more',
+      })
+    }
+    if (facts[i]!.exists) refuseLackingKey(definition, facts[i]!, server)
+  })
+  const [probability] = facts
+  const history = facts.at(-1)!
+  refuseLackingPrivileges(probability!, ['SELECT', 'INSERT', 'UPDATE'], server)
+  if (history.exists) refuseLackingPrivileges(history, ['SELECT', 'INSERT', 'UPDATE'], server)
+  return {
+    hasHistory: history.exists,
+    objectTable: probability!.reference?.table,
+    canSeeObjects: probability!.reference?.isReadable ?? false,
+    canCopy: !probability!.hasRowSecurity,
+  }
+}
+
+/** What writes go by: without it the first batch of changed objects would end the run. */
+function refuseLackingKey(definition: TableDefinition, facts: TableFacts, server: string): void {
+  if (!lacksKey(definition, facts)) return
+  const key = `PRIMARY KEY (${keyColumns(definition).join(', ')})`
+  throw new ServiceError(`${server}: table ${definition.name} has no ${key}`, {
+    hint: `ALTER TABLE ${definition.name} ADD ${key}`,
+  })
+}
+
+function refuseLackingPrivileges({ name, privileges }: TableFacts, needed: readonly string[], server: string): void {
+  const lacking = needed.filter((right) => !privileges.includes(right))
+  if (lacking.length === 0) return
+  throw new ServiceError(`${server}: permission denied for table ${name} (${lacking.join(', ')})`, {
+    hint: `GRANT ${lacking.join(', ')} ON ${name} TO your role`,
+  })
+}
+
+/**
+ * Inserts the taxonomy of this model if it is absent. Another order of the same classes is the same taxonomy.
+ *
+ * @throws ModelError if the same version is stored with other classes: that is another model
+ */
+export async function ensureTaxonomy(
+  connection: Connection,
+  { levels }: Taxonomy,
+  classifierVersion: string,
+): Promise<void> {
+  const sorted = [...levels].sort((a, b) => (a.classifierName < b.classifierName ? -1 : 1))
+  const stored = await storedClasses(connection, classifierVersion)
+  const absent = sorted.filter(({ classifierName }) => !stored.has(classifierName))
+  for (const { classifierName, classes } of absent) {
+    await connection.run(
+      'INSERT INTO taxonomy (classifier_name, classifier_version, classes) VALUES ($1, $2, $3::text[]::varchar[]) ON CONFLICT DO NOTHING',
+      [classifierName, classifierVersion, textArray(classes)],
+    )
+  }
+  // another writer may have been first, with another model
+  const now = absent.length > 0 ? await storedClasses(connection, classifierVersion) : stored
+  for (const { classifierName, classes } of levels) {
+    refuseOtherClasses(classifierName, classifierVersion, classes, now.get(classifierName) ?? [], connection)
+  }
+}
+
+async function storedClasses(connection: Connection, version: string): Promise<Map<string, readonly string[]>> {
+  const rows = await connection.rows(
+    'SELECT classifier_name, classes::text[] FROM taxonomy WHERE classifier_version = $1',
+    [version],
+  )
+  return new Map(rows.map(([name, classes]) => [String(name), classes as string[]]))
+}
+
+function refuseOtherClasses(
+  name: string,
+  version: string,
+  own: readonly string[],
+  stored: readonly string[],
+  { settings }: Connection,
+): void {
+  const onlyStored = stored.filter((className) => !own.includes(className))
+  const onlyOwn = own.filter((className) => !stored.includes(className))
+  if (onlyStored.length === 0 && onlyOwn.length === 0) return
+  const differences = [
+    ...(onlyStored.length > 0 ? [`the database has ${onlyStored.join(', ')}`] : []),
+    ...(onlyOwn.length > 0 ? [`the model has ${onlyOwn.join(', ')}`] : []),
+  ]
+  throw new ModelError(
+    `${serverName(settings)}: the taxonomy of ${name} ${version} has other classes: ${differences.join(', ')}`,
+    { hint: 'another model was written under this version: import yours under another --version' },
+  )
+}
+
+/**
+ * Inserts the row of `step` if there is none with its id, as the original does; its date is UTC.
+ *
+ * @returns a note if the stored row has another version: it is left as it is
+ */
+export async function ensureStep(connection: Connection, step: StepRow): Promise<string | undefined> {
+  const find = 'SELECT version FROM step WHERE step_id = $1'
+  let [stored] = await connection.rows(find, [step.stepId])
+  if (!stored) {
+    await connection.run(
+      `INSERT INTO step (step_id, name, version, comments, date)
+       VALUES ($1, $2, $3, $4, now() AT TIME ZONE 'UTC') ON CONFLICT DO NOTHING`,
+      [step.stepId, step.name, step.version, step.comments],
+    )
+    stored = (await connection.rows(find, [step.stepId]))[0]
+  }
+  const version = String(stored?.[0])
+  if (version === step.version) return undefined
+  return `step ${step.stepId} is stored with version ${version}, this is ${step.version}; the row was left as it is`
+}

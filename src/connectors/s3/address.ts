@@ -1,0 +1,45 @@
+// s3://bucket/key, and what of the environment decides how it is asked.
+import { UsageError } from '../../errors.ts'
+
+/** A place in a bucket. */
+export interface S3Address {
+  readonly bucket: string
+  /** '' for the whole bucket; as typed, so a folder's may end with a slash */
+  readonly key: string
+}
+
+/** A place in a bucket, and how its store is asked. */
+export interface S3Place extends S3Address {
+  readonly settings: S3Settings
+}
+
+/** @throws UsageError for anything but `s3://bucket` and `s3://bucket/key` */
+export function parseS3Address(text: string): S3Address {
+  const [, bucket, key] = /^s3:\/\/([^/?#]+)(?:\/(.*))?$/s.exec(text) ?? []
+  if (bucket === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
+    // keys that somebody wrote before an @ are secrets
+    const shown = text.replace(/\/\/[^/]*@/, '//***@')
+    throw new UsageError(`${shown}: is no s3 address`, { hint: 'Expected s3://bucket/key.' })
+  }
+  return { bucket, key: key ?? '' }
+}
+
+/** The names by which other programs (Polars, delta-rs, object_store) know the same settings. */
+export interface S3Settings {
+  /** AWS_SKIP_SIGNATURE=true: ask as nobody */
+  readonly isAnonymous: boolean
+  /** AWS_VIRTUAL_HOSTED_STYLE_REQUEST; undefined: only where no endpoint is given */
+  readonly isVirtualHosted: boolean | undefined
+  /** AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL; the SDK also finds one in a profile */
+  readonly endpoint: string | undefined
+}
+
+/** Reads the settings of an environment. */
+export function s3Settings(env: Readonly<Record<string, string | undefined>>): S3Settings {
+  const hosted = env['AWS_VIRTUAL_HOSTED_STYLE_REQUEST']
+  return {
+    isAnonymous: env['AWS_SKIP_SIGNATURE'] === 'true',
+    isVirtualHosted: hosted === undefined ? undefined : hosted === 'true',
+    endpoint: env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || undefined,
+  }
+}

@@ -1,0 +1,81 @@
+// The client of the AWS SDK, loaded when the first s3 address is opened.
+import type { S3Client } from '@aws-sdk/client-s3'
+import { ServiceError } from '../../errors.ts'
+import { checkScheme, type HttpPolicy } from '../../transfer/http-policy.ts'
+import type { S3Settings } from './address.ts'
+
+/** How a bucket is asked. */
+export interface S3ClientOptions extends HttpPolicy {
+  readonly settings: S3Settings
+  /** without credentials: ask as nobody (reading), or refuse (writing) */
+  readonly needsCredentials: boolean
+}
+
+const connectMs = 10_000
+/** A socket on which nothing moves for so long is given up. */
+const idleMs = 30_000
+const maxAttempts = 4
+
+/**
+ * Credentials, profile, role and region come from the SDK's own chain. Without a region anywhere: us-east-1, and where
+ * the bucket is elsewhere the SDK follows.
+ *
+ * @throws UsageError for an http endpoint elsewhere that was not allowed; ServiceError where credentials are needed and
+ *   there are none
+ */
+export async function openS3Client(options: S3ClientOptions): Promise<S3Client> {
+  const { settings, needsCredentials } = options
+  if (settings.endpoint !== undefined && URL.canParse(settings.endpoint))
+    checkScheme(new URL(settings.endpoint), options)
+  // the SDK would tell our users, on stderr, which Node its authors will want next year
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+  const { S3Client: Client } = await import('@aws-sdk/client-s3')
+  const { isVirtualHosted = settings.endpoint === undefined } = settings
+  const configuration = {
+    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
+    forcePathStyle: !isVirtualHosted,
+    followRegionRedirects: true,
+    maxAttempts,
+    // other stores than Amazon's do not all know the newer checksums
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: connectMs, requestTimeout: idleMs, socketTimeout: idleMs },
+  } as const
+  const client = new Client(configuration)
+  const region = await client.config.region().catch(() => 'us-east-1')
+  if (!settings.isAnonymous && (await hasCredentials(client))) return new Client({ ...configuration, region })
+  client.destroy()
+  if (needsCredentials) {
+    throw new ServiceError('s3: no credentials for writing', {
+      hint: 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of this machine.',
+    })
+  }
+  // an identity is asked for even where nothing is signed
+  const nobody = { accessKeyId: '', secretAccessKey: '' }
+  return new Client({
+    ...configuration,
+    region,
+    credentials: nobody,
+    signer: { sign: (request) => Promise.resolve(request) },
+  })
+}
+
+async function hasCredentials(client: S3Client): Promise<boolean> {
+  try {
+    await client.config.credentials()
+    return true
+  } catch (error) {
+    // a profile that is broken, or a role that is refused, must not silently become nobody
+    if (
+      error instanceof Error &&
+      error.name === 'CredentialsProviderError' &&
+      /Could not load credentials/.test(error.message)
+    ) {
+      return false
+    }
+    throw new ServiceError(`s3: no credentials (${error instanceof Error ? error.message : String(error)})`, {
+      cause: error,
+      hint: 'The profile or role is named but cannot be used. AWS_SKIP_SIGNATURE=true asks without any.',
+    })
+  }
+}

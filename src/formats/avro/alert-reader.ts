@@ -1,0 +1,225 @@
+// A schema → a reader of its records: ids as values, features straight into an array, everything else passed over.
+import { AvroBytesError, type AvroCursor } from './cursor.ts'
+import { branchOf, compileSkip, eachBlock, type Compiled, type Skip } from './skip.ts'
+import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from './schema.ts'
+
+/** Where the values of one record go. Begun anew for each record by whoever owns it. */
+export interface AlertSlots {
+  oid: unknown
+  candid: unknown
+  /** false where `features` is null, absent or has no names */
+  hasFeatures: boolean
+  /** takes a number for each slot from `start` on */
+  values: Float64Array
+  start: number
+  /** for each slot the number of the record that last had its key */
+  readonly seen: Uint32Array
+  record: number
+  /** the first slot whose feature is no number; −1 where all are */
+  unreadable: number
+}
+
+/** Reads one record at the cursor. Throws AvroBytesError. */
+export type AlertReader = (cursor: AvroCursor, into: AlertSlots) => void
+
+/** Which names of a record mean what. */
+export interface AlertNames {
+  readonly oid: string
+  readonly candid: string
+  readonly features: string
+  /** feature → slot */
+  readonly slotOf: ReadonlyMap<string, number>
+}
+
+type Step = (cursor: AvroCursor, into: AlertSlots) => void
+/** stands for a value that can be no id */
+const noId = Object.freeze({})
+
+/** @throws AvroSchemaError for a schema that is no record */
+export function compileAlertReader(schemaText: string, names: AlertNames): AlertReader {
+  const schema = parseAvroSchema(schemaText)
+  if (schema.kind !== 'record') throw new AvroSchemaError('the schema is no record')
+  const compiled: Compiled = { skips: new Map(), empty: new Map() }
+  const steps = schema.fields.map(({ name, type }) => stepOf(name, type, names, compiled))
+  return (cursor, into) => {
+    for (const step of steps) step(cursor, into)
+  }
+}
+
+function stepOf(name: string, type: AvroType, names: AlertNames, compiled: Compiled): Step {
+  if (name === names.oid) {
+    const read = compileValue(type, compiled)
+    return (cursor, into) => {
+      into.oid = read(cursor)
+    }
+  }
+  if (name === names.candid) {
+    const read = compileValue(type, compiled)
+    return (cursor, into) => {
+      into.candid = read(cursor)
+    }
+  }
+  return name === names.features ? compileFeatures(type, names.slotOf, compiled) : compileSkip(type, compiled)
+}
+
+// What a union's branch or a plain field holds, as the loop over features needs it: a number it can switch on.
+const isNull = 0
+const isFloat = 1
+const isDouble = 2
+const isInteger = 3
+const isBoolean = 4
+const isOther = 5
+
+function codeOf(type: AvroType): number {
+  switch (type.kind) {
+    case 'null':
+      return isNull
+    case 'float':
+      return isFloat
+    case 'double':
+      return isDouble
+    case 'integer':
+      return isInteger
+    case 'boolean':
+      return isBoolean
+    case 'text':
+    case 'bytes':
+    case 'enum':
+    case 'fixed':
+    case 'array':
+    case 'map':
+    case 'union':
+    case 'record':
+      return isOther
+  }
+}
+
+function compileFeatures(type: AvroType, slotOf: ReadonlyMap<string, number>, compiled: Compiled): Step {
+  switch (type.kind) {
+    case 'record':
+      return compileFeatureRecord(type, slotOf, compiled)
+    case 'map':
+      return compileFeatureMap(type.items, slotOf, compiled)
+    case 'union': {
+      const branches = type.branches.map((branch) => compileFeatures(branch, slotOf, compiled))
+      return (cursor, into) => branchOf(branches, cursor)(cursor, into)
+    }
+    case 'null':
+    case 'boolean':
+    case 'integer':
+    case 'float':
+    case 'double':
+    case 'text':
+    case 'bytes':
+    case 'enum':
+    case 'fixed':
+    case 'array':
+      return compileSkip(type, compiled)
+  }
+}
+
+/** A number field: the codes of its branches, or its own code if it is no union. */
+interface NumberField {
+  readonly slot: number
+  readonly isUnion: boolean
+  readonly codes: readonly number[]
+  readonly skips: readonly Skip[]
+}
+
+function numberField(type: AvroType, slot: number, compiled: Compiled): NumberField {
+  const branches = type.kind === 'union' ? type.branches : [type]
+  const skips = branches.map((branch) => compileSkip(branch, compiled))
+  return { slot, isUnion: type.kind === 'union', codes: branches.map(codeOf), skips }
+}
+
+function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>, compiled: Compiled): Step {
+  const fields = type.fields.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1, compiled))
+  return (cursor, into) => {
+    into.hasFeatures = true
+    for (const field of fields) readNumber(cursor, into, field, field.slot)
+  }
+}
+
+function compileFeatureMap(items: AvroType, slotOf: ReadonlyMap<string, number>, compiled: Compiled): Step {
+  const field = numberField(items, -1, compiled)
+  return (cursor, into) => {
+    into.hasFeatures = true
+    eachBlock(cursor, (count) => {
+      // a key is at least a byte, so the count cannot run ahead of the bytes
+      if (count > cursor.remaining) throw new AvroBytesError('it ends too early')
+      for (let i = 0; i < count; i++) readNumber(cursor, into, field, slotOf.get(cursor.readText()) ?? -1)
+    })
+  }
+}
+
+function readNumber(cursor: AvroCursor, into: AlertSlots, field: NumberField, slot: number): void {
+  const branch = field.isUnion ? cursor.readInteger() : 0
+  let value: number
+  switch (field.codes[branch]) {
+    case isNull:
+      value = NaN
+      break
+    case isFloat:
+      value = cursor.readFloat()
+      break
+    case isDouble:
+      value = cursor.readDouble()
+      break
+    case isInteger:
+      value = cursor.readInteger()
+      break
+    case isBoolean:
+      value = cursor.readBoolean() ? 1 : 0
+      break
+    case undefined:
+      throw new AvroBytesError('a union has no such branch')
+    default:
+      field.skips[branch]!(cursor)
+      if (slot >= 0 && (into.unreadable < 0 || slot < into.unreadable)) into.unreadable = slot
+      value = NaN
+  }
+  if (slot < 0) return
+  into.values[into.start + slot] = value
+  into.seen[slot] = into.record
+}
+
+/** An id of any type that ids come in; undefined for anything else. */
+function compileValue(type: AvroType, compiled: Compiled): (cursor: AvroCursor) => unknown {
+  switch (type.kind) {
+    case 'text':
+      return (cursor) => cursor.readText()
+    case 'integer':
+      return (cursor) => cursor.readLong()
+    case 'null':
+      return () => null
+    case 'union': {
+      const branches = type.branches.map((branch) => compileValue(branch, compiled))
+      return (cursor) => branchOf(branches, cursor)(cursor)
+    }
+    case 'array': {
+      const item = compileValue(type.items, compiled)
+      return (cursor) => {
+        const items: unknown[] = []
+        eachBlock(cursor, (count) => {
+          if (count > cursor.remaining) throw new AvroBytesError('it ends too early')
+          for (let i = 0; i < count; i++) items.push(item(cursor))
+        })
+        return items
+      }
+    }
+    case 'boolean':
+    case 'float':
+    case 'double':
+    case 'bytes':
+    case 'enum':
+    case 'fixed':
+    case 'map':
+    case 'record': {
+      const skip = compileSkip(type, compiled)
+      return (cursor) => {
+        skip(cursor)
+        return noId
+      }
+    }
+  }
+}

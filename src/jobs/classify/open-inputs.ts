@@ -1,0 +1,120 @@
+// Inputs and outputs as a plan asks for them.
+import type { InputSchema } from '../../pipeline/batch.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import { echoedFeatures } from '../../connectors/kafka/kafka-spec.ts'
+import { openSink } from '../../connectors/open-sink.ts'
+import type { Sink, SinkSpec } from '../../pipeline/sink.ts'
+import { newestOnly } from '../../pipeline/newest-only.ts'
+import { openSource } from '../../connectors/open-source.ts'
+import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
+import type { Input } from '../../connectors/inputs.ts'
+import type { ClassifyPlan } from './plan.ts'
+
+/** Opens the inputs of one run; each is handed out once. */
+export interface InputOpener {
+  open(input: Input): Promise<Source>
+  /** Opens every input, so that one that cannot be read is known before the first row; answers what they have in common. */
+  commonSchema(inputs: readonly Input[]): Promise<InputSchema>
+  close(): Promise<void>
+}
+
+/** How inputs are opened. */
+export interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
+  /** the order in which they will be asked for: what takes a transfer is begun while the one before it is read */
+  readonly inTurn?: readonly Input[]
+}
+
+/** See InputOpener. */
+export function createInputOpener(
+  plan: ClassifyPlan,
+  classifier: Classifier,
+  { signal, isForSchema = false, inTurn = [] }: OpenerOptions = {},
+): InputOpener {
+  const allowance: RowAllowance = { remaining: plan.limit ?? Infinity }
+  const leaving = new AbortController()
+  const options: ReadOptions = {
+    ...readOptions(plan, classifier, allowance),
+    signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
+  }
+  const kept = new Map<Input, Promise<Source>>()
+  const followers = new Map(inTurn.map((input, i) => [input, inTurn[i + 1]]))
+
+  async function openAnew(input: Input, onlySchema: boolean): Promise<Source> {
+    const source = await openSource(input.spec, onlySchema ? { ...options, isForSchema: true } : options)
+    return plan.duplicates === 'newest' ? newestOnly(source, options) : source
+  }
+
+  return {
+    async open(input) {
+      const source = await (kept.get(input) ?? openAnew(input, isForSchema))
+      kept.delete(input)
+      const next = followers.get(input)
+      if (next?.spec.kind === 's3' && !kept.has(next)) {
+        const opening = openAnew(next, false)
+        // what befalls it is told when its turn comes
+        opening.catch(() => undefined)
+        kept.set(next, opening)
+      }
+      return source
+    },
+    async commonSchema(inputs) {
+      const schemas: InputSchema[] = []
+      for (const input of inputs) {
+        // stdin cannot be opened again, and a single input need not be; hundreds of files must not all stay open
+        const isKept = input.spec.kind === 'stdin' || inputs.length === 1
+        const source = await openAnew(input, !isKept)
+        schemas.push(source.schema)
+        if (isKept) kept.set(input, Promise.resolve(source))
+        else await source.close()
+      }
+      return mergeSchemas(schemas)
+    },
+    async close() {
+      leaving.abort()
+      for (const opening of kept.values()) {
+        const source = await opening.catch(() => undefined)
+        await source?.close()
+      }
+      kept.clear()
+    },
+  }
+}
+
+/** candid if any input has it; integers as ids only if all have the same kind of integer. */
+export function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
+  const first = schemas[0]?.oidType ?? 'string'
+  return {
+    oidType: schemas.every((schema) => schema.oidType === first) ? first : 'string',
+    hasCandid: schemas.some((schema) => schema.hasCandid),
+  }
+}
+
+function readOptions(plan: ClassifyPlan, classifier: Classifier, allowance: RowAllowance): ReadOptions {
+  const { batchSize, idColumn, candidColumn, renames, where, shard, folders, shared } = plan
+  return {
+    features: classifier.features,
+    preprocessing: classifier.preprocessing,
+    batchSize,
+    idColumn,
+    candidColumn,
+    rename: renames,
+    ...(plan.renameMapPairs === undefined ? {} : { renameMap: plan.renameMapPairs }),
+    allowance,
+    ...(where === undefined ? {} : { where }),
+    ...(shared.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),
+    // with a folder as output whole files are shared out, not rows
+    ...(shard === undefined || folders.length > 0 ? {} : { shard }),
+  }
+}
+
+/** Opens an output for results of this classifier. */
+export function openSinkFor(spec: SinkSpec, schema: InputSchema, classifier: Classifier): Promise<Sink> {
+  const { taxonomy, identity } = classifier
+  const { classifierVersion, sha256: modelSha256 } = identity
+  return openSink(spec, { schema, taxonomy, classifierVersion, modelSha256 })
+}
+
+/** Closes all, also when one of them cannot; what cannot be closed was reported by its own failure before. */
+export async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.allSettled(open.map((one) => one.close()))
+}

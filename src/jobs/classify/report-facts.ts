@@ -1,0 +1,155 @@
+// What a run of classify shows in its report, gathered while batches pass: counters, and a bounded list of objects.
+import { firstMaximum, type ClassifiedBatch } from '../../pipeline/classified-batch.ts'
+import type { Level, Taxonomy } from '../../pipeline/taxonomy.ts'
+
+/** The objects that one level calls one class. */
+export interface ClassFacts {
+  readonly class: string
+  objects: number
+  /** objects by the class's probability, in `confidenceBins` equal intervals from 0 to 1, open to the left */
+  readonly confidence: number[]
+}
+
+/** One classifier. A branch's counts the objects whose top class it is. */
+export interface LevelFacts {
+  readonly classifierName: string
+  readonly branch: string | null
+  readonly classes: readonly ClassFacts[]
+}
+
+/** An object with little between its two most probable leaf classes. */
+export interface DoubtfulRow {
+  readonly oid: string
+  readonly candid: string | null
+  readonly class: string
+  readonly probability: number
+  readonly second_class: string
+  readonly second_probability: number
+  readonly margin: number
+}
+
+/** The whole run. */
+export interface ClassifyFacts {
+  readonly levels: readonly LevelFacts[]
+  /** the smallest margin first; of equals the one that came first */
+  readonly doubtful: readonly DoubtfulRow[]
+}
+
+/** Sees the batches of a run. An input's count only when it came to its end, as in the receipt. */
+export interface ClassifyWatch {
+  openInput(): InputWatch
+  readonly facts: ClassifyFacts
+}
+
+/** Sees the batches of one input. */
+export interface InputWatch {
+  see(batch: ClassifiedBatch): void
+  /** the input came to its end: what was seen joins the run's */
+  keep(): void
+}
+
+/** intervals of a histogram of confidences */
+export const confidenceBins = 20
+const keptObjects = 200
+
+interface Gathered extends ClassifyFacts {
+  readonly levels: LevelFacts[]
+  readonly doubtful: DoubtfulRow[]
+}
+
+/** Memory does not grow with the objects. */
+export function createClassifyWatch(taxonomy: Taxonomy): ClassifyWatch {
+  const whole = nothingYet(taxonomy)
+  return {
+    facts: whole,
+    openInput() {
+      const own = nothingYet(taxonomy)
+      return {
+        see: (batch) => count(own, batch),
+        keep: () => add(whole, own),
+      }
+    },
+  }
+}
+
+function nothingYet({ levels }: Taxonomy): Gathered {
+  return {
+    levels: levels.map(({ classifierName, branch, classes }) => ({
+      classifierName,
+      branch,
+      classes: classes.map((name) => ({
+        class: name,
+        objects: 0,
+        confidence: new Array<number>(confidenceBins).fill(0),
+      })),
+    })),
+    doubtful: [],
+  }
+}
+
+function count(into: Gathered, batch: ClassifiedBatch): void {
+  const { levels } = batch.taxonomy
+  const top = levels.findIndex(({ branch }, index) => index > 0 && branch === null)
+  for (let row = 0; row < batch.rowCount; row++) {
+    const branch = top < 0 ? null : levels[top]!.classes[winner(batch, top, row)]!
+    levels.forEach((level, index) => {
+      if (level.branch !== null && level.branch !== branch) return
+      const best = winner(batch, index, row)
+      const facts = into.levels[index]!.classes[best]!
+      facts.objects++
+      const probability = batch.probabilities[index]![row * level.classes.length + best]!
+      facts.confidence[Math.min(confidenceBins - 1, Math.max(0, Math.ceil(probability * confidenceBins) - 1))]!++
+    })
+    const doubt = doubtOf(batch, levels[0]!, row)
+    if (doubt) keepDoubt(into.doubtful, doubt)
+  }
+}
+
+function winner({ taxonomy, probabilities }: ClassifiedBatch, level: number, row: number): number {
+  const width = taxonomy.levels[level]!.classes.length
+  return firstMaximum(probabilities[level]!, row * width, width)
+}
+
+/** undefined for a model of a single class. */
+function doubtOf(batch: ClassifiedBatch, { classes }: Level, row: number): DoubtfulRow | undefined {
+  if (classes.length < 2) return undefined
+  const values = batch.probabilities[0]!
+  const start = row * classes.length
+  const best = firstMaximum(values, start, classes.length)
+  let second = best === 0 ? 1 : 0
+  for (let i = 0; i < classes.length; i++) if (i !== best && values[start + i]! > values[start + second]!) second = i
+  const [probability, next] = [values[start + best]!, values[start + second]!]
+  return {
+    oid: batch.oids[row]!,
+    candid: batch.candids[row]?.toString() ?? null,
+    class: classes[best]!,
+    probability,
+    second_class: classes[second]!,
+    second_probability: next,
+    margin: probability - next,
+  }
+}
+
+/** The list stays sorted and short; of equal margins the earlier stays. */
+function keepDoubt(list: DoubtfulRow[], doubt: DoubtfulRow): void {
+  if (list.length === keptObjects && doubt.margin >= list.at(-1)!.margin) return
+  let [low, high] = [0, list.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list[middle]!.margin <= doubt.margin) low = middle + 1
+    else high = middle
+  }
+  list.splice(low, 0, doubt)
+  if (list.length > keptObjects) list.pop()
+}
+
+function add(whole: Gathered, own: Gathered): void {
+  own.levels.forEach(({ classes }, level) =>
+    classes.forEach(({ objects, confidence }, index) => {
+      const into = whole.levels[level]!.classes[index]!
+      into.objects += objects
+      confidence.forEach((number, bin) => (into.confidence[bin]! += number))
+    }),
+  )
+  for (const doubt of own.doubtful) keepDoubt(whole.doubtful, doubt)
+}

@@ -1,0 +1,195 @@
+// The report of a classify run: its receipt, how many of each class, how sure the model was, and whom it doubts.
+import { barChart, histogramChart } from '../../report/bar-charts.ts'
+import { labelMargin, openCanvas, type Canvas } from '../../report/canvas.ts'
+import { confidenceBins, type ClassFacts, type ClassifyFacts, type LevelFacts } from './report-facts.ts'
+import { figureOf, type Picture } from '../../report/figure.ts'
+import { markup, type Html } from '../../report/html.ts'
+import { pageOf } from '../../report/page.ts'
+import { receiptSection, type RunReceipt } from './receipt-section.ts'
+import { percentText, tableOf } from '../../report/table.ts'
+
+/** Small charts of one figure: more would be a page that nobody reads, and too large a file. */
+const shownCharts = 40
+/** the palette's grey */
+const neutral = 5
+
+/** The text of the page. `done`: inputs that an earlier run did. */
+export async function classifyPage(
+  receipt: RunReceipt,
+  { levels, doubtful }: ClassifyFacts,
+  { done }: { readonly done: number },
+): Promise<string> {
+  const canvas = await openCanvas()
+  const [product] = levels
+  const objects = objectsOf(product!)
+  const { name, version } = receipt.model
+  return pageOf({
+    title: 'lcclf classify: report of a run',
+    lead: markup`${objects} objects classified with ${name}
+    ${version}.${done > 0 ? ` ${done} inputs were done before this run (--resume) and are not counted here.` : ''}`,
+    sections: [
+      receiptSection(receipt),
+      { title: 'Classes', content: [leafCounts(canvas, levels), ...levelCounts(canvas, levels)] },
+      { title: 'Confidence', content: levels.map((level) => confidenceFigure(canvas, level)) },
+      { title: 'Objects most in doubt', content: [doubtTable(doubtful)] },
+    ],
+  })
+}
+
+function objectsOf({ classes }: LevelFacts): number {
+  return classes.reduce((sum, { objects }) => sum + objects, 0)
+}
+
+/** The leaf classes, a chart for each branch, all on one scale. */
+function leafCounts(canvas: Canvas, levels: readonly LevelFacts[]): Html {
+  const product = levels[0]!
+  const groups = branchGroups(levels)
+  const most = Math.max(...product.classes.map(({ objects }) => objects))
+  const margin = labelMargin(product.classes.map((one) => one.class))
+  const branchOf = new Map(groups.flatMap(({ name, classes }) => classes.map((one) => [one, name] as const)))
+  return figureOf({
+    title: 'Objects of each class',
+    note: 'The class of an object is the leaf class with the largest probability. All branches have the same scale.',
+    pictures: groups.map(({ name, classes }, index) => {
+      const bars = classes.map((one) => ({ name: one.class, value: one.objects }))
+      const label = `Bar chart: objects of each class${name === null ? '' : ` of ${name}`}`
+      return { name, drawing: [barChart(canvas, { label, bars, axis: 'objects', most, color: index, margin })] }
+    }),
+    numbers: countTable('Objects of each class', product, branchOf),
+  })
+}
+
+interface BranchGroup {
+  readonly name: string | null
+  readonly classes: readonly ClassFacts[]
+}
+
+function branchGroups(levels: readonly LevelFacts[]): BranchGroup[] {
+  const product = levels[0]!
+  const branches = levels.filter(({ branch }) => branch !== null)
+  if (branches.length === 0) return [{ name: null, classes: product.classes }]
+  return branches.map(({ branch, classes }) => {
+    const names = new Set(classes.map((one) => one.class))
+    return { name: branch, classes: product.classes.filter((one) => names.has(one.class)) }
+  })
+}
+
+/** The top level and the branches, which count by their own probabilities. */
+function levelCounts(canvas: Canvas, levels: readonly LevelFacts[]): Html[] {
+  const others = levels.slice(1)
+  if (others.length === 0) return []
+  const title = 'What each level says by itself'
+  const branches = others.filter(({ branch }) => branch !== null)
+  return [
+    figureOf({
+      title,
+      note: 'A level of a branch counts the objects whose most probable branch it is. Each chart has its own scale.',
+      pictures: others.map((level) => {
+        const bars = level.classes.map((one) => ({ name: one.class, value: one.objects }))
+        const most = Math.max(...bars.map(({ value }) => value))
+        // a branch has the colour that it has in the figure of the leaf classes
+        const color = level.branch === null ? neutral : branches.indexOf(level)
+        const label = `Bar chart: objects of each class of ${level.classifierName}`
+        return {
+          name: level.classifierName,
+          drawing: [barChart(canvas, { label, bars, axis: 'objects', most, color })],
+        }
+      }),
+      numbers: markup`${others.map((level) => countTable(`Objects of each class of ${level.classifierName}`, level))}`,
+    }),
+  ]
+}
+
+function countTable(
+  caption: string,
+  level: LevelFacts,
+  branchOf: ReadonlyMap<ClassFacts, string | null> = new Map(),
+): Html {
+  const total = objectsOf(level)
+  const branch = (one: ClassFacts): string | null => branchOf.get(one) ?? null
+  return tableOf({
+    caption,
+    rows: level.classes,
+    isSortable: true,
+    columns: [
+      { heading: 'class', cell: (one) => one.class, isText: true },
+      ...(level.classes.some((one) => branch(one) !== null) ? [{ heading: 'branch', cell: branch, isText: true }] : []),
+      { heading: 'objects', cell: (one) => one.objects },
+      { heading: 'share', cell: (one) => (total === 0 ? null : percentText(one.objects / total)) },
+      { heading: 'median confidence, at most', cell: (one) => medianEdge(one) },
+    ],
+  })
+}
+
+/** The upper end of the interval that half of the objects are reached in. */
+function medianEdge({ objects, confidence }: ClassFacts): number | null {
+  if (objects === 0) return null
+  let seen = 0
+  return (confidence.findIndex((number) => (seen += number) * 2 >= objects) + 1) / confidenceBins
+}
+
+function confidenceFigure(canvas: Canvas, { classifierName, classes }: LevelFacts): Html {
+  const all = Array.from({ length: confidenceBins }, (_, bin) =>
+    classes.reduce((sum, { confidence }) => sum + confidence[bin]!, 0),
+  )
+  const found = classes.filter(({ objects }) => objects > 0)
+  const shown = [...found].sort((a, b) => b.objects - a.objects).slice(0, shownCharts)
+  const small = (one: ClassFacts): Picture => ({
+    name: `${one.class} (${one.objects})`,
+    drawing: [
+      histogramChart(canvas, {
+        label: `Histogram: probability of ${one.class} for the objects called so`,
+        bins: binsOf(one.confidence),
+        xAxis: 'probability',
+        yAxis: 'objects',
+        color: 0,
+        width: 220,
+        height: 150,
+      }),
+    ],
+  })
+  const label = `Histogram: confidence of ${classifierName}`
+  const chart = { label, bins: binsOf(all), xAxis: 'largest probability', yAxis: 'objects', color: neutral }
+  const missing = found.length - shown.length
+  return figureOf({
+    title: `Confidence of ${classifierName}`,
+    note: markup`The largest probability of each object: of all, then by the class it belongs
+    to.${missing > 0 ? ` The ${missing} rarest classes are in the table alone.` : ''}`,
+    pictures: [
+      { name: 'all objects', drawing: [histogramChart(canvas, chart)] },
+      ...found.filter((one) => shown.includes(one)).map(small),
+    ],
+    numbers: tableOf({
+      caption: `Objects by confidence of ${classifierName}; an interval contains its upper end`,
+      rows: all.map((total, bin) => ({ total, bin })),
+      columns: [
+        { heading: 'probability', cell: ({ bin }) => `${bin / confidenceBins} to ${(bin + 1) / confidenceBins}` },
+        { heading: 'all', cell: ({ total }) => total },
+        ...found.map((one) => ({ heading: one.class, cell: ({ bin }: { bin: number }) => one.confidence[bin]! })),
+      ],
+    }),
+  })
+}
+
+function binsOf(counts: readonly number[]): { from: number; to: number; value: number }[] {
+  return counts.map((value, bin) => ({ from: bin / confidenceBins, to: (bin + 1) / confidenceBins, value }))
+}
+
+function doubtTable(rows: ClassifyFacts['doubtful']): Html {
+  return tableOf({
+    caption: `The ${rows.length} objects with the smallest margin between their two most probable classes`,
+    rows,
+    isSortable: true,
+    columns: [
+      { heading: 'oid', cell: ({ oid }) => oid, isText: true },
+      ...(rows.some(({ candid }) => candid !== null)
+        ? [{ heading: 'candid', cell: ({ candid }: { candid: string | null }) => candid, isText: true }]
+        : []),
+      { heading: 'class', cell: (row) => row.class, isText: true },
+      { heading: 'probability', cell: (row) => row.probability },
+      { heading: 'second class', cell: (row) => row.second_class, isText: true },
+      { heading: 'its probability', cell: (row) => row.second_probability },
+      { heading: 'margin', cell: (row) => row.margin },
+    ],
+  })
+}

@@ -1,0 +1,81 @@
+// The story of `lcclf diff`.
+import type { DiffReport } from './diff-report.ts'
+import type { Predictions } from '../predictions/predictions.ts'
+import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
+import { isExceeded, type ChangeBound } from './diff-flags.ts'
+import { diffTables } from './tables.ts'
+import { diffText } from './text.ts'
+import { inModelOrder } from '../predictions/known-orders.ts'
+import { writeOnlyIn } from './only-in-table.ts'
+import { openReport } from '../../report/report-file.ts'
+import { objectCount } from '../../terminal/text-table.ts'
+import { resultAddress, type ResultAddress } from '../predictions/result-file.ts'
+
+/** What was asked. */
+export interface DiffFlags {
+  readonly a: string
+  readonly b: string
+  readonly model: string | undefined
+  /** objects in each list */
+  readonly top: number
+  readonly failIfChanged: ChangeBound | undefined
+  readonly csv: string | undefined
+  /** a page for people */
+  readonly report?: string | undefined
+  readonly overwrite: boolean
+  readonly json: boolean
+}
+
+/** Prints the report, as text or with --json as one object; answers the exit code: 3 if more changed than allowed. */
+export async function diff(flags: DiffFlags): Promise<number> {
+  if (flags.csv !== undefined) checkTableFolder(flags.csv, flags.overwrite)
+  const file = await openReport(flags.report, flags.overwrite)
+  let report: DiffReport
+  try {
+    report = await diffReport(flags)
+    if (flags.csv !== undefined) await writeCsvTables(flags.csv, diffTables(report))
+    if (file) await file.publish(await (await import('./page.ts')).diffPage(report))
+  } finally {
+    await file?.close()
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : diffText(report))
+  if (!report.limit?.exceeded) return 0
+  const share = (100 * report.changed_share).toFixed(2)
+  process.stderr.write(
+    `lcclf: ${objectCount(report.changed)} (${share} %) changed class, more than --fail-if-changed ${report.limit.text}\n`,
+  )
+  return 3
+}
+
+/** Reads both sides and compares them; with --csv, only_in.csv is written meanwhile: its rows are never all in memory. */
+export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
+  const a = await resultAddress(flags.a)
+  const b = await resultAddress(flags.b)
+  const [{ openSession }, { openPredictions }, { diffPredictions }] = await Promise.all([
+    import('../predictions/session.ts'),
+    import('../predictions/open-predictions.ts'),
+    import('./diff-predictions.ts'),
+  ])
+  const session = await openSession()
+  try {
+    const open = ({ results, classifierVersion }: ResultAddress, table: string): Promise<Predictions> =>
+      openPredictions(session, results, { classifierVersion, table })
+    const sides = await inOneOrder([await open(a, 'side_a'), await open(b, 'side_b')], flags.model)
+    const findings = await diffPredictions(session, sides, { shownObjects: flags.top })
+    if (flags.csv !== undefined) await writeOnlyIn(session, sides, flags.csv)
+    const bound = flags.failIfChanged
+    return { ...findings, limit: bound ? { text: bound.text, exceeded: isExceeded(bound, findings) } : null }
+  } finally {
+    session.close()
+  }
+}
+
+/** A side that knows its order lends it to the other: equal probabilities are then decided alike, and nothing changed. */
+async function inOneOrder(
+  [a, b]: readonly [Predictions, Predictions],
+  reference: string | undefined,
+): Promise<readonly [Predictions, Predictions]> {
+  const first = await inModelOrder(a, reference, b)
+  const second = await inModelOrder(b, reference, first)
+  return [await inModelOrder(first, reference, second), second]
+}

@@ -1,0 +1,131 @@
+// One level of both sides: who changed class, and how each class's probabilities shifted.
+import type { PredictedLevel, Predictions } from '../predictions/predictions.ts'
+import type { Session } from '../predictions/session.ts'
+import { sqlName } from '../../connectors/files/duckdb.ts'
+import type { ClassShift, LevelDiff, Transitions } from './diff-report.ts'
+import { decileBins, kolmogorovSmirnov, populationStability } from './distribution-shift.ts'
+import { isTieSql, joinedTable, winnerSql, type LevelPair } from './joined-sides.ts'
+
+/** What a level is compared within. */
+export interface DiffContext {
+  readonly session: Session
+  readonly sides: readonly [Predictions, Predictions]
+  readonly pairs: readonly LevelPair[]
+}
+
+/** @param index place of the level in `pairs` */
+export async function diffLevel(context: DiffContext, index: number): Promise<LevelDiff> {
+  const pair = context.pairs[index]!
+  const transitions = await transitionsOf(context, index)
+  const objects = transitions.counts.flat().reduce((sum, count) => sum + count, 0)
+  const kept = transitions.counts.reduce(
+    (sum, row, i) => sum + (row[transitions.classes_b.indexOf(transitions.classes_a[i]!)] ?? 0),
+    0,
+  )
+  const names = [...new Set([...pair.a.classes, ...pair.b.classes])]
+  const shares = [await sharesOf(context, pair.a, 0), await sharesOf(context, pair.b, 1)] as const
+  const classes: ClassShift[] = []
+  // one class at a time: its values of both sides are what memory holds
+  for (const name of names) classes.push(await shiftOf(context, pair, name, shares))
+  return {
+    classifier_name: pair.a.classifierName,
+    branch: pair.a.branch,
+    objects,
+    changed: objects - kept,
+    changed_share: objects === 0 ? null : (objects - kept) / objects,
+    ties_a: shares[0].ties,
+    ties_b: shares[1].ties,
+    transitions,
+    classes,
+    share_psi: populationStability(
+      classes.flatMap(({ share_a, share_b }) => (share_a === null || share_b === null ? [] : [{ share_a, share_b }])),
+    ),
+  }
+}
+
+async function transitionsOf({ session, pairs }: DiffContext, index: number): Promise<Transitions> {
+  const { a, b } = pairs[index]!
+  const top = pairs.findIndex((pair, i) => i > 0 && pair.a.branch === null)
+  const isOfBranch =
+    a.branch === null || top < 0
+      ? 'true'
+      : `a${top} = ${pairs[top]!.a.classes.indexOf(a.branch)} AND b${top} = ${pairs[top]!.b.classes.indexOf(a.branch)}`
+  const rows = await session.rows(
+    `SELECT a${index}, b${index}, count(*) FROM ${joinedTable} WHERE ${isOfBranch} GROUP BY 1, 2`,
+    a.classifierName,
+  )
+  const counts = a.classes.map(() => new Array<number>(b.classes.length).fill(0))
+  for (const [from, to, count] of rows) counts[Number(from)]![Number(to)] = Number(count)
+  return { classes_a: a.classes, classes_b: b.classes, counts }
+}
+
+/** Which objects of a side a level is about: all, or those whose top class is its branch. */
+function objectsOf({ sides }: DiffContext, level: PredictedLevel, side: 0 | 1): string {
+  const { table, levels } = sides[side]
+  const top = levels.find((one, i) => i > 0 && one.branch === null)
+  const from = `${sqlName(table)} s`
+  if (level.branch === null || !top) return from
+  return `${from} WHERE ${winnerSql('s', top)} = ${top.classes.indexOf(level.branch)}`
+}
+
+interface Shares {
+  readonly objects: number
+  readonly ties: number
+  /** class → objects that have it */
+  readonly counts: ReadonlyMap<string, number>
+}
+
+async function sharesOf(context: DiffContext, level: PredictedLevel, side: 0 | 1): Promise<Shares> {
+  const rows = await context.session.rows(
+    `SELECT ${winnerSql('s', level)} AS winner, count(*), count(*) FILTER (${isTieSql('s', level)}) FROM ${objectsOf(context, level, side)} GROUP BY 1`,
+    context.sides[side].address,
+  )
+  const counts = new Map(rows.map(([place, count]) => [level.classes[Number(place)]!, Number(count)]))
+  const ties = rows.reduce((sum, row) => sum + Number(row[2]), 0)
+  return { objects: [...counts.values()].reduce((sum, count) => sum + count, 0), ties, counts }
+}
+
+async function shiftOf(
+  context: DiffContext,
+  pair: LevelPair,
+  name: string,
+  shares: readonly [Shares, Shares],
+): Promise<ClassShift> {
+  const a = await sortedValues(context, pair.a, { name, side: 0, objects: shares[0].objects })
+  const b = await sortedValues(context, pair.b, { name, side: 1, objects: shares[1].objects })
+  const bins = decileBins(a, b)
+  const share = ({ objects, counts }: Shares): number | null =>
+    objects === 0 ? null : (counts.get(name) ?? 0) / objects
+  return {
+    class: name,
+    share_a: share(shares[0]),
+    share_b: share(shares[1]),
+    mean_probability_a: meanOf(a),
+    mean_probability_b: meanOf(b),
+    ks: kolmogorovSmirnov(a, b),
+    psi: populationStability(bins),
+    bins,
+  }
+}
+
+/** A class's probabilities on one side, in rising order; zeros where the side does not know the class. */
+async function sortedValues(
+  context: DiffContext,
+  level: PredictedLevel,
+  { name, side, objects }: { name: string; side: 0 | 1; objects: number },
+): Promise<Float64Array> {
+  const values = new Float64Array(objects)
+  const place = level.classes.indexOf(name)
+  if (place < 0) return values
+  const sql = `SELECT s.${level.columns[place]!} FROM ${objectsOf(context, level, side)}`
+  let at = 0
+  for await (const chunk of context.session.chunks(sql, context.sides[side].address, objects)) {
+    values.set(chunk.doubles(0), at)
+    at += chunk.rowCount
+  }
+  return values.sort()
+}
+
+function meanOf(values: Float64Array): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
+}

@@ -1,0 +1,65 @@
+// The model that would answer: found, whole, and giving its golden answers.
+import { answerGolden, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
+import { describeComparison } from '../../model/bundle/golden.ts'
+import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
+import type { Check, Finding } from './check.ts'
+
+/** A model, and what chose it. */
+export interface ChosenModel {
+  readonly directory: string
+  /** e.g. `LCCLF_MODEL`, `lcclf.lock` */
+  readonly chosenBy: string
+}
+
+/** See modelCheck. */
+export interface ModelCheckOptions {
+  /** the model that a run without --model would use; undefined where there is none */
+  readonly find: () => ChosenModel | undefined
+  /** a stream is configured, which needs one */
+  readonly isNeeded: boolean
+  readonly cacheFolder: string
+}
+
+/** reading and asking the full-size model takes some seconds of this thread, on a slow machine many */
+const limitMs = 120_000
+
+/** Every check of `lcclf model verify`, with the engine that would be used. */
+export function modelCheck({ find, isNeeded, cacheFolder }: ModelCheckOptions): Check {
+  const name = 'model'
+  return {
+    name,
+    limitMs,
+    async look(): Promise<Finding[]> {
+      const chosen = find()
+      if (!chosen) return [noModel(name, isNeeded)]
+      const { directory, chosenBy } = chosen
+      const { checks, bundle } = await verifyBundle(directory)
+      const wrong = checks.find(({ ok }) => !ok)
+      if (wrong) return [damaged(name, `${directory} (${chosenBy}): ${wrong.name}: ${wrong.detail}`)]
+      const engine = enginesOf(bundle!)[0]!
+      const classifier = await openEngine(directory, bundle!, { engine, threads: 1, cacheFolder })
+      try {
+        const comparison = await answerGolden(classifier, bundle!.golden)
+        const { name: model, version } = bundle!.manifest
+        const about = `${model}@${version} (${chosenBy})`
+        if (!isReproduced(comparison, engine)) return [damaged(name, `${about}: ${describeComparison(comparison)}`)]
+        return [{ name, status: 'ok', message: `${about}: checksums and golden answers verified` }]
+      } finally {
+        await classifier.close()
+      }
+    },
+  }
+}
+
+function damaged(name: string, message: string): Finding {
+  return { name, status: 'failed', message, hint: 'Pull or import it again; lcclf model verify tells more.' }
+}
+
+function noModel(name: string, isNeeded: boolean): Finding {
+  return {
+    name,
+    status: isNeeded ? 'warning' : 'not configured',
+    message: `no LCCLF_MODEL, no lcclf.lock here, and the store is empty${isNeeded ? ': a stream would have to pull one' : ''}`,
+    hint: 'lcclf model pull downloads a model, lcclf model import makes one from pickles.',
+  }
+}

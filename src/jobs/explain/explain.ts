@@ -1,0 +1,89 @@
+// The story of `lcclf explain`.
+import { UsageError } from '../../errors.ts'
+import type { Explanation } from './explanation.ts'
+import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
+import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import type { InputFormat } from '../../pipeline/source.ts'
+import { explainText } from './text.ts'
+import { findObject } from './find-object.ts'
+import { expandInputs } from '../../connectors/inputs.ts'
+import { usualQuantiles } from './usual-quantiles.ts'
+import { findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
+import { openReport } from '../../report/report-file.ts'
+
+/** What was asked. */
+export interface ExplainFlags {
+  readonly input: string
+  readonly oid: string
+  readonly model: string | undefined
+  readonly className: string | undefined
+  readonly top: number
+  readonly isApproximate: boolean
+  readonly fromFormat: InputFormat | undefined
+  readonly idColumn: string
+  readonly candidColumn: string
+  readonly renames: ReadonlyMap<string, string>
+  /** the name of a map of renames */
+  readonly renameMap: string | undefined
+  /** a page for people */
+  readonly report?: string | undefined
+  readonly overwrite?: boolean
+  readonly json: boolean
+}
+
+/** Prints the explanation, as text or with --json as one object. */
+export async function explain(flags: ExplainFlags): Promise<void> {
+  if ((flags.model ?? pinnedReference()) === undefined) {
+    process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
+  }
+  const file = await openReport(flags.report, flags.overwrite === true)
+  let explanation: Explanation
+  try {
+    explanation = await explanationOf(flags)
+    if (file) await file.publish(await (await import('./page.ts')).explainPage(explanation))
+  } finally {
+    await file?.close()
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
+}
+
+/**
+ * Finds the object and explains it.
+ *
+ * @throws DataError for an object that is not there or cannot be classified; ModelError for a model that is no forest
+ */
+export async function explanationOf(flags: ExplainFlags): Promise<Explanation> {
+  const reference = flags.model ?? pinnedReference()
+  const directory = reference === undefined ? sampleModel : findModel(reference)
+  const inputs = await expandInputs([flags.input], {
+    fromFormat: flags.fromFormat,
+    outputFolders: [],
+    environment: process.env,
+    window: {},
+    commits: false,
+  })
+  const bundle = await readBundle(directory)
+  const { manifest, sha256 } = bundle
+  const forests = await withCovers(directory, bundle)
+  const { explainObject } = await import('./explain-object.ts')
+  if (flags.className !== undefined) refuseUnknownClass(flags.className, manifest)
+  const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
+  const object = await findObject(inputs, { ...flags, ...manifest, renameMapPairs })
+  const training = usualQuantiles(await readProfile(directory))
+  return explainObject({ ...flags, ...object, manifest, sha256, forests, training })
+}
+
+function refuseUnknownClass(
+  name: string,
+  {
+    taxonomy,
+    levels,
+  }: {
+    taxonomy: Readonly<Record<string, readonly string[]>> | null
+    levels: readonly { classes: readonly string[] }[]
+  },
+): void {
+  const classes = taxonomy === null ? (levels[0]?.classes ?? []) : Object.values(taxonomy).flat()
+  if (classes.includes(name)) return
+  throw new UsageError(`the model has no class ${name}`, { hint: `Its classes are ${classes.join(', ')}.` })
+}

@@ -1,0 +1,103 @@
+// One object out of an input: its features as the forest sees them.
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import { DataError } from '../../errors.ts'
+import { identifier, literal } from '../../connectors/postgres/client/binary.ts'
+import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
+import { openSource } from '../../connectors/open-source.ts'
+import type { ReadOptions, Source, SourceSpec } from '../../pipeline/source.ts'
+import type { Input } from '../../connectors/inputs.ts'
+
+/** The object, from the newest of its rows. */
+export interface FoundObject {
+  readonly input: string
+  readonly oid: string
+  readonly candid: bigint | null
+  /** float32 features in the model's order, preprocessed */
+  readonly row: Float32Array
+}
+
+/** Which object, and how to read it. */
+export interface ObjectRequest {
+  readonly oid: string
+  readonly idColumn: string
+  readonly candidColumn: string
+  readonly renames: ReadonlyMap<string, string>
+  readonly renameMapPairs?: ReadonlyMap<string, string> | undefined
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+}
+
+/**
+ * Reads inputs until their end: of several rows the one with the largest candid counts, else the later one.
+ *
+ * @throws DataError where no input has the object, or none of its rows can be classified
+ */
+export async function findObject(inputs: readonly Input[], request: ObjectRequest): Promise<FoundObject> {
+  let found: FoundObject | undefined
+  let refusal: string | undefined
+  for (const input of inputs) {
+    const source = await openSource(narrowed(input, request), readOptions(input, request))
+    try {
+      const seen = await newestIn(source, request, found)
+      found = seen.found
+      refusal ??= seen.refusal
+    } finally {
+      await source.close()
+    }
+  }
+  if (found) return found
+  const names = inputs.length === 1 ? inputs[0]!.spec.address : `the ${inputs.length} inputs`
+  if (refusal !== undefined) throw new DataError(`${request.oid} cannot be classified: ${refusal}`)
+  throw new DataError(`${names}: there is no object ${request.oid}`, {
+    hint: 'Ids are compared exactly; --id-column names their column.',
+  })
+}
+
+async function newestIn(
+  source: Source,
+  { oid, features }: ObjectRequest,
+  before: FoundObject | undefined,
+): Promise<{ found: FoundObject | undefined; refusal: string | undefined }> {
+  let found = before
+  let refusal: string | undefined
+  for await (const { batch, rejected } of source.deliveries(new AbortController().signal)) {
+    for (let i = 0; i < batch.rowCount; i++) {
+      if (batch.oids[i] !== oid) continue
+      const candid = batch.candids[i] ?? null
+      if (found && candid !== null && found.candid !== null && candid < found.candid) continue
+      if (found && candid === null && found.candid !== null) continue
+      const width = features.length
+      found = { input: source.identity.address, oid, candid, row: batch.matrix.slice(i * width, (i + 1) * width) }
+    }
+    refusal ??= rejected.find((reject) => reject.oid === oid)?.reason
+  }
+  return { found, refusal }
+}
+
+/** The long table is asked for the object alone, which its index finds. */
+function narrowed({ spec }: Input, { oid }: ObjectRequest): SourceSpec {
+  if (spec.kind !== 'postgres' || spec.reading.kind !== 'table') return spec
+  return { ...spec, reading: { ...spec.reading, oids: [oid] } }
+}
+
+function readOptions({ spec }: Input, request: ObjectRequest): ReadOptions {
+  const { features, preprocessing, idColumn, candidColumn, renames } = request
+  // what has SQL is asked for the object alone, unless its id column is another one under that name
+  const own = [...renames].find(([, to]) => to === idColumn)?.[0] ?? idColumn
+  const isParquet = (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet'
+  const isQuery = spec.kind === 'postgres' && spec.reading.kind === 'query'
+  const where = isQuery
+    ? `${identifier(own)}::text = ${literal(request.oid)}`
+    : `CAST(${sqlName(own)} AS VARCHAR) = ${sqlText(request.oid)}`
+  return {
+    features,
+    preprocessing,
+    batchSize: 1000,
+    idColumn,
+    candidColumn,
+    rename: renames,
+    ...(request.renameMapPairs === undefined ? {} : { renameMap: request.renameMapPairs }),
+    allowance: { remaining: Infinity },
+    ...(isParquet || isQuery ? { where } : {}),
+  }
+}

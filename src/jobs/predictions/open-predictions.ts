@@ -1,0 +1,200 @@
+// Results that lcclf wrote, in whatever format and layout, or into a database → their table of predictions.
+import { DataError, UsageError } from '../../errors.ts'
+import type { PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
+import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
+import { shownText } from '../../formats/shown-text.ts'
+import { alphabet } from './class-order.ts'
+import { levelsOf, nestedLevels, wideLevels, type FoundLevel } from './classifier-levels.ts'
+import { missingClass } from './missing-class.ts'
+import { columnName, type PredictionOptions, type Predictions } from './predictions.ts'
+import { openRelation, type FileSpec, type Relation, type RelationColumn } from './relation.ts'
+import type { Selection } from './selection.ts'
+import type { Session } from './session.ts'
+
+const longColumns = ['classifier_name', 'class_name', 'probability']
+const hint = 'Needed is a file that lcclf classify wrote: wide, long or nested.'
+
+/**
+ * Opens results as a table.
+ *
+ * @throws DataError for what is no result, has several classifier versions, misses a class of an object, or holds what is
+ *   no probability; ServiceError for a database that cannot be reached
+ */
+export async function openPredictions(
+  session: Session,
+  spec: FileSpec | PostgresResultsSpec,
+  options: PredictionOptions,
+): Promise<Predictions> {
+  const { address } = spec
+  const { table } = options
+  const selection = await selectionOf(session, spec, options)
+  refuseMissingClass(address, selection)
+  const kind = selection.isView ? 'TEMP VIEW' : 'TEMP TABLE'
+  await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${selection.sql}`, address)
+  const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
+  const rows = await session.count(`SELECT count(*) FROM ${sqlName(table)}`, address)
+  const levels = selection.levels.map(({ classifierName, branch, classes }, level) => ({
+    classifierName,
+    branch,
+    classes,
+    columns: classes.map((_, index) => columnName(level, index)),
+  }))
+  const columns = levels.flatMap((level) => level.columns)
+  await refuseBadValues(session, { table, columns, address, hint: selection.hint })
+  const predictions: Predictions = {
+    address,
+    table,
+    objects,
+    duplicates: selection.duplicates ?? rows - objects,
+    classifierVersion: selection.classifierVersion,
+    levels,
+    assumedOrder: selection.assumedOrder,
+  }
+  return rows === objects ? predictions : { ...predictions, table: await newestOf(session, predictions) }
+}
+
+async function selectionOf(
+  session: Session,
+  spec: FileSpec | PostgresResultsSpec,
+  options: PredictionOptions,
+): Promise<Selection> {
+  if (spec.kind === 'postgres') {
+    const { selectStored } = await import('./stored-predictions.ts')
+    return selectStored(session, spec, options)
+  }
+  const relation = await openRelation(session, spec, `${options.table}_rows`)
+  const names = relation.columns.map(({ path }) => path.join('.'))
+  if (longColumns.every((name) => names.includes(name))) return selectLong(session, relation, options)
+  // Parquet is read again by every question, which takes less memory than a copy; text would be parsed again each time
+  return { ...(await selectByObject(session, relation, options)), isView: spec.format === 'parquet' }
+}
+
+async function selectByObject(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
+  const { address, columns } = relation
+  const flat = columns.filter(({ path }) => path.length === 1)
+  const places = (found: readonly FoundLevel[], among: readonly RelationColumn[]): FoundLevel[] =>
+    found.map((level) => ({ ...level, keys: level.keys.map((key) => columns.indexOf(among[key]!)) }))
+  const nested = nestedLevels(columns.map(({ path }) => path))
+  const levels = nested.length > 0 ? nested : places(wideLevels(flat.map(({ path }) => path[0]!)), flat)
+  const oid = columnOf(flat, 'oid')
+  const versionColumn = columnOf(flat, 'classifier_version')
+  if (!oid || !versionColumn || levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
+  const version = await onlyVersion(session, relation, versionColumn, options)
+  const candid = columnOf(flat, 'candid')
+  const values = levels.flatMap((level, l) =>
+    level.keys.map((key, i) => `CAST(${columns[key]!.sql} AS DOUBLE) AS ${columnName(l, i)}`),
+  )
+  const sql = `SELECT CAST(${oid.sql} AS VARCHAR) AS oid, ${candid ? `CAST(${candid.sql} AS BIGINT)` : 'NULL::BIGINT'} AS candid,
+    row_number() OVER () AS place, ${values.join(', ')}
+    FROM ${relation.sql} WHERE CAST(${versionColumn.sql} AS VARCHAR) = ${sqlText(version)}`
+  return { sql, isView: false, levels, assumedOrder: null, duplicates: undefined, classifierVersion: version, hint }
+}
+
+async function selectLong(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
+  const { address, columns } = relation
+  const need = (name: string): string => {
+    const column = columnOf(columns, name)
+    if (!column) throw new DataError(`${address} has no column ${name}`, { hint })
+    return column.sql
+  }
+  const [oid, classifier, className] = [need('oid'), need('classifier_name'), need('class_name')].map(
+    (sql) => `CAST(${sql} AS VARCHAR)`,
+  )
+  const version = await onlyVersion(session, relation, { path: [], sql: need('classifier_version') }, options)
+  const ofVersion = `${relation.sql} WHERE CAST(${need('classifier_version')} AS VARCHAR) = ${sqlText(version)}`
+  const pairs = await session.rows(
+    `SELECT DISTINCT ${classifier}, ${className} FROM ${ofVersion} ORDER BY 1, 2`,
+    address,
+  )
+  const levels = levelsOf(pairs.map(([name, one], key) => [String(name), String(one), key] as const))
+  if (levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
+  const width = levels.reduce((sum, { classes }) => sum + classes.length, 0)
+  const [rows, objects] = (await session.rows(`SELECT count(*), count(DISTINCT ${oid}) FROM ${ofVersion}`, address))[0]!
+  const duplicateRows = Number(rows) - Number(objects) * pairs.length
+  // where no object comes twice any aggregate will do, and max takes a third of the memory
+  const pick = duplicateRows > 0 ? 'arg_max(p, place)' : 'max(p)'
+  // 33 comparisons of a number with each row, not of two texts
+  const codes = levels.flatMap(({ classifierName, classes }, l) =>
+    classes.map((name, i) => ({ key: [classifierName, name].map(sqlText).join(', '), column: columnName(l, i) })),
+  )
+  const values = codes.map(({ column }, code) => `${pick} FILTER (code = ${code}) AS ${column}`)
+  const sql = `SELECT oid, ${values.join(', ')} FROM (
+      SELECT ${oid} AS oid, ${classifier} AS classifier, ${className} AS class_name,
+        CAST(${need('probability')} AS DOUBLE) AS p, row_number() OVER () AS place FROM ${ofVersion})
+    JOIN (VALUES ${codes.map(({ key }, code) => `(${key}, ${code})`).join(', ')}) known(classifier, class_name, code)
+    USING (classifier, class_name) GROUP BY oid`
+  const duplicates = Math.max(0, Math.round(duplicateRows / Math.max(1, width)))
+  return {
+    sql,
+    isView: false,
+    levels,
+    assumedOrder: alphabet,
+    duplicates,
+    classifierVersion: version,
+    hint,
+  }
+}
+
+function columnOf(columns: readonly RelationColumn[], name: string): RelationColumn | undefined {
+  return columns.find(({ path }) => path.length === 1 && path[0] === name)
+}
+
+async function onlyVersion(
+  session: Session,
+  { address, sql }: Relation,
+  column: RelationColumn,
+  { classifierVersion: wanted }: PredictionOptions,
+): Promise<string> {
+  const rows = await session.rows(`SELECT DISTINCT CAST(${column.sql} AS VARCHAR) FROM ${sql} LIMIT 100`, address)
+  const versions = rows.map(([version]) => String(version)).sort()
+  if (wanted !== undefined && versions.includes(wanted)) return wanted
+  const list = versions.map(shownText).join(', ')
+  if (wanted !== undefined)
+    throw new UsageError(`${address} has no classifier_version ${wanted}`, { hint: `It has ${list}.` })
+  if (versions.length === 1) return versions[0]!
+  if (versions.length === 0) throw new DataError(`${address} has no rows`)
+  throw new DataError(`${address} holds the results of several models: ${list}`, {
+    hint: `'${address}?classifier_version=${shownText(versions[0]!)}' chooses one.`,
+  })
+}
+
+function refuseMissingClass(address: string, { levels, hint }: Selection): void {
+  const missing = missingClass(levels)
+  if (!missing) return
+  const { classifierName, className, otherName, column } = missing
+  throw new DataError(
+    `${address}: ${classifierName} lacks the class ${shownText(className)}, which ${otherName} has (wide: the column ${shownText(column)})`,
+    { hint },
+  )
+}
+
+async function refuseBadValues(
+  session: Session,
+  about: { table: string; columns: readonly string[]; address: string; hint: string },
+): Promise<void> {
+  const { table, columns, address } = about
+  // a sum of rounded fractions may be a little above 1; NaN is above everything
+  const isBad = columns.map((name) => `coalesce(${name} NOT BETWEEN 0 AND 1 + 1e-9, true)`).join(' OR ')
+  const bad = await session.rows(
+    `SELECT oid, count(*) OVER () FROM ${sqlName(table)} WHERE oid IS NULL OR ${isBad} LIMIT 1`,
+    address,
+  )
+  const [first] = bad
+  if (!first) return
+  const who = first[0] === null ? 'an object without oid' : shownText(String(first[0]))
+  throw new DataError(
+    `${address}: ${Number(first[1]) === 1 ? '1 object lacks' : `${String(first[1])} objects lack`} an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
+    { hint: about.hint },
+  )
+}
+
+/** A table with one row an object: the largest candid, else the later row. */
+async function newestOf(session: Session, { table, address }: Predictions): Promise<string> {
+  const newest = `${table}_newest`
+  await session.rows(
+    `CREATE OR REPLACE TEMP TABLE ${sqlName(newest)} AS SELECT * FROM ${sqlName(table)}
+     QUALIFY row_number() OVER (PARTITION BY oid ORDER BY candid DESC NULLS LAST, place DESC) = 1`,
+    address,
+  )
+  return newest
+}

@@ -1,0 +1,145 @@
+// A file of any format as something SQL can select from, its columns under their exact names.
+import { resolve } from 'node:path'
+import type { DuckDBType } from '@duckdb/node-api'
+import { DataError, UsageError } from '../../errors.ts'
+import { csvRecords } from '../../formats/csv-records.ts'
+import { isJsonRecord, parseJsonLine, type JsonRecord } from '../../formats/json-line.ts'
+import { linesOf } from '../../formats/text-lines.ts'
+import { openByteInput } from '../../connectors/files/byte-input.ts'
+import { globFree, readParquet, sqlName, sqlText } from '../../connectors/files/duckdb.ts'
+import { inspectFile } from '../../connectors/files/input-file.ts'
+import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
+import { shownText } from '../../formats/shown-text.ts'
+import type { SourceSpec } from '../../pipeline/source.ts'
+import type { Session } from './session.ts'
+
+/** A file to read. */
+export type FileSpec = Extract<SourceSpec, { kind: 'file' }>
+
+/** One column, or one field inside structs. */
+export interface RelationColumn {
+  /** the exact name; the names of the structs around it come first */
+  readonly path: readonly string[]
+  /** an expression that reads it */
+  readonly sql: string
+}
+
+/** What can stand behind FROM. */
+export interface Relation {
+  readonly address: string
+  readonly sql: string
+  readonly columns: readonly RelationColumn[]
+}
+
+const longestLine = 4 * 1024 * 1024
+
+/**
+ * Opens a file as a relation.
+ *
+ * @param table name of a table that may be made for a format that SQL cannot read itself
+ * @throws DataError for a file that is not there or is not of its format; UsageError for Avro, which holds no results
+ */
+export async function openRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
+  await inspectFile(spec.path, spec.address)
+  switch (spec.format) {
+    case 'parquet':
+      return parquetRelation(session, spec)
+    case 'csv':
+    case 'tsv':
+      return delimitedRelation(spec)
+    case 'ndjson':
+      return ndjsonRelation(session, spec)
+    case 'arrow': {
+      const { arrowRelation } = await import('./arrow-relation.ts')
+      return arrowRelation(session, spec, table)
+    }
+    case 'avro':
+      throw new UsageError(`${spec.address}: Avro messages are not read here`, {
+        hint: 'Use Parquet, CSV, NDJSON or Arrow.',
+      })
+    default:
+      return spec.format satisfies never
+  }
+}
+
+async function parquetRelation(session: Session, { address, path }: FileSpec): Promise<Relation> {
+  const sql = readParquet(resolve(path))
+  const described = await session.columnsOf(`SELECT * FROM ${sql}`, address)
+  const named = await parquetColumns(session.connection, resolve(path), address)
+  const columns = described.flatMap(({ name, type }, i) =>
+    leavesOf(type, [named[i]?.name ?? name], sqlName(named[i]?.sqlName ?? name)),
+  )
+  return { address, sql, columns }
+}
+
+/** The fields inside structs, each with the expression that reads it. */
+export function leavesOf(type: DuckDBType, path: readonly string[], sql: string): RelationColumn[] {
+  const { entryNames, entryTypes } = type as { entryNames?: readonly string[]; entryTypes?: readonly DuckDBType[] }
+  if (!entryNames || !entryTypes) return [{ path, sql }]
+  return entryNames.flatMap((name, i) => leavesOf(entryTypes[i]!, [...path, name], `${sql}.${sqlName(name)}`))
+}
+
+async function delimitedRelation(spec: FileSpec): Promise<Relation> {
+  const delimiter = spec.format === 'tsv' ? '\t' : ','
+  const header = await headerOf(spec, delimiter)
+  const twice = header.find((name, i) => header.indexOf(name) !== i)
+  if (twice !== undefined) throw new DataError(`${spec.address} has the column ${shownText(twice)} more than once`)
+  const columns = header.map((_, i) => `'c${i}': 'VARCHAR'`)
+  const options =
+    `auto_detect = false, header = true, strict_mode = true, quote = '"', escape = '"', ` +
+    `delim = ${sqlText(delimiter)}, compression = '${compressionOf(spec)}', columns = {${columns.join(', ')}}`
+  return {
+    address: spec.address,
+    sql: `read_csv(${sqlText(globFree(resolve(spec.path)))}, ${options})`,
+    columns: header.map((name, i) => ({ path: [name], sql: `c${i}` })),
+  }
+}
+
+async function headerOf(spec: FileSpec, delimiter: string): Promise<readonly string[]> {
+  const input = await openByteInput(spec)
+  for await (const [first] of csvRecords(linesOf(input.chunks(), longestLine), delimiter)) {
+    if (first) return first.fields
+  }
+  throw new DataError(`${spec.address} is empty: it has no header row`)
+}
+
+function compressionOf({ path }: FileSpec): 'gzip' | 'uncompressed' {
+  return path.toLowerCase().endsWith('.gz') ? 'gzip' : 'uncompressed'
+}
+
+/** The first line says which fields there are: results have the same in every line. */
+async function ndjsonRelation(session: Session, spec: FileSpec): Promise<Relation> {
+  const record = await firstRecordOf(spec)
+  const types = Object.entries(record).map(([name, value]) => `${sqlText(name)}: ${sqlText(jsonType(name, value))}`)
+  const path = sqlText(globFree(resolve(spec.path)))
+  const sql = `read_ndjson(${path}, compression = '${compressionOf(spec)}', columns = {${types.join(', ')}})`
+  const described = await session.columnsOf(`SELECT * FROM ${sql}`, spec.address)
+  return {
+    address: spec.address,
+    sql,
+    columns: described.flatMap(({ name, type }) => leavesOf(type, [name], sqlName(name))),
+  }
+}
+
+async function firstRecordOf(spec: FileSpec): Promise<JsonRecord> {
+  const input = await openByteInput(spec)
+  for await (const { lines } of linesOf(input.chunks(), longestLine)) {
+    const line = lines.find((text) => text.trim() !== '')
+    if (line === undefined) continue
+    const record = parseJsonLine(line)
+    if (record) return record
+    throw new DataError(`${spec.address}: its first line is no JSON object`)
+  }
+  throw new DataError(`${spec.address} is empty: it has no rows`)
+}
+
+/** `oid` is text whatever the first line holds: the next one may hold another kind of id. */
+function jsonType(name: string, value: unknown): string {
+  if (name === 'candid') return 'BIGINT'
+  if (typeof value === 'number' && name !== 'oid') return 'DOUBLE'
+  if (isJsonRecord(value)) {
+    const fields = Object.entries(value).map(([key, inner]) => `${sqlName(key)} ${jsonType(key, inner)}`)
+    return fields.length === 0 ? 'VARCHAR' : `STRUCT(${fields.join(', ')})`
+  }
+  return 'VARCHAR'
+}

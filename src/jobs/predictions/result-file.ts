@@ -1,0 +1,81 @@
+// An address of results or labels on the command line → a file or a table to read.
+import { existsSync, statSync } from 'node:fs'
+import { DataError, UsageError } from '../../errors.ts'
+import { isPostgresAddress } from '../../connectors/postgres/address.ts'
+import type { PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
+import type { FileSpec } from './relation.ts'
+import { redacted } from '../../formats/shown-address.ts'
+import { inputFormatOf } from '../../connectors/address.ts'
+import { postgresResultsSpec } from '../../connectors/postgres/postgres-specs.ts'
+import { isS3Address } from '../../connectors/s3/s3-specs.ts'
+
+/** A file, and which of its results. */
+export interface ResultFile {
+  readonly file: FileSpec
+  readonly classifierVersion: string | undefined
+}
+
+/** Results, and which of them. */
+export interface ResultAddress {
+  readonly results: FileSpec | PostgresResultsSpec
+  readonly classifierVersion: string | undefined
+}
+
+const versionQuery = '?classifier_version='
+const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather, text also as .gz'
+
+/**
+ * A file as in resultFile, or `postgres://…?classifier_version=V`: the table `probability`, or another with `table=`.
+ *
+ * @throws UsageError for what is neither; DataError for a file that is not there; ServiceError
+ */
+export async function resultAddress(
+  address: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<ResultAddress> {
+  if (!isPostgresAddress(address)) {
+    const { file, classifierVersion } = await resultFile(address, environment)
+    return { results: file, classifierVersion }
+  }
+  const spec = postgresResultsSpec(address, environment)
+  return { results: spec, classifierVersion: spec.results.classifierVersion }
+}
+
+/**
+ * `night.parquet`, or `night.parquet?classifier_version=V` where a file has the results of several models; an object of a
+ * bucket is fetched into a temporary file.
+ *
+ * @throws UsageError for what is no file with a known suffix; DataError for one that is not there; ServiceError
+ */
+export async function resultFile(address: string, environment: NodeJS.ProcessEnv = process.env): Promise<ResultFile> {
+  const at = address.lastIndexOf(versionQuery)
+  const isQuery = at > 0 && !existsSync(address)
+  const path = isQuery ? address.slice(0, at) : address
+  refuseOthers(path)
+  const classifierVersion = isQuery ? address.slice(at + versionQuery.length) : undefined
+  if (isS3Address(path)) {
+    const { fetchResult } = await import('./fetch-result.ts')
+    const fetched = await fetchResult(path, environment)
+    return { file: { kind: 'file', address, path: fetched, format: formatOf(path) }, classifierVersion }
+  }
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (!stats) throw new DataError(`${address}: there is no such file`)
+  if (stats.isDirectory()) throw new UsageError(`${address} is a folder; one file is needed`)
+  return { file: { kind: 'file', address, path, format: formatOf(path) }, classifierVersion }
+}
+
+function refuseOthers(path: string): void {
+  const hint = `Read is one file (${suffixes}), here or in S3 (s3://bucket/key), and results from postgres://…; no folder, and no - for stdin.`
+  if (path === '-') throw new UsageError('-: results and labels are not read from stdin', { hint })
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1]?.toLowerCase()
+  if (scheme === undefined) return
+  if (scheme !== 's3') throw new UsageError(`${redacted(path)}: ${scheme}:// is not read here`, { hint })
+  if (path.endsWith('/')) throw new UsageError(`${path} is a prefix; one object is needed`, { hint })
+  formatOf(path)
+}
+
+function formatOf(path: string): FileSpec['format'] {
+  const format = inputFormatOf(path)?.format
+  if (format !== undefined && format !== 'avro') return format
+  throw new UsageError(`${path}: the name does not say its format`, { hint: `Read are ${suffixes}.` })
+}

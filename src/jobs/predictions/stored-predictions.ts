@@ -1,0 +1,153 @@
+// Rows of the table `probability` of one classifier version, streamed into a table with one row an object.
+import { DataError, UsageError } from '../../errors.ts'
+import { createBinaryRows } from '../../connectors/postgres/client/binary-rows.ts'
+import { literal } from '../../connectors/postgres/client/binary.ts'
+import type { Connection } from '../../connectors/postgres/client/connection.ts'
+import { withDatabase } from '../../connectors/postgres/client/session.ts'
+import { serverName, type PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
+import { transaction } from '../../connectors/postgres/client/transaction.ts'
+import { sqlName } from '../../connectors/files/duckdb.ts'
+import { shownText } from '../../formats/shown-text.ts'
+import { alphabet } from './class-order.ts'
+import { levelsOf, type FoundLevel } from './classifier-levels.ts'
+import { columnName, type PredictionOptions } from './predictions.ts'
+import type { Selection } from './selection.ts'
+import type { Session } from './session.ts'
+import { createWideTable, type WideTable } from './wide-table.ts'
+
+const neededColumns = ['oid', 'classifier_name', 'classifier_version', 'class_name', 'probability']
+const hint = 'lcclf db check counts partial row sets; classifying these objects again completes them.'
+
+/** a server that says nothing for so long is gone; sorting a large table takes its time */
+const longestSilenceMs = 600_000
+
+/**
+ * Reads one classifier version in one snapshot. It holds one chunk of objects in memory; the table is DuckDB's.
+ *
+ * @throws DataError for a table that is absent, empty or has other columns; UsageError if it has several versions and
+ *   none is chosen; ServiceError
+ */
+export async function selectStored(
+  session: Session,
+  spec: PostgresResultsSpec,
+  options: PredictionOptions,
+): Promise<Selection> {
+  const { statementTimeout } = spec.connection
+  const settings = { ...spec.connection, statementTimeout: statementTimeout ?? longestSilenceMs }
+  const mode = {
+    access: 'read only',
+    isolation: 'repeatable read',
+    statementTimeout: statementTimeout ?? 0,
+  } as const
+  return withDatabase(settings, (connection) =>
+    transaction(connection, mode, async () => {
+      const table = await findTable(connection, spec.results.table)
+      const { version, pairs } = await surveyed(connection, table, spec.address, options.classifierVersion)
+      const levels = levelsOf(pairs.map(([classifier, className], key) => [classifier, className, key] as const))
+      if (levels.length === 0) throw new DataError(`${spec.address} holds no predictions`)
+      const columns = levels.flatMap(({ classes }, level) => classes.map((_, index) => columnName(level, index)))
+      const rows = `${options.table}_rows`
+      // made anew when a lost connection begins the reading again
+      const wide = await createWideTable(session, { name: rows, columns, address: spec.address })
+      const repeated = await copyInto(wide, connection.copyOut(copyStatement(table, version, levels)))
+      return {
+        sql: `SELECT * FROM ${sqlName(rows)}`,
+        isView: true,
+        levels,
+        assumedOrder: alphabet,
+        duplicates: Math.round(repeated / columns.length),
+        classifierVersion: version,
+        hint,
+      }
+    }),
+  )
+}
+
+/** The table's name as it can stand in a statement. */
+async function findTable(connection: Connection, wanted: string): Promise<string> {
+  const server = serverName(connection.settings)
+  const [row] = await connection.rows('SELECT to_regclass($1)::text', [wanted])
+  const name = row?.[0]
+  if (typeof name !== 'string') {
+    throw new DataError(`${server} has no table ${wanted}`, {
+      hint: 'Results are read from probability; another table is named with ?table=.',
+    })
+  }
+  const columns = await connection.rows(
+    'SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped',
+    [wanted],
+  )
+  const missing = neededColumns.filter((column) => !columns.some(([there]) => there === column))
+  if (missing.length === 0) return name
+  throw new DataError(`${server}: table ${name} has no column ${missing.join(', ')}: it holds no results`)
+}
+
+/** Which version is read, and its classifiers and classes: one look over the whole table. */
+async function surveyed(
+  connection: Connection,
+  table: string,
+  address: string,
+  wanted: string | undefined,
+): Promise<{ version: string; pairs: readonly (readonly [classifier: string, className: string])[] }> {
+  const all = await connection.rows(
+    `SELECT classifier_version::text, classifier_name::text, class_name::text FROM ${table} GROUP BY 1, 2, 3`,
+  )
+  const versions = [...new Set(all.map(([version]) => String(version)))].sort()
+  const version = wanted ?? versions[0]
+  const list = versions.map(shownText).join(', ')
+  if (version === undefined) throw new DataError(`${address} has no rows`)
+  if (!versions.includes(version)) {
+    throw new UsageError(`${address} has no classifier_version ${shownText(version)}`, {
+      hint: versions.length > 0 ? `It has ${list}.` : 'It has no rows.',
+    })
+  }
+  if (wanted === undefined && versions.length > 1) {
+    throw new UsageError(`${address} holds the results of several models: ${list}`, {
+      hint: '?classifier_version= chooses one.',
+    })
+  }
+  const pairs = all
+    .filter(([one]) => String(one) === version)
+    .map(([, classifier, className]) => [String(classifier), String(className)] as const)
+    .sort(([a, first], [b, second]) => (a === b ? (first < second ? -1 : 1) : a < b ? -1 : 1))
+  return { version, pairs }
+}
+
+/** oid, place of the class among all columns, probability; an object's rows lie together. */
+function copyStatement(table: string, version: string, levels: readonly FoundLevel[]): string {
+  const codes = levels
+    .flatMap(({ classifierName, classes }) => classes.map((name) => [classifierName, name] as const))
+    .map(([classifier, name], code) => `(${literal(classifier)}, ${literal(name)}, ${code}::int4)`)
+  return `COPY (
+    SELECT p.oid::text, k.code, p.probability::float8
+      FROM ${table} AS p JOIN (VALUES ${codes.join(', ')}) AS k(classifier, class, code)
+        ON p.classifier_name::text = k.classifier AND p.class_name::text = k.class
+     WHERE p.classifier_version::text = ${literal(version)} ORDER BY p.oid
+  ) TO STDOUT (FORMAT binary)`
+}
+
+/** @returns how many rows gave a class of an object that it had already: the later one counts */
+async function copyInto(wide: WideTable, chunks: AsyncIterable<Buffer>): Promise<number> {
+  const rows = createBinaryRows(3)
+  let id: Buffer | undefined
+  let repeated = 0
+  try {
+    for await (const chunk of chunks) {
+      rows.push(chunk)
+      while (rows.next()) {
+        const { bytes, starts, lengths } = rows
+        const [from, length] = [starts[0]!, lengths[0]!]
+        if (!id || length !== id.length || bytes.compare(id, 0, length, from, from + length) !== 0) {
+          id = Buffer.from(bytes.subarray(from, from + Math.max(0, length)))
+          wide.begin(length < 0 ? null : id.toString('utf8'))
+        }
+        if (lengths[2]! >= 0 && wide.set(bytes.readInt32BE(starts[1]!), bytes.readDoubleBE(starts[2]!))) repeated++
+      }
+    }
+    rows.finish()
+    wide.finish()
+  } finally {
+    wide.close()
+  }
+  return repeated
+}

@@ -1,0 +1,173 @@
+// Flags and the original's environment → what a stream will do. Pure.
+import type { EngineName } from '../../model/open.ts'
+import { UsageError } from '../../errors.ts'
+import { kafkaAddressOf, outputTopic, parseKafkaAddress, type Environment } from '../../connectors/kafka/address.ts'
+import { isPostgresAddress } from '../../connectors/postgres/address.ts'
+import type { MissingObject } from '../../connectors/postgres/settings.ts'
+import type { SinkSpec } from '../../pipeline/sink.ts'
+import type { KafkaReading, KafkaSourceSpec } from '../../connectors/kafka/spec.ts'
+import type { BadMessagePolicy } from './run.ts'
+import type { DeadLetterTopic } from './dead-letter-outlet.ts'
+import type { MetricsTopic } from './metrics-topic.ts'
+import { filePathOf } from '../../connectors/address.ts'
+import {
+  isKafkaAddress,
+  kafkaSinkSpec,
+  sourceSpec,
+  streamInput,
+  type OutputSchemaName,
+} from '../../connectors/kafka/kafka-specs.ts'
+import { postgresSinkSpec } from '../../connectors/postgres/postgres-specs.ts'
+import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
+
+/** What was typed, as the command's parser gives it. */
+export interface StreamFlags extends TimeWindowFlags {
+  readonly from?: string | undefined
+  readonly to?: readonly string[] | undefined
+  readonly model?: string | undefined
+  readonly engine?: EngineName | undefined
+  readonly threads: number
+  /** messages a batch has at most */
+  readonly batchSize: number
+  /** seconds after which a batch goes on that is not full */
+  readonly batchTimeout: number
+  readonly metricsPort?: number | undefined
+  readonly delivery: 'at-least-once' | 'exactly-once'
+  readonly deadLetter?: string | undefined
+  readonly onBadMessage?: BadMessagePolicy | undefined
+  readonly untilCaughtUp: boolean
+  readonly commits: boolean
+  readonly missingObject: MissingObject
+  readonly outputSchema: OutputSchemaName
+  /** warn when features or classes are not as usual */
+  readonly watchesQuality?: boolean | undefined
+  readonly isDryRun: boolean
+}
+
+/** Where results of a stream go. */
+export type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' }>
+
+/** Where dead letters go. */
+export type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })
+
+/** A stream. */
+export interface StreamPlan extends StreamFlags {
+  readonly source: KafkaSourceSpec
+  /** undefined for a replay, which is no member of any group */
+  readonly groupId: string | undefined
+  /** in the order in which a batch is written to them: the database first, as what reads the topic may look there */
+  readonly outputs: readonly StreamOutput[]
+  readonly deadLetters: DeadLetterPlace | undefined
+  readonly onBadMessage: BadMessagePolicy
+  readonly metrics: MetricsTopic | undefined
+  readonly isVerbose: boolean
+}
+
+/** Decides what a stream does. @throws UsageError */
+export function planStream(flags: StreamFlags, environment: Environment): StreamPlan {
+  const input = streamInput(flags.from, environment)
+  const reading = readingOf(flags, input)
+  const deadLetters = flags.deadLetter === undefined ? undefined : deadLetterPlace(flags.deadLetter, environment)
+  const onBadMessage = flags.onBadMessage ?? (deadLetters ? 'dead-letter' : 'stop')
+  if (onBadMessage === 'dead-letter' && !deadLetters) {
+    throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
+  }
+  const outputs = outputsOf(flags, environment)
+  if (flags.delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
+  return {
+    ...flags,
+    source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
+    groupId: reading.kind === 'group' ? reading.groupId : undefined,
+    outputs,
+    deadLetters,
+    onBadMessage,
+    metrics: metricsOf(flags, environment),
+    isVerbose: filled(environment['LOGGING_DEBUG']) !== undefined,
+  }
+}
+
+function readingOf(flags: StreamFlags, input: ReturnType<typeof streamInput>): KafkaReading {
+  const window = timeWindow(flags)
+  const batchWaitMs = flags.batchTimeout * 1000
+  if (!flags.commits) return { kind: 'snapshot', ...window, batchWaitMs, isEndless: !flags.untilCaughtUp }
+  if (Object.keys(window).length > 0) {
+    throw new UsageError('--since, --until and --on replay what was there, and need --no-commit', {
+      hint: 'A replay reads all partitions by itself and leaves the live group as it is.',
+    })
+  }
+  if (input.group === undefined) {
+    throw new UsageError('a stream needs a consumer group', {
+      hint: 'Add ?group=NAME to the address, or set CONSUMER_GROUP_ID.',
+    })
+  }
+  const { group: groupId, sessionTimeoutMs } = input
+  return { kind: 'group', groupId, batchWaitMs, sessionTimeoutMs, isDraining: flags.untilCaughtUp }
+}
+
+/** Any `--to` replaces all outputs of the environment. */
+function outputsOf(flags: StreamFlags, environment: Environment): StreamOutput[] {
+  const { to, outputSchema, missingObject } = flags
+  const outputs = to && to.length > 0 ? [...new Set(to)].map((address) => outputOf(address, flags, environment)) : []
+  if (outputs.length === 0) {
+    if (filled(environment['DB_HOST']) !== undefined)
+      outputs.push(postgresSinkSpec('postgres://', missingObject, environment))
+    const producer = kafkaAddressOf('producer', environment)
+    if (producer) outputs.push(kafkaSinkSpec(producer, outputSchema, environment))
+  }
+  if (outputs.length === 0) {
+    throw new UsageError('no output', {
+      hint: 'Name one with --to kafka://host:9092/topic or postgres://…, or set PRODUCER_SERVER and PRODUCER_TOPIC, or DB_HOST.',
+    })
+  }
+  const order = ['postgres', 'kafka', 'stdout']
+  return outputs.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+}
+
+function outputOf(
+  address: string,
+  { outputSchema, missingObject }: StreamFlags,
+  environment: Environment,
+): StreamOutput {
+  if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
+  if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
+  if (address === '-') return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested' }
+  filePathOf(address, 'output')
+  throw new UsageError(`--to ${address}: a stream has no end, and a file is whole only then`, {
+    hint: 'Use kafka://…, postgres://…, or - for NDJSON on stdout. lcclf classify kafka://… writes files.',
+  })
+}
+
+function deadLetterPlace(address: string, environment: Environment): DeadLetterPlace {
+  if (!isKafkaAddress(address)) return { kind: 'file', path: filePathOf(address, 'output') }
+  const others = { ...environment, PRODUCER_TOPIC: undefined, PRODUCER_TOPIC_FORMAT: undefined }
+  // a dead letter must not end up among the results because its address names no topic
+  const parsed = parseKafkaAddress(address, 'producer', others)
+  return { kind: 'kafka', address: parsed.shown, connection: parsed.connection, topic: outputTopic(parsed) }
+}
+
+function metricsOf({ batchSize }: StreamFlags, environment: Environment): MetricsTopic | undefined {
+  const parsed = kafkaAddressOf('metrics', environment)
+  if (!parsed) return undefined
+  if (parsed.topics.length === 0) throw new UsageError('METRICS_HOST is set, and METRICS_TOPIC is not')
+  return { connection: parsed.connection, topic: outputTopic(parsed), isSingle: batchSize === 1 }
+}
+
+function refuseInexact(
+  reading: KafkaReading,
+  outputs: readonly StreamOutput[],
+  deadLetters: DeadLetterPlace | undefined,
+): void {
+  const why =
+    reading.kind !== 'group'
+      ? 'commits offsets, and --no-commit does not'
+      : outputs.some(({ kind }) => kind === 'stdout')
+        ? 'cannot take back what is on stdout'
+        : deadLetters?.kind === 'file'
+          ? 'cannot take back what is in a file of dead letters: use a topic'
+          : undefined
+  if (why !== undefined) throw new UsageError(`--delivery exactly-once ${why}`)
+}
+
+function filled(text: string | undefined): string | undefined {
+  return text === undefined || text.trim() === '' ? undefined : text.trim()
+}

@@ -1,0 +1,98 @@
+// A stream: the pipeline's one loop, with what only a stream has around it.
+import type { Classifier } from '../../pipeline/classifier.ts'
+import { deadLetterOf, type DeadLetter } from '../../connectors/kafka/dead-letters.ts'
+import { classifyInput, type BatchReport } from '../../pipeline/classify-input.ts'
+import { createLedger, type Ledger } from '../../pipeline/ledger.ts'
+import type { Sink } from '../../pipeline/sink.ts'
+import type { KafkaStream } from '../../connectors/kafka/live.ts'
+import type { Outcome } from '../../connectors/kafka/kafka-delivery.ts'
+import type { Delivery } from '../../pipeline/source.ts'
+import type { DeadLetterOutlet } from './dead-letter-outlet.ts'
+import type { StreamWatch } from './watch.ts'
+import { timed, timedClassifier, timedSink, timedSource, type TakeTime } from './timed-stages.ts'
+
+/** What becomes of messages that cannot be read, or lack oid or candid. */
+export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
+
+/** Everything a stream needs, opened. */
+export interface StreamParts {
+  /** opened to stop at bad messages, where that is the policy */
+  readonly source: KafkaStream
+  readonly classifier: Classifier
+  /** in the order in which a batch is written to them */
+  readonly sinks: readonly Sink[]
+  readonly onBadMessage: BadMessagePolicy
+  readonly deadLetters: DeadLetterOutlet | undefined
+  readonly watches: readonly StreamWatch[]
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs until the source ends or the signal: then the batch that is being written is finished and committed. Answers the
+ * counts, without those of batches that were taken back with their transaction.
+ *
+ * @throws what source, sinks and dead letters throw; what was not committed is read again by whoever comes next
+ */
+export async function runStream(parts: StreamParts): Promise<Ledger> {
+  const { source, classifier, sinks, deadLetters, watches, signal } = parts
+  const ledger = createLedger()
+  const input = ledger.openInput(source.identity)
+  for (const { address } of sinks) ledger.openOutput(address)
+  // by what stays the same when the model refuses rows of it
+  const received = new WeakMap<Delivery['ack'], { readonly at: number; readonly outcome: () => Outcome | undefined }>()
+  const takeTime: TakeTime = (stage, seconds, output) => {
+    for (const watch of watches) watch.onStage?.(stage, seconds, output)
+  }
+
+  async function onBatch(report: BatchReport): Promise<void> {
+    const letters = lettersOf(report, parts)
+    if (deadLetters && letters.length > 0) {
+      await timed(
+        () => deadLetters.write(letters),
+        (seconds) => takeTime('dead-letter', seconds),
+      )
+    }
+  }
+
+  /** Counted only now: what is taken back is read and counted again. */
+  function onAcknowledged(report: BatchReport): void {
+    const { delivery, classified, outcomes } = report
+    const { at, outcome } = received.get(delivery.ack)!
+    const cameTo = outcome()
+    if (cameTo !== 'taken back') {
+      ledger.count(input, ledger.outputs, { delivery, classified: classified.rowCount, outcomes })
+      for (const watch of watches) watch.onWritten?.(report)
+    }
+    for (const watch of watches) {
+      if (cameTo === 'committed') watch.onCommitted?.(report, at)
+      else watch.onNotCommitted?.(report)
+    }
+  }
+
+  for (const watch of watches) watch.onBegin?.(sinks)
+  const outputs = sinks.map((sink) => timedSink(sink, takeTime))
+  await classifyInput({
+    source: timedSource(source, takeTime, (delivery, at) => {
+      received.set(delivery.ack, { at, outcome: delivery.outcome ?? (() => 'committed') })
+      for (const watch of watches) watch.onReceived?.()
+    }),
+    classifier: timedClassifier(classifier, takeTime),
+    sinks: outputs,
+    signal,
+    onBatch,
+    onAcknowledged,
+    // one is written while the next is read, even with a single thread
+    ahead: Math.max(classifier.parallelism, 2),
+    writesInTurn: true,
+  })
+  for (const sink of outputs) await sink.finish()
+  for (const sink of outputs) await sink.publish()
+  return ledger
+}
+
+/** What is kept of a batch: everything that was not classified, or not taken by an output; bad messages by the policy. */
+function lettersOf({ delivery, outcomes }: BatchReport, { onBadMessage }: StreamParts): DeadLetter[] {
+  const kept = delivery.rejected.filter(({ isBadMessage }) => onBadMessage === 'dead-letter' || isBadMessage !== true)
+  const refused = outcomes.flatMap((outcome) => outcome.refused)
+  return [...kept, ...refused].map(deadLetterOf).filter((letter) => letter !== undefined)
+}

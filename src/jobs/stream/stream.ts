@@ -1,0 +1,181 @@
+// The story of `lcclf stream`: plan, open, run, and an end that nothing can hold up.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BalanceError, LcclfError, ServiceError } from '../../errors.ts'
+import type { Ledger } from '../../pipeline/ledger.ts'
+import { createHealth } from './health.ts'
+import { openMetricsServer } from './metrics-server.ts'
+import { openOriginalMetrics } from './metrics-topic.ts'
+import { createPrometheus } from './prometheus.ts'
+import { runStream } from './run.ts'
+import { openJournal } from './journal.ts'
+import type { Log, StreamWatch } from './watch.ts'
+import { describeStream } from './dry-run.ts'
+import { InterruptedError, watchInterrupts, type InterruptWatch } from '../../terminal/interrupt.ts'
+import { createLog } from '../../terminal/log.ts'
+import { openStream, type Closable, type OpenedStream } from './open-stream.ts'
+import { planStream, type StreamFlags, type StreamPlan } from './plan.ts'
+import { logTransfer } from '../../terminal/transfer-progress.ts'
+import { noProfile, tooFewNote, watchQuality, type WatchedQuality } from '../../model/profile/watch-inputs.ts'
+
+/** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
+const finishWithinMs = 7500
+const closeWithinMs = 2000
+
+/**
+ * Does what was typed and answers the exit code. What goes wrong is a line in the log, JSON where nobody sits before it.
+ */
+export async function stream(flags: StreamFlags): Promise<number> {
+  const plan = planStream(flags, process.env)
+  if (plan.isDryRun) {
+    process.stdout.write(describeStream(plan))
+    return 0
+  }
+  const log = createLog(process.stderr, plan.isVerbose)
+  const interrupts = watchInterrupts()
+  try {
+    await follow(plan, { log, interrupts })
+    return 0
+  } catch (error) {
+    if (!(error instanceof LcclfError)) throw error
+    const { message, exitCode, code, hint } = error
+    if (error instanceof InterruptedError) log.info(message, { exitCode })
+    else log.error(message, { code, exitCode, hint })
+    return exitCode
+  } finally {
+    interrupts.stop()
+    // a connection to something that does not answer must not keep the process
+    setTimeout(() => process.exit(), 500).unref()
+  }
+}
+
+interface Surroundings {
+  readonly log: Log
+  readonly interrupts: InterruptWatch
+}
+
+async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Promise<void> {
+  const opened: Closable[] = []
+  const keep = <T extends Closable>(one: T): T => {
+    opened.push(one)
+    return one
+  }
+  const health = createHealth()
+  let isLastCommitted = true
+  const committing: StreamWatch = {
+    onCommitted: () => void (isLastCommitted = true),
+    onNotCommitted: () => void (isLastCommitted = false),
+  }
+  const watches: StreamWatch[] = [health, committing]
+  let hasBegun = false
+  async function run(): Promise<void> {
+    const prometheus = plan.metricsPort === undefined ? undefined : await createPrometheus()
+    if (prometheus) {
+      watches.push(prometheus)
+      const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
+      log.info(`metrics are at port ${port}`, { port })
+    }
+    const parts = await openStream(plan, {
+      keep,
+      onStep: (doing) => health.step(doing),
+      transfer: logTransfer((line) => log.info(line, {})),
+      interrupts,
+    })
+    if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
+    const journal = openJournal(log, parts.source)
+    watches.push(journal)
+    health.watch(parts.source)
+    health.step(undefined)
+    prometheus?.watch(parts.source, parts.sinks)
+    prometheus?.showModel(parts.classifier.identity)
+    for (const note of parts.sinks.flatMap((sink) => sink.notes ?? [])) log.warn(note, {})
+    sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
+    if (interrupts.signal.aborted) return
+    hasBegun = true
+    const { signal } = interrupts
+    const quality = plan.watchesQuality === true ? watchStreamQuality(parts, log) : undefined
+    if (quality) prometheus?.showQuality(quality.watch)
+    const { classifier } = quality ?? parts
+    const running = runStream({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })
+    sayEnd(await running.finally(() => journal.close()), log)
+    const note = quality && tooFewNote(quality.watch)
+    if (note !== undefined) log.info(note, {})
+  }
+  try {
+    await unlessHeldUp(interrupts.signal, run, () => hasBegun)
+  } finally {
+    health.step('ending')
+    // the group first: the others get its partitions at once
+    await Promise.race([closeInTurn(opened), sleep(closeWithinMs, undefined, { ref: false })])
+  }
+  interrupts.check(
+    isLastCommitted
+      ? 'the batch in hand was finished and acknowledged'
+      : 'the batch in hand could not be committed, and is read again after the next start',
+  )
+}
+
+/**
+ * A stream that was told to end has some seconds for its batch; whatever is not committed then is read again. One that has
+ * not begun has no batch: what it is opening is not waited for.
+ */
+async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBegun: () => boolean): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve, reject) => {
+    signal.addEventListener('abort', () => {
+      if (!hasBegun()) return resolve()
+      timer = setTimeout(() => {
+        reject(
+          new ServiceError(`the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`, {
+            hint: 'Nothing of it is committed; it is read again after the next start.',
+          }),
+        )
+      }, finishWithinMs)
+    })
+  })
+  const running = run()
+  running.catch(() => undefined)
+  try {
+    await Promise.race([running, late])
+  } finally {
+    clearTimeout(timer)
+    late.catch(() => undefined)
+  }
+}
+
+function watchStreamQuality({ classifier, profile }: OpenedStream, log: Log): WatchedQuality {
+  if (!profile) log.warn(noProfile, {})
+  return watchQuality(classifier, profile, ({ begun, ended }) => {
+    for (const { about, message } of begun) log.warn(message, { quality: about })
+    for (const { about } of ended) log.info(`${about} is as usual again`, { quality: about })
+  })
+}
+
+/** The source is closed before what it was opened after, and the page of the metrics last. */
+async function closeInTurn(opened: readonly Closable[]): Promise<void> {
+  const isSource = (one: Closable): boolean => 'deliveries' in one
+  const others = [...opened].reverse().filter((one) => !isSource(one))
+  for (const group of [opened.filter(isSource), others]) await Promise.allSettled(group.map((one) => one.close()))
+}
+
+function sayBeginning({ source, outputs, groupId, delivery }: StreamPlan, classifierVersion: string, log: Log): void {
+  log.info(`${classifierVersion} reads ${source.topics.join(', ')}`, {
+    topics: source.topics,
+    group: groupId ?? null,
+    outputs: outputs.map(({ address }) => address),
+    delivery,
+  })
+}
+
+function sayEnd(ledger: Ledger, log: Log): void {
+  const { read, classified, rejected, refused } = ledger.totals
+  const outputs = ledger.outputs.map(({ address, ...counts }) => ({ address, ...counts }))
+  log.info(`${read} messages read, ${classified} classified`, {
+    read,
+    classified,
+    rejected,
+    refused,
+    reasons: ledger.inputs[0]?.reasons,
+    outputs,
+  })
+  if (!ledger.isBalanced) throw new BalanceError('the counts do not add up: messages were lost or counted twice')
+}

@@ -1,0 +1,33 @@
+// Whoever wants to know how a stream goes: logs, Prometheus, the metrics topic.
+import type { BatchReport } from '../../pipeline/classify-input.ts'
+import type { Sink } from '../../pipeline/sink.ts'
+
+/** What a batch goes through, in this order. */
+export type Stage = 'decode' | 'classify' | 'write' | 'dead-letter' | 'commit'
+
+/** Each is told what it listens to; nobody may hold up the stream. */
+export interface StreamWatch {
+  /** the stream begins, with these outputs */
+  onBegin?(sinks: readonly Sink[]): void
+  /** a part of the work on a batch is done; `output` is the address, for `write` */
+  onStage?(stage: Stage, seconds: number, output?: string): void
+  /** a batch has arrived */
+  onReceived?(): void
+  /** everything that is to be written of a batch is written, and no transaction that was given up has taken it back */
+  onWritten?(report: BatchReport): void
+  /** the offsets of what is written are committed. `receivedAt`: when it had arrived, in milliseconds since 1970 */
+  onCommitted?(report: BatchReport, receivedAt: number): void
+  /** they are not, whether or not anything is written: whoever owns the partitions now reads the batch again */
+  onNotCommitted?(report: BatchReport): void
+}
+
+/** Where log lines go. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+/** What a log line says beside its sentence. */
+export type LogFields = Readonly<Record<string, unknown>>

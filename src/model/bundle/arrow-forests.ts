@@ -1,0 +1,139 @@
+// Forests ↔ forest.arrow and leaves.arrow: one record batch a level, uncompressed, so that reading makes views only.
+import type { Data, RecordBatch, Schema } from 'apache-arrow'
+import { ModelError } from '../../errors.ts'
+import type { Arrow } from './arrow-library.ts'
+import type { Forest } from './forest-2.ts'
+import type { ManifestLevel } from './manifest.ts'
+
+const nodeColumns = ['level', 'tree', 'feature', 'threshold', 'left', 'leaf'] as const
+
+/** forest.arrow: one row a node, in the order of the Forest's arrays. */
+export function encodeNodes(arrow: Arrow, forests: readonly Forest[]): Uint8Array {
+  const { Field, Float64, Int16, Schema: ArrowSchema, Uint16, Uint32, Uint8 } = arrow
+  // a forest of more than 65,535 trees is absurd, and still no reason to refuse it
+  const treeType = forests.every(({ roots }) => roots.length <= 0xffff) ? new Uint16() : new Uint32()
+  const types = [new Uint8(), treeType, new Int16(), new Float64(), new Uint32(), new Uint32()]
+  const schema = new ArrowSchema(nodeColumns.map((name, index) => new Field(name, types[index]!, false)))
+  return encode(arrow, schema, (index) => {
+    const forest = forests[index]
+    if (!forest) return undefined
+    const { feature, threshold, left, leaf } = forest
+    const levels = new Uint8Array(feature.length).fill(index)
+    const trees = treesOf(forest, treeType instanceof Uint16 ? Uint16Array : Uint32Array)
+    return { length: feature.length, columns: [levels, trees, feature, threshold, left, leaf] }
+  })
+}
+
+/** leaves.arrow: the distinct distributions of every level, numbered from 0 within the level. */
+export function encodeLeaves(arrow: Arrow, forests: readonly Forest[]): Uint8Array {
+  const { Field, Float64, List, makeData, Schema: ArrowSchema, Uint8 } = arrow
+  const list = new List(new Field('item', new Float64(), false))
+  const schema = new ArrowSchema([new Field('level', new Uint8(), false), new Field('probabilities', list, false)])
+  return encode(arrow, schema, (index) => {
+    const forest = forests[index]
+    if (!forest) return undefined
+    const width = forest.classes.length
+    const length = forest.leaves.length / width
+    const valueOffsets = Int32Array.from({ length: length + 1 }, (_, row) => row * width)
+    const child = makeData({ type: new Float64(), data: forest.leaves })
+    const lists = makeData({ type: list, length, nullCount: 0, valueOffsets, child })
+    return { length, columns: [new Uint8Array(length).fill(index), lists] }
+  })
+}
+
+/**
+ * The forests of a bundle as views of its files.
+ *
+ * @throws ModelError where the files are not what `encodeNodes` and `encodeLeaves` write for these levels
+ */
+export function decodeForests(
+  arrow: Arrow,
+  { nodes, leaves }: { nodes: Uint8Array; leaves: Uint8Array },
+  levels: readonly ManifestLevel[],
+): Forest[] {
+  const nodeBatches = batchesOf(arrow, nodes, 'forest.arrow')
+  const leafBatches = batchesOf(arrow, leaves, 'leaves.arrow')
+  if (nodeBatches.length !== levels.length || leafBatches.length !== levels.length) {
+    throw new ModelError(`forest.arrow and leaves.arrow do not have one part a level (${levels.length})`)
+  }
+  return levels.map((level, index) => decodeLevel(nodeBatches[index]!, leafBatches[index]!, level))
+}
+
+function decodeLevel(nodes: RecordBatch, distributions: RecordBatch, level: ManifestLevel): Forest {
+  const [, trees, feature, threshold, left, leaf] = nodes.data.children.map((column) => valuesOf(column, nodes.numRows))
+  const width = level.classes.length
+  const leaves = valuesOf(distributions.data.children[1]?.children[0], distributions.numRows * width)
+  const isTyped =
+    (trees instanceof Uint16Array || trees instanceof Uint32Array) &&
+    feature instanceof Int16Array &&
+    threshold instanceof Float64Array &&
+    left instanceof Uint32Array &&
+    leaf instanceof Uint32Array &&
+    leaves instanceof Float64Array
+  if (!isTyped || leaves.length !== distributions.numRows * width) {
+    throw new ModelError(`level ${level.name}: forest.arrow or leaves.arrow has other columns than a bundle's`)
+  }
+  return { classes: level.classes, roots: rootsOf(trees, level), feature, threshold, left, leaf, leaves }
+}
+
+/** A column's values without the bytes that fill up its last eight; undefined where there are fewer. */
+function valuesOf(column: Data | undefined, length: number): unknown {
+  const values = column?.values as { length: number; subarray?: (start: number, end: number) => unknown } | undefined
+  return values !== undefined && values.length >= length ? values.subarray?.(0, length) : undefined
+}
+
+type Column = Uint8Array | Uint16Array | Uint32Array | Int16Array | Float64Array | object
+
+function encode(
+  arrow: Arrow,
+  schema: Schema,
+  batchAt: (index: number) => { length: number; columns: Column[] } | undefined,
+): Uint8Array {
+  const { makeData, RecordBatch: Batch, Struct, Table, tableToIPC } = arrow
+  const batches: RecordBatch[] = []
+  for (let index = 0, next = batchAt(0); next; next = batchAt(++index)) {
+    const { length, columns } = next
+    const children = columns.map((column, place) =>
+      ArrayBuffer.isView(column)
+        ? makeData({ type: schema.fields[place]!.type, data: column, length, nullCount: 0 } as never)
+        : column,
+    )
+    const struct = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children: children as never })
+    batches.push(new Batch(schema, struct))
+  }
+  return tableToIPC(new Table(schema, batches), 'file')
+}
+
+function batchesOf(arrow: Arrow, bytes: Uint8Array, file: string): readonly RecordBatch[] {
+  try {
+    return arrow.tableFromIPC(bytes).batches
+  } catch (cause) {
+    throw new ModelError(`${file}: is no Arrow file of a bundle`, { cause })
+  }
+}
+
+function treesOf(
+  { roots, feature }: Forest,
+  Numbers: Uint16ArrayConstructor | Uint32ArrayConstructor,
+): Uint16Array | Uint32Array {
+  const trees = new Numbers(feature.length)
+  roots.forEach((root, tree) => trees.fill(tree, root, roots[tree + 1] ?? feature.length))
+  return trees
+}
+
+function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }: ManifestLevel): Uint32Array {
+  const roots = new Uint32Array(count)
+  let tree = -1
+  for (let row = 0; row < trees.length; row++) {
+    if (trees[row] === tree) continue
+    if (trees[row] !== tree + 1 || tree + 1 >= count) tree = count
+    else roots[++tree] = row
+    if (tree === count) break
+  }
+  if (tree !== count - 1 || trees.length !== nodes) {
+    throw new ModelError(
+      `level ${name}: forest.arrow does not hold the ${count} trees of ${nodes} nodes that the manifest names`,
+    )
+  }
+  return roots
+}

@@ -1,0 +1,92 @@
+// Whether a forest read from a bundle can be walked safely, and whether it is whole.
+import type { Forest } from './forest-2.ts'
+import { isDistribution } from '../sklearn/leaf-fractions.ts'
+
+/**
+ * The quick check, at every opening: with it a walk can neither leave the arrays nor run in a circle.
+ *
+ * @returns what is wrong, or null
+ */
+export function findUnsafeNode(forest: Forest, featureCount: number): string | null {
+  const { classes, roots, feature, left, leaf, leaves } = forest
+  const leafCount = leaves.length / classes.length
+  for (let tree = 0; tree < roots.length; tree++) {
+    const start = roots[tree]!
+    const end = roots[tree + 1] ?? feature.length
+    if (isSafe({ feature, left, leaf }, { start, end, featureCount, leafCount })) continue
+    for (let row = start; row < end; row++) {
+      const problem = problemOf(forest, row, { end, featureCount, leafCount })
+      if (problem !== null) return problem
+    }
+  }
+  return null
+}
+
+interface Limits {
+  readonly end: number
+  readonly featureCount: number
+  readonly leafCount: number
+}
+
+/**
+ * Whether all indices of one tree are in range. Without a branch in the loop, because which nodes are leaves cannot be
+ * predicted: five times as fast, and this is part of every start. A term is negative where its limit is broken.
+ */
+function isSafe(
+  { feature, left, leaf }: Pick<Forest, 'feature' | 'left' | 'leaf'>,
+  { start, end, featureCount, leafCount }: Limits & { start: number },
+): boolean {
+  let signs = 0
+  for (let row = start; row < end; row++) {
+    const asked = feature[row]!
+    const child = left[row]! | 0
+    const number = leaf[row]! | 0
+    const isSplit = ~(asked >> 31)
+    signs |= (asked + 1) | (featureCount - 1 - asked) | number | (leafCount - 1 - number)
+    signs |= isSplit & (child | (child - row - 1) | (end - 2 - child))
+  }
+  return signs >= 0
+}
+
+function problemOf(
+  { feature, left, leaf }: Forest,
+  row: number,
+  { end, featureCount, leafCount }: Limits,
+): string | null {
+  const asked = feature[row]!
+  const child = left[row]!
+  if (leaf[row]! >= leafCount) return `node ${row} names leaf distribution ${leaf[row]} of ${leafCount}`
+  if (asked === -1) return null
+  if (asked < 0 || asked >= featureCount) return `node ${row} asks for feature ${asked} of ${featureCount}`
+  if (child <= row || child + 1 >= end) return `node ${row} has its children at ${child}, outside its tree`
+  return null
+}
+
+/**
+ * The thorough check: every node of every tree is reached exactly once, thresholds are numbers, leaves are
+ * distributions. For forests that pass the quick one.
+ *
+ * @returns what is wrong, or null
+ */
+export function findBrokenTree({ classes, roots, feature, threshold, left, leaves }: Forest): string | null {
+  const isChild = new Uint8Array(feature.length)
+  for (let row = 0; row < feature.length; row++) {
+    if (feature[row] === -1) continue
+    if (Number.isNaN(threshold[row])) return `the threshold of node ${row} is no number`
+    for (const child of [left[row]!, left[row]! + 1]) {
+      if (isChild[child] === 1) return `node ${child} is reached twice`
+      isChild[child] = 1
+    }
+  }
+  const isRoot = new Set(roots)
+  for (let row = 0; row < feature.length; row++) {
+    if ((isChild[row] === 1) === isRoot.has(row))
+      return `node ${row} is ${isRoot.has(row) ? 'a root with a parent' : 'never reached'}`
+  }
+  for (let start = 0; start < leaves.length; start += classes.length) {
+    if (!isDistribution(leaves, start, classes.length)) {
+      return `the fractions of leaf distribution ${start / classes.length} do not sum to 1`
+    }
+  }
+  return null
+}

@@ -1,0 +1,137 @@
+// golden_input.csv and golden.json: a model's inputs and scikit-learn's own answers, as its trainer wrote them down.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Taxonomy } from '../../pipeline/taxonomy.ts'
+import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { readNumberText } from '../../formats/number-text.ts'
+import type { Golden, GoldenLevel } from './golden.ts'
+
+/** Golden answers and where they come from, for the manifest. */
+export interface GoldenFiles {
+  readonly golden: Golden
+  readonly source: string
+  /** the class of each row as the trainer saw it; null where golden.json does not say */
+  readonly predicted: readonly string[] | null
+}
+
+/**
+ * Reads a folder with `golden_input.csv` (oid, perhaps candid, features in any order; an empty field is null) and
+ * `golden.json` (`classes` and `probabilities` by classifier_name; `sklearn`, `oid`, `predicted` where they are known).
+ *
+ * @throws ModelError where a feature, a class or an answer is missing
+ */
+export async function readGoldenFiles(
+  directory: string,
+  { features, taxonomy }: { features: readonly string[]; taxonomy: Taxonomy },
+): Promise<GoldenFiles> {
+  const csv = join(directory, 'golden_input.csv')
+  const { oids, inputs } = await readInputs(await readText(csv), { csv, features })
+  const path = join(directory, 'golden.json')
+  const json = parseObject(await readText(path), path)
+  const expected = taxonomy.levels.map((level) => readLevel(json, level, { path, rowCount: oids.length }))
+  const listed = json['oid']
+  if (
+    Array.isArray(listed) &&
+    (listed.length !== oids.length || listed.some((oid, row) => String(oid) !== oids[row]))
+  ) {
+    throw new ModelError(`${path}: its oids are not those of ${csv}`)
+  }
+  const { predicted, sklearn } = json
+  return {
+    golden: { rowCount: oids.length, oids, inputs, expected },
+    source: typeof sklearn === 'string' ? `scikit-learn ${sklearn}` : 'scikit-learn, version not given',
+    predicted: Array.isArray(predicted) ? predicted.map(String) : null,
+  }
+}
+
+async function readInputs(
+  text: string,
+  { csv, features }: { csv: string; features: readonly string[] },
+): Promise<{ oids: string[]; inputs: Float64Array }> {
+  const rows = await parseCsv(text, csv)
+  const header = rows[0] ?? []
+  if (new Set(header).size !== header.length) throw new ModelError(`${csv}: a column is there twice`)
+  const missing = features.filter((name) => !header.includes(name))
+  if (missing.length > 0) {
+    throw new ModelError(`${csv}: lacks ${missing.length} of the model's features: ${missing.slice(0, 5).join(', ')}`)
+  }
+  const columns = features.map((name) => header.indexOf(name))
+  const oidColumn = header.indexOf('oid')
+  const inputs = new Float64Array((rows.length - 1) * features.length)
+  const oids = rows.slice(1).map((fields, row) => {
+    columns.forEach((column, place) => {
+      const value = readNumberText(fields[column]!)
+      if (value === undefined) throw new ModelError(`${csv} row ${row + 1}: ${features[place]} is no number`)
+      inputs[row * features.length + place] = value
+    })
+    return oidColumn === -1 ? `row ${row}` : fields[oidColumn]!
+  })
+  if (oids.length === 0) throw new ModelError(`${csv}: has no rows`)
+  return { oids, inputs }
+}
+
+async function parseCsv(text: string, csv: string): Promise<string[][]> {
+  const { parse } = await import('csv-parse/sync')
+  try {
+    return parse(text, { bom: true })
+  } catch (cause) {
+    throw new ModelError(`${csv}: cannot be read (${messageOf(cause)})`, { cause })
+  }
+}
+
+function readLevel(
+  json: Record<string, unknown>,
+  { classifierName, classes }: { classifierName: string; classes: readonly string[] },
+  { path, rowCount }: { path: string; rowCount: number },
+): GoldenLevel {
+  const names = memberOf(json['classes'], classifierName)
+  const rows = memberOf(json['probabilities'], classifierName)
+  if (!Array.isArray(names) || !Array.isArray(rows))
+    throw new ModelError(`${path}: lacks the answers of ${classifierName}`)
+  // numbers as labels come as numbers
+  const given = names.map(String)
+  const columns = classes.map((name) => given.indexOf(name))
+  if (columns.includes(-1) || given.length !== classes.length) {
+    throw new ModelError(
+      `${path}: the classes of ${classifierName} are ${given.join(', ')}, the model has ${classes.join(', ')}`,
+    )
+  }
+  if (rows.length !== rowCount)
+    throw new ModelError(`${path}: ${classifierName} has ${rows.length} rows, the inputs ${rowCount}`)
+  const probabilities = new Float64Array(rowCount * classes.length)
+  rows.forEach((row: unknown, index) => {
+    columns.forEach((column, place) => {
+      const value: unknown = Array.isArray(row) && row.length === given.length ? row[column] : undefined
+      if (typeof value !== 'number') throw new ModelError(`${path}: row ${index} of ${classifierName} is damaged`)
+      probabilities[index * classes.length + place] = value
+    })
+  })
+  return { classifierName, classes, probabilities }
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined
+}
+
+function parseObject(text: string, path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch (cause) {
+    throw new ModelError(`${path}: is no JSON (${messageOf(cause)})`, { cause })
+  }
+  throw new ModelError(`${path}: is no JSON object`)
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, {
+      cause,
+      hint: 'A golden folder holds golden_input.csv and golden.json.',
+    })
+  }
+}

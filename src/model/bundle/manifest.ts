@@ -1,0 +1,42 @@
+// What `manifest.json` of a bundle says.
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
+
+/** One forest of the hierarchy. */
+export interface ManifestLevel {
+  /** `top`, or the branch in lower case; `flat` for a model of one level */
+  readonly name: string
+  /** the class of the top level that leads here; null for the top and for a model of one level */
+  readonly branch: string | null
+  /** in the order of scikit-learn's `classes_` */
+  readonly classes: readonly string[]
+  readonly trees: number
+  readonly nodes: number
+}
+
+/** A file that belongs to the bundle, or that it was made from. */
+export interface FileDigest {
+  readonly file: string
+  readonly sha256: string
+  readonly size: number
+}
+
+/** Everything about a model except its numbers. Holds no time and no path, so the same import gives the same bytes. */
+export interface Manifest {
+  readonly formatVersion: 1
+  readonly kind: 'forest' | 'onnx'
+  readonly name: string
+  readonly version: string
+  /** prefix of every classifier_name, `lc_classifier` */
+  readonly classifierName: string
+  /** branch → leaf classes, both in output order; null for a model of one level */
+  readonly taxonomy: Readonly<Record<string, readonly string[]>> | null
+  /** the top first, then the branches in output order */
+  readonly levels: readonly ManifestLevel[]
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+  readonly trainedBy: { readonly library: string; readonly version: string | null }
+  /** where the expected answers of `golden.arrow` come from */
+  readonly golden: { readonly rows: number; readonly source: string }
+  readonly origin: readonly FileDigest[]
+  readonly files: readonly FileDigest[]
+}

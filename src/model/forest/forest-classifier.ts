@@ -1,0 +1,112 @@
+// The forest engine as a classifier: exact, on as many threads as wanted, the model in memory once.
+import { availableParallelism } from 'node:os'
+import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
+import type { FeatureBatch } from '../../pipeline/batch.ts'
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import type { ModelIdentity, Taxonomy } from '../../pipeline/taxonomy.ts'
+import type { Forest } from '../bundle/forest-2.ts'
+import type { Hierarchy } from '../bundle/plain-evaluation.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import { createForestEngine, productColumns } from './forest-engine.ts'
+import type { ForestAnswer, ForestPacking, ForestSetup, ForestTask } from './forest-worker.ts'
+import { compileKernel } from './kernel/kernel-module.ts'
+import { reserveModel } from './kernel/pack-forests.ts'
+import type { PackingPlan } from './kernel/pack-forests.ts'
+import { startWorkers, workerBeside } from './worker-pool.ts'
+
+/** A model of forests, as `readBundle` gives it. */
+export interface ForestModel {
+  /** the top first, then the branches; or one alone */
+  readonly forests: readonly Forest[]
+  readonly hierarchy: Hierarchy
+  readonly taxonomy: Taxonomy
+  readonly identity: ModelIdentity
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+}
+
+/**
+ * Batches of so few rows are classified where they are: handing them to a thread takes longer than their share of a
+ * millisecond on this one.
+ */
+const ROWS_AT_ONCE = 2
+
+/** Rows, answers and the model lie outside of a thread's own heap: this is far more than it needs. */
+const limits = { maxOldGenerationSizeMb: 128 }
+
+/**
+ * A classifier over forests.
+ *
+ * @param threads that classify, beside the one that asks; 0 for one for each core
+ * @param meanwhile what this thread can do while the others write the model into memory
+ * @throws ModelError for a model that memory does not hold
+ */
+export async function openForestClassifier(
+  model: ForestModel,
+  threads: number,
+  meanwhile: () => Promise<void> = () => Promise.resolve(),
+): Promise<Classifier> {
+  const { forests, hierarchy, taxonomy, identity, features, preprocessing } = model
+  const count = threads === 0 ? availableParallelism() : threads
+  // the threads boot while memory is taken, and write the model into it: this thread can open inputs meanwhile
+  const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>(
+    workerBeside(import.meta.url, 'forest-worker'),
+    count,
+    limits,
+  )
+  try {
+    const module = await compileKernel()
+    const { model: packed, plan } = reserveModel(forests, features.length, count + 1)
+    const parts = { module, model: packed, product: productColumns(hierarchy) }
+    const prepared = pool.prepare((room) => ({ parts, room, packing: packingOf(room, count, { plan, forests }) }))
+    await Promise.all([prepared, meanwhile()])
+    const engine = createForestEngine(parts, count)
+    let closed = false
+
+    const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
+      if (matrix.length !== rowCount * features.length) {
+        throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
+      }
+      if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
+      return pool.run(handOver(matrix, rowCount))
+    }
+
+    return {
+      identity,
+      features,
+      preprocessing,
+      taxonomy,
+      // each thread finds its next batch ready when it is done with one
+      parallelism: 2 * count,
+      async classify(batch): Promise<ClassifiedBatch> {
+        const { rowCount, oids, candids, echo, messages } = batch
+        const probabilities = await answer(batch)
+        const { classifierVersion } = identity
+        return { rowCount, oids, candids, taxonomy, classifierVersion, probabilities, echo, messages }
+      },
+      close() {
+        closed = true
+        return pool.close()
+      },
+    }
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}
+
+/** The share of one thread: two of them halve the time. */
+function packingOf(
+  room: number,
+  count: number,
+  model: { readonly plan: PackingPlan; readonly forests: readonly Forest[] },
+): ForestPacking | undefined {
+  if (room > 1) return undefined
+  return { ...model, ranks: room === 0, levels: room === 1 || count === 1 }
+}
+
+function handOver(matrix: Float32Array<ArrayBuffer>, rowCount: number) {
+  // a view of something larger is copied, for only a whole buffer can be handed over
+  const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
+  return { task: { matrix: whole, rowCount }, transfer: [whole.buffer] }
+}

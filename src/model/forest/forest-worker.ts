@@ -1,0 +1,46 @@
+// A thread that classifies with its own room over the memory that all of them share.
+import { createForestEngine } from './forest-engine.ts'
+import type { EngineParts } from './forest-engine.ts'
+import type { Forest } from '../bundle/forest-2.ts'
+import { fillLevels, fillRanks } from './kernel/pack-forests.ts'
+import type { PackingPlan } from './kernel/pack-forests.ts'
+import { serveTasks } from './worker-tasks.ts'
+
+/** What a thread needs to begin. */
+export interface ForestSetup {
+  readonly parts: EngineParts
+  readonly room: number
+  /** what of the model this thread writes first */
+  readonly packing: ForestPacking | undefined
+}
+
+/** Which part of which forests. */
+export interface ForestPacking {
+  readonly plan: PackingPlan
+  readonly forests: readonly Forest[]
+  readonly levels: boolean
+  readonly ranks: boolean
+}
+
+/** Rows to classify. */
+export interface ForestTask {
+  readonly matrix: Float32Array<ArrayBuffer>
+  readonly rowCount: number
+}
+
+/** One array a level of the taxonomy. */
+export type ForestAnswer = Float64Array<ArrayBuffer>[]
+
+function pack({ plan, forests, levels, ranks }: ForestPacking): void {
+  if (levels) fillLevels(plan, forests)
+  if (ranks) fillRanks(plan, forests)
+}
+
+serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => {
+  if (packing) pack(packing)
+  const engine = createForestEngine(parts, room)
+  return ({ matrix, rowCount }) => {
+    const answer = engine.classify(matrix, rowCount)
+    return { answer, transfer: answer.map(({ buffer }) => buffer) }
+  }
+})

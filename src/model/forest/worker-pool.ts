@@ -1,0 +1,185 @@
+// Threads that do one kind of task, all prepared alike. Whatever happens to one of them, no caller waits for ever.
+import { Worker } from 'node:worker_threads'
+import type { ResourceLimits } from 'node:worker_threads'
+import { messageOf, ServiceError, systemCode } from '../../errors.ts'
+import type { FromWorker, ToWorker } from './worker-tasks.ts'
+
+/** A task for a thread; `transfer` is handed over without copying and is then empty here. */
+export interface PoolTask<Task> {
+  readonly task: Task
+  readonly transfer: readonly ArrayBuffer[]
+}
+
+/** Threads at work. */
+export interface WorkerPool<Setup, Task, Answer> {
+  /** Gives each thread what it needs and waits until all are ready. Once, before the first task. */
+  prepare(setupOf: (index: number) => Setup): Promise<void>
+  /**
+   * Runs a task on the thread that has least to do, and on the first that is free when all have enough. Tasks given to one
+   * thread are done in their order.
+   *
+   * @throws ServiceError when a thread stopped or ran out of memory; Error when its code failed, or after `close`
+   */
+  run(task: PoolTask<Task>): Promise<Answer>
+  /** Stops the threads at once; what is under way fails. Harmless twice. */
+  close(): Promise<void>
+}
+
+interface Waiting<Answer> {
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+interface Queued<Task, Answer> {
+  readonly task: PoolTask<Task>
+  readonly waiting: Waiting<Answer>
+}
+
+/** Tasks a thread holds: the one it does, and the next, so that it never waits for this thread between two. */
+const TASKS_A_THREAD = 2
+
+interface Thread<Setup, Task, Answer> {
+  readonly worker: Worker
+  readonly tasks: Map<number, Waiting<Answer>>
+  readonly ready: Promise<void>
+  readonly announce: Waiting<void>
+  send(message: ToWorker<Setup, Task>, transfer: readonly ArrayBuffer[]): void
+}
+
+/** The file of a worker beside a module: in the sources it is TypeScript, as the module is. */
+export function workerBeside(moduleUrl: string, name: string): URL {
+  return new URL(`./${name}${moduleUrl.endsWith('.ts') ? '.ts' : '.js'}`, moduleUrl)
+}
+
+function startWorker(file: URL, resourceLimits: ResourceLimits): Worker {
+  if (!file.pathname.endsWith('.ts')) return new Worker(file, { resourceLimits })
+  // run from the sources (tests, bin/dev.js), where Node 20 needs a loader
+  const source = `import('tsx/esm/api').then(({ register }) => { register(); return import('${file.href}') })`
+  return new Worker(source, { eval: true, resourceLimits })
+}
+
+/**
+ * Starts threads. They boot while the caller goes on: `prepare` waits for them.
+ *
+ * @param file of the worker's code, which calls `serveTasks`
+ * @param limits of each thread's own heap
+ */
+export function startWorkers<Setup, Task, Answer>(
+  file: URL,
+  count: number,
+  limits: ResourceLimits = {},
+): WorkerPool<Setup, Task, Answer> {
+  const queue: Queued<Task, Answer>[] = []
+  const threads = Array.from({ length: count }, () =>
+    startThread<Setup, Task, Answer>(startWorker(file, limits), handOut),
+  )
+  let nextId = 0
+  let ended: { readonly error: Error } | undefined
+
+  function end(error: Error): void {
+    if (ended) return
+    ended = { error }
+    for (const { tasks, announce } of threads) {
+      announce.reject(error)
+      for (const waiting of tasks.values()) waiting.reject(error)
+      tasks.clear()
+    }
+    for (const { waiting } of queue.splice(0)) waiting.reject(error)
+  }
+
+  // a function declaration, for the threads are made before the next line is reached
+  function handOut(): void {
+    while (queue.length > 0) {
+      const thread = threads.reduce((best, other) => (other.tasks.size < best.tasks.size ? other : best))
+      if (thread.tasks.size >= TASKS_A_THREAD) return
+      const { task, waiting } = queue.shift()!
+      const id = nextId++
+      thread.tasks.set(id, waiting)
+      thread.worker.ref()
+      try {
+        thread.send({ kind: 'task', id, task: task.task }, task.transfer)
+      } catch (error) {
+        // what cannot be posted is this caller's mistake alone
+        thread.tasks.delete(id)
+        waiting.reject(error)
+      }
+    }
+  }
+
+  const stop = async () => {
+    await Promise.all(threads.map(({ worker }) => worker.terminate()))
+  }
+
+  for (const { worker } of threads) {
+    const fail = (error: Error) => {
+      end(error)
+      void stop()
+    }
+    worker.on('error', (error) => fail(describeFailure(error)))
+    worker.on('messageerror', (error) => fail(describeFailure(error)))
+    worker.on('exit', (code) => fail(stopped(code)))
+  }
+
+  return {
+    async prepare(setupOf) {
+      if (ended) throw ended.error
+      threads.forEach(({ send }, index) => send({ kind: 'setup', setup: setupOf(index) }, []))
+      await Promise.all(threads.map(({ ready }) => ready))
+      // an idle thread must not keep the process alive
+      for (const { worker, tasks } of threads) if (tasks.size === 0) worker.unref()
+    },
+    run(task) {
+      return new Promise((resolve, reject) => {
+        if (ended) return reject(ended.error)
+        queue.push({ task, waiting: { resolve, reject } })
+        handOut()
+      })
+    },
+    async close() {
+      end(new Error('the classifier was closed'))
+      await stop()
+    },
+  }
+}
+
+function startThread<Setup, Task, Answer>(worker: Worker, onFree: () => void): Thread<Setup, Task, Answer> {
+  const tasks = new Map<number, Waiting<Answer>>()
+  const { promise: ready, ...announce } = promiseWithResolvers()
+  // whoever prepares learns of a failure; nobody else has to
+  ready.catch(() => undefined)
+  worker.on('message', (message: FromWorker<Answer>) => {
+    if (message.kind === 'ready') return announce.resolve()
+    const waiting = tasks.get(message.id)
+    tasks.delete(message.id)
+    onFree()
+    if (tasks.size === 0) worker.unref()
+    waiting?.resolve(message.answer)
+  })
+  return { worker, tasks, ready, announce, send: (message, transfer) => worker.postMessage(message, transfer) }
+}
+
+function promiseWithResolvers(): { promise: Promise<void> } & Waiting<void> {
+  let resolve!: () => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<void>((resolved, rejected) => {
+    resolve = resolved
+    reject = rejected
+  })
+  return { promise, resolve, reject }
+}
+
+function describeFailure(error: unknown): Error {
+  if (systemCode(error) === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new ServiceError('a classifier thread ran out of memory', {
+      hint: 'Use a smaller --batch-size or fewer --threads.',
+      cause: error,
+    })
+  }
+  return new Error(`a classifier thread failed: ${messageOf(error)}`, { cause: error })
+}
+
+function stopped(code: number): Error {
+  return new ServiceError(`a classifier thread stopped unexpectedly (exit code ${code})`, {
+    hint: 'Nothing of its batch was written. Run again, with fewer --threads if memory is short.',
+  })
+}

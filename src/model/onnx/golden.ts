@@ -1,0 +1,159 @@
+// Golden answers of an ONNX model: float32 cannot give scikit-learn's bits, so they are held to 1e-6.
+import { pickRows } from '../../pipeline/pick-rows.ts'
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import type { Taxonomy } from '../../pipeline/taxonomy.ts'
+import { ModelError } from '../../errors.ts'
+import { drawGoldenInputs } from '../bundle/golden-draw.ts'
+import { readGoldenFiles } from '../bundle/golden-files.ts'
+import {
+  compareGolden,
+  describeComparison,
+  goldenLevels,
+  goldenMatrix,
+  isWithinTolerance,
+  onnxTolerance,
+} from '../bundle/golden.ts'
+import type { Golden, GoldenComparison } from '../bundle/golden.ts'
+import type { OnnxRunner } from './onnx-runner.ts'
+import type { Splits } from './onnx-splits.ts'
+
+/**
+ * Runs a graph on golden rows.
+ *
+ * @throws ModelError naming the worst difference where it is not within the tolerance
+ */
+export async function proveGraph(
+  runner: OnnxRunner,
+  { golden, preprocessing, label }: { golden: Golden; preprocessing: Preprocessing; label: string },
+): Promise<GoldenComparison> {
+  const answers = await runner.run(goldenMatrix(golden, preprocessing), golden.rowCount)
+  const comparison = compareGolden(golden, answers)
+  if (isWithinTolerance(comparison)) return comparison
+  throw new ModelError(
+    `${label}: the golden answers are not reproduced within 1e-6: ${describeComparison(comparison)}`,
+    {
+      hint: 'Are they those of this very model, and were its thresholds rounded down to float32 when it was converted?',
+    },
+  )
+}
+
+/** An imported model as far as it is known. */
+export interface UnprovenGraph {
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+  readonly taxonomy: Taxonomy
+  readonly splits: readonly Splits[]
+  /** the file, for messages */
+  readonly label: string
+}
+
+/** Golden answers that the graph reproduces. */
+export interface OnnxGolden {
+  readonly golden: Golden
+  readonly source: string
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Takes the trainer's answers from `directory` and holds the graph to them; without a folder, keeps what the graph itself
+ * answers now, so that a later onnxruntime or another machine that answers otherwise is noticed.
+ *
+ * @throws ModelError where the answers are not reproduced, or are no probabilities
+ */
+export async function makeOnnxGolden(
+  runner: OnnxRunner,
+  model: UnprovenGraph,
+  directory: string | undefined,
+): Promise<OnnxGolden> {
+  const { features, preprocessing, taxonomy, label } = model
+  if (directory === undefined) return workOut(runner, model)
+  const { golden, source } = await readGoldenFiles(directory, { features, taxonomy })
+  await proveGraph(runner, { golden, preprocessing, label })
+  await checkAnswers(runner, model, golden)
+  return { golden, source, warnings: [] }
+}
+
+async function workOut(runner: OnnxRunner, model: UnprovenGraph): Promise<OnnxGolden> {
+  const { features, preprocessing, taxonomy, label } = model
+  const { rowCount, inputs } = drawInputs(model.splits, features.length)
+  const drawn = { rowCount, oids: Array.from({ length: rowCount }, (_, row) => `golden${row}`), inputs, expected: [] }
+  const answers = await runner.run(goldenMatrix(drawn, preprocessing), rowCount)
+  const golden = finiteRows({ ...drawn, expected: goldenLevels(taxonomy, answers) }, features.length)
+  if (golden.rowCount === 0) {
+    throw new ModelError(`${label}: its answers to every drawn input are no numbers`, {
+      hint: 'Give real inputs and their answers with --golden DIR.',
+    })
+  }
+  await checkAnswers(runner, model, golden)
+  return {
+    golden,
+    source: `onnxruntime ${runner.runtimeVersion} at import`,
+    warnings: [
+      `${label}: no golden answers were given, so it is not known whether the graph answers as its trainer meant; ` +
+        '--golden DIR gives them',
+    ],
+  }
+}
+
+/** Moderate values: what has no trees may well fail far from where it was trained. */
+const plainValues = [0.001, 0.01, 0.1, 0.3, 1, 2, 3, 10, 30, 100, 300, 1000].flatMap((value) => [value, -value])
+
+function drawInputs(splits: readonly Splits[], featureCount: number): { rowCount: number; inputs: Float64Array } {
+  if (splits.length > 0) return drawGoldenInputs(splits, featureCount)
+  const count = featureCount * plainValues.length
+  const plain = {
+    feature: Int16Array.from({ length: count }, (_, index) => index % featureCount),
+    threshold: Float64Array.from({ length: count }, (_, index) => plainValues[Math.floor(index / featureCount)]!),
+  }
+  const { rowCount, inputs } = drawGoldenInputs([plain], featureCount)
+  return { rowCount, inputs: inputs.map((value) => (Math.abs(value) > 1e6 ? NaN : value)) }
+}
+
+function finiteRows(golden: Golden, featureCount: number): Golden {
+  const { expected, inputs, oids } = golden
+  const rows = [...oids.keys()].filter((row) =>
+    expected.every(({ classes, probabilities }) =>
+      probabilities.subarray(row * classes.length, (row + 1) * classes.length).every(Number.isFinite),
+    ),
+  )
+  return {
+    rowCount: rows.length,
+    oids: rows.map((row) => oids[row]!),
+    inputs: pickRows(inputs, rows, featureCount),
+    expected: expected.map((level) => ({
+      ...level,
+      probabilities: pickRows(level.probabilities, rows, level.classes.length),
+    })),
+  }
+}
+
+/** Other batches than the whole: a graph whose answer to a row depends on the rows beside it is no classifier. */
+const fewRows = 7
+
+/** @throws ModelError where answers are no probabilities, or depend on the batch */
+async function checkAnswers(runner: OnnxRunner, model: UnprovenGraph, golden: Golden): Promise<void> {
+  const { preprocessing, features, label } = model
+  for (const { classifierName, classes, probabilities } of golden.expected) {
+    for (let row = 0; row < golden.rowCount; row++) {
+      const values = probabilities.subarray(row * classes.length, (row + 1) * classes.length)
+      const sum = values.reduce((total, value) => total + value, 0)
+      if (values.every((value) => value >= -onnxTolerance) && Math.abs(sum - 1) < 1e-3) continue
+      throw new ModelError(
+        `${label}: its answers are no probabilities: row ${row} of ${classifierName} sums to ${sum}`,
+        {
+          hint: 'Export the model with the probabilities of its classes as output, not scores or labels.',
+        },
+      )
+    }
+  }
+  const matrix = goldenMatrix(golden, preprocessing)
+  const parts: Float64Array[][] = []
+  for (let row = 0; row < golden.rowCount; row += fewRows) {
+    const rows = Math.min(fewRows, golden.rowCount - row)
+    parts.push(await runner.run(matrix.slice(row * features.length, (row + rows) * features.length), rows))
+  }
+  const inParts = golden.expected.map((_, level) => Float64Array.from(parts.flatMap((part) => [...part[level]!])))
+  const comparison = compareGolden(golden, inParts)
+  if (isWithinTolerance(comparison)) return
+  throw new ModelError(`${label}: its answer to a row depends on the rows beside it: ${describeComparison(comparison)}`)
+}

@@ -1,0 +1,83 @@
+// What a graph that lcclf wrote says of itself, so that it can be imported again without further files.
+import type { Writer } from 'protobufjs/minimal.js'
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import { ModelError } from '../../errors.ts'
+import type { Manifest } from '../bundle/manifest.ts'
+import type { BranchTaxonomy } from '../sklearn/model-files.ts'
+import type { OnnxDocument } from './document.ts'
+import { writeMetadataEntry } from './messages.ts'
+
+/** All of it. */
+export interface GraphMetadata {
+  readonly features: readonly string[] | null
+  readonly preprocessing: Preprocessing | null
+  /** null for a model of one level too */
+  readonly taxonomy: BranchTaxonomy | null
+  /** output → classes of its columns */
+  readonly outputs: ReadonlyMap<string, readonly string[]>
+}
+
+/** Every key begins so. */
+export const metadataPrefix = 'lcclf.'
+
+/** Writes it as fields of a model. */
+export function writeMetadata(
+  model: Writer,
+  { features, preprocessing, taxonomy }: Pick<Manifest, 'features' | 'preprocessing' | 'taxonomy'>,
+  outputs: readonly { readonly output: string; readonly classes: readonly string[] }[],
+): void {
+  const content = {
+    features,
+    preprocessing,
+    taxonomy,
+    outputs: Object.fromEntries(outputs.map(({ output, classes }) => [output, classes])),
+  }
+  for (const [key, value] of Object.entries(content)) {
+    writeMetadataEntry(model, `${metadataPrefix}${key}`, JSON.stringify(value))
+  }
+}
+
+/**
+ * Reads it; nothing where another program wrote the graph.
+ *
+ * @throws ModelError where it is there and damaged
+ */
+export function readMetadata({ metadata }: Pick<OnnxDocument, 'metadata'>, where: string): GraphMetadata {
+  const damaged = (key: string) => new ModelError(`${where}: its metadata ${metadataPrefix}${key} is damaged`)
+  const valueOf = (key: string): unknown => {
+    const text = metadata.get(`${metadataPrefix}${key}`)
+    if (text === undefined) return null
+    try {
+      return JSON.parse(text)
+    } catch {
+      throw damaged(key)
+    }
+  }
+  const recordOf = (key: string): Record<string, unknown> | null => {
+    const value = valueOf(key)
+    if (value === null) return null
+    if (typeof value !== 'object' || Array.isArray(value)) throw damaged(key)
+    return value as Record<string, unknown>
+  }
+  const listsOf = (key: string): Record<string, string[]> | null => {
+    const record = recordOf(key)
+    if (record && !Object.values(record).every(isNames)) throw damaged(key)
+    return record as Record<string, string[]> | null
+  }
+  const features = valueOf('features')
+  if (features !== null && !isNames(features)) throw damaged('features')
+  const rules = recordOf('preprocessing')
+  const { missing, hugeAbove, huge } = rules ?? {}
+  const areNumbers = typeof missing === 'number' && typeof hugeAbove === 'number' && typeof huge === 'number'
+  if (rules && !areNumbers) throw damaged('preprocessing')
+  return {
+    features,
+    preprocessing: areNumbers ? { missing, hugeAbove, huge } : null,
+    taxonomy: listsOf('taxonomy'),
+    outputs: new Map(Object.entries(listsOf('outputs') ?? {})),
+  }
+}
+
+function isNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string')
+}

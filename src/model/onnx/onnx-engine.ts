@@ -1,0 +1,100 @@
+// An ONNX graph as a classifier, by onnxruntime: any ONNX model, and the cross-check of the forest engine.
+import { join } from 'node:path'
+import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import type { ModelIdentity, Taxonomy } from '../../pipeline/taxonomy.ts'
+import { ModelError } from '../../errors.ts'
+import { forestGraph } from './graph-cache.ts'
+import type { Bundle } from '../bundle/read-bundle.ts'
+import { taxonomyOf } from '../bundle/taxonomy-of.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import { openOnnxRunner } from './runner.ts'
+import { withoutUnanswered } from './without-unanswered.ts'
+
+/** A graph and what its numbers mean. */
+export interface OnnxModel {
+  /** the path of an ONNX file, or its bytes; its outputs are the levels of the taxonomy, in their order */
+  readonly graph: string | Uint8Array
+  readonly taxonomy: Taxonomy
+  readonly identity: ModelIdentity
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+}
+
+/**
+ * A classifier over an ONNX graph. Its probabilities are float32, so they are within 1e-6 of scikit-learn's, not equal.
+ *
+ * @param threads for the graph's operators, beside the one that asks; 0 for one for each core
+ * @throws ModelError for a graph that cannot be loaded or does not fit the model
+ */
+export async function openOnnxClassifier(model: OnnxModel, threads: number): Promise<Classifier> {
+  const { graph, taxonomy, identity, features, preprocessing } = model
+  const { levels } = taxonomy
+  const runner = await openOnnxRunner(graph, { threads, label: identity.classifierVersion })
+  const [, columns] = runner.inputs[0]!.shape ?? []
+  if (runner.outputs.length !== levels.length || (typeof columns === 'number' && columns !== features.length)) {
+    await runner.close()
+    throw new ModelError(
+      `${identity.classifierVersion}: the graph has ${columns} features and ${runner.outputs.length} outputs, ` +
+        `the manifest ${features.length} features and ${levels.length} levels`,
+      { hint: 'The bundle is damaged: copy it again, or import the model again.' },
+    )
+  }
+  return {
+    identity,
+    features,
+    preprocessing,
+    taxonomy,
+    // one batch is under way, the next is ready when it is done
+    parallelism: 2,
+    async classify({ matrix, rowCount, oids, candids, echo, messages }): Promise<ClassifiedBatch> {
+      if (matrix.length !== rowCount * features.length) {
+        throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
+      }
+      const probabilities = await runner.run(matrix, rowCount)
+      levels.forEach(({ classifierName, classes }, index) => {
+        if (probabilities[index]!.length === rowCount * classes.length) return
+        throw new ModelError(
+          `${identity.classifierVersion}: the graph gives ${probabilities[index]!.length / rowCount} columns for ` +
+            `${classifierName}, which has ${classes.length} classes`,
+        )
+      })
+      const { classifierVersion } = identity
+      const rest = { taxonomy, classifierVersion, probabilities, echo, messages }
+      return withoutUnanswered({ rowCount, oids, candids, ...rest })
+    },
+    close: () => runner.close(),
+  }
+}
+
+/** What `openOnnxEngine` needs beside the bundle. */
+export interface OnnxEngineOptions {
+  /** the bundle's folder */
+  readonly directory: string
+  /** where the graphs of forests are kept; made where it is missing, and done without where it cannot be written */
+  readonly cacheFolder: string
+  readonly identity: ModelIdentity
+  readonly threads: number
+}
+
+/**
+ * Opens any bundle with onnxruntime: one with `model.onnx` as it is, one of forests by way of its graph.
+ *
+ * @throws ModelError for a graph that cannot be loaded or does not fit the model
+ */
+export async function openOnnxEngine(bundle: Bundle, options: OnnxEngineOptions): Promise<Classifier> {
+  const { manifest } = bundle
+  const { directory, cacheFolder, identity, threads } = options
+  const { features, preprocessing } = manifest
+  const rest = { taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
+  if (manifest.kind === 'onnx') return openOnnxClassifier({ ...rest, graph: join(directory, 'model.onnx') }, threads)
+  const { graph, isFresh } = await forestGraph(bundle, cacheFolder)
+  try {
+    return await openOnnxClassifier({ ...rest, graph }, threads)
+  } catch (error) {
+    // whatever became of the file in the cache, the bundle has all that is needed
+    if (isFresh || !(error instanceof ModelError)) throw error
+    const made = await forestGraph(bundle, cacheFolder, { again: true })
+    return openOnnxClassifier({ ...rest, graph: made.graph }, threads)
+  }
+}

@@ -1,0 +1,129 @@
+// Which file of a folder is which part of the model: the names under which the survey publishes them.
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { messageOf, ModelError, systemCode, UsageError } from '../../errors.ts'
+
+/** Branch → its leaf classes, both in output order. */
+export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
+
+/** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */
+export const alerceTaxonomy: BranchTaxonomy = {
+  Stochastic: ['AGN', 'Blazar', 'CV/Nova', 'QSO', 'YSO'],
+  Periodic: ['CEP', 'DSCT', 'E', 'LPV', 'Periodic-Other', 'RRL'],
+  Transient: ['SLSN', 'SNII', 'SNIa', 'SNIbc'],
+}
+
+/** One forest of a model and the file its name promises it in. */
+export interface LevelFile {
+  /** `top`, a branch in lower case, or `flat` */
+  readonly name: string
+  /** null for the top and for a model of one level */
+  readonly branch: string | null
+  readonly path: string
+}
+
+/** The files of one model. */
+export interface ModelFiles {
+  /** null for a model of one level */
+  readonly taxonomy: BranchTaxonomy | null
+  /** the top first, then the branches in output order */
+  readonly levels: readonly LevelFile[]
+  /** features_RF_model.pkl, where there is one */
+  readonly features: string | null
+}
+
+const featuresFile = 'features_RF_model.pkl'
+
+/**
+ * Finds the files of a model. 1.0.0 has `hierarchical_level_RF_model.pkl` for the top and `<branch>_level_RF_model.pkl`,
+ * 1.1.x `top_level_BRF_model.pkl` and `<branch>_level_BRF_model.pkl`; a folder with one forest only, or a single file,
+ * is a model of one level.
+ *
+ * @param source a folder, or one pickle
+ * @param asked a taxonomy in place of the survey's own
+ */
+export async function findModelFiles(source: string, asked: BranchTaxonomy | undefined): Promise<ModelFiles> {
+  const taxonomy = asked ?? alerceTaxonomy
+  checkTaxonomy(taxonomy)
+  const names = await namesIn(source)
+  const folder = names === null ? dirname(source) : source
+  const siblings = names ?? (await namesIn(folder)) ?? []
+  const features = siblings.includes(featuresFile) ? join(folder, featuresFile) : null
+  if (names === null) return flatModel(source, features)
+  const levels = [
+    { name: 'top', branch: null, path: levelFile(source, names, ['top', 'hierarchical']) },
+    ...Object.keys(taxonomy).map((branch) => ({
+      name: branch.toLowerCase(),
+      branch,
+      path: levelFile(source, names, [branch.toLowerCase()]),
+    })),
+  ]
+  const missing = levels.filter(({ path }) => path === null)
+  const others = names.filter((name) => name.endsWith('.pkl') && name !== featuresFile)
+  // with a taxonomy asked for, one forest alone is an incomplete hierarchy
+  if (asked === undefined && others.length === 1) return flatModel(join(source, others[0]!), features)
+  if (missing.length > 0)
+    throw incomplete(
+      source,
+      missing.map(({ name }) => name),
+      others,
+    )
+  return { taxonomy, levels: levels.map((level) => ({ ...level, path: level.path! })), features }
+}
+
+function flatModel(path: string, features: string | null): ModelFiles {
+  return { taxonomy: null, levels: [{ name: 'flat', branch: null, path }], features }
+}
+
+function levelFile(source: string, names: readonly string[], prefixes: readonly string[]): string | null {
+  const candidates = prefixes.flatMap((prefix) => ['RF', 'BRF'].map((kind) => `${prefix}_level_${kind}_model.pkl`))
+  const found = candidates.filter((name) => names.includes(name))
+  if (found.length > 1) {
+    throw new ModelError(`${source}: ${found.join(' and ')} are the same level of two models`, {
+      hint: 'Keep the files of one model in a folder.',
+    })
+  }
+  return found[0] === undefined ? null : join(source, found[0])
+}
+
+function incomplete(source: string, missing: readonly string[], others: readonly string[]): ModelError {
+  const wanted = missing.map((name) => `${name}_level_RF_model.pkl or ${name}_level_BRF_model.pkl`)
+  const there = others.length > 0 ? others.join(', ') : 'no other pickle'
+  return new ModelError(`${source}: lacks ${wanted.join(', ')}; it holds ${there}`, {
+    hint: 'The top may also be hierarchical_level_RF_model.pkl; a hierarchy with other branches needs --taxonomy FILE.',
+  })
+}
+
+/** The names in a folder; null where the path is a file. */
+async function namesIn(path: string): Promise<string[] | null> {
+  try {
+    if (!(await stat(path)).isDirectory()) return null
+    return (await readdir(path)).sort()
+  } catch (cause) {
+    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, {
+      cause,
+      hint: 'Give the folder with the pickles of the model, or one pickle.',
+    })
+  }
+}
+
+/** @throws UsageError for a taxonomy that no model can have */
+export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
+  const branches = Object.keys(taxonomy)
+  const classes = Object.values(taxonomy).flat()
+  const problem =
+    branches.length === 0
+      ? 'has no branches'
+      : branches.some((branch) => taxonomy[branch]!.length === 0)
+        ? 'has a branch without classes'
+        : new Set(classes).size !== classes.length
+          ? 'names a class twice'
+          : branches.some((branch) => basename(branch) !== branch || branch.toLowerCase() === 'top')
+            ? 'has a branch that cannot be a file name'
+            : new Set(branches.map((branch) => branch.toLowerCase())).size !== branches.length
+              ? 'has two branches that differ in case only'
+              : null
+  if (problem !== null) {
+    throw new UsageError(`the taxonomy ${problem}`, { hint: 'Expected {"branch": ["class", …], …} in output order.' })
+  }
+}

@@ -1,0 +1,79 @@
+// What a list says of a model: read from its manifest, and its files compared with their checksums.
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../../errors.ts'
+import type { FileDigest, Manifest } from '../bundle/manifest.ts'
+import { readManifest } from '../bundle/read-bundle.ts'
+import type { StoredModel } from './model-store.ts'
+import { readPulledRecord } from './pulled-record.ts'
+
+/** One line of a list. */
+export interface ModelDescription extends StoredModel {
+  /** of manifest.json; null where there is none that can be read */
+  readonly sha256: string | null
+  /** leaf classes in output order */
+  readonly classes: readonly string[]
+  readonly trees: number
+  readonly features: number
+  /** bytes of all files */
+  readonly size: number
+  /** whether every file has its checksum; null where that was not looked at */
+  readonly verified: boolean | null
+  /** what is wrong with it */
+  readonly problem: string | null
+  /** where it was pulled from, else what it was imported from */
+  readonly origin: string
+}
+
+/** Describes a model. A damaged one is described as such, not thrown. */
+export async function describeModel(model: StoredModel, { verify }: { verify: boolean }): Promise<ModelDescription> {
+  try {
+    const { manifest, sha256 } = await readManifest(model.folder)
+    const problem = verify ? await findWrongFile(model.folder, manifest.files) : null
+    return {
+      ...model,
+      sha256,
+      classes: leafClasses(manifest),
+      trees: manifest.levels.reduce((sum, { trees }) => sum + trees, 0),
+      features: manifest.features.length,
+      size: manifest.files.reduce((sum, { size }) => sum + size, 0),
+      verified: verify ? problem === null : null,
+      problem,
+      origin: originOf(model.folder, manifest),
+    }
+  } catch (error) {
+    const nothing = { sha256: null, classes: [], trees: 0, features: 0, size: 0, origin: '' }
+    return { ...model, ...nothing, verified: false, problem: messageOf(error) }
+  }
+}
+
+/** The first file that is not as the manifest says, in words; null if all are. Holds no file in memory. */
+export async function findWrongFile(folder: string, files: readonly FileDigest[]): Promise<string | null> {
+  for (const { file, sha256 } of files) {
+    try {
+      const found = await sha256OfFile(join(folder, file))
+      if (found !== sha256) return `${file}: its sha256 is ${found}, the manifest says ${sha256}`
+    } catch (error) {
+      return `${file}: cannot be read (${messageOf(error)})`
+    }
+  }
+  return null
+}
+
+async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+function leafClasses({ taxonomy, levels }: Manifest): readonly string[] {
+  return taxonomy === null ? levels[0]!.classes : Object.values(taxonomy).flat()
+}
+
+function originOf(folder: string, { origin, trainedBy }: Manifest): string {
+  const pulled = readPulledRecord(folder)
+  if (pulled) return pulled.address
+  const files = origin.length === 1 ? origin[0]!.file : `${origin.length} files`
+  return `imported from ${files} of ${trainedBy.library}${trainedBy.version === null ? '' : ` ${trainedBy.version}`}`
+}

@@ -1,0 +1,193 @@
+// Where models are kept: ROOT/NAME/VERSION, each a bundle's folder that appears and disappears in one rename.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
+import { openStaging, type Staging } from './staging.ts'
+
+/** One model of a store. */
+export interface StoredModel {
+  readonly name: string
+  readonly version: string
+  /** the bundle's folder */
+  readonly folder: string
+}
+
+/** What became of a bundle that was offered to the store. */
+export type Publication = 'added' | 'replaced' | 'already there'
+
+/** How a bundle is put into the store. */
+export interface PublishOptions {
+  readonly overwrite: boolean
+  /** whether it could be stored under another name: said where its place is taken */
+  readonly isRenamable: boolean
+}
+
+/** A store. Reading needs no right to write, so a mounted read-only volume is a store too. */
+export interface ModelStore {
+  readonly root: string
+  /** by name, then by version, the highest last */
+  list(): StoredModel[]
+  /** as `list`, and with them folders in a model's place that have lost their manifest.json: damaged models */
+  listAll(): StoredModel[]
+  /**
+   * A damaged model without a manifest.json is found too, by its version, or where there is no other.
+   *
+   * @param version the highest where none is given; undefined where the store has no such model
+   */
+  find(name: string, version?: string): StoredModel | undefined
+  /** where a model is or would be */
+  place(name: string, version: string): string
+  /** a place beside the model's, to put its files into before `publish` */
+  stage(name: string, version: string): Promise<Staging>
+  /**
+   * Makes a staged bundle the model. Of several processes that publish the same at once, one adds it and the others are
+   * told that it is there.
+   *
+   * @throws UsageError where another bundle is there and `overwrite` was not asked for
+   */
+  publish(staging: Staging, options: PublishOptions): Promise<Publication>
+  remove(model: StoredModel): Promise<void>
+  /** @throws ServiceError before any work is done for a store that cannot be written */
+  checkWritable(): Promise<void>
+}
+
+/** Opens the store in a folder, which need not exist. */
+export function openStore(root: string): ModelStore {
+  const place = (name: string, version: string): string => join(root, name, version)
+  const stored = (name: string, version: string): StoredModel => ({ name, version, folder: place(name, version) })
+  const placesOf = (name: string): StoredModel[] =>
+    foldersIn(join(root, name))
+      .sort(byVersion)
+      .map((version) => stored(name, version))
+  const listAll = (): StoredModel[] => foldersIn(root).sort().flatMap(placesOf)
+  return {
+    root,
+    place,
+    list: () => listAll().filter(hasManifest),
+    listAll,
+    find(name, version) {
+      if (!isPlainName(name) || (version !== undefined && !isPlainName(version))) return undefined
+      if (version !== undefined) return isFolder(place(name, version)) ? stored(name, version) : undefined
+      const all = placesOf(name)
+      return all.findLast(hasManifest) ?? all.at(-1)
+    },
+    stage: (name, version) =>
+      writing(root, async () => {
+        await mkdir(join(root, name), { recursive: true })
+        return openStaging(root, name, version)
+      }),
+    checkWritable: () =>
+      writing(root, async () => {
+        await mkdir(root, { recursive: true })
+        await rm(await mkdtemp(join(root, '.write-')), { recursive: true })
+      }),
+    publish: (staging, options) => writing(root, () => publish(staging, place(staging.name, staging.version), options)),
+    remove: (model) =>
+      writing(root, async () => {
+        const staging = await openStaging(root, model.name, model.version)
+        try {
+          // out of sight in one step, so that nobody opens half a model
+          await rename(model.folder, staging.removed)
+        } finally {
+          await staging.discard()
+        }
+        await rmdir(join(root, model.name)).catch(() => undefined)
+      }),
+  }
+}
+
+async function publish(
+  staging: Staging,
+  target: string,
+  { overwrite, isRenamable }: PublishOptions,
+): Promise<Publication> {
+  let isReplaced = false
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    try {
+      await rename(staging.bundle, target)
+      await staging.flush()
+      return isReplaced ? 'replaced' : 'added'
+    } catch (error) {
+      if (!isTaken(error)) throw error
+    }
+    if (!overwrite) {
+      if (isSameModel(staging.bundle, target)) return 'already there'
+      throw new UsageError(`${target}: another model of this name and version is in the store`, {
+        hint: isRenamable ? 'Give another --name or --version, or --overwrite.' : '--overwrite replaces it.',
+      })
+    }
+    try {
+      await rm(staging.old, { recursive: true, force: true })
+      await rename(target, staging.old)
+      isReplaced = true
+    } catch (error) {
+      // another process has just taken it away to replace it
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
+  }
+  throw new ServiceError(`${target}: other processes keep replacing it`, { hint: 'Let one of them do it.' })
+}
+
+/** Each of ten processes that overwrite at once may lose to each of the others. */
+const attempts = 20
+
+function hasManifest({ folder }: StoredModel): boolean {
+  return existsSync(join(folder, 'manifest.json'))
+}
+
+function isTaken(error: unknown): boolean {
+  return ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(systemCode(error) ?? '')
+}
+
+function isSameModel(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((folder) => {
+    const path = join(folder, 'manifest.json')
+    return existsSync(path) ? readFileSync(path) : undefined
+  })
+  return left !== undefined && right !== undefined && left.equals(right)
+}
+
+/** Turns what the system says about a store that cannot be written into a sentence. */
+async function writing<T>(root: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof LcclfError) throw cause
+    const code = systemCode(cause)
+    const isReadOnly = code === 'EROFS' || code === 'EACCES' || code === 'EPERM'
+    throw new ServiceError(`the model store ${root} cannot be written (${code ?? messageOf(cause)})`, {
+      cause,
+      hint: isReadOnly
+        ? 'It is read-only for you: LCCLF_HOME names a folder for a store of your own.'
+        : 'Is there room on the disk, and may you write there?',
+    })
+  }
+}
+
+/** When a model was put into its place, in milliseconds since 1970. */
+export function timeStored({ folder }: StoredModel): number {
+  return statSync(join(folder, 'manifest.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
+}
+
+/** Whether a text can be a folder of the store, and nothing above or below it. */
+export function isPlainName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(text)
+}
+
+/** Numbers by value, so that 1.10.0 is above 1.9.0. */
+export function byVersion(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true })
+}
+
+function foldersIn(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() || (entry.isSymbolicLink() && isFolder(join(folder, entry.name))))
+    .map((entry) => entry.name)
+    .filter(isPlainName)
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

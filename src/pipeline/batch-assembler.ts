@@ -1,0 +1,230 @@
+// Rows or columns in, batches of features out: the one place where counting, sharding, limits and preprocessing meet.
+import { crc32 } from 'node:zlib'
+import type { FeatureBatch, OidType, Reject } from './batch.ts'
+import { preprocess, type Preprocessing } from './preprocess.ts'
+import { readCandid, readOid, whyNoCandid } from './row-ids.ts'
+
+/** What the assembler must know; a subset of how a source was asked to read. */
+export interface AssemblyOptions {
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+  readonly batchSize: number
+  readonly oidType: OidType
+  readonly hasCandid: boolean
+  readonly shard?: { readonly index: number; readonly count: number } | undefined
+  readonly allowance: { remaining: number }
+}
+
+/** One row as a text format or a message gives it. */
+export interface RowIds {
+  readonly oid: unknown
+  readonly candid: unknown
+  readonly where: string
+}
+
+/** Rows side by side, as a columnar format gives them. */
+export interface ColumnChunk {
+  readonly rowCount: number
+  oid(row: number): unknown
+  candid(row: number): unknown
+  where(row: number): string
+  /** for each feature of the model rowCount values in float64, NaN where null */
+  readonly columns: readonly Float64Array[]
+  /** rows with a value that is no number */
+  readonly unreadable?: ReadonlyMap<number, Pick<Reject, 'reason' | 'value' | 'others'>>
+}
+
+/** The rows since the last `take`, and what became of the others. `read = batch.rowCount + rejected.length`. */
+export interface AssembledRows {
+  readonly batch: FeatureBatch
+  readonly read: number
+  readonly rejected: readonly Reject[]
+}
+
+/** Gathers rows into batches. Rows of other shards and rows beyond the limit are not read: they count nowhere. */
+export interface BatchAssembler {
+  /** no room: `take` before adding more */
+  readonly isFull: boolean
+  /** the limit is reached: nothing more will be read */
+  readonly isExhausted: boolean
+  /** Counts a row that has arrived; false if it is another shard's or beyond the limit, and must be passed over. */
+  admit(oid: unknown): boolean
+  /**
+   * Adds an admitted row, or rejects it (false) for its ids or a value beyond float32. `values`: a float64 a feature, NaN
+   * for null.
+   */
+  accept(ids: RowIds, values: Float64Array): boolean
+  /** Rejects an admitted row. */
+  reject(oid: unknown, reject: Omit<Reject, 'oid'>): void
+  /** Adds rows of a chunk from `start` on, until the batch is full or the chunk ends; answers the next row to add. */
+  acceptColumns(chunk: ColumnChunk, start: number): number
+  /** Hands over what was gathered and begins anew. */
+  take(): AssembledRows
+}
+
+const longestShownValue = 60
+/** an input of nothing but rejects must not gather them all */
+const mostRejectsHeld = 10_000
+
+/** See BatchAssembler. */
+export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
+  const { features, preprocessing, batchSize, oidType, hasCandid, shard, allowance } = options
+  const width = features.length
+  let matrix = new Float32Array(batchSize * width)
+  let oids: string[] = []
+  let candids: (bigint | null)[] = []
+  let rejected: Reject[] = []
+  let read = 0
+
+  function admit(oid: unknown): boolean {
+    if (allowance.remaining <= 0) return false
+    if (shard && shardOf(oid, shard.count) !== shard.index) return false
+    allowance.remaining--
+    read++
+    return true
+  }
+
+  function reject(oid: unknown, why: Omit<Reject, 'oid'>): void {
+    const reading = readOid(oid, 'string')
+    const { value, others } = why
+    rejected.push({
+      oid: reading.oid,
+      ...why,
+      ...(value === undefined ? {} : { value: shortened(value) }),
+      ...(others ? { others: others.map((one) => ({ ...one, value: shortened(one.value) })) } : {}),
+    })
+  }
+
+  /** the row's ids, or undefined once it was rejected for them */
+  function identify({ oid, candid, where }: RowIds): { oid: string; candid: bigint | null } | undefined {
+    const reading = readOid(oid, oidType)
+    if ('reason' in reading) {
+      reject(reading.oid, { where, reason: reading.reason })
+      return undefined
+    }
+    const alert = hasCandid ? readCandid(candid) : null
+    if (alert === undefined) {
+      reject(reading.oid, { where, reason: whyNoCandid(candid), value: String(candid) })
+      return undefined
+    }
+    return { oid: reading.oid, candid: alert }
+  }
+
+  function accept(ids: RowIds, values: Float64Array): boolean {
+    const known = identify(ids)
+    if (!known) return false
+    const start = oids.length * width
+    for (let f = 0; f < width; f++) {
+      const value = preprocess(values[f]!, preprocessing)
+      if (value === -Infinity) {
+        reject(known.oid, beyondFloat32(features[f]!, ids.where, values[f]!))
+        return false
+      }
+      matrix[start + f] = value
+    }
+    oids.push(known.oid)
+    candids.push(known.candid)
+    return true
+  }
+
+  function acceptColumns(chunk: ColumnChunk, start: number): number {
+    const first = oids.length
+    const rows: number[] = []
+    let row = start
+    for (; row < chunk.rowCount && first + rows.length < batchSize && allowance.remaining > 0; row++) {
+      const oid = chunk.oid(row)
+      if (!admit(oid)) continue
+      const where = chunk.where(row)
+      const known = identify({ oid, candid: chunk.candid(row), where })
+      if (!known) continue
+      const unreadable = chunk.unreadable?.get(row)
+      if (unreadable) {
+        reject(oid, { where, ...unreadable })
+        continue
+      }
+      rows.push(row)
+      oids.push(known.oid)
+      candids.push(known.candid)
+    }
+    const beyond = fillColumns(chunk.columns, rows, first)
+    if (beyond.size > 0) removeRows(chunk, rows, first, beyond)
+    return allowance.remaining > 0 ? row : chunk.rowCount
+  }
+
+  /** Writes the columns into the matrix; answers the rows (as places in `rows`) that float32 cannot hold, with the feature. */
+  function fillColumns(columns: readonly Float64Array[], rows: readonly number[], first: number): Map<number, number> {
+    const beyond = new Map<number, number>()
+    for (let f = 0; f < width; f++) {
+      const column = columns[f]!
+      let cell = first * width + f
+      for (let i = 0; i < rows.length; i++, cell += width) {
+        const value = preprocess(column[rows[i]!]!, preprocessing)
+        if (value === -Infinity && !beyond.has(i)) beyond.set(i, f)
+        matrix[cell] = value
+      }
+    }
+    return beyond
+  }
+
+  function removeRows(chunk: ColumnChunk, rows: readonly number[], first: number, beyond: Map<number, number>): void {
+    let kept = first
+    for (let i = 0; i < rows.length; i++) {
+      const f = beyond.get(i)
+      const oid = oids[first + i]!
+      if (f !== undefined) {
+        reject(oid, beyondFloat32(features[f]!, chunk.where(rows[i]!), chunk.columns[f]![rows[i]!]!))
+        continue
+      }
+      matrix.copyWithin(kept * width, (first + i) * width, (first + i + 1) * width)
+      oids[kept] = oid
+      candids[kept] = candids[first + i]!
+      kept++
+    }
+    oids.length = kept
+    candids.length = kept
+  }
+
+  function take(): AssembledRows {
+    const rowCount = oids.length
+    const batch = { rowCount, oids, candids, matrix: matrix.subarray(0, rowCount * width) }
+    const taken = { batch, read, rejected }
+    matrix = new Float32Array(batchSize * width)
+    oids = []
+    candids = []
+    rejected = []
+    read = 0
+    return taken
+  }
+
+  return {
+    get isFull() {
+      return oids.length >= batchSize || rejected.length >= mostRejectsHeld
+    },
+    get isExhausted() {
+      return allowance.remaining <= 0
+    },
+    admit,
+    accept,
+    reject,
+    acceptColumns,
+    take,
+  }
+}
+
+/** A row without an id belongs to the shard of the empty id, so that it too is counted exactly once. */
+function shardOf(oid: unknown, count: number): number {
+  const { oid: text } = readOid(oid, 'string')
+  return crc32(text ?? '') % count
+}
+
+function beyondFloat32(
+  feature: string,
+  where: string,
+  value: number,
+): { where: string; reason: string; value: string } {
+  return { where, reason: `${feature} is beyond float32`, value: String(value) }
+}
+
+function shortened(text: string): string {
+  return text.length > longestShownValue ? `${text.slice(0, longestShownValue)}…` : text
+}

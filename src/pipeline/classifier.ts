@@ -1,0 +1,18 @@
+// The contract of what turns features into probabilities.
+import type { ClassifiedBatch } from './classified-batch.ts'
+import type { FeatureBatch } from './batch.ts'
+import type { Preprocessing } from './preprocess.ts'
+import type { ModelIdentity, Taxonomy } from './taxonomy.ts'
+
+/** A model ready to use: its golden answers were reproduced when it was opened. */
+export interface Classifier {
+  readonly identity: ModelIdentity
+  readonly features: readonly string[]
+  readonly preprocessing: Preprocessing
+  readonly taxonomy: Taxonomy
+  /** how many `classify` calls may usefully be under way at once */
+  readonly parallelism: number
+  /** Same rows, same order, except those that are `unanswered`. Takes over `batch.matrix`. Keeps nothing between calls. */
+  classify(batch: FeatureBatch): Promise<ClassifiedBatch>
+  close(): Promise<void>
+}

@@ -1,0 +1,91 @@
+// The contract of everything results go to.
+import type { ClassifiedBatch } from './classified-batch.ts'
+import type { InputSchema, Reject } from './batch.ts'
+import type { Taxonomy } from './taxonomy.ts'
+import type { PostgresSinkSpec } from '../connectors/postgres/settings.ts'
+import type { S3Place } from '../connectors/s3/address.ts'
+import type { KafkaSinkSpec } from '../connectors/kafka/kafka-spec.ts'
+
+/** The file formats results are written in; `tsv` is csv with tabs. */
+export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
+
+/** The three forms of a result in a file (design: cli.md, "Layouts"). */
+export type Layout = 'wide' | 'long' | 'nested'
+
+/** An object of a bucket. */
+export interface S3SinkSpec {
+  readonly kind: 's3'
+  /** s3://bucket/key */
+  readonly address: string
+  readonly place: S3Place
+  readonly format: OutputFormat
+  readonly isGzipped: boolean
+  readonly layout: Layout
+  readonly overwrite: boolean
+}
+
+/** Where results go. */
+export type SinkSpec =
+  | {
+      readonly kind: 'file'
+      readonly address: string
+      readonly path: string
+      readonly format: OutputFormat
+      /** csv, tsv and ndjson may be gzipped, by suffix */
+      readonly isGzipped: boolean
+      readonly layout: Layout
+      readonly overwrite: boolean
+    }
+  | {
+      readonly kind: 'stdout'
+      readonly address: '-'
+      readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow'
+      readonly layout: Layout
+    }
+  | { readonly kind: 'terminal'; readonly address: '-' }
+  | S3SinkSpec
+  | PostgresSinkSpec
+  | KafkaSinkSpec
+
+/** What a sink must know before the first batch. */
+export interface SinkContext {
+  readonly schema: InputSchema
+  readonly taxonomy: Taxonomy
+  readonly classifierVersion: string
+  /** of the bundle's manifest; formats with metadata carry it along */
+  readonly modelSha256?: string | undefined
+}
+
+/** What became of the objects of one batch: `classified = objects + refused.length + superseded`. */
+export interface WriteOutcome {
+  readonly objects: number
+  /** rows of the output: equal to objects for wide files, 33 an object for the Probability table */
+  readonly rows: number
+  /** rows, each with the message it came in: whoever keeps dead letters has it from here */
+  readonly refused: readonly Reject[]
+  readonly superseded: number
+  /** of `objects`: those that replaced something of which nobody knows whether it was newer */
+  readonly unguarded?: number
+}
+
+/**
+ * One output. `write` calls come one at a time and in order. Nothing is visible to others before `publish`, for a sink
+ * that is durable `on-finish`; for one that is durable `on-write`, each batch is when its `write` resolves.
+ */
+export interface Sink {
+  readonly address: string
+  readonly durable: 'on-write' | 'on-finish'
+  /** true once the reader has gone away (a closed pipe, which is success): what is written after that is dropped */
+  readonly isGone?: boolean
+  /** for how long the place that it writes to has not answered, in milliseconds; only for places that may come back */
+  readonly unreachableMs?: number
+  /** what whoever relies on the results should know of this output; for the receipt. May grow until the last `write` */
+  readonly notes?: readonly string[]
+  write(batch: ClassifiedBatch): Promise<WriteOutcome>
+  /** Completes what was written (footer, flush, fsync) without showing it yet. */
+  finish(): Promise<void>
+  /** Makes it visible under its name, in one step. */
+  publish(): Promise<void>
+  /** Always called; harmless twice. Without `publish` it leaves nothing behind. */
+  close(): Promise<void>
+}

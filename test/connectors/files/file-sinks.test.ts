@@ -1,0 +1,40 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openSink } from '../../../src/connectors/open-sink.ts'
+import type { Layout, OutputFormat } from '../../../src/pipeline/sink.ts'
+import { testSink } from '../../contract/sink-contract.ts'
+import { readRows } from './read-back.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+const formats: readonly [OutputFormat, string][] = [
+  ['parquet', 'out.parquet'],
+  ['csv', 'out.csv'],
+  ['csv', 'out.csv.gz'],
+  ['tsv', 'out.tsv'],
+  ['ndjson', 'out.ndjson'],
+  ['ndjson', 'out.ndjson.gz'],
+  ['arrow', 'out.arrow'],
+]
+const layouts: readonly Layout[] = ['wide', 'long', 'nested']
+
+for (const [format, name] of formats)
+  for (const layout of layouts) {
+    // nested as CSV is refused before a sink is opened
+    if (layout === 'nested' && (format === 'csv' || format === 'tsv')) continue
+    testSink(`${name}, ${layout}`, async () => {
+      const folder = temporaryFolder()
+      const path = join(folder, name)
+      return {
+        layout,
+        open: (context) =>
+          openSink(
+            { kind: 'file', address: path, path, format, isGzipped: name.endsWith('.gz'), layout, overwrite: false },
+            context,
+          ),
+        isPublished: async () => (await readdir(folder)).includes(name),
+        leftovers: async () => (await readdir(folder)).filter((left) => left !== name),
+        readBack: (schema) => readRows(path, format, schema),
+        remove: () => rm(folder, { recursive: true }),
+      }
+    })
+  }

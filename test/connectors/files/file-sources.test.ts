@@ -1,0 +1,24 @@
+import { rm } from 'node:fs/promises'
+import { openSource } from '../../../src/connectors/open-source.ts'
+import type { SourceSpec } from '../../../src/pipeline/source.ts'
+import { testSource } from '../../contract/source-contract.ts'
+import { seedFile, seeders } from './seed-files.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+for (const seeder of seeders) {
+  testSource(
+    seeder.name,
+    async () => {
+      const folder = temporaryFolder()
+      let spec: SourceSpec | undefined
+      return {
+        async seed(seed) {
+          spec = await seedFile(seeder, seed, folder)
+        },
+        open: (options) => openSource(spec!, options),
+        remove: () => rm(folder, { recursive: true }),
+      }
+    },
+    { hasFreeKeys: seeder.format === 'ndjson' || seeder.name === 'Avro maps', hasAnyKeys: seeder.name === 'Avro maps' },
+  )
+}

@@ -1,0 +1,164 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  createOutputMessageEncoder,
+  type MessageLevel,
+  type OutputMessage,
+} from '../../../src/connectors/kafka/output-message.ts'
+import { legalName, outputFeatures, outputSchemaText } from '../../../src/connectors/kafka/output-message-schema.ts'
+import { avscType, plainOutput, seedRun, takeApart, type PlainOutput } from '../../support/seed-run.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+const recorded = seedRun('output')
+
+function levelOf(probabilities: Readonly<Record<string, number>>): MessageLevel {
+  // somewhere in the middle of a larger array, as a batch has it
+  return {
+    classes: Object.keys(probabilities),
+    values: Float64Array.of(0.5, ...Object.values(probabilities), 0.25),
+    start: 1,
+  }
+}
+
+function messageOf({ oid, candid, features, lc_classification }: PlainOutput): OutputMessage {
+  const { probabilities, class: className, hierarchical } = lc_classification
+  return {
+    oid,
+    candid,
+    features: Float64Array.from([1, 2, 3, ...outputFeatures.map(({ name }) => features[name] ?? NaN)]),
+    featuresStart: 3,
+    probabilities: levelOf(probabilities),
+    className,
+    top: levelOf(hierarchical.top),
+    children: Object.entries(hierarchical.children).map(([branch, level]) => ({ branch, level: levelOf(level) })),
+  }
+}
+
+const first = messageOf(plainOutput(recorded[0]!))
+
+describe('the schema of output messages', () => {
+  it('is, letter by letter, the one in the recorded messages', () => {
+    for (const message of recorded) {
+      expect(takeApart(message).metadata).toEqual([
+        ['avro.codec', 'null'],
+        ['avro.schema', outputSchemaText('original')],
+      ])
+    }
+    expect(outputSchemaText('original')).toHaveLength(10_321)
+    expect(outputFeatures).toHaveLength(178)
+    expect(outputFeatures.filter(({ isDouble }) => isDouble)).toHaveLength(51)
+  })
+
+  it('has a legal form, in which no two features share a name', () => {
+    const names = outputFeatures.map(({ name }) => legalName(name))
+    expect(new Set(names).size).toBe(178)
+    expect(names.filter((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))).toEqual([])
+    expect(names).toContain('Power_rate_1_2')
+  })
+})
+
+describe('an output message', () => {
+  it('has the bytes of the recorded one, all forty of them, but for the sync marker', () => {
+    const encode = createOutputMessageEncoder('original')
+    expect(recorded).toHaveLength(40)
+    for (const message of recorded) {
+      const ours = encode(messageOf(plainOutput(message)))
+      expect(takeApart(ours)).toEqual(takeApart(message))
+    }
+  })
+
+  it('writes null for NaN, for infinities and for what float32 cannot hold', () => {
+    const features = new Float64Array(178).fill(1)
+    features.set([NaN, Infinity, -Infinity, 1e39, 1e39, -1e300])
+    const { features: read } = plainOutput(
+      createOutputMessageEncoder('original')({ ...first, features, featuresStart: 0 }),
+    )
+    const values = outputFeatures.map(({ name }) => read[name])
+    // the fifth and the sixth are doubles
+    expect(values.slice(0, 7)).toEqual([null, null, null, null, 1e39, -1e300, 1])
+  })
+
+  it('rounds to float32 as the original does, denormals and −0 included', () => {
+    const features = new Float64Array(178).fill(0)
+    features.set([0.1, -0, 1e-45, 3.4028235677973366e38])
+    const { features: read } = plainOutput(
+      createOutputMessageEncoder('original')({ ...first, features, featuresStart: 0 }),
+    )
+    expect(read['Amplitude_1']).toBe(Math.fround(0.1))
+    expect(Object.is(read['Amplitude_2'], -0)).toBe(true)
+    expect(read['AndersonDarling_1']).toBe(Math.fround(1e-45))
+    // rounds up to infinity in float32
+    expect(read['AndersonDarling_2']).toBe(null)
+  })
+
+  it.each([0n, -1n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), 63n, 64n, -64n, -65n])(
+    'keeps candid %s',
+    (candid) => {
+      expect(plainOutput(createOutputMessageEncoder('original')({ ...first, candid })).candid).toBe(candid)
+    },
+  )
+
+  it.each(['', 'ζ Ursae', 'x'.repeat(40_000), 'ZTF18abc'])('keeps any oid', (oid) => {
+    expect(plainOutput(createOutputMessageEncoder('original')({ ...first, oid })).oid).toBe(oid)
+  })
+
+  it('takes a model of one level', () => {
+    const flat = { ...first, top: undefined, children: [] }
+    const { hierarchical } = plainOutput(createOutputMessageEncoder('original')(flat)).lc_classification
+    expect(hierarchical.top).toEqual({})
+    // an empty map is written with the first branch, as the original's library does
+    expect(hierarchical.children).toEqual({})
+  })
+
+  it('is the same in a schema that Avro allows', () => {
+    const encode = createOutputMessageEncoder('legal')
+    const type = avscType(JSON.parse(outputSchemaText('legal')))
+    for (const message of recorded) {
+      const expected = plainOutput(message)
+      const read = type.fromBuffer(takeApart(encode(messageOf(expected))).record) as PlainOutput
+      const { features, ...rest } = JSON.parse(JSON.stringify(read, bigintAsText)) as PlainOutput
+      const { features: theirs, ...others } = JSON.parse(JSON.stringify(expected, bigintAsText)) as PlainOutput
+      expect(rest).toEqual(others)
+      for (const [name, value] of Object.entries(theirs)) expect(features[legalName(name)] ?? null).toBe(value)
+    }
+  })
+})
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value
+}
+
+const python = process.env['LCCLF_TEST_PYTHON'] ?? 'python3'
+
+function hasFastavro(): boolean {
+  try {
+    execFileSync(python, ['-c', 'import fastavro'], { stdio: 'ignore' })
+    return true
+  } catch {
+    console.warn(`*** SKIPPED: ${python} has no fastavro (set LCCLF_TEST_PYTHON) ***`)
+    return false
+  }
+}
+
+describe.skipIf(!hasFastavro())('fastavro', () => {
+  it.each(['original', 'legal'] as const)('reads our messages in the %s schema as the recorded ones', (schema) => {
+    const folder = temporaryFolder()
+    const encode = createOutputMessageEncoder(schema)
+    recorded.forEach((message, i) => {
+      writeFileSync(join(folder, `${i}.theirs`), message)
+      writeFileSync(join(folder, `${i}.ours`), encode(messageOf(plainOutput(message))))
+    })
+    const script = `
+import fastavro, re, sys
+for i in range(40):
+    ours, theirs = ([*fastavro.reader(open(f'{sys.argv[1]}/{i}.{kind}', 'rb'))] for kind in ('ours', 'theirs'))
+    if sys.argv[2] == 'legal':
+        theirs[0]['features'] = {re.sub('[^A-Za-z0-9_]', '_', k): v for k, v in theirs[0]['features'].items()}
+    assert ours == theirs and len(ours) == 1, (i, ours, theirs)
+print('equal')
+`
+    expect(execFileSync(python, ['-c', script, folder, schema]).toString()).toBe('equal\n')
+  })
+})

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { DataError } from '../../../../src/errors.ts'
+import {
+  isConflict,
+  isConnectionLost,
+  missingKeyOf,
+  postgresFailure,
+  statementFailure,
+} from '../../../../src/connectors/postgres/client/failure.ts'
+import { settingsOf } from '../../../support/postgres-database.ts'
+
+/** as pg throws what a server said */
+function serverError(code: string, more: Record<string, unknown> = {}): Error {
+  return Object.assign(new Error('said so'), { code, severity: 'ERROR', ...more })
+}
+
+describe('a lost connection', () => {
+  it.each(['ECONNRESET', 'EPIPE', '57P01', '57P03', '25P03', '53300'])('is known by %s', (code) => {
+    expect(isConnectionLost(serverError(code))).toBe(true)
+  })
+
+  it('is what PgBouncer says while its server is away, and no protocol error of ours', () => {
+    expect(isConnectionLost(serverError('08P01', { severity: 'FATAL' }))).toBe(true)
+    expect(isConnectionLost(serverError('08P01'))).toBe(false)
+  })
+
+  it('is a name that is not found only where it was found before', () => {
+    expect(isConnectionLost(serverError('ENOTFOUND'))).toBe(false)
+    expect(isConnectionLost(serverError('ENOTFOUND'), true)).toBe(true)
+  })
+
+  it('is no conflict, no wrong password and no lack of space', () => {
+    for (const code of ['40001', '40P01', '23505']) {
+      expect(isConnectionLost(serverError(code))).toBe(false)
+      expect(isConflict(serverError(code))).toBe(true)
+    }
+    for (const code of ['28P01', '53100', '23503']) expect(isConflict(serverError(code))).toBe(false)
+  })
+})
+
+it('the key of a violated foreign key is read in any language', () => {
+  const detail = 'Schlüssel (oid)=(ZTF18a(b)c) ist nicht in Tabelle »object« vorhanden.'
+  expect(missingKeyOf(serverError('23503', { detail }))).toBe('ZTF18a(b)c')
+  expect(missingKeyOf(serverError('23505', { detail }))).toBeUndefined()
+})
+
+describe('a statement of the user', () => {
+  it.each(['42601', '22012', '21000', 'P0001', '0A000', '25006'])('is at fault for %s', (code) => {
+    expect(statementFailure(serverError(code), 'the query')).toBeInstanceOf(DataError)
+  })
+
+  it.each(['42501', '53100', '57014', '40001', 'ECONNRESET'])('is not at fault for %s', (code) => {
+    expect(statementFailure(serverError(code), 'the query')).toBeUndefined()
+  })
+})
+
+it('a bug of ours stays one, and is not called a failure of the server', () => {
+  const bug = new TypeError('x is not a function')
+  expect(postgresFailure(bug, settingsOf('postgres://u@h/d'))).toBe(bug)
+})

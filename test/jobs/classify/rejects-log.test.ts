@@ -1,0 +1,62 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { openRejectsLog } from '../../../src/jobs/classify/rejects-log.ts'
+import { UsageError } from '../../../src/errors.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+let path: string
+
+beforeEach(() => {
+  path = join(temporaryFolder(), 'rejects.ndjson')
+})
+
+const read = () => readFileSync(path, 'utf8')
+const one = { oid: 'ZTF18aaabskg', where: 'night.csv line 3', reason: 'gal_b is not a number', value: 'x' }
+
+describe('the log of rejects', () => {
+  it('appears whole when the run has ended, in place of an older one', () => {
+    writeFileSync(path, 'older\n')
+    const log = openRejectsLog(path, 'whole')
+    log.write([one])
+    expect(read()).toBe('older\n')
+    log.publish()
+    log.close()
+    expect(read()).toBe(`${JSON.stringify(one)}\n`)
+  })
+
+  it('leaves the older one if the run does not end', () => {
+    writeFileSync(path, 'older\n')
+    const log = openRejectsLog(path, 'whole')
+    log.write([one])
+    log.close()
+    expect(read()).toBe('older\n')
+  })
+
+  it('grows in place, and goes on after a line that a killed run left half', () => {
+    const first = openRejectsLog(path, 'growing')
+    first.write([one])
+    first.sync()
+    expect(read()).toBe(`${JSON.stringify(one)}\n`)
+    first.close()
+    writeFileSync(path, `${read()}{"oid":"half`)
+    const second = openRejectsLog(path, 'resumed')
+    second.write([one])
+    second.publish()
+    second.close()
+    expect(read()).toBe(`${JSON.stringify(one)}\n{"oid":"half\n${JSON.stringify(one)}\n`)
+  })
+
+  it('keeps the message of a rejected row out of it', () => {
+    const message = { topic: 't', partition: 0, offset: 1n, timestamp: 0n, key: null, value: null }
+    const log = openRejectsLog(path, 'growing')
+    log.write([{ ...one, message }])
+    log.close()
+    expect(read()).toBe(`${JSON.stringify(one)}\n`)
+  })
+
+  it('is a matter of the command line where it cannot be written', () => {
+    expect(() => openRejectsLog(join(path, 'below', 'rejects.ndjson'), 'whole')).toThrow(UsageError)
+    expect(existsSync(path)).toBe(false)
+  })
+})

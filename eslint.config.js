@@ -17,6 +17,8 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       'import-x/no-cycle': 'error',
+      // a file is as long as its subject; beyond this it probably has two
+      'max-lines': ['warn', 400],
     },
   },
   {

@@ -1,9 +1,9 @@
 // The library: the parts of a run, for programs that want another one than the commands.
-export type { ClassifiedBatch } from './pipeline/classified-batch.ts'
+export type { ClassifiedBatch } from './pipeline/batch.ts'
 export type { FeatureBatch, InputSchema, OidType, Reject } from './pipeline/batch.ts'
 export { alercePreprocessing, preprocess, type Preprocessing } from './pipeline/preprocess.ts'
 export { denseRanks } from './pipeline/ranking.ts'
-export type { Level, ModelIdentity, Taxonomy } from './pipeline/taxonomy.ts'
+export type { Level, ModelIdentity, Taxonomy } from './pipeline/batch.ts'
 export type { Classifier } from './pipeline/classifier.ts'
 export { openClassifier, type ClassifierOptions } from './model/open.ts'
 export { BalanceError, DataError, LcclfError, ModelError, ServiceError, UsageError } from './errors.ts'

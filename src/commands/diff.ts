@@ -2,8 +2,7 @@
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../terminal/base-command.ts'
-import { changeBound, type ChangeBound } from '../jobs/diff/diff-flags.ts'
-import { diff } from '../jobs/diff/diff.ts'
+import { changeBound, type ChangeBound, diff } from '../jobs/diff/diff.ts'
 import { reportFlag } from '../terminal/flags.ts'
 
 export default class Diff extends BaseCommand {

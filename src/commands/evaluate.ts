@@ -3,8 +3,7 @@ import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../terminal/base-command.ts'
 import { evaluate } from '../jobs/evaluate/evaluate.ts'
-import { classRename } from '../terminal/evaluate-flags.ts'
-import { reportFlag } from '../terminal/flags.ts'
+import { classRename, reportFlag } from '../terminal/flags.ts'
 
 export default class Evaluate extends BaseCommand {
   static override summary = 'Compare predictions with labels'

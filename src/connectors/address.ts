@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { UsageError } from '../errors.ts'
 import type { OutputFormat } from '../pipeline/sink.ts'
 import type { InputFormat } from '../pipeline/source.ts'
-import { redacted } from '../formats/shown-address.ts'
+import { redacted } from '../formats/shown-text.ts'
 
 /** A file's format by its suffix, and what is left of the name without it. */
 export interface NamedFormat<Format> {

@@ -1,16 +1,14 @@
 // The inputs of a run: files, globs and folders written out, each file once.
-import { realpathSync, statSync, type Stats } from 'node:fs'
+import { realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { DataError, systemCode, UsageError } from '../errors.ts'
-import { isPostgresAddress } from './postgres/address.ts'
+import { isPostgresAddress, postgresSourceSpec } from './postgres/address.ts'
 import type { PostgresSourceSpec } from './postgres/settings.ts'
-import type { KafkaSourceSpec } from './kafka/spec.ts'
+import { isKafkaAddress, kafkaSnapshotSpec, type KafkaSourceSpec } from './kafka/spec.ts'
 import type { InputFormat, SourceSpec } from '../pipeline/source.ts'
 import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
 import { byCodeUnit, isData, outputsPassedOver, staticRoot, withoutResults } from './input-names.ts'
-import { isKafkaAddress, kafkaSnapshotSpec } from './kafka/kafka-specs.ts'
-import { postgresSourceSpec } from './postgres/postgres-specs.ts'
-import { isS3Address } from './s3/s3-specs.ts'
+import { isS3Address } from './s3/address.ts'
 import type { TimeWindow } from './kafka/time-window.ts'
 
 /** One input and where its result goes in a folder output. */

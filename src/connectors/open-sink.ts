@@ -1,8 +1,7 @@
 // A spec becomes a sink: the only switch over outputs, each library loaded when it is first needed.
 import { createLayout } from './files/layouts/create-layout.ts'
-import type { ByteOutput } from './files/byte-output.ts'
+import type { ByteOutput, EncoderOptions, TableEncoder } from './files/table-sink.ts'
 import type { OutputFormat, Sink, SinkContext, SinkSpec } from '../pipeline/sink.ts'
-import type { EncoderOptions, TableEncoder } from './files/table-sink.ts'
 
 /**
  * Opens an output and fails early where it can be seen that it will not work.
@@ -44,7 +43,7 @@ async function openFile(spec: Extract<SinkSpec, { kind: 'file' }>): Promise<Byte
 
 async function gzippedIf(isGzipped: boolean, output: ByteOutput): Promise<ByteOutput> {
   if (!isGzipped) return output
-  const { gzipped } = await import('./files/gzip-output.ts')
+  const { gzipped } = await import('./files/table-sink.ts')
   return gzipped(output)
 }
 

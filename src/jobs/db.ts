@@ -2,12 +2,12 @@
 import { parsePostgresAddress } from '../connectors/postgres/address.ts'
 import { checkTables as inspect, type TablesReport } from '../connectors/postgres/tables/check-tables.ts'
 import {
+  type InitReport,
   initTables as createTables,
   upgradeTables as addHistory,
-  type InitReport,
 } from '../connectors/postgres/tables/init-tables.ts'
 import { withDatabase } from '../connectors/postgres/client/session.ts'
-import type { TableCheck } from '../connectors/postgres/tables/table-check.ts'
+import type { TableCheck } from '../connectors/postgres/tables/tables.ts'
 
 /** What was typed. */
 export interface InitFlags {

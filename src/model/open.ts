@@ -1,20 +1,19 @@
 // A bundle's folder → a classifier that has proved itself.
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FeatureBatch } from '../pipeline/batch.ts'
-import type { ModelIdentity } from '../pipeline/taxonomy.ts'
+import type { FeatureBatch, ModelIdentity } from '../pipeline/batch.ts'
 import { ModelError, UsageError } from '../errors.ts'
 import {
   compareGolden,
   describeComparison,
-  goldenMatrix,
-  isWithinTolerance,
   type Golden,
   type GoldenComparison,
+  goldenMatrix,
+  isWithinTolerance,
 } from './bundle/golden.ts'
-import type { Forest } from './bundle/forest-2.ts'
-import { readBundle, type Bundle } from './bundle/read-bundle.ts'
-import { taxonomyOf } from './bundle/taxonomy-of.ts'
+import type { Forest } from './bundle/forest.ts'
+import { type Bundle, readBundle } from './bundle/read-bundle.ts'
+import { taxonomyOf } from './bundle/manifest.ts'
 import type { Classifier } from '../pipeline/classifier.ts'
 
 /** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */

@@ -1,5 +1,4 @@
 // The noun that travels from a source to the classifier.
-import type { MessageFeatures, OriginalMessage } from './original-message.ts'
 
 /** How the input writes its object ids; outputs write them the same way. Integers travel as decimal strings. */
 export type OidType = 'string' | 'int32' | 'int64' | 'uint32' | 'uint64'
@@ -46,4 +45,93 @@ export interface Reject {
   readonly candid?: bigint | undefined
   /** the message could not be read at all, or lacks oid or candid: `--on-bad-message` is for these */
   readonly isBadMessage?: boolean
+}
+
+// The noun that travels from the classifier to the sinks.
+
+/** The objects of a feature batch with their probabilities, rows in the same order. */
+export interface ClassifiedBatch {
+  readonly rowCount: number
+  readonly oids: readonly string[]
+  readonly candids: readonly (bigint | null)[]
+  readonly taxonomy: Taxonomy
+  readonly classifierVersion: string
+  /** for each level of the taxonomy, rowCount × classes, row-major, float64 as scikit-learn computes it, bit for bit */
+  readonly probabilities: readonly Float64Array[]
+  /** what the feature batch had of these, unchanged */
+  readonly echo?: MessageFeatures | undefined
+  readonly messages?: readonly OriginalMessage[] | undefined
+  /** rows of the feature batch that are not among these, because the model has no numbers for them */
+  readonly unanswered?: readonly Reject[] | undefined
+}
+
+/** Index of the largest value of one row; the first of equals, as the original's argmax. */
+export function firstMaximum(values: Float64Array, start: number, length: number): number {
+  let best = 0
+  for (let i = 1; i < length; i++) if (values[start + i]! > values[start + best]!) best = i
+  return best
+}
+
+// Levels, branches and classes: data from the bundle. Nothing in the code knows `AGN`.
+
+/** One classifier of the hierarchy and, at the same time, one `classifier_name` of the Probability table. */
+export interface Level {
+  /** `lc_classifier` (the product), `lc_classifier_top`, `lc_classifier_stochastic`, … */
+  readonly classifierName: string
+  /** the prefix of its columns in the wide layout: `top`, `stochastic`, …; empty for the product */
+  readonly prefix: string
+  /** the class of the top level that leads here; null for the product and for the top */
+  readonly branch: string | null
+  readonly classes: readonly string[]
+}
+
+/**
+ * The hierarchy as the outputs see it. `levels[0]` is the product over all leaf classes in output order
+ * (Stochastic, Periodic, Transient in the survey's own: that order decides ties), then the top, then one level a branch
+ * in the same order. A model of one level has `levels[0]` only.
+ */
+export interface Taxonomy {
+  readonly levels: readonly Level[]
+}
+
+/** Name and version that go with every probability. */
+export interface ModelIdentity {
+  readonly name: string
+  readonly version: string
+  /** `name_version`, e.g. `hierarchical_random_forest_1.0.0`: the column classifier_version */
+  readonly classifierVersion: string
+  /** of the bundle's manifest */
+  readonly sha256: string
+}
+
+// What a row keeps of the message it came in.
+
+/** A message as it came. */
+export interface OriginalMessage {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  /** milliseconds since 1970 */
+  readonly timestamp: bigint
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+}
+
+/** Features as they were read, before any preprocessing, for outputs that echo them. */
+export interface MessageFeatures {
+  readonly names: readonly string[]
+  /** rowCount × names, row-major; NaN for null and for what a row does not have */
+  readonly values: Float64Array
+}
+
+// Some rows of a table of numbers.
+
+/**
+ * @param values rows × width, row-major
+ * @param rows which to take, in the order in which they come out
+ */
+export function pickRows(values: Float64Array, rows: readonly number[], width: number): Float64Array {
+  const picked = new Float64Array(rows.length * width)
+  rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
+  return picked
 }

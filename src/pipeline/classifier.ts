@@ -1,8 +1,6 @@
 // The contract of what turns features into probabilities.
-import type { ClassifiedBatch } from './classified-batch.ts'
-import type { FeatureBatch } from './batch.ts'
+import type { ClassifiedBatch, FeatureBatch, ModelIdentity, Taxonomy } from './batch.ts'
 import type { Preprocessing } from './preprocess.ts'
-import type { ModelIdentity, Taxonomy } from './taxonomy.ts'
 
 /** A model ready to use: its golden answers were reproduced when it was opened. */
 export interface Classifier {

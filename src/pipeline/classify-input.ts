@@ -1,5 +1,5 @@
 // The loop: the only place where batches move. source → batch → classifier → sinks, then the acknowledgement.
-import type { ClassifiedBatch } from './classified-batch.ts'
+import type { ClassifiedBatch } from './batch.ts'
 import type { Classifier } from './classifier.ts'
 import type { Sink, WriteOutcome } from './sink.ts'
 import type { Delivery, Source } from './source.ts'

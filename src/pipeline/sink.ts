@@ -1,10 +1,8 @@
 // The contract of everything results go to.
-import type { ClassifiedBatch } from './classified-batch.ts'
-import type { InputSchema, Reject } from './batch.ts'
-import type { Taxonomy } from './taxonomy.ts'
+import type { ClassifiedBatch, InputSchema, Reject, Taxonomy } from './batch.ts'
 import type { PostgresSinkSpec } from '../connectors/postgres/settings.ts'
 import type { S3Place } from '../connectors/s3/address.ts'
-import type { KafkaSinkSpec } from '../connectors/kafka/kafka-spec.ts'
+import type { KafkaSinkSpec } from '../connectors/kafka/spec.ts'
 
 /** The file formats results are written in; `tsv` is csv with tabs. */
 export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'

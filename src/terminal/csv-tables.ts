@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'csv-stringify/sync'
 import { messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
-import { publishFile } from '../model/onnx/onnx-publish.ts'
+import { publishFile } from '../model/onnx/graph-cache.ts'
 
 /** One table: a row is an object, its keys the columns. */
 export interface CsvTable {

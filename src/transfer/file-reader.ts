@@ -2,8 +2,10 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { messageOf, ServiceError, systemCode } from '../errors.ts'
+import { fileURLToPath } from 'node:url'
+import { messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
 import type { ObjectReader } from './object-reader.ts'
+import { redactedText } from '../formats/shown-text.ts'
 
 /** Reads below a folder, or the one file that the path names. */
 export function fileReader(typed: string): ObjectReader {
@@ -26,5 +28,21 @@ export function fileReader(typed: string): ObjectReader {
       }
     },
     close: () => undefined,
+  }
+}
+
+// file:… → a path of this machine.
+
+/**
+ * The path of `file:/folder/`, `file:///folder/`, its escapes (`%20`) undone.
+ *
+ * @throws UsageError for a file address of another machine, or one that is none
+ */
+export function pathOfFileAddress(address: string, hint: string): string {
+  try {
+    const path = address.replace(/^file:/i, '')
+    return fileURLToPath(path.startsWith('/') ? `file:${path}` : `file:///${path}`)
+  } catch (cause) {
+    throw new UsageError(`${redactedText(address)}: is no file address`, { cause, hint })
   }
 }

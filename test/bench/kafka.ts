@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { openOutlet } from '../../src/connectors/kafka/client/outlet.ts'
 import { readManifest } from '../../src/model/bundle/read-bundle.ts'
-import { echoedFeatures } from '../../src/connectors/kafka/kafka-spec.ts'
+import { echoedFeatures } from '../../src/connectors/kafka/spec.ts'
 import { createRowGatherer } from '../../src/connectors/kafka/rows.ts'
 import { connectionTo } from '../support/kafka-client.ts'
 import { kafkaForTests, type TestKafka } from '../support/kafka.ts'
@@ -17,7 +17,7 @@ import { startOwnPostgres } from '../support/postgres-server.ts'
 import { seedRun } from '../support/seed-run.ts'
 import { startStream } from '../support/stream-process.ts'
 import { alertsOf, followTopic, produceAlerts } from './alert-load.ts'
-import { measuredStream, type StreamSample, type StreamRun } from './measured-stream.ts'
+import { measuredStream, type StreamRun, type StreamSample } from './measured-stream.ts'
 
 /** what is measured, each by itself */
 const allParts = ['decode', 'kafka', 'postgres', 'delay'] as const

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { filePathOf, inputFormatOf, outputFormatOf } from '../../src/connectors/address.ts'
 import { UsageError } from '../../src/errors.ts'
-import { redacted, redactedText } from '../../src/formats/shown-address.ts'
+import { redacted, redactedText } from '../../src/formats/shown-text.ts'
 
 describe('addresses', () => {
   it('know a format by the longest suffix, whatever its case', () => {

@@ -1,6 +1,5 @@
 // Findings to make reports of: drawn numbers, and names as hostile as one likes.
-import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
-import type { Taxonomy } from '../../src/pipeline/taxonomy.ts'
+import type { ClassifiedBatch, Taxonomy } from '../../src/pipeline/batch.ts'
 import type { DiffReport } from '../../src/jobs/diff/diff-report.ts'
 import { evaluatePredictions } from '../../src/jobs/evaluate/evaluate-predictions.ts'
 import type { EvaluationReport } from '../../src/jobs/evaluate/evaluation-report.ts'

@@ -1,8 +1,6 @@
 // Classified batches for the sinks' tests: the golden answers, and values that are easily damaged on the way.
 import { readFileSync } from 'node:fs'
-import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
-import type { InputSchema } from '../../src/pipeline/batch.ts'
-import type { Level, Taxonomy } from '../../src/pipeline/taxonomy.ts'
+import type { ClassifiedBatch, InputSchema, Level, Taxonomy } from '../../src/pipeline/batch.ts'
 import type { SinkContext } from '../../src/pipeline/sink.ts'
 
 const fixtures = new URL('../fixtures/sinks/', import.meta.url)

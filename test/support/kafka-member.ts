@@ -1,7 +1,7 @@
 // A member of a group that is played by hand: it joins, shares out and keeps still when the test says so.
 import { connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
 import { answerIn, hasProtocolError } from '../../src/connectors/kafka/client/failures.ts'
-import { encodeAssignment, encodeSubscription } from '../../src/connectors/kafka/client/group-protocol.ts'
+import { encodeAssignment, encodeSubscription } from '../../src/connectors/kafka/client/assignment.ts'
 import type { TopicPartition } from '../../src/connectors/kafka/client/offsets.ts'
 import type { Answer } from '../../src/connectors/kafka/client/protocol.ts'
 import { connectionTo } from './kafka-client.ts'

@@ -1,9 +1,8 @@
 // A stream for tests: a classifier that answers at once, alerts as JSON, and the pipeline's own loop.
-import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
+import type { ClassifiedBatch, Taxonomy } from '../../src/pipeline/batch.ts'
 import { alercePreprocessing } from '../../src/pipeline/preprocess.ts'
-import type { Taxonomy } from '../../src/pipeline/taxonomy.ts'
 import type { Classifier } from '../../src/pipeline/classifier.ts'
-import { classifyInput, type BatchReport } from '../../src/pipeline/classify-input.ts'
+import { type BatchReport, classifyInput } from '../../src/pipeline/classify-input.ts'
 import type { Sink } from '../../src/pipeline/sink.ts'
 import type { ReadOptions, Source } from '../../src/pipeline/source.ts'
 

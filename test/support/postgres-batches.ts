@@ -1,8 +1,7 @@
 // Classified batches for the Postgres tests: the original's own rows, and any number of objects.
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import type { ClassifiedBatch } from '../../src/pipeline/classified-batch.ts'
-import type { Level, Taxonomy } from '../../src/pipeline/taxonomy.ts'
+import type { ClassifiedBatch, Level, Taxonomy } from '../../src/pipeline/batch.ts'
 import type { SinkContext } from '../../src/pipeline/sink.ts'
 
 export const version = 'hierarchical_random_forest_1.0.0'

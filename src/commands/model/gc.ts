@@ -1,7 +1,7 @@
 // lcclf model gc: what interrupted processes left behind.
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../terminal/base-command.ts'
-import { cleanStore } from '../../jobs/models/clean-store.ts'
+import { cleanStore } from '../../jobs/models/show.ts'
 
 export default class ModelGc extends BaseCommand {
   static override summary = 'Remove what interrupted downloads and imports left behind'

@@ -1,7 +1,7 @@
 // lcclf model list: what is in the store.
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../terminal/base-command.ts'
-import { listModels } from '../../jobs/models/list-models.ts'
+import { listModels } from '../../jobs/models/show.ts'
 
 export default class ModelList extends BaseCommand {
   static override summary = 'List the models of the store'

@@ -2,7 +2,7 @@
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../terminal/base-command.ts'
 import { modelArgument } from '../../terminal/flags.ts'
-import { lockModel } from '../../jobs/models/lock-model.ts'
+import { lockModel } from '../../jobs/models/show.ts'
 
 export default class ModelLock extends BaseCommand {
   static override summary = 'Pin a model in the work folder'

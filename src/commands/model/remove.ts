@@ -2,7 +2,7 @@
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../terminal/base-command.ts'
-import { removeModel } from '../../jobs/models/remove-model.ts'
+import { removeModel } from '../../jobs/models/show.ts'
 
 export default class ModelRemove extends BaseCommand {
   static override summary = 'Take a model out of the store'

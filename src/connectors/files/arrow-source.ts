@@ -1,23 +1,22 @@
 // Arrow IPC files and streams as a source, one record batch at a time.
 import type { DataType, RecordBatch, Vector } from 'apache-arrow'
-import { createBatchAssembler, type ColumnChunk } from '../../pipeline/batch-assembler.ts'
+import { type ColumnChunk, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { OidType } from '../../pipeline/batch.ts'
 import { DataError, LcclfError, messageOf } from '../../errors.ts'
-import { loadArrow, openArrowReader, type ArrowLibrary } from '../../formats/arrow/reader.ts'
+import { type ArrowLibrary, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
 import {
   arrowCandidReading,
   arrowFeatureReading,
   arrowOidReading,
-  isComplete,
   type FeatureReading,
   type IdReading,
+  isComplete,
 } from './arrow-columns.ts'
 import { openArrowInput } from './arrow-input.ts'
-import { ColumnError } from '../columns/column-error.ts'
+import { addNotNumber, ColumnError, type NotNumbers } from '../columns/column-error.ts'
 import { deliverColumns } from '../deliver.ts'
-import { matchColumns, type ColumnMatch } from '../columns/match-columns.ts'
-import { addNotNumber, type NotNumbers } from '../columns/not-numbers.ts'
-import { createRestartable } from './restartable.ts'
+import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
+import { createRestartable } from './peek.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { FileSourceSpec, ReadOptions, Source } from '../../pipeline/source.ts'

@@ -1,11 +1,10 @@
 // What an Avro schema says of its records before the first is read.
 import type { InputSchema, OidType } from '../../pipeline/batch.ts'
 import { DataError } from '../../errors.ts'
-import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from '../../formats/avro/schema.ts'
+import { type AvroRecord, AvroSchemaError, type AvroType, parseAvroSchema } from '../../formats/avro/schema.ts'
 import { ColumnError } from '../columns/column-error.ts'
 import { missingColumns, refuseAbsentRenames } from '../columns/match-columns.ts'
-import { recordKeys } from '../columns/record-keys.ts'
-import { settleNames } from '../columns/settle-names.ts'
+import { recordKeys, settleNames } from '../columns/settle-names.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 
 /** The field that holds the features. */

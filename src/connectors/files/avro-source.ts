@@ -1,16 +1,15 @@
 // Avro object containers as a source: the pipeline's own messages kept as files, all records of each.
-import { createBatchAssembler, type BatchAssembler } from '../../pipeline/batch-assembler.ts'
+import { type BatchAssembler, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import { DataError } from '../../errors.ts'
-import { readAvroBlock, readAvroFileHeader, type AvroBlock, type AvroFileHeader } from '../../formats/avro/file.ts'
-import { createByteReader, type ByteReader } from '../../formats/byte-reader.ts'
-import { compileAlertReader, type AlertReader, type AlertSlots } from '../../formats/avro/alert-reader.ts'
+import { type AvroBlock, type AvroFileHeader, readAvroBlock, readAvroFileHeader } from '../../formats/avro/file.ts'
+import { type ByteReader, createByteReader } from '../../formats/byte-reader.ts'
+import { type AlertReader, type AlertSlots, compileAlertReader } from '../../formats/avro/alert-reader.ts'
 import { AvroBytesError, AvroCursor } from '../../formats/avro/cursor.ts'
 import { checkAvroSchema, featuresField } from './avro-record-schema.ts'
 import { openByteInput } from './byte-input.ts'
 import { deliverRows } from '../deliver.ts'
-import { recordKeys } from '../columns/record-keys.ts'
-import { createRestartable } from './restartable.ts'
-import { furtherNames } from '../columns/settle-names.ts'
+import { furtherNames, recordKeys } from '../columns/settle-names.ts'
+import { createRestartable } from './peek.ts'
 import type { ReadOptions, Source, SourceSpec } from '../../pipeline/source.ts'
 
 /** A file that was begun. */

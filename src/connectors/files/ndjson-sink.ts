@@ -1,6 +1,6 @@
 // NDJSON: one object a line, integers bare whatever their size.
 import { type FieldNode, fieldTree } from './layouts/output-table.ts'
-import { cellTexts } from './cell-text.ts'
+import { cellTexts } from './csv-sink.ts'
 import type { EncoderOptions, TableEncoder } from './table-sink.ts'
 
 const style = { quote: (text: string) => JSON.stringify(text), nullText: 'null' }

@@ -2,7 +2,7 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api'
 import type { ColumnChunk } from '../../pipeline/batch-assembler.ts'
 import { readNumberText } from '../../formats/number-text.ts'
-import { addNotNumber, type NotNumbers } from '../columns/not-numbers.ts'
+import { addNotNumber, type NotNumbers } from '../columns/column-error.ts'
 import type { ColumnReading } from './parquet-columns.ts'
 
 /** What the columns of a chunk are, in the order they were selected. */

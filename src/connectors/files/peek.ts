@@ -40,3 +40,50 @@ export async function rowsAfterPeek<Row>(
     },
   }
 }
+
+// Something that reads from the start: looked at when an input is opened, and begun anew, or gone on with, later.
+
+/** See createRestartable. */
+export interface Restartable<T> {
+  /** Begins, looks, and ends again if the input can be read again. */
+  peek<R>(look: (started: T) => R | Promise<R>): Promise<R>
+  /** What has been begun, or a new beginning. Whoever takes it disposes of it. */
+  take(): Promise<T>
+  /** Disposes of what was begun and not taken. */
+  close(): Promise<void>
+}
+
+/**
+ * What can be read again is ended after a look, so that hundreds of opened inputs hold neither files nor memory; what
+ * cannot is kept, and goes on where it stopped.
+ */
+export function createRestartable<T>(
+  begin: () => Promise<T>,
+  { replayable, dispose }: { replayable: boolean; dispose: (started: T) => Promise<unknown> },
+): Restartable<T> {
+  let kept: T | undefined
+  async function close(): Promise<void> {
+    const started = kept
+    kept = undefined
+    if (started !== undefined) await dispose(started)
+  }
+  return {
+    async peek(look) {
+      kept = await begin()
+      try {
+        const seen = await look(kept)
+        if (replayable) await close()
+        return seen
+      } catch (error) {
+        await close()
+        throw error
+      }
+    },
+    async take() {
+      const started = kept ?? (await begin())
+      kept = undefined
+      return started
+    },
+    close,
+  }
+}

@@ -1,10 +1,9 @@
 // A file that appears whole or not at all: written beside its name, made safe, then published in one step.
 import { randomBytes } from 'node:crypto'
-import { link, lstat, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { systemCode, UsageError } from '../../errors.ts'
-import type { ByteOutput } from './byte-output.ts'
-import { openFailure, writeFailure } from './write-failure.ts'
+import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
+import type { ByteOutput } from './table-sink.ts'
 
 /** A file to write. */
 export interface ReplacementOptions {
@@ -156,5 +155,73 @@ async function syncFolder(folder: string): Promise<void> {
   } catch (error) {
     const code = systemCode(error)
     if (code === undefined || !withoutFolderSync.has(code)) throw writeFailure(folder, error)
+  }
+}
+
+// What a failed write means to the person who asked for the file.
+
+/** A failure while bytes are written or made safe: a full disk, a quota, a broken device. */
+export function writeFailure(address: string, thrown: unknown): LcclfError {
+  if (thrown instanceof LcclfError) return thrown
+  const place = address === '-' ? 'standard output' : address
+  switch (systemCode(thrown) ?? '') {
+    case 'ENOSPC':
+      return new ServiceError(`no space left on the device while writing ${place}`, {
+        hint: 'free some space there, or write to another disk; nothing was published',
+        cause: thrown,
+      })
+    case 'EDQUOT':
+      return new ServiceError(`the disk quota is used up while writing ${place}`, {
+        hint: 'free some space of yours there, or write to another disk; nothing was published',
+        cause: thrown,
+      })
+    case 'EFBIG':
+      return new ServiceError(`${place} grows beyond the largest file allowed here`, {
+        hint: 'raise the limit (ulimit -f), free space on another disk, or split the run with --shard',
+        cause: thrown,
+      })
+    case 'EIO':
+      return new ServiceError(`the device failed while writing ${place}: ${messageOf(thrown)}`, {
+        hint: 'check the disk and its free space, or write to another one; nothing was published',
+        cause: thrown,
+      })
+    default:
+      return new ServiceError(`cannot write ${place}: ${messageOf(thrown)}`, {
+        hint: 'check the disk and its free space, or write to another place',
+        cause: thrown,
+      })
+  }
+}
+
+/** A failure to begin a file: the command line names a place that cannot be written. */
+export function openFailure(address: string, folder: string, thrown: unknown): LcclfError {
+  if (thrown instanceof LcclfError) return thrown
+  switch (systemCode(thrown) ?? '') {
+    case 'ENOENT':
+      return new UsageError(`cannot write ${address}: the folder ${folder} does not exist`, {
+        hint: `make it first: mkdir -p ${folder}`,
+        cause: thrown,
+      })
+    case 'ENOTDIR':
+      return new UsageError(`cannot write ${address}: ${folder} is not a folder`, {
+        hint: 'give the path of a file in a folder that exists',
+        cause: thrown,
+      })
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new UsageError(`cannot write ${address}: no permission to write into ${folder}`, {
+        hint: 'write into a folder of yours, or ask for write permission',
+        cause: thrown,
+      })
+    case 'ENAMETOOLONG':
+    case 'ELOOP':
+    case 'EINVAL':
+      return new UsageError(`cannot write ${address}: ${messageOf(thrown)}`, {
+        hint: 'choose another name',
+        cause: thrown,
+      })
+    default:
+      return writeFailure(address, thrown)
   }
 }

@@ -1,6 +1,6 @@
 // A sink made of three parts: the layout's columns, a format's encoder and where the bytes go.
+import { createGzip } from 'node:zlib'
 import type { OutputField, OutputLayout, OutputTable } from './layouts/output-table.ts'
-import type { ByteOutput } from './byte-output.ts'
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
 
 /** One file format: tables in, bytes out. */
@@ -53,4 +53,54 @@ export function factsOf({ classifierVersion, modelSha256 }: SinkContext): Readon
   const facts = new Map([['classifier_version', classifierVersion]])
   if (modelSha256 !== undefined) facts.set('model_sha256', modelSha256)
   return facts
+}
+
+// Where a format's bytes go: a file that appears whole, or stdout.
+
+/** One stream of bytes; every call waits for the one before. */
+export interface ByteOutput {
+  /** true once nobody reads any more: what is written then is dropped */
+  readonly isGone?: boolean
+  /** Resolves when the system has taken the bytes; that is the back-pressure. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Everything is written and safe, but not yet under its name. */
+  finish(): Promise<void>
+  publish(): Promise<void>
+  /** Harmless twice; without `publish` nothing is left behind. */
+  close(): Promise<void>
+}
+
+// gzip before the file.
+
+/** Compresses what is written; each `write` waits until the compressed bytes of it have gone on. */
+export function gzipped(output: ByteOutput): ByteOutput {
+  const gzip = createGzip()
+  let compressed: Buffer[] = []
+  gzip.on('data', (chunk: Buffer) => compressed.push(chunk))
+
+  async function passOn(): Promise<void> {
+    const chunks = compressed
+    compressed = []
+    if (chunks.length > 0) await output.write(Buffer.concat(chunks))
+  }
+
+  return {
+    async write(bytes) {
+      // closed before: the output says so in its own words
+      if (gzip.destroyed) return output.write(bytes)
+      await new Promise<void>((done, failed) => gzip.write(bytes, (error) => (error ? failed(error) : done())))
+      await passOn()
+    },
+    async finish() {
+      if (gzip.destroyed) return output.finish()
+      await new Promise<void>((done, failed) => gzip.once('end', done).once('error', failed).end())
+      await passOn()
+      await output.finish()
+    },
+    publish: () => output.publish(),
+    async close() {
+      gzip.destroy()
+      await output.close()
+    },
+  }
 }

@@ -1,14 +1,13 @@
 // `kafka://host:9092[,host2]/topic[,topic2]?group=…` and the environment → how to connect, and to which topics.
 import { UsageError } from '../../errors.ts'
 import {
-  saslMechanisms,
   type KafkaConnection,
   type SaslMechanism,
+  saslMechanisms,
   type SaslSettings,
   type TlsSettings,
 } from './client/connection.ts'
-import { dailyTopic, type TopicName } from './topic-names.ts'
-import { addressParameters, withoutPassword } from './without-password.ts'
+import { dailyTopic, type TopicName } from './topics.ts'
 
 /** The environment, as a process has it. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -283,4 +282,30 @@ function hourOf(text: string): number {
 
 function filled(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim()
+}
+
+// A Kafka address as messages, logs and records may show it.
+
+/** What a Kafka address may have behind its `?`. */
+export const addressParameters = [
+  ...['group', 'registry', 'security', 'mechanism', 'ca', 'cert', 'key'],
+  ...['patience', 'session_timeout', 'date_format', 'change_hour'],
+] as const
+
+/** Only a known name begins a parameter: `?` and `&` may stand in a password that was typed as it is. */
+const parameterStart = new RegExp(`(?=[?&](?:${addressParameters.join('|')})=)`)
+
+/**
+ * The address with its password masked, and that of its registry: in each part all from the first `:` to the last `@`,
+ * because nobody who types `/`, `?` or `#` into a password gets an error that shows it. Takes what is no address too.
+ */
+export function withoutPassword(address: string): string {
+  return address.split(parameterStart).map(masked).join('')
+}
+
+function masked(part: string): string {
+  const slashes = /:\/\/|%3A%2F%2F/i.exec(part)
+  const from = slashes ? slashes.index + slashes[0].length : 0
+  const [, user, , at, rest] = /^(.*?)(:|%3A).*(@|%40)(.*)$/is.exec(part.slice(from)) ?? []
+  return user === undefined ? part : `${part.slice(0, from)}${user}:***${at}${rest}`
 }

@@ -1,6 +1,5 @@
 // Messages that were not classified, kept with their reason: written, read back, sent again.
-import type { Reject } from '../../pipeline/batch.ts'
-import type { OriginalMessage } from '../../pipeline/original-message.ts'
+import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
 import { DataError } from '../../errors.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
 

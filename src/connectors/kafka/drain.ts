@@ -1,7 +1,7 @@
 // How far a member of a group reads that ends when everything is read that was there at the start.
 import type { Cluster } from './client/cluster.ts'
 import { keyOf, listOffsets } from './client/offsets.ts'
-import type { TopicSelection } from './topic-names.ts'
+import type { TopicSelection } from './topics.ts'
 import type { OwnedPart } from './owned-partitions.ts'
 
 /** See openDrain. */

@@ -1,14 +1,17 @@
 // Kafka: one output message an object, as the pipeline's other steps read them.
-import { firstMaximum, type ClassifiedBatch } from '../../pipeline/classified-batch.ts'
-import type { Reject } from '../../pipeline/batch.ts'
-import type { MessageFeatures } from '../../pipeline/original-message.ts'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
+import {
+  type ClassifiedBatch,
+  firstMaximum,
+  type MessageFeatures,
+  type Reject,
+  type Taxonomy,
+} from '../../pipeline/batch.ts'
 import { createOutputMessageEncoder, type MessageLevel, type OutputMessageEncoder } from './output-message.ts'
 import { outputFeatures } from './output-message-schema.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
-import { openOutlet, type MessageOutlet } from './client/outlet.ts'
-import { dailyTopic, type TopicName } from './topic-names.ts'
-import type { KafkaSinkSpec } from './kafka-spec.ts'
+import { type MessageOutlet, openOutlet } from './client/outlet.ts'
+import { dailyTopic, type TopicName } from './topics.ts'
+import type { KafkaSinkSpec } from './spec.ts'
 import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
 
 /**

@@ -3,24 +3,23 @@ import { connectCluster } from './client/cluster.ts'
 import { createFetcher } from './client/fetcher.ts'
 import { shownBrokers } from './client/connection.ts'
 import { hasProtocolError, serviceFailure } from './client/failures.ts'
-import { joinGroup, type GroupEvents, type GroupMembership } from './client/group.ts'
+import { type GroupEvents, type GroupMembership, joinGroup } from './client/group.ts'
 import { pause } from './client/waiting.ts'
 import {
   commitOffsets,
   committedOffsets,
+  type Committer,
   keyOf,
   listOffsets,
-  refusedCommit,
-  type Committer,
   type PartitionOffset,
+  refusedCommit,
   type TopicPartition,
 } from './client/offsets.ts'
 import { createSchemaRegistry } from './schema-registry.ts'
-import { selectTopics } from './topic-names.ts'
-import { openDrain, type Drain } from './drain.ts'
+import { selectTopics } from './topics.ts'
+import { type Drain, openDrain } from './drain.ts'
 import { gatherBatches, type GatheringState } from './gather.ts'
-import type { KafkaDelivery, Outcome } from './kafka-delivery.ts'
-import { createOutstanding } from './acknowledgements.ts'
+import { createOutstanding, type KafkaDelivery, type Outcome } from './acknowledgements.ts'
 import { createOwnedParts, type OwnedPart, type ReadPlace } from './owned-partitions.ts'
 import { createRowGatherer, messageSchema } from './rows.ts'
 import { gapNotice } from './snapshot.ts'

@@ -1,15 +1,13 @@
 // Messages → rows of a batch, each with the message it came in.
 import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
-import type { Reject } from '../../pipeline/batch.ts'
-import type { OriginalMessage } from '../../pipeline/original-message.ts'
+import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
 import { readCandid, readOid, whyNoCandid } from '../../pipeline/row-ids.ts'
 import { DataError } from '../../errors.ts'
-import { createMessageReader, type AlertMessage, type MessageNames } from './input-message.ts'
+import { type AlertMessage, createMessageReader, type MessageNames } from './input-message.ts'
 import type { KafkaRecord } from './client/records.ts'
 import type { TopicPartition } from './client/offsets.ts'
 import type { SchemaRegistry } from './schema-registry.ts'
-import { recordKeys } from '../columns/record-keys.ts'
-import { furtherNames } from '../columns/settle-names.ts'
+import { furtherNames, recordKeys } from '../columns/settle-names.ts'
 import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
 
 /** Rows since the last `take`. */

@@ -3,14 +3,19 @@ import { userInfo } from 'node:os'
 import { UsageError } from '../../errors.ts'
 import { passwordFromFile } from './client/pgpass.ts'
 import {
-  serverName,
-  sslModes,
   type ConnectionSettings,
+  type MissingObject,
   type PostgresReading,
   type PostgresResults,
+  type PostgresResultsSpec,
+  type PostgresSinkSpec,
+  type PostgresSourceSpec,
+  serverName,
   type SslMode,
+  sslModes,
+  stepFromEnvironment,
 } from './settings.ts'
-import { joinParameters, splitAddress, type AddressParts } from './split-address.ts'
+import { type AddressParts, joinParameters, splitAddress } from './split-address.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -233,4 +238,37 @@ function shownAddress(connection: ConnectionSettings, { parameters }: AddressPar
     serverName(connection),
     shown.map((name) => [name, parameters.get(name)!]),
   )
+}
+
+// Postgres addresses as inputs and outputs of a run.
+
+type Environment2 = Readonly<Record<string, string | undefined>>
+
+/** The tables as an output; `environment` has what the address leaves out, and the names of the step. @throws UsageError */
+export function postgresSinkSpec(
+  address: string,
+  missingObject: MissingObject | undefined,
+  environment: Environment2,
+): PostgresSinkSpec {
+  const { address: shown, connection, connections } = parsePostgresAddress(address, environment, 'output')
+  return {
+    kind: 'postgres',
+    address: shown,
+    connection,
+    connections,
+    missingObject: missingObject ?? 'wait',
+    step: stepFromEnvironment(environment),
+  }
+}
+
+/** A table or a query as an input. @throws UsageError */
+export function postgresSourceSpec(address: string, environment: Environment2): PostgresSourceSpec {
+  const { address: shown, connection, reading } = parsePostgresAddress(address, environment, 'input')
+  return { kind: 'postgres', address: shown, connection, reading: reading! }
+}
+
+/** Stored results, to be read back. @throws UsageError */
+export function postgresResultsSpec(address: string, environment: Environment2): PostgresResultsSpec {
+  const { address: shown, connection, results } = parsePostgresAddress(address, environment, 'results')
+  return { kind: 'postgres', address: shown, connection, results: results! }
 }

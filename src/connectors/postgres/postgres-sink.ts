@@ -1,13 +1,12 @@
 // Postgres: the Probability, Taxonomy and Step tables of the survey's pipeline.
-import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
-import type { Reject } from '../../pipeline/batch.ts'
+import type { ClassifiedBatch, Reject } from '../../pipeline/batch.ts'
 import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
 import { createSession, type Session } from './client/session.ts'
-import { serverName, type PostgresSinkSpec } from './settings.ts'
+import { type PostgresSinkSpec, serverName } from './settings.ts'
 import { transaction } from './client/transaction.ts'
 import { createMissingObjects } from './missing-objects.ts'
 import { pickObjects, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
-import { writeObjects, type WriteContext } from './write-batch.ts'
+import { type WriteContext, writeObjects } from './write-batch.ts'
 import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
 
 /** milliseconds for one statement: a table that somebody has locked must not stop us for ever */

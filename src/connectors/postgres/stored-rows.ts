@@ -1,6 +1,5 @@
 // What the Probability table holds of some objects already, against what it should hold.
-import { createBinaryRows, type BinaryRows } from './client/binary-rows.ts'
-import { literal, textArray, textArrayLiteral } from './client/binary.ts'
+import { type BinaryRows, createBinaryRows, literal, textArray, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import type { WantedRows } from './wanted-rows.ts'
 

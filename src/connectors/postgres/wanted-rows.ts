@@ -1,8 +1,6 @@
 // The objects of a batch as the Probability table wants them: one row set an object, sorted by the primary key.
-import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
-import type { Reject } from '../../pipeline/batch.ts'
+import type { ClassifiedBatch, Reject, Taxonomy } from '../../pipeline/batch.ts'
 import { denseRanks } from '../../pipeline/ranking.ts'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
 
 /** One of the rows that every object has. */
 export interface Place {

@@ -1,9 +1,9 @@
 // A bucket and what can be done with it: list, look, read a range, write something that appears whole or not at all.
 import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { openS3Client, type S3ClientOptions } from './client.ts'
-import { s3Failure } from './s3-failure.ts'
-import { startS3Upload, type S3Upload } from './upload.ts'
+import { openS3Client, type S3ClientOptions, s3Failure } from './client.ts'
+import { type S3Upload, startS3Upload } from './upload.ts'
+import type { S3Place } from './address.ts'
 
 /** What a listing says of an object. */
 export interface S3Entry {
@@ -211,4 +211,30 @@ async function unlessChanged<T>(sending: Promise<T>): Promise<T | 'changed'> {
     if (statusOf(error) === 412 || statusOf(error) === 409) return 'changed' as const
     throw error
   })
+}
+
+// The buckets of a run: one client for each, however many objects it reads and writes.
+
+const opened = new Map<string, Promise<S3Bucket>>()
+
+/** Looking for credentials takes requests of its own on some machines, and connections are used again. */
+function openOnce({ bucket, settings }: S3Place, needsCredentials: boolean): Promise<S3Bucket> {
+  const name = JSON.stringify([bucket, settings, needsCredentials])
+  const known = opened.get(name)
+  if (known) return known
+  // the endpoint is the user's own word, as a broker's address is: it may be plain http
+  const opening = openS3Bucket(bucket, { settings, needsCredentials, allowHttp: true })
+  opened.set(name, opening)
+  opening.catch(() => opened.delete(name))
+  return opening
+}
+
+/** The bucket for reading; without credentials as nobody. @throws ServiceError for credentials that cannot be used */
+export function bucketToRead(place: S3Place): Promise<S3Bucket> {
+  return openOnce(place, false)
+}
+
+/** The bucket for writing. @throws ServiceError without credentials */
+export function bucketToWrite(place: S3Place): Promise<S3Bucket> {
+  return openOnce(place, true)
 }

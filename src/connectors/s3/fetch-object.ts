@@ -1,16 +1,16 @@
 // An object of a bucket → a file that is read in its place, of one version, and removed afterwards.
-import { open, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DataError, LcclfError, ModelError, ServiceError, systemCode } from '../../errors.ts'
+import { rmSync } from 'node:fs'
+import { DataError, LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../../errors.ts'
 import { download } from '../../transfer/download.ts'
-import { newObjectFolder, temporaryHint } from './object-folder.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
-import { bucketToRead } from './open-buckets.ts'
-import { patiently } from '../../transfer/patiently.ts'
+import { bucketToRead, type S3Bucket } from './bucket.ts'
+import { patiently } from '../../transfer/transient-error.ts'
 import type { S3Place } from './address.ts'
-import type { S3Bucket } from './bucket.ts'
-import { s3Failure } from './s3-failure.ts'
+import { s3Failure } from './client.ts'
+import { hasEnded, ownerHere, parseOwner } from '../../model/store/process-lock.ts'
 
 /** An object as it was when it was listed: that version is read, or none. */
 export interface SeenObject {
@@ -170,4 +170,58 @@ function changed({ address }: SeenObject, cause?: unknown): DataError {
     ...(cause === undefined ? {} : { cause }),
     hint: 'Wait until whatever writes it has finished, then run again.',
   })
+}
+
+// The folder for objects that are read from the disk: one a process, removed with it.
+
+const prefix = 'lcclf-s3-'
+const ownerFile = 'owner.json'
+
+let folder: Promise<string> | undefined
+let objects = 0
+
+/**
+ * A folder that nobody has used.
+ *
+ * @throws ServiceError where temporary files cannot be made
+ */
+export async function newObjectFolder(): Promise<string> {
+  try {
+    // in a long run somebody may tidy up the temporary folder
+    return await folderInside().catch(() => ((folder = undefined), folderInside()))
+  } catch (cause) {
+    folder = undefined
+    throw new ServiceError(`the temporary folder ${tmpdir()} cannot be used: ${messageOf(cause)}`, {
+      cause,
+      hint: temporaryHint,
+    })
+  }
+}
+
+async function folderInside(): Promise<string> {
+  folder ??= createFolder()
+  return mkdtemp(join(await folder, `${++objects}-`))
+}
+
+/** What to do when the folder for temporary files is full or closed. */
+export const temporaryHint =
+  'Objects are read through temporary files, two at a time; TMPDIR names a folder where the two largest have room.'
+
+async function createFolder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), prefix))
+  // the second Ctrl-C ends the process where it stands
+  process.once('exit', () => rmSync(path, { recursive: true, force: true }))
+  await writeFile(join(path, ownerFile), JSON.stringify(ownerHere()))
+  await removeLitter()
+  return path
+}
+
+/** What runs that were killed left behind. */
+async function removeLitter(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(prefix)) continue
+    const path = join(tmpdir(), name)
+    const owner = parseOwner(await readFile(join(path, ownerFile), 'utf8').catch(() => ''))
+    if (owner && hasEnded(owner)) await rm(path, { recursive: true, force: true }).catch(() => undefined)
+  }
 }

@@ -1,9 +1,9 @@
 // An object that appears whole or not at all: sent in parts while it is written, completed when it is published.
-import { UsageError, ServiceError } from '../../errors.ts'
-import { bucketToWrite } from './open-buckets.ts'
-import { patiently } from '../../transfer/patiently.ts'
+import { ServiceError, UsageError } from '../../errors.ts'
+import { bucketToWrite } from './bucket.ts'
+import { patiently } from '../../transfer/transient-error.ts'
 import type { S3Upload } from './upload.ts'
-import type { ByteOutput } from '../files/byte-output.ts'
+import type { ByteOutput } from '../files/table-sink.ts'
 import type { S3SinkSpec } from '../../pipeline/sink.ts'
 
 /** What a part holds in memory; 10,000 of them are the largest object (156 GiB). */

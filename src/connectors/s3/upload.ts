@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { S3Address } from './address.ts'
-import { s3Failure } from './s3-failure.ts'
+import { s3Failure } from './client.ts'
 
 /** Parts that were sent, and nobody sees yet. Errors are those of S3Bucket. */
 export interface S3Upload {

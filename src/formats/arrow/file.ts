@@ -1,8 +1,15 @@
 // An Arrow IPC file → its messages as a stream, each checked. The order is that of the footer.
 import { DataError } from '../../errors.ts'
-import { arrowMessageKind, checkArrowMessage, checkArrowSchema, messageKinds, viewOf } from './checks.ts'
+import {
+  arrowMessageKind,
+  checkArrowMessage,
+  checkArrowSchema,
+  flatRoot,
+  type FlatVector,
+  messageKinds,
+  viewOf,
+} from './checks.ts'
 import { arrowFileMagic, endOfStream } from './stream.ts'
-import { flatRoot, type FlatVector } from './flatbuffer.ts'
 
 /** A file that can be read anywhere. */
 export interface RandomAccess {

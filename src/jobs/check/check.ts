@@ -3,11 +3,12 @@ import { UsageError } from '../../errors.ts'
 import { readManifest, readProfile } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import type { InputFormat } from '../../pipeline/source.ts'
-import { checkInput, type CheckedInput } from './check-input.ts'
-import { checkText } from './check-text.ts'
+import { type CheckedInput, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
 import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
+import type { CheckFinding } from './findings.ts'
+import { harmless } from '../../terminal/text-table.ts'
 
 /** What was typed. */
 export interface CheckFlags extends TimeWindowFlags {
@@ -61,4 +62,77 @@ function reportOf(checked: readonly CheckedInput[], model: Readonly<Record<strin
     inputs: checked.map(({ address, read, rejected, features }) => ({ address, read, rejected, features })),
     findings: checked.flatMap(({ address, findings }) => findings.map((one) => ({ input: address, ...one }))),
   }
+}
+
+// A checked input as text for a person at a terminal of 100 columns.
+
+const width = 100
+/** findings of one kind that are listed */
+const shownOfAKind = 15
+const order = ['failed', 'warning', 'ok'] as const
+
+/** What was found, the worst first, then what would mend it. */
+export function checkText(
+  { address, read, findings }: CheckedInput,
+  { model, isOneOfMany }: { readonly model: string; readonly isOneOfMany: boolean },
+): string {
+  const rows = `${read.toLocaleString('en')} ${read === 1 ? 'row' : 'rows'}`
+  // of hundreds of files those are to be seen that have something
+  if (isOneOfMany && findings.every(({ severity }) => severity === 'ok')) return `${harmless(address)}: ${rows}, ok\n`
+  const shown = order.flatMap((severity) => listed(findings.filter((one) => one.severity === severity)))
+  const columns = shown.map(({ column, what }) => harmless(column ?? what))
+  const name = Math.min(32, Math.max(0, ...columns.map((text) => text.length)))
+  const lines = shown.flatMap(({ severity, message }, i) => {
+    const head = `  ${severity.padEnd(7)}  ${columns[i]!.padEnd(name)}  `
+    return wrapped(harmless(message), Math.max(30, width - head.length)).map((line, l) =>
+      l === 0 ? head + line : ' '.repeat(head.length) + line,
+    )
+  })
+  return [
+    ...wrapped(`${harmless(address)}: ${rows}, held against ${model}`, width),
+    ...lines,
+    ...hintLines(findings),
+    `  ${verdict(findings)}\n`,
+  ].join('\n')
+}
+
+function listed(findings: readonly CheckFinding[]): CheckFinding[] {
+  const kinds = [...new Set(findings.map(({ what }) => what))]
+  return kinds.flatMap((kind) => {
+    const all = findings.filter(({ what }) => what === kind)
+    const [first] = all
+    if (!first || all.length <= shownOfAKind + 1) return all
+    const message = `and ${all.length - shownOfAKind} more (--json has all)`
+    return [...all.slice(0, shownOfAKind), { ...first, column: null, message, hint: null }]
+  })
+}
+
+/** A flag as check-findings.ts writes it out, and no sentence about one. */
+const renameFlag = /^--rename(?:-map \S+| '.*')$/s
+
+/** Flags that would mend columns stand on one line, to be copied. */
+function hintLines(findings: readonly CheckFinding[]): string[] {
+  const hints = [...new Set(findings.flatMap(({ hint }) => hint ?? []))]
+  const flags = hints.filter((hint) => renameFlag.test(hint))
+  const others = hints.filter((hint) => !renameFlag.test(hint))
+  return [
+    ...(flags.length > 0 ? [`  try: ${flags.map(harmless).join(' ')}`] : []),
+    ...others.flatMap((hint) => wrapped(harmless(hint), width - 2).map((line) => `  ${line}`)),
+  ]
+}
+
+function verdict(findings: readonly CheckFinding[]): string {
+  const count = (severity: CheckFinding['severity']) => findings.filter((one) => one.severity === severity).length
+  if (count('failed') > 0) return `classify would not run: ${count('failed')} failed, ${count('warning')} warnings`
+  return count('warning') > 0 ? `classify would run, with ${count('warning')} warnings` : 'classify would run'
+}
+
+function wrapped(text: string, most: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= most) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }

@@ -3,27 +3,26 @@ import type { Classifier } from '../../pipeline/classifier.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { openClassifier } from '../../model/open.ts'
-import { createClassifyWatch, type ClassifyWatch } from './report-facts.ts'
+import { type ClassifyWatch, createClassifyWatch } from './report-facts.ts'
 import { loadLibrariesFor } from '../../connectors/open-source.ts'
 import { describeRun } from './dry-run.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { watchInterrupts, type InterruptWatch } from '../../terminal/interrupt.ts'
+import { type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import { liveModel } from '../models/live-model.ts'
 import { cacheFolder, findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
-import { planClassify, type ClassifyFlags, type ClassifyPlan } from './plan.ts'
-import { openProgress } from '../../terminal/progress.ts'
+import { type ClassifyFlags, type ClassifyPlan, planClassify } from './plan.ts'
+import { openProgress, openTransferProgress, silentTransfer } from '../../terminal/progress.ts'
 import type { Receipt } from './receipt.ts'
 import { checkReport, openReport, type ReportFile } from '../../report/report-file.ts'
 import { runClassify } from './run.ts'
 import { selectInputs, type Selection } from './select-inputs.ts'
 import { summaryOf } from './summary.ts'
-import { openTransferProgress, silentTransfer } from '../../terminal/transfer-progress.ts'
 import {
   noProfile,
   tallyInputs,
   tooFewNote,
-  watchQuality,
   type WatchedClassifier,
+  watchQuality,
 } from '../../model/profile/watch-inputs.ts'
 
 /**

@@ -1,7 +1,7 @@
 // Inputs and outputs as a plan asks for them.
 import type { InputSchema } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import { echoedFeatures } from '../../connectors/kafka/kafka-spec.ts'
+import { echoedFeatures } from '../../connectors/kafka/spec.ts'
 import { openSink } from '../../connectors/open-sink.ts'
 import type { Sink, SinkSpec } from '../../pipeline/sink.ts'
 import { newestOnly } from '../../pipeline/newest-only.ts'

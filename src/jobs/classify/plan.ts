@@ -6,14 +6,19 @@ import { UsageError } from '../../errors.ts'
 import type { Layout, OutputFormat, S3SinkSpec, SinkSpec } from '../../pipeline/sink.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import type { InputFormat } from '../../pipeline/source.ts'
-import { isPostgresAddress } from '../../connectors/postgres/address.ts'
+import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
-import type { S3Place } from '../../connectors/s3/address.ts'
+import {
+  isS3Address,
+  isS3Folder,
+  s3ObjectBelow,
+  type S3Place,
+  s3Place,
+  s3SinkSpec,
+} from '../../connectors/s3/address.ts'
 import { filePathOf, knownSuffixes, outputFormatOf } from '../../connectors/address.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
-import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from '../../connectors/kafka/kafka-specs.ts'
-import { postgresSinkSpec } from '../../connectors/postgres/postgres-specs.ts'
-import { isS3Address, isS3Folder, s3ObjectBelow, s3Place, s3SinkSpec } from '../../connectors/s3/s3-specs.ts'
+import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from '../../connectors/kafka/spec.ts'
 import { timeWindow, type TimeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
 
 /** What was typed, as the command's parser gives it. */

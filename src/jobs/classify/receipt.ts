@@ -1,10 +1,10 @@
 // The receipt of a run: what went in, what came out, and that it adds up (design: cli.md, "Receipt").
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { ModelIdentity } from '../../pipeline/taxonomy.ts'
+import type { ModelIdentity } from '../../pipeline/batch.ts'
 import { ServiceError, systemCode } from '../../errors.ts'
 import type { InputCounts, Ledger, OutputCounts } from '../../pipeline/ledger.ts'
-import { redacted } from '../../formats/shown-address.ts'
+import { redacted } from '../../formats/shown-text.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
 import type { ResultOptions } from './plan.ts'
 

@@ -1,6 +1,5 @@
 // What a run of classify shows in its report, gathered while batches pass: counters, and a bounded list of objects.
-import { firstMaximum, type ClassifiedBatch } from '../../pipeline/classified-batch.ts'
-import type { Level, Taxonomy } from '../../pipeline/taxonomy.ts'
+import { type ClassifiedBatch, firstMaximum, type Level, type Taxonomy } from '../../pipeline/batch.ts'
 
 /** The objects that one level calls one class. */
 export interface ClassFacts {

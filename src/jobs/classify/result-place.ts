@@ -2,12 +2,11 @@
 import { existsSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { ServiceError } from '../../errors.ts'
-import { bucketToWrite } from '../../connectors/s3/open-buckets.ts'
-import { patiently } from '../../transfer/patiently.ts'
+import { bucketToWrite, type S3Bucket } from '../../connectors/s3/bucket.ts'
+import { patiently } from '../../transfer/transient-error.ts'
 import type { S3Place } from '../../connectors/s3/address.ts'
-import type { S3Bucket } from '../../connectors/s3/bucket.ts'
 import type { ResultSpec } from './plan.ts'
-import { writeReceipt, type Receipt } from './receipt.ts'
+import { type Receipt, writeReceipt } from './receipt.ts'
 
 /** A result and its receipt. What a bucket refuses is a ServiceError. */
 export interface ResultPlace {

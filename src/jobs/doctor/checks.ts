@@ -4,19 +4,21 @@ import { tmpdir } from 'node:os'
 import { UsageError } from '../../errors.ts'
 import type { Check, Finding } from './check.ts'
 import { databaseCheck } from './database-check.ts'
-import { diskCheck } from './disk-check.ts'
-import { memoryCheck, nodeCheck, processorCheck } from './machine-checks.ts'
-import { modelCheck, type ChosenModel } from './model-check.ts'
-import { pathCheck } from './path-check.ts'
+import { diskCheck, memoryCheck, nodeCheck, pathCheck, processorCheck } from './machine-checks.ts'
+import { type ChosenModel, modelCheck, storeCheck } from './model-check.ts'
 import { isS3Configured, s3Check } from './s3-check.ts'
-import { storeCheck } from './store-check.ts'
 import { topicsCheck, type TopicUse } from './topics-check.ts'
-import { kafkaAddressOf, parseKafkaAddress, type Environment, type KafkaRole } from '../../connectors/kafka/address.ts'
-import { withoutPassword } from '../../connectors/kafka/without-password.ts'
+import {
+  type Environment,
+  kafkaAddressOf,
+  type KafkaRole,
+  parseKafkaAddress,
+  withoutPassword,
+} from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, parsePostgresAddress } from '../../connectors/postgres/address.ts'
 import { pinFile } from '../../model/store/model-pin.ts'
 import { filePathOf } from '../../connectors/address.ts'
-import { isKafkaAddress } from '../../connectors/kafka/kafka-specs.ts'
+import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { cacheFolder, findModel, modelStore, newestStored, pinnedReference } from '../../model/store/model-reference.ts'
 
 /** Checks, by how they go together: see runChecks. */

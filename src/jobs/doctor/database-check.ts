@@ -4,10 +4,9 @@ import { connect } from '../../connectors/postgres/client/connect.ts'
 import type { Connection } from '../../connectors/postgres/client/connection.ts'
 import { postgresFailure } from '../../connectors/postgres/client/failure.ts'
 import type { PostgresAddress } from '../../connectors/postgres/address.ts'
-import type { TableCheck } from '../../connectors/postgres/tables/table-check.ts'
+import type { TableCheck } from '../../connectors/postgres/tables/tables.ts'
 import { transaction } from '../../connectors/postgres/client/transaction.ts'
-import type { Check, CheckContext, Finding } from './check.ts'
-import { readingOf } from './clock.ts'
+import { type Check, type CheckContext, type Finding, readingOf } from './check.ts'
 
 const name = 'database'
 /** within the ten seconds of a check: the way there, then two looks at the rows of a large table */

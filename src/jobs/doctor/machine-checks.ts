@@ -1,10 +1,11 @@
 // This machine: Node, what its processor and its memory are good for.
-import { readFile } from 'node:fs/promises'
+import { access, constants, mkdtemp, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { availableParallelism, freemem, totalmem } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { compileKernel } from '../../model/forest/kernel/kernel-module.ts'
-import { messageOf } from '../../errors.ts'
+import { messageOf, systemCode } from '../../errors.ts'
 import type { Check, Finding } from './check.ts'
-import { byteText } from '../../formats/byte-text.ts'
+import { byteText } from '../../formats/shown-text.ts'
 
 /** a run with the full-size model holds this much */
 const neededMemory = 300e6
@@ -81,4 +82,107 @@ export function memoryCheck(): Check {
     }
   }
   return { name, look: () => Promise.resolve([look()]) }
+}
+
+// A folder that lcclf writes: may it, and how much room is there?
+
+/** below it sorting, joining and downloads may not fit */
+const neededSpace = 1e9
+
+/** @param use what is written there */
+export function diskCheck(folder: string, use: string): Check {
+  const name = 'disk'
+  return {
+    name,
+    about: folder,
+    async look(): Promise<Finding[]> {
+      const existing = await nearestFolder(folder)
+      const problem = await whyNotWritable(existing)
+      if (problem !== undefined) {
+        const hint = 'Make it writable, or name another folder: TMPDIR, LCCLF_HOME or XDG_CACHE_HOME.'
+        return [{ name, status: 'failed', message: `${folder} (${use}) cannot be written: ${problem}`, hint }]
+      }
+      const { bavail, bsize } = await statfs(existing)
+      const free = bavail * bsize
+      const will = existing === resolve(folder) ? 'writable' : 'will be made'
+      const message = `${folder} (${use}): ${will}, ${byteText(free)} free`
+      if (free >= neededSpace) return [{ name, status: 'ok', message }]
+      return [{ name, status: 'warning', message, hint: 'Free some space there, or name another folder.' }]
+    },
+  }
+}
+
+/** The folder itself, or the first above it that exists. */
+export async function nearestFolder(folder: string): Promise<string> {
+  for (let place = resolve(folder); ; place = dirname(place)) {
+    const found = await stat(place).catch(() => undefined)
+    if (found || place === dirname(place)) return place
+  }
+}
+
+/** What the system says against a new file in a folder; undefined if it may be written. */
+export async function whyNotWritable(folder: string): Promise<string | undefined> {
+  try {
+    await access(folder, constants.W_OK | constants.X_OK)
+    // access says nothing of full disks, nor of read-only mounts everywhere
+    await rm(await mkdtemp(join(folder, '.lcclf-doctor-')), { recursive: true })
+    return undefined
+  } catch (error) {
+    return systemCode(error) ?? messageOf(error)
+  }
+}
+
+// A file or folder that was named: can it be read, can it be written?
+
+/** A path that exists must be readable; of one that does not, who knows: an input is missing, the folder of an output must be writable. */
+export function pathCheck(path: string): Check {
+  const name = 'files'
+  const failed = (message: string, hint: string): Finding => ({ name, status: 'failed', message, hint })
+  return {
+    name,
+    about: path,
+    async look() {
+      const found = await stat(path).catch(() => undefined)
+      if (!found) {
+        const folder = await nearestFolder(dirname(path))
+        const problem = await whyNotWritable(folder)
+        const message = `${path}: there is no such file`
+        if (problem === undefined) {
+          return [
+            { name, status: 'warning', message: `${message}: as an input it is missing; as an output it can be made` },
+          ]
+        }
+        return [failed(`${message}, and it cannot be made (${problem})`, `See the rights of ${folder}.`)]
+      }
+      const problem = found.isDirectory() ? await whyNotListed(path) : await whyNotReadable(path)
+      if (problem !== undefined) return [failed(`${path}: cannot be read (${problem})`, 'See its rights.')]
+      const isWritable = found.isDirectory()
+        ? (await whyNotWritable(path)) === undefined
+        : await access(path, constants.W_OK).then(
+            () => true,
+            () => false,
+          )
+      const what = found.isDirectory() ? 'a folder' : byteText(found.size)
+      return [{ name, status: 'ok', message: `${path}: ${what}, readable${isWritable ? ' and writable' : ' only'}` }]
+    },
+  }
+}
+
+async function whyNotReadable(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(path, 'r')
+    await file.close()
+    return undefined
+  } catch (error) {
+    return systemCode(error) ?? messageOf(error)
+  }
+}
+
+async function whyNotListed(path: string): Promise<string | undefined> {
+  try {
+    await readdir(path)
+    return undefined
+  } catch (error) {
+    return systemCode(error) ?? messageOf(error)
+  }
 }

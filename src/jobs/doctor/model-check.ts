@@ -1,8 +1,13 @@
 // The model that would answer: found, whole, and giving its golden answers.
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { answerGolden, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
 import { describeComparison } from '../../model/bundle/golden.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import type { Check, Finding } from './check.ts'
+import type { ModelStore } from '../../model/store/model-store.ts'
+import { messageOf, systemCode } from '../../errors.ts'
+import { nearestFolder, whyNotWritable } from './machine-checks.ts'
 
 /** A model, and what chose it. */
 export interface ChosenModel {
@@ -61,5 +66,32 @@ function noModel(name: string, isNeeded: boolean): Finding {
     status: isNeeded ? 'warning' : 'not configured',
     message: `no LCCLF_MODEL, no lcclf.lock here, and the store is empty${isNeeded ? ': a stream would have to pull one' : ''}`,
     hint: 'lcclf model pull downloads a model, lcclf model import makes one from pickles.',
+  }
+}
+
+// The model store: is it there, what is in it, may it be changed?
+
+/** A store that may only be read is a store: that is said, and no failure. */
+export function storeCheck(store: ModelStore): Check {
+  const name = 'model store'
+  const { root } = store
+  return {
+    name,
+    about: root,
+    async look() {
+      if (existsSync(root)) {
+        try {
+          await readdir(root)
+        } catch (error) {
+          const message = `${root}: cannot be read (${systemCode(error) ?? messageOf(error)})`
+          return [{ name, status: 'failed', message, hint: 'LCCLF_HOME names a folder for a store of your own.' }]
+        }
+      }
+      const models = store.list().map((model) => `${model.name}@${model.version}`)
+      const content = models.length === 0 ? 'empty' : models.join(', ')
+      const problem = await whyNotWritable(await nearestFolder(root))
+      const use = problem === undefined ? '' : `; read-only (${problem}): models can be used, and none can be added`
+      return [{ name, status: 'ok', message: `${root}: ${content}${use}` }]
+    },
   }
 }

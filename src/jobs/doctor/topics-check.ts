@@ -1,9 +1,8 @@
 // Brokers: reached, the topics there, and how far a group is behind. Nothing is written, and no group is joined.
 import type { KafkaAddress } from '../../connectors/kafka/address.ts'
-import { connectCluster, type Cluster } from '../../connectors/kafka/client/cluster.ts'
-import { describeTopics, type TopicDescription } from '../../connectors/kafka/describe-topics.ts'
+import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
+import { dailyTopic, describeTopics, selectTopics, type TopicDescription } from '../../connectors/kafka/topics.ts'
 import { committedOffsets, keyOf, listOffsets, type TopicPartition } from '../../connectors/kafka/client/offsets.ts'
-import { dailyTopic, selectTopics } from '../../connectors/kafka/topic-names.ts'
 import type { Check, Finding } from './check.ts'
 
 /** What the topics are for: what is read must be there, what is written may be made. */

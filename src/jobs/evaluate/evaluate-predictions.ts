@@ -1,8 +1,7 @@
 // All levels of a hierarchy against the labels of its objects.
-import { evaluateLevel, winnersOf, type LevelData } from './evaluate-level.ts'
-import type { DoubtfulObject, EvaluationReport, LevelScores } from './evaluation-report.ts'
+import { evaluateLevel, type LevelData, winnersOf } from './evaluate-level.ts'
+import { type DoubtfulObject, type EvaluationReport, type LevelScores, scoresOf } from './evaluation-report.ts'
 import { hierarchicalScores, type HierarchicalScores } from './hierarchical-scores.ts'
-import { scoresOf } from './score-names.ts'
 
 /** A level as results name it. */
 export interface EvaluatedLevel {

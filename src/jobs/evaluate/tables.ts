@@ -1,6 +1,5 @@
 // Every table of an evaluation as rows for CSV.
-import type { EvaluationReport } from './evaluation-report.ts'
-import { scoreNames } from './score-names.ts'
+import { type EvaluationReport, scoreNames } from './evaluation-report.ts'
 import type { CsvTable } from '../../terminal/csv-tables.ts'
 
 /** levels, classes, confusion, reliability, curves, coverage and the objects to look at. */

@@ -1,14 +1,14 @@
 // An evaluation as text for a person at a terminal.
 import type { EvaluationReport, LevelEvaluation } from './evaluation-report.ts'
-import { tieLine } from '../../terminal/tie-line.ts'
 import {
+  columnsOf,
   harmless,
   numberColumn,
   objectCount,
   shownNumber,
   textColumn,
   textTable,
-  columnsOf,
+  tieLine,
 } from '../../terminal/text-table.ts'
 
 const decimals = 4

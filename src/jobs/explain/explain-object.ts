@@ -1,15 +1,21 @@
 // One object through the hierarchy: every forest's attribution, and what follows for the product.
-import { firstMaximum } from '../../pipeline/classified-batch.ts'
-import type { Forest } from '../../model/bundle/forest-2.ts'
-import type { Manifest } from '../../model/bundle/manifest.ts'
+import { firstMaximum } from '../../pipeline/batch.ts'
+import type { Forest } from '../../model/bundle/forest.ts'
+import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
 import { evaluatePlainly } from '../../model/bundle/plain-evaluation.ts'
-import { taxonomyOf } from '../../model/bundle/taxonomy-of.ts'
-import { additivityError, type Attribution } from './attribution.ts'
-import type { ClassExplanation, ExplainedFeature, Explanation, LevelExplanation } from './explanation.ts'
-import type { TrainingQuantiles } from './explanation.ts'
+import {
+  additivityError,
+  type Attribution,
+  type ClassExplanation,
+  type ExplainedFeature,
+  type Explanation,
+  type LevelExplanation,
+  type RankedFeature,
+  type TrainingQuantiles,
+} from './explanation.ts'
 import { pathAttribution } from './path-attribution.ts'
-import { rankFeatures } from './rank-features.ts'
 import { treeShap } from './tree-shap.ts'
+import { UsageError } from '../../errors.ts'
 
 /** What is explained. */
 export interface ExplanationRequest {
@@ -142,4 +148,49 @@ function featuresOf({ manifest, row, training }: ExplanationRequest): ExplainedF
     is_missing: row[i] === manifest.preprocessing.missing,
     training: training?.get(name) ?? null,
   }))
+}
+
+// Which features speak most for or against one class.
+
+/** The part of an explanation that is about one class. */
+export type ClassRanking = Pick<Explanation, 'class' | 'branch' | 'probability' | 'base' | 'ranking' | 'others'>
+
+/**
+ * @param levels the product first
+ * @throws UsageError for a class that the model does not have
+ */
+export function rankFeatures(
+  [product, top, ...branches]: readonly LevelExplanation[],
+  features: readonly ExplainedFeature[],
+  { className, top: count }: { className: string; top: number },
+): ClassRanking {
+  const explained = product!.classes.find((one) => one.class === className)
+  if (!explained) {
+    const names = product!.classes.map((one) => one.class).join(', ')
+    throw new UsageError(`the model has no class ${className}`, { hint: `Its classes are ${names}.` })
+  }
+  const level = branches.find(({ classes }) => classes.some((one) => one.class === className))
+  const ofTop = level && top?.classes.find((one) => one.class === level.branch)
+  const ofBranch = level?.classes.find((one) => one.class === className)
+  const order = features
+    .map((_, i) => i)
+    .sort((i, j) => Math.abs(explained.contributions[j]!) - Math.abs(explained.contributions[i]!) || i - j)
+  const ranking = order.slice(0, count).map((i): RankedFeature => ({
+    ...features[i]!,
+    contribution: explained.contributions[i]!,
+    top_contribution: ofTop?.contributions[i] ?? null,
+    branch_contribution: ofBranch?.contributions[i] ?? null,
+  }))
+  const rest = order.slice(count)
+  return {
+    class: className,
+    branch: level?.branch ?? null,
+    probability: explained.probability,
+    base: explained.base,
+    ranking,
+    others: {
+      features: rest.length,
+      contribution: rest.reduce((sum, i) => sum + explained.contributions[i]!, 0),
+    },
+  }
 }

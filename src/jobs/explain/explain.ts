@@ -1,15 +1,15 @@
 // The story of `lcclf explain`.
 import { UsageError } from '../../errors.ts'
-import type { Explanation } from './explanation.ts'
+import type { Explanation, TrainingQuantiles } from './explanation.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import type { InputFormat } from '../../pipeline/source.ts'
 import { explainText } from './text.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { usualQuantiles } from './usual-quantiles.ts'
 import { findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
 import { openReport } from '../../report/report-file.ts'
+import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 
 /** What was asked. */
 export interface ExplainFlags {
@@ -86,4 +86,27 @@ function refuseUnknownClass(
   const classes = taxonomy === null ? (levels[0]?.classes ?? []) : Object.values(taxonomy).flat()
   if (classes.includes(name)) return
   throw new UsageError(`the model has no class ${name}`, { hint: `Its classes are ${classes.join(', ')}.` })
+}
+
+// A profile as an explanation shows it beside an object's values.
+
+/** By feature; a feature without values has none. Undefined where the bundle has no profile. */
+export function usualQuantiles(profile: InputProfile | undefined): ReadonlyMap<string, TrainingQuantiles> | undefined {
+  if (!profile) return undefined
+  const at = (quantiles: readonly number[], share: (typeof profileQuantiles)[number]): number =>
+    quantiles[profileQuantiles.indexOf(share)]!
+  const found = new Map<string, TrainingQuantiles>()
+  for (const { name, missing, values } of profile.features) {
+    if (values === null) continue
+    const { quantiles } = values
+    found.set(name, {
+      q05: at(quantiles, 0.05),
+      q25: at(quantiles, 0.25),
+      q50: at(quantiles, 0.5),
+      q75: at(quantiles, 0.75),
+      q95: at(quantiles, 0.95),
+      missing: missing / profile.rows,
+    })
+  }
+  return found
 }

@@ -1,6 +1,6 @@
 // The quick approximation: each split on the object's own way gets the change of the mean (Saabas 2014).
-import type { Forest } from '../../model/bundle/forest-2.ts'
-import type { Attribution } from './attribution.ts'
+import type { Forest } from '../../model/bundle/forest.ts'
+import type { Attribution } from './explanation.ts'
 
 /**
  * Credits the features of the object's own paths alone. Adds up to the prediction as Shapley values do, but favours

@@ -1,8 +1,6 @@
 // Exact Shapley values of a forest's probabilities, path-dependent as TreeSHAP has them.
-import type { Forest } from '../../model/bundle/forest-2.ts'
-import type { Attribution } from './attribution.ts'
-import { gaussLegendre, type Quadrature } from './gauss-legendre.ts'
-import { addMean, depthOf } from './tree-means.ts'
+import type { Forest } from '../../model/bundle/forest.ts'
+import type { Attribution } from './explanation.ts'
 
 /**
  * Shapley values of the game in which an unknown feature sends a sample down both ways of its splits, in the proportion
@@ -176,4 +174,99 @@ class TreeWalker {
       for (let c = 0; c < width; c++) contributions[cell + c]! += weight * leaves[start + c]!
     }
   }
+}
+
+// What a tree says of an object of which nothing is known, at each of its nodes.
+
+/**
+ * Mean probabilities below each node of one tree, weighted by the training samples.
+ *
+ * @returns nodes of the tree × classes, row-major, the root first
+ */
+export function nodeMeans(forest: Required<Forest>, tree: number): Float64Array {
+  const { classes, roots, feature, left, leaf, leaves, cover } = forest
+  const width = classes.length
+  const start = roots[tree]!
+  const end = roots[tree + 1] ?? feature.length
+  const means = new Float64Array((end - start) * width)
+  // children come after their parent
+  for (let node = end - 1; node >= start; node--) {
+    const to = (node - start) * width
+    if (feature[node]! < 0) {
+      const from = leaf[node]! * width
+      for (let c = 0; c < width; c++) means[to + c] = leaves[from + c]!
+      continue
+    }
+    const child = left[node]!
+    const from = (child - start) * width
+    const [shareLeft, shareRight] = [cover[child]! / cover[node]!, cover[child + 1]! / cover[node]!]
+    for (let c = 0; c < width; c++) {
+      means[to + c] = shareLeft * means[from + c]! + shareRight * means[from + width + c]!
+    }
+  }
+  return means
+}
+
+/** Adds the mean of a whole tree. */
+export function addMean(forest: Required<Forest>, tree: number, base: Float64Array): void {
+  const means = nodeMeans(forest, tree)
+  for (let c = 0; c < base.length; c++) base[c]! += means[c]!
+}
+
+/** Splits on the longest way from a tree's root to a leaf. */
+export function depthOf({ roots, feature, left }: Forest, tree: number): number {
+  const start = roots[tree]!
+  const end = roots[tree + 1] ?? feature.length
+  const depths = new Uint32Array(end - start)
+  let deepest = 0
+  for (let node = start; node < end; node++) {
+    const depth = depths[node - start]!
+    if (depth > deepest) deepest = depth
+    if (feature[node]! < 0) continue
+    depths[left[node]! - start] = depth + 1
+    depths[left[node]! + 1 - start] = depth + 1
+  }
+  return deepest
+}
+
+// Points and weights that integrate polynomials exactly.
+
+/** A quadrature rule on the interval from 0 to 1. */
+export interface Quadrature {
+  readonly points: Float64Array
+  /** 1 − point, without the rounding of the subtraction */
+  readonly rests: Float64Array
+  readonly weights: Float64Array
+}
+
+/**
+ * Gauss–Legendre: with n points exact for every polynomial up to degree 2n − 1. Points by Newton's method from the usual
+ * first guess; good to the last digits for the few dozens that trees need.
+ */
+export function gaussLegendre(n: number): Quadrature {
+  const points = new Float64Array(n)
+  const rests = new Float64Array(n)
+  const weights = new Float64Array(n)
+  for (let i = 0; i < n; i++) {
+    let x = Math.cos((Math.PI * (i + 0.75)) / (n + 0.5))
+    let slope = 1
+    for (let step = 0; step < 100; step++) {
+      const { value, derivative } = legendre(n, x)
+      const next = x - value / derivative
+      slope = derivative
+      if (Math.abs(next - x) <= Number.EPSILON) break
+      x = next
+    }
+    points[i] = (1 - x) / 2
+    rests[i] = (1 + x) / 2
+    // on −1…1 it is 2 / ((1 − x²) p′²); the interval is half as long
+    weights[i] = 1 / ((1 - x) * (1 + x) * slope * slope)
+  }
+  return { points, rests, weights }
+}
+
+function legendre(n: number, x: number): { value: number; derivative: number } {
+  let [before, value] = [1, x]
+  for (let k = 2; k <= n; k++) [before, value] = [value, ((2 * k - 1) * x * value - (k - 1) * before) / k]
+  return { value, derivative: (n * (x * value - before)) / (x * x - 1) }
 }

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { ModelError, ServiceError } from '../../errors.ts'
 import type { FileDigest, Manifest } from '../../model/bundle/manifest.ts'
 import { parseManifest } from '../../model/bundle/parse-manifest.ts'
-import { indexFile, parseIndex, type IndexEntry } from '../../model/store/model-index.ts'
+import { type IndexEntry, indexFile, parseIndex } from '../../model/store/model-index.ts'
 import { byVersion } from '../../model/store/model-store.ts'
 import { download, type Downloaded, type DownloadOptions } from '../../transfer/download.ts'
 import type { AbsentObject, ObjectReader } from '../../transfer/object-reader.ts'
-import { branchNames, featureListName, topNames, type NameChoice } from './pickle-names.ts'
 import type { Sha256Sums } from './sha256-sums.ts'
 import { unpackModel } from './unpack.ts'
+import { alerceTaxonomy } from '../../model/sklearn/model-files.ts'
 
 /** What to fetch, and how. */
 export interface FetchOptions {
@@ -247,4 +247,28 @@ function chooseEntry(entries: readonly IndexEntry[], where: string, { name, vers
   if (found) return found
   const wanted = [name, version].filter((part) => part !== undefined).join(' ')
   throw new ModelError(`${where}: has no model ${wanted}`, { hint: list === '' ? 'It is empty.' : `It has ${list}.` })
+}
+
+// Under which names the pickles of a model are looked for, where an address cannot be listed.
+
+/** One file of a model: the first of its names that is there. */
+export type NameChoice = readonly string[]
+
+/** The feature list, which every model as published has. */
+export const featureListName = 'features_RF_model.pkl'
+
+/** The first file that is looked for; the name it has decides the kind (`RF` of 1.0.0, `BRF` of 1.1.x) of the others. */
+export const topNames: NameChoice = [
+  'hierarchical_level_RF_model.pkl',
+  'top_level_BRF_model.pkl',
+  'top_level_RF_model.pkl',
+  'hierarchical_level_BRF_model.pkl',
+]
+
+/** The files of the branches, beside the top that was found. */
+export function branchNames(top: string): NameChoice[] {
+  const kinds = top.includes('_BRF_') ? ['BRF', 'RF'] : ['RF', 'BRF']
+  return Object.keys(alerceTaxonomy).map((branch) =>
+    kinds.map((kind) => `${branch.toLowerCase()}_level_${kind}_model.pkl`),
+  )
 }

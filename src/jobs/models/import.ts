@@ -6,7 +6,7 @@ import { importModel, type ImportProgress } from '../../model/sklearn/import-mod
 import { importOnnx } from '../../model/onnx/import-graph.ts'
 import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import { redactedText } from '../../formats/shown-address.ts'
+import { redactedText } from '../../formats/shown-text.ts'
 import { profileMaker, type ProfileRequest } from './make-profile.ts'
 import { storedModel } from '../../model/store/model-reference.ts'
 import { openStepProgress } from '../../terminal/progress.ts'

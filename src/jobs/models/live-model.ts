@@ -3,7 +3,7 @@ import { LcclfError, ModelError } from '../../errors.ts'
 import { InterruptedError, type InterruptWatch } from '../../terminal/interrupt.ts'
 import { findModel, modelStore, newestStored, pinnedReference } from '../../model/store/model-reference.ts'
 import { pullDefault } from './pull.ts'
-import type { TransferProgress } from '../../terminal/transfer-progress.ts'
+import type { TransferProgress } from '../../terminal/progress.ts'
 
 /** What finding a model may do. */
 export interface LiveModelOptions {

@@ -1,9 +1,8 @@
 // An address → what reads below it.
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../errors.ts'
-import { redactedText } from '../../formats/shown-address.ts'
-import { pathOfFileAddress } from '../../transfer/file-address.ts'
-import { fileReader } from '../../transfer/file-reader.ts'
+import { redactedText } from '../../formats/shown-text.ts'
+import { fileReader, pathOfFileAddress } from '../../transfer/file-reader.ts'
 import type { HttpPolicy } from '../../transfer/http-policy.ts'
 import { httpReader } from '../../transfer/http-reader.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'

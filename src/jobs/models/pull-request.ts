@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { readKnownModels, type KnownModel, type KnownModels } from '../../model/store/known-models.ts'
-import { pinFile, readPin, type ModelPin } from '../../model/store/model-pin.ts'
+import { type KnownModel, type KnownModels, readKnownModels } from '../../model/store/known-models.ts'
+import { type ModelPin, pinFile, readPin } from '../../model/store/model-pin.ts'
 import { byVersion } from '../../model/store/model-store.ts'
-import { redactedText } from '../../formats/shown-address.ts'
+import { redactedText } from '../../formats/shown-text.ts'
 import { splitReference } from '../../model/store/model-reference.ts'
 
 /** What to pull. */

@@ -1,8 +1,7 @@
 // The story of `lcclf model push`.
 import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { openTarget } from './bundle-target.ts'
-import { publishBundle } from './publish-bundle.ts'
-import { checkBundle } from './check-bundle.ts'
+import { openTarget, publishBundle } from './bundle-target.ts'
+import { checkBundle } from './verify.ts'
 import { watchInterrupts } from '../../terminal/interrupt.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
 

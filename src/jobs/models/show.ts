@@ -1,10 +1,28 @@
 // The story of `lcclf model show`.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { readPulledRecord, type PulledRecord } from '../../model/store/pulled-record.ts'
-import { byteText } from '../../formats/byte-text.ts'
-import { findBundle } from '../../model/store/model-reference.ts'
-import { harmless } from '../../terminal/text-table.ts'
+import {
+  describeModel,
+  type ModelDescription,
+  type PulledRecord,
+  readPulledRecord,
+} from '../../model/store/describe-model.ts'
+import { byteText, redactedText } from '../../formats/shown-text.ts'
+import {
+  cacheFolder,
+  downloadFolder,
+  findBundle,
+  findStored,
+  modelStore,
+  splitReference,
+  whatIsThere,
+} from '../../model/store/model-reference.ts'
+import { columnsOf, harmless, textTable } from '../../terminal/text-table.ts'
+import { writePin } from '../../model/store/model-pin.ts'
+import { ModelError, UsageError } from '../../errors.ts'
+import { collectLitter } from '../../model/store/collect-litter.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */
 export async function showModel(reference: string, { json }: { json: boolean }): Promise<void> {
@@ -83,4 +101,104 @@ function wrapped(words: readonly string[], width: number): string[] {
     else lines.push(`  ${word}`)
   }
   return lines
+}
+
+// The story of `lcclf model list`.
+
+/** Lists the store, as a table or with --json as one object; answers 4 if a model in it is damaged. */
+export async function listModels({ json, verify }: { json: boolean; verify: boolean }): Promise<number> {
+  const store = modelStore()
+  const models: ModelDescription[] = []
+  for (const model of store.listAll()) models.push(await describeModel(model, { verify }))
+  const exitCode = models.some(({ problem }) => problem !== null) ? 4 : 0
+  if (json) {
+    const report = { schemaVersion: 1, command: 'model list', store: store.root, models, exitCode }
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+    return exitCode
+  }
+  if (models.length === 0) {
+    process.stderr.write(`The model store ${store.root} is empty: lcclf model pull downloads a model.\n`)
+    return exitCode
+  }
+  process.stdout.write(tableOf(models))
+  for (const { name, version, problem } of models) {
+    if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${harmless(problem)}\n`)
+  }
+  return exitCode
+}
+
+function tableOf(models: readonly ModelDescription[]): string {
+  const { text } = columnsOf(models)
+  const lines = textTable([
+    text('NAME', ({ name }) => name),
+    text('VERSION', ({ version }) => version),
+    text('CLASSES', ({ classes }) => String(classes.length)),
+    text('TREES', ({ trees }) => String(trees)),
+    text('SIZE', ({ size }) => byteText(size)),
+    text('VERIFIED', ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO')),
+    text('ORIGIN', ({ origin }) => origin),
+  ])
+  return `${lines.join('\n')}\n`
+}
+
+// The story of `lcclf model lock`.
+
+/** Pins a model in the work folder. */
+export async function lockModel(reference: string, { json }: { json: boolean }): Promise<void> {
+  const directory = findBundle(reference)
+  const { manifest, sha256 } = await readManifest(directory)
+  const { name, version } = manifest
+  const pin = {
+    schemaVersion: 1,
+    name,
+    version,
+    sha256,
+    address: readPulledRecord(directory)?.address ?? null,
+  } as const
+  const path = await writePin(process.cwd(), pin)
+  process.stderr.write(`${path} pins ${harmless(`${name}@${version}`)}, sha256 ${sha256}\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
+}
+
+// The story of `lcclf model remove`.
+
+/** Takes a model out of the store. A name alone is enough where the store has one version of it. */
+export async function removeModel(reference: string, { json }: { json: boolean }): Promise<void> {
+  const store = modelStore()
+  const [name, version] = splitReference(reference)
+  const model = findStored(reference)
+  if (!model) {
+    if (existsSync(join(reference, 'manifest.json'))) {
+      throw new UsageError(`${reference}: is a folder outside the model store`, {
+        hint: 'Only models of the store are removed: name@version. A folder of your own is yours to delete.',
+      })
+    }
+    throw new ModelError(`model ${redactedText(reference)}: not found`, { hint: whatIsThere() })
+  }
+  const versions = store.listAll().filter((other) => other.name === name)
+  if (version === undefined && versions.length > 1) {
+    const list = versions.map((other) => `${name}@${other.version}`).join(', ')
+    throw new UsageError(`${name}: the store has several versions of it`, { hint: `Name one: ${list}.` })
+  }
+  await store.remove(model)
+  process.stderr.write(`${model.name}@${model.version} is removed\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model remove', ...model })}\n`)
+}
+
+// The story of `lcclf model gc`.
+
+/** Takes away what nobody needs any more, and says what. */
+export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: boolean }): Promise<void> {
+  const places = { store: modelStore().root, downloads: downloadFolder(), graphs: cacheFolder() }
+  const litter = await collectLitter(places, { dryRun })
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model gc', dryRun, litter })}\n`)
+    return
+  }
+  for (const { path, why, size, action } of litter) {
+    process.stdout.write(`${dryRun ? 'would be ' : ''}${action}  ${path}  ${byteText(size)}  ${why}\n`)
+  }
+  const bytes = litter.filter(({ action }) => action === 'removed').reduce((sum, { size }) => sum + size, 0)
+  const said = litter.length === 0 ? 'nothing to remove' : `${byteText(bytes)} ${dryRun ? 'would be ' : ''}freed`
+  process.stderr.write(`${said}\n`)
 }

@@ -1,9 +1,9 @@
 // The story of `lcclf model verify`.
-import { answerGolden, enginesOf, isReproduced, openEngine, type EngineName } from '../../model/open.ts'
-import { messageOf } from '../../errors.ts'
+import { answerGolden, type EngineName, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
+import { messageOf, ModelError } from '../../errors.ts'
 import { describeComparison } from '../../model/bundle/golden.ts'
 import type { Bundle } from '../../model/bundle/read-bundle.ts'
-import { verifyBundle, type BundleCheck } from '../../model/bundle/verify-bundle.ts'
+import { type BundleCheck, verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import { cacheFolder, findBundle } from '../../model/store/model-reference.ts'
 import { harmless } from '../../terminal/text-table.ts'
 
@@ -50,4 +50,30 @@ function textOf(checks: readonly BundleCheck[], directory: string, ok: boolean):
     ({ name, ok: passed, detail }) => `${passed ? 'ok    ' : 'FAILED'}  ${harmless(`${name}: ${detail}`)}`,
   )
   return `${[...lines, ok ? `${directory} may be used` : `${directory} must not be used`].join('\n')}\n`
+}
+
+// Whether a bundle from elsewhere may be used: every check that `lcclf model verify` makes of its content.
+
+/** @throws ModelError for the first check that fails */
+export async function checkBundle(directory: string): Promise<void> {
+  const { checks, bundle } = await verifyBundle(directory)
+  const failed = checks.find(({ ok }) => !ok)
+  if (failed) throw refused(failed.name, failed.detail)
+  if (!bundle) throw refused('contents', 'cannot be opened')
+  // forests have answered already, in plain evaluation; a graph only answers in its engine
+  if (bundle.forests.length > 0) return
+  const [engine] = enginesOf(bundle)
+  const classifier = await openEngine(directory, bundle, { engine: engine!, threads: 1, cacheFolder: cacheFolder() })
+  try {
+    const comparison = await answerGolden(classifier, bundle.golden)
+    if (!isReproduced(comparison, engine!)) throw refused('golden answers', describeComparison(comparison))
+  } finally {
+    await classifier.close()
+  }
+}
+
+function refused(check: string, detail: string): ModelError {
+  return new ModelError(`the bundle is not what it says: ${check}: ${detail}`, {
+    hint: 'It was changed or damaged: ask whoever publishes it. It is not put into the store.',
+  })
 }

@@ -1,5 +1,5 @@
 // From names of columns or of classifiers to the levels of a hierarchy; the results are all there is to go by.
-import type { Level } from '../../pipeline/taxonomy.ts'
+import type { Level } from '../../pipeline/batch.ts'
 
 /** A level without what only the wide layout has. */
 export type NamedLevel = Omit<Level, 'prefix'>
@@ -67,4 +67,39 @@ export function levelsOf(
     .filter(([name]) => rank(name) < 2 || branchOf(name) !== null)
     .sort(([a], [b]) => rank(a) - rank(b))
     .map(([classifierName, level]) => ({ classifierName, branch: branchOf(classifierName), ...level }))
+}
+
+// A class that one level of a hierarchy has and another lacks: somebody left a column out.
+
+/** What is absent. */
+export interface MissingClass {
+  /** the level that lacks it */
+  readonly classifierName: string
+  readonly className: string
+  /** the level that has it */
+  readonly otherName: string
+  /** its column in the wide layout */
+  readonly column: string
+}
+
+/**
+ * The leaf classes of the product and of the branches are the same; levels that are absent as a whole say nothing.
+ *
+ * @param levels the product first
+ */
+export function missingClass(levels: readonly NamedLevel[]): MissingClass | undefined {
+  const [product, ...others] = levels
+  const branches = others.filter(({ branch }) => branch !== null)
+  if (!product || branches.length === 0) return undefined
+  for (const { classifierName: otherName, classes } of branches) {
+    const className = classes.find((name) => !product.classes.includes(name))
+    if (className !== undefined)
+      return { classifierName: product.classifierName, className, otherName, column: className }
+  }
+  const tops = others.find(({ branch }) => branch === null)?.classes ?? []
+  const isWhole = tops.every((name) => branches.some(({ branch }) => branch === name))
+  const className = product.classes.find((name) => !branches.some(({ classes }) => classes.includes(name)))
+  if (className === undefined || !isWhole) return undefined
+  const which = branches.map(({ branch }) => `${branch!.toLowerCase()}/${className}`).join(' or ')
+  return { classifierName: 'every branch', className, otherName: product.classifierName, column: which }
 }

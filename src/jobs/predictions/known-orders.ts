@@ -1,6 +1,6 @@
 // The order of classes of results that do not tell their own (long ones): from another result, or from a model.
 import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { taxonomyOf } from '../../model/bundle/taxonomy-of.ts'
+import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import type { ClassOrder, KnownOrders } from './class-order.ts'
 import type { Predictions } from './predictions.ts'
 import { readKnownModels } from '../../model/store/known-models.ts'

@@ -1,5 +1,6 @@
 // What a run of lcclf left behind, as one table: an object a row, a probability a column.
-import type { Level } from '../../pipeline/taxonomy.ts'
+import type { Level } from '../../pipeline/batch.ts'
+import type { FoundLevel } from './classifier-levels.ts'
 
 /** Results of one model, ready for questions. */
 export interface Predictions {
@@ -34,4 +35,21 @@ export interface PredictionOptions {
 /** The name of a level's column. */
 export function columnName(level: number, index: number): string {
   return `l${level}_${index}`
+}
+
+// What stands between results as they lie somewhere and the one table of predictions.
+
+/** A selection of `oid` and the levels' columns (with `candid` and `place`, where an object may come twice), not yet checked. */
+export interface Selection {
+  readonly sql: string
+  /** nothing is gained by a copy of what the selection gives */
+  readonly isView: boolean
+  readonly levels: readonly FoundLevel[]
+  /** see Predictions */
+  readonly assumedOrder: string | null
+  /** already one row an object, and what came again; undefined where the rows themselves tell */
+  readonly duplicates: number | undefined
+  readonly classifierVersion: string
+  /** what to do about objects without all their probabilities */
+  readonly hint: string
 }

@@ -1,17 +1,22 @@
 // A file of any format as something SQL can select from, its columns under their exact names.
 import { resolve } from 'node:path'
-import type { DuckDBType } from '@duckdb/node-api'
-import { DataError, UsageError } from '../../errors.ts'
+import { createRequire } from 'node:module'
+import type * as DuckDb from '@duckdb/node-api'
+import type { DuckDBAppender, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type { DataType, RecordBatch, Vector } from 'apache-arrow'
+import { DataError, LcclfError, messageOf, UsageError } from '../../errors.ts'
 import { csvRecords } from '../../formats/csv-records.ts'
-import { isJsonRecord, parseJsonLine, type JsonRecord } from '../../formats/json-line.ts'
+import { isJsonRecord, type JsonRecord, parseJsonLine } from '../../formats/json-line.ts'
 import { linesOf } from '../../formats/text-lines.ts'
 import { openByteInput } from '../../connectors/files/byte-input.ts'
 import { globFree, readParquet, sqlName, sqlText } from '../../connectors/files/duckdb.ts'
 import { inspectFile } from '../../connectors/files/input-file.ts'
 import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
-import { shownText } from '../../formats/shown-text.ts'
+import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../pipeline/source.ts'
 import type { Session } from './session.ts'
+import { type ArrowLibrary, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
+import { openArrowInput } from '../../connectors/files/arrow-input.ts'
 
 /** A file to read. */
 export type FileSpec = Extract<SourceSpec, { kind: 'file' }>
@@ -50,7 +55,7 @@ export async function openRelation(session: Session, spec: FileSpec, table: stri
     case 'ndjson':
       return ndjsonRelation(session, spec)
     case 'arrow': {
-      const { arrowRelation } = await import('./arrow-relation.ts')
+      const { arrowRelation } = await import('./relation.ts')
       return arrowRelation(session, spec, table)
     }
     case 'avro':
@@ -142,4 +147,75 @@ function jsonType(name: string, value: unknown): string {
     return fields.length === 0 ? 'VARCHAR' : `STRUCT(${fields.join(', ')})`
   }
   return 'VARCHAR'
+}
+
+// Arrow IPC, which SQL cannot read itself, copied into a table.
+
+/** A column as it is found in a record batch, and what it becomes. */
+interface Leaf {
+  readonly path: readonly string[]
+  readonly type: DuckDBType
+  readonly valueOf: (value: unknown) => DuckDBValue
+}
+
+/** what one data chunk of DuckDB holds */
+const rowsAChunk = 2048
+
+/** Copies every column of text, numbers, or structs of them; others are passed over. */
+export async function arrowRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
+  const input = await openArrowInput(spec)
+  try {
+    const arrow = await loadArrow()
+    const library = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
+    const { reader, close } = await openArrowReader(input.messages())
+    try {
+      const leaves = reader.schema.fields.flatMap(({ name, type }) => leavesOf2(arrow, library, type, [name]))
+      const columns = leaves.map(({ path, type }, i) => ({ path, type, sql: `c${i}` }))
+      const declared = columns.map(({ sql, type }) => `${sql} ${type.toString()}`)
+      await session.rows(`CREATE OR REPLACE TEMP TABLE ${sqlName(table)} (${declared.join(', ')})`, spec.address)
+      const appender = await session.connection.createAppender(table, undefined, 'temp')
+      for await (const batch of reader) append(library, appender, batch, leaves)
+      appender.closeSync()
+      return { address: spec.address, sql: sqlName(table), columns }
+    } finally {
+      await close()
+    }
+  } catch (cause) {
+    if (cause instanceof LcclfError) throw cause
+    throw new DataError(`${spec.address}: cannot be read: ${firstLine(messageOf(cause))}`, { cause })
+  }
+}
+
+function leavesOf2(arrow: ArrowLibrary, library: typeof DuckDb, type: DataType, path: readonly string[]): Leaf[] {
+  if (arrow.DataType.isStruct(type)) {
+    return type.children.flatMap((child) => leavesOf2(arrow, library, child.type as DataType, [...path, child.name]))
+  }
+  if (arrow.DataType.isFloat(type)) return [{ path, type: library.DOUBLE, valueOf: (value) => Number(value) }]
+  if (arrow.DataType.isInt(type)) return [{ path, type: library.HUGEINT, valueOf: (value) => BigInt(value as bigint) }]
+  const isText = arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type) || arrow.DataType.isDictionary(type)
+  return isText ? [{ path, type: library.VARCHAR, valueOf: String }] : []
+}
+
+function append(library: typeof DuckDb, appender: DuckDBAppender, batch: RecordBatch, leaves: readonly Leaf[]): void {
+  const vectors = leaves.map(({ path }) => vectorAt(batch, path))
+  const types = leaves.map(({ type }) => type)
+  for (let start = 0; start < batch.numRows; start += rowsAChunk) {
+    const length = Math.min(rowsAChunk, batch.numRows - start)
+    const chunk = library.DuckDBDataChunk.create(types, length)
+    const columns = leaves.map(({ valueOf }, i) =>
+      Array.from({ length }, (_, row): DuckDBValue => {
+        const value: unknown = vectors[i]!.get(start + row)
+        return value === null ? null : valueOf(value)
+      }),
+    )
+    chunk.setColumns(columns)
+    appender.appendDataChunk(chunk)
+  }
+}
+
+function vectorAt(batch: RecordBatch, [first, ...rest]: readonly string[]): Vector {
+  let vector: Vector | null = batch.getChild(first!)
+  for (const name of rest) vector = vector?.getChild(name as never) ?? null
+  if (!vector) throw new Error('a column is missing')
+  return vector
 }

@@ -1,13 +1,16 @@
 // An address of results or labels on the command line → a file or a table to read.
 import { existsSync, statSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { DataError, UsageError } from '../../errors.ts'
-import { isPostgresAddress } from '../../connectors/postgres/address.ts'
+import { isPostgresAddress, postgresResultsSpec } from '../../connectors/postgres/address.ts'
 import type { PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
 import type { FileSpec } from './relation.ts'
-import { redacted } from '../../formats/shown-address.ts'
+import { redacted } from '../../formats/shown-text.ts'
 import { inputFormatOf } from '../../connectors/address.ts'
-import { postgresResultsSpec } from '../../connectors/postgres/postgres-specs.ts'
-import { isS3Address } from '../../connectors/s3/s3-specs.ts'
+import { isS3Address, s3Place } from '../../connectors/s3/address.ts'
+import { fetchObject } from '../../connectors/s3/fetch-object.ts'
+import { bucketToRead } from '../../connectors/s3/bucket.ts'
+import { patiently } from '../../transfer/transient-error.ts'
 
 /** A file, and which of its results. */
 export interface ResultFile {
@@ -54,7 +57,7 @@ export async function resultFile(address: string, environment: NodeJS.ProcessEnv
   refuseOthers(path)
   const classifierVersion = isQuery ? address.slice(at + versionQuery.length) : undefined
   if (isS3Address(path)) {
-    const { fetchResult } = await import('./fetch-result.ts')
+    const { fetchResult } = await import('./result-file.ts')
     const fetched = await fetchResult(path, environment)
     return { file: { kind: 'file', address, path: fetched, format: formatOf(path) }, classifierVersion }
   }
@@ -78,4 +81,26 @@ function formatOf(path: string): FileSpec['format'] {
   const format = inputFormatOf(path)?.format
   if (format !== undefined && format !== 'avro') return format
   throw new UsageError(`${path}: the name does not say its format`, { hint: `Read are ${suffixes}.` })
+}
+
+// An object of a bucket that holds results or labels → a temporary file: DuckDB reads files only.
+
+const hint = 'Is the service up, and the endpoint (AWS_ENDPOINT_URL) right?'
+
+/**
+ * Fetches one object as it is now. The folder of the temporary file goes with the process.
+ *
+ * @returns the file's path
+ * @throws UsageError for an address that is none; DataError where nothing is there; ServiceError
+ */
+export async function fetchResult(address: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  const place = s3Place(address, environment)
+  const bucket = await bucketToRead(place)
+  const seen = await patiently(() => bucket.stat(place.key), { hint })
+  if (!seen) throw new DataError(`${address}: there is no such object`)
+  const object = await fetchObject({ address, place, size: seen.size, etag: seen.etag })
+  // the name says whether the text is compressed
+  const path = `${object.path}${inputFormatOf(address)?.suffix.toLowerCase() ?? ''}`
+  await rename(object.path, path)
+  return path
 }

@@ -3,14 +3,14 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts'
 import {
+  type DeadLetter,
   deadLetterMessage,
   deadLetterText,
   shortDeadLetterMessage,
-  type DeadLetter,
 } from '../../connectors/kafka/dead-letters.ts'
 import type { OutgoingMessage } from '../../connectors/kafka/client/delivery.ts'
-import { openOutlet, type MessageOutlet } from '../../connectors/kafka/client/outlet.ts'
-import type { TopicName } from '../../connectors/kafka/topic-names.ts'
+import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/outlet.ts'
+import type { TopicName } from '../../connectors/kafka/topics.ts'
 
 /** Takes dead letters. */
 export interface DeadLetterOutlet {

@@ -1,12 +1,12 @@
 // The stories of `lcclf deadletter show` and `lcclf deadletter requeue`.
 import { UsageError } from '../../errors.ts'
-import { kafkaAddressOf, outputTopic, parseKafkaAddress, type KafkaAddress } from '../../connectors/kafka/address.ts'
-import { deadLetterText, requeued, type DeadLetter } from '../../connectors/kafka/dead-letters.ts'
+import { type KafkaAddress, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
+import { type DeadLetter, deadLetterText, requeued } from '../../connectors/kafka/dead-letters.ts'
 import type { OutgoingMessage } from '../../connectors/kafka/client/delivery.ts'
 import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
-import { lettersOfFile, lettersOfTopic, type LetterGroup } from './dead-letter-input.ts'
+import { type LetterGroup, lettersOfFile, lettersOfTopic } from './dead-letter-input.ts'
 import { filePathOf } from '../../connectors/address.ts'
-import { isKafkaAddress } from '../../connectors/kafka/kafka-specs.ts'
+import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 
 /** Which letters are meant. */
 export interface LetterFilter {

@@ -1,8 +1,7 @@
 // What a stream says in its log: batches, messages that were not classified, partitions that come and go.
 import type { Reject } from '../../pipeline/batch.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
-import { batchFacts, type BatchFacts } from './batch-facts.ts'
-import type { Log, StreamWatch } from './watch.ts'
+import { batchFacts, type BatchFacts, type Log, type StreamWatch } from './watch.ts'
 
 /** a busy stream says so once a second, and of its rejects it shows some */
 const lineEveryMs = 1000

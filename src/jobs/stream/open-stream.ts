@@ -9,19 +9,19 @@ import {
 } from '../../connectors/kafka/client/outlet.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
-import { dailyTopic } from '../../connectors/kafka/topic-names.ts'
-import { echoedFeatures } from '../../connectors/kafka/kafka-spec.ts'
+import { dailyTopic } from '../../connectors/kafka/topics.ts'
+import { echoedFeatures } from '../../connectors/kafka/spec.ts'
 import { openKafkaSink } from '../../connectors/kafka/kafka-sink.ts'
 import { openSink } from '../../connectors/open-sink.ts'
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
 import { openKafkaSource } from '../../connectors/kafka/kafka-source.ts'
-import { openDeadLetterFile, openDeadLetterTopic, type DeadLetterOutlet } from './dead-letter-outlet.ts'
+import { type DeadLetterOutlet, openDeadLetterFile, openDeadLetterTopic } from './dead-letter-outlet.ts'
 import type { InterruptWatch } from '../../terminal/interrupt.ts'
 import { liveModel } from '../models/live-model.ts'
 import { cacheFolder } from '../../model/store/model-reference.ts'
 import type { StreamOutput, StreamPlan } from './plan.ts'
-import type { TransferProgress } from '../../terminal/transfer-progress.ts'
+import type { TransferProgress } from '../../terminal/progress.ts'
 
 /** A thing to close. */
 export interface Closable {

@@ -1,23 +1,23 @@
 // Flags and the original's environment → what a stream will do. Pure.
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
-import { kafkaAddressOf, outputTopic, parseKafkaAddress, type Environment } from '../../connectors/kafka/address.ts'
-import { isPostgresAddress } from '../../connectors/postgres/address.ts'
+import { type Environment, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
+import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
 import type { SinkSpec } from '../../pipeline/sink.ts'
-import type { KafkaReading, KafkaSourceSpec } from '../../connectors/kafka/spec.ts'
+import {
+  isKafkaAddress,
+  type KafkaReading,
+  kafkaSinkSpec,
+  type KafkaSourceSpec,
+  type OutputSchemaName,
+  sourceSpec,
+  streamInput,
+} from '../../connectors/kafka/spec.ts'
 import type { BadMessagePolicy } from './run.ts'
 import type { DeadLetterTopic } from './dead-letter-outlet.ts'
 import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'
-import {
-  isKafkaAddress,
-  kafkaSinkSpec,
-  sourceSpec,
-  streamInput,
-  type OutputSchemaName,
-} from '../../connectors/kafka/kafka-specs.ts'
-import { postgresSinkSpec } from '../../connectors/postgres/postgres-specs.ts'
 import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
 
 /** What was typed, as the command's parser gives it. */

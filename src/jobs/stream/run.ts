@@ -1,15 +1,15 @@
 // A stream: the pipeline's one loop, with what only a stream has around it.
 import type { Classifier } from '../../pipeline/classifier.ts'
-import { deadLetterOf, type DeadLetter } from '../../connectors/kafka/dead-letters.ts'
-import { classifyInput, type BatchReport } from '../../pipeline/classify-input.ts'
+import { type DeadLetter, deadLetterOf } from '../../connectors/kafka/dead-letters.ts'
+import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
 import { createLedger, type Ledger } from '../../pipeline/ledger.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
-import type { Outcome } from '../../connectors/kafka/kafka-delivery.ts'
-import type { Delivery } from '../../pipeline/source.ts'
+import type { KafkaDelivery, Outcome } from '../../connectors/kafka/acknowledgements.ts'
+import type { Delivery, Source } from '../../pipeline/source.ts'
 import type { DeadLetterOutlet } from './dead-letter-outlet.ts'
-import type { StreamWatch } from './watch.ts'
-import { timed, timedClassifier, timedSink, timedSource, type TakeTime } from './timed-stages.ts'
+import type { Stage, StreamWatch } from './watch.ts'
+import { clock } from './metrics-topic.ts'
 
 /** What becomes of messages that cannot be read, or lack oid or candid. */
 export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
@@ -95,4 +95,68 @@ function lettersOf({ delivery, outcomes }: BatchReport, { onBadMessage }: Stream
   const kept = delivery.rejected.filter(({ isBadMessage }) => onBadMessage === 'dead-letter' || isBadMessage !== true)
   const refused = outcomes.flatMap((outcome) => outcome.refused)
   return [...kept, ...refused].map(deadLetterOf).filter((letter) => letter !== undefined)
+}
+
+// The parts of a stream, each telling how long it worked on a batch.
+
+/** Takes the seconds a stage needed. */
+export type TakeTime = (stage: Stage, seconds: number, output?: string) => void
+
+/** Does something and tells how long it took, whether or not it succeeded. */
+export async function timed<T>(work: () => Promise<T>, take: (seconds: number) => void): Promise<T> {
+  const started = performance.now()
+  try {
+    return await work()
+  } finally {
+    take((performance.now() - started) / 1000)
+  }
+}
+
+/** @param onReceived told of each delivery when it has arrived, with the time in milliseconds since 1970 */
+export function timedSource(
+  source: KafkaStream,
+  takeTime: TakeTime,
+  onReceived: (delivery: KafkaDelivery, at: number) => void,
+): Source {
+  let decodedMs = 0
+  async function* deliveries(signal: AbortSignal): AsyncGenerator<KafkaDelivery, void, undefined> {
+    for await (const delivery of source.deliveries(signal)) {
+      const { decodeMs } = source.status()
+      takeTime('decode', (decodeMs - decodedMs) / 1000)
+      decodedMs = decodeMs
+      const ack = (): Promise<void> => timed(delivery.ack, (seconds) => takeTime('commit', seconds))
+      const withAck = { ...delivery, ack }
+      onReceived(withAck, clock())
+      yield withAck
+    }
+  }
+  return { ...source, deliveries }
+}
+
+/** @see timed */
+export function timedClassifier(classifier: Classifier, takeTime: TakeTime): Classifier {
+  return {
+    ...classifier,
+    classify: (batch) =>
+      timed(
+        () => classifier.classify(batch),
+        (seconds) => takeTime('classify', seconds),
+      ),
+  }
+}
+
+/** An output of a stream. What a stream writes is written: nothing waits for an end that never comes. */
+export function timedSink(sink: Sink, takeTime: TakeTime): Sink {
+  return {
+    ...sink,
+    durable: 'on-write',
+    get isGone() {
+      return sink.isGone ?? false
+    },
+    write: (batch) =>
+      timed(
+        () => sink.write(batch),
+        (seconds) => takeTime('write', seconds, sink.address),
+      ),
+  }
 }

@@ -1,6 +1,6 @@
 // Golden answers ↔ golden.arrow: oid, one column a feature, one column an expected probability.
 import type { Field as ArrowField } from 'apache-arrow'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
+import type { Taxonomy } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Arrow } from './arrow-library.ts'
 import type { Golden } from './golden.ts'

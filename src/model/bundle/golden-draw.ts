@@ -1,5 +1,5 @@
 // Golden inputs for a model that comes without: drawn from the forest's own thresholds, always the same.
-import type { Forest } from './forest-2.ts'
+import type { Forest } from './forest.ts'
 
 /** How many objects are drawn. */
 const rowCount = 64

@@ -1,7 +1,7 @@
 // golden_input.csv and golden.json: a model's inputs and scikit-learn's own answers, as its trainer wrote them down.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
+import type { Taxonomy } from '../../pipeline/batch.ts'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
 import { readNumberText } from '../../formats/number-text.ts'
 import type { Golden, GoldenLevel } from './golden.ts'

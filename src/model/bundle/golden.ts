@@ -1,9 +1,7 @@
 // Golden answers: some inputs and what the model must say to them, bit for bit.
-import { preprocess } from '../../pipeline/preprocess.ts'
-import type { Preprocessing } from '../../pipeline/preprocess.ts'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
-import { productOf } from './plain-evaluation.ts'
-import type { Hierarchy } from './plain-evaluation.ts'
+import { preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
+import type { Taxonomy } from '../../pipeline/batch.ts'
+import { type Hierarchy, productOf } from './plain-evaluation.ts'
 
 /** What `golden.arrow` of a bundle holds. */
 export interface Golden {

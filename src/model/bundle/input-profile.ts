@@ -1,6 +1,6 @@
 // What a model's usual inputs look like: `profile.json` of a bundle, against which other inputs are held.
 import { messageOf, ModelError } from '../../errors.ts'
-import type { Forest } from './forest-2.ts'
+import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import type { Manifest } from './manifest.ts'
 

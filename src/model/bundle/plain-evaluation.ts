@@ -1,6 +1,6 @@
 // Forests evaluated in the plainest way, to hold the fast engines against: no tricks, one row and one node at a time.
-import type { Forest } from './forest-2.ts'
-import { leafFractions } from '../sklearn/leaf-fractions.ts'
+import type { Forest } from './forest.ts'
+import { leafFractions } from '../sklearn/convert-forest.ts'
 import type { ManifestLevel } from './manifest.ts'
 import type { PickledForest } from '../sklearn/pickled-forest.ts'
 

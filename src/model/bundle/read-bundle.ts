@@ -2,18 +2,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ModelError } from '../../errors.ts'
-import { coversFile, decodeCovers } from './arrow-covers.ts'
-import { decodeForests } from './arrow-forests.ts'
+import { coversFile, decodeCovers, decodeForests } from './arrow-forests.ts'
 import { decodeGolden } from './arrow-golden.ts'
 import { loadArrow } from './arrow-library.ts'
-import { findUnsafeNode } from './forest.ts'
-import type { Forest } from './forest-2.ts'
+import { findUnsafeNode, type Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
-import { parseProfile, profileFile, type InputProfile } from './input-profile.ts'
-import type { FileDigest, Manifest } from './manifest.ts'
+import { type InputProfile, parseProfile, profileFile } from './input-profile.ts'
+import { type FileDigest, type Manifest, taxonomyOf } from './manifest.ts'
 import { readOriginFile } from './origin-file.ts'
 import { parseManifest } from './parse-manifest.ts'
-import { taxonomyOf } from './taxonomy-of.ts'
 
 /** A bundle in memory. */
 export interface Bundle {

@@ -1,17 +1,14 @@
 // The forest engine as a classifier: exact, on as many threads as wanted, the model in memory once.
 import { availableParallelism } from 'node:os'
-import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
-import type { FeatureBatch } from '../../pipeline/batch.ts'
+import type { ClassifiedBatch, FeatureBatch, ModelIdentity, Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
-import type { ModelIdentity, Taxonomy } from '../../pipeline/taxonomy.ts'
-import type { Forest } from '../bundle/forest-2.ts'
+import type { Forest } from '../bundle/forest.ts'
 import type { Hierarchy } from '../bundle/plain-evaluation.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { createForestEngine, productColumns } from './forest-engine.ts'
 import type { ForestAnswer, ForestPacking, ForestSetup, ForestTask } from './forest-worker.ts'
 import { compileKernel } from './kernel/kernel-module.ts'
-import { reserveModel } from './kernel/pack-forests.ts'
-import type { PackingPlan } from './kernel/pack-forests.ts'
+import { type PackingPlan, reserveModel } from './kernel/pack-forests.ts'
 import { startWorkers, workerBeside } from './worker-pool.ts'
 
 /** A model of forests, as `readBundle` gives it. */

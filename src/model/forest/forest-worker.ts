@@ -1,10 +1,8 @@
 // A thread that classifies with its own room over the memory that all of them share.
-import { createForestEngine } from './forest-engine.ts'
-import type { EngineParts } from './forest-engine.ts'
-import type { Forest } from '../bundle/forest-2.ts'
-import { fillLevels, fillRanks } from './kernel/pack-forests.ts'
-import type { PackingPlan } from './kernel/pack-forests.ts'
-import { serveTasks } from './worker-tasks.ts'
+import { createForestEngine, type EngineParts } from './forest-engine.ts'
+import type { Forest } from '../bundle/forest.ts'
+import { fillLevels, fillRanks, type PackingPlan } from './kernel/pack-forests.ts'
+import { serveTasks } from './worker-pool.ts'
 
 /** What a thread needs to begin. */
 export interface ForestSetup {

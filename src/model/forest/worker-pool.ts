@@ -1,8 +1,6 @@
 // Threads that do one kind of task, all prepared alike. Whatever happens to one of them, no caller waits for ever.
-import { Worker } from 'node:worker_threads'
-import type { ResourceLimits } from 'node:worker_threads'
+import { parentPort, type ResourceLimits, Worker } from 'node:worker_threads'
 import { messageOf, ServiceError, systemCode } from '../../errors.ts'
-import type { FromWorker, ToWorker } from './worker-tasks.ts'
 
 /** A task for a thread; `transfer` is handed over without copying and is then empty here. */
 export interface PoolTask<Task> {
@@ -181,5 +179,52 @@ function describeFailure(error: unknown): Error {
 function stopped(code: number): Error {
   return new ServiceError(`a classifier thread stopped unexpectedly (exit code ${code})`, {
     hint: 'Nothing of its batch was written. Run again, with fewer --threads if memory is short.',
+  })
+}
+
+// The worker's side of a pool, and the messages between the two sides.
+
+/** What a thread receives: once its setup, then tasks. */
+export type ToWorker<Setup, Task> =
+  | { readonly kind: 'setup'; readonly setup: Setup }
+  | { readonly kind: 'task'; readonly id: number; readonly task: Task }
+
+/** What a thread sends: once that it is ready, then answers. */
+export type FromWorker<Answer> =
+  { readonly kind: 'ready' } | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
+
+/** An answer; `transfer` is handed over without copying. */
+export interface WorkerAnswer<Answer> {
+  readonly answer: Answer
+  readonly transfer: readonly ArrayBuffer[]
+}
+
+/**
+ * Serves tasks, one after the other in their order. Whatever is thrown is not caught: it ends the thread, and by that the
+ * run, with an error.
+ */
+export function serveTasks<Setup, Task, Answer>(
+  prepare: (
+    setup: Setup,
+  ) =>
+    | Promise<(task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>>
+    | ((task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>),
+): void {
+  const port = parentPort
+  if (port === null) throw new Error('this file is for a worker thread')
+  const post = (message: FromWorker<Answer>, transfer: readonly ArrayBuffer[]) => port.postMessage(message, transfer)
+  let work: ((task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>) | undefined
+  let before = Promise.resolve()
+  const handle = async (message: ToWorker<Setup, Task>) => {
+    if (message.kind === 'setup') {
+      work = await prepare(message.setup)
+      return post({ kind: 'ready' }, [])
+    }
+    if (!work) throw new Error('a task came before the setup')
+    const { answer, transfer } = await work(message.task)
+    post({ kind: 'answer', id: message.id, answer }, transfer)
+  }
+  port.on('message', (message: ToWorker<Setup, Task>) => {
+    before = before.then(() => handle(message))
   })
 }

@@ -1,8 +1,8 @@
 // An ONNX file as its parts: nodes, inputs, outputs; numbers stay the bytes they are, because they can be gigabytes.
 import { Reader } from 'protobufjs/minimal.js'
-import { ModelError, messageOf } from '../../errors.ts'
+import { messageOf, ModelError } from '../../errors.ts'
 import { graphField, modelField } from './messages.ts'
-import type { GraphValue } from './onnx-runner.ts'
+import type { GraphValue } from './onnx-worker.ts'
 
 /** One field of a message. */
 export interface Field {

@@ -1,8 +1,7 @@
 // One forest as nodes of an ONNX graph that answer as the forest does, as far as float32 can.
 import type { Writer } from 'protobufjs/minimal.js'
-import type { Forest } from '../bundle/forest-2.ts'
-import { attributeOf, mlDomain, writeFloat, writeNode } from './messages.ts'
-import type { WriteFields } from './messages.ts'
+import type { Forest } from '../bundle/forest.ts'
+import { attributeOf, mlDomain, type WriteFields, writeFloat, writeNode } from './messages.ts'
 import type { FreshName } from './product.ts'
 
 /**

@@ -1,8 +1,9 @@
 // The graphs of forests, kept from one run to the next: making one takes seconds for a large model.
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { graphOfForests, graphVersion } from './graph-of-forests.ts'
-import { publishFile } from './onnx-publish.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
 
 /** A graph, and whether it was made just now. */
@@ -35,4 +36,26 @@ export async function forestGraph(
     return { graph: bytes, isFresh: true }
   }
   return { graph: path, isFresh: true }
+}
+
+// Writes one file beside its place, flushes it and renames it: it is there whole or not at all.
+
+/** Replaces what is there. Throws the system's own errors. */
+export async function publishFile(path: string, bytes: Uint8Array): Promise<void> {
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true })
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`)
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
 }

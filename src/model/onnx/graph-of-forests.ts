@@ -16,7 +16,7 @@ import {
 import { writeMetadata } from './metadata.ts'
 import { freshNames, writeProduct } from './product.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
-import { taxonomyOf } from '../bundle/taxonomy-of.ts'
+import { taxonomyOf } from '../bundle/manifest.ts'
 
 /** Raised whenever the same forests give another graph: graphs made before are then made again. */
 export const graphVersion = 1

@@ -1,15 +1,13 @@
 // An ONNX graph as a classifier, by onnxruntime: any ONNX model, and the cross-check of the forest engine.
 import { join } from 'node:path'
-import type { ClassifiedBatch } from '../../pipeline/classified-batch.ts'
+import { type ClassifiedBatch, type ModelIdentity, pickRows, type Reject, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
-import type { ModelIdentity, Taxonomy } from '../../pipeline/taxonomy.ts'
 import { ModelError } from '../../errors.ts'
 import { forestGraph } from './graph-cache.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
-import { taxonomyOf } from '../bundle/taxonomy-of.ts'
+import { taxonomyOf } from '../bundle/manifest.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { openOnnxRunner } from './runner.ts'
-import { withoutUnanswered } from './without-unanswered.ts'
 
 /** A graph and what its numbers mean. */
 export interface OnnxModel {
@@ -96,5 +94,38 @@ export async function openOnnxEngine(bundle: Bundle, options: OnnxEngineOptions)
     if (isFresh || !(error instanceof ModelError)) throw error
     const made = await forestGraph(bundle, cacheFolder, { again: true })
     return openOnnxClassifier({ ...rest, graph: made.graph }, threads)
+  }
+}
+
+// Rows that a model has no numbers for are not classified.
+
+const reason = 'the model answers with what is no number'
+
+/**
+ * Takes rows with a NaN or an infinity among their probabilities out of a batch, and rejects them: no rank, no class and
+ * no column of a table could be made of them. Networks and regressions answer so to NaN and to very large features; a
+ * forest never does.
+ */
+export function withoutUnanswered(batch: ClassifiedBatch): ClassifiedBatch {
+  const { probabilities, taxonomy, oids, candids, echo, messages } = batch
+  if (probabilities.every((level) => level.every(Number.isFinite))) return batch
+  const widths = taxonomy.levels.map(({ classes }) => classes.length)
+  const isAnswered = (row: number): boolean =>
+    probabilities.every((level, i) => level.subarray(row * widths[i]!, (row + 1) * widths[i]!).every(Number.isFinite))
+  const rows: number[] = []
+  const unanswered: Reject[] = []
+  oids.forEach((oid, row) => {
+    if (isAnswered(row)) return void rows.push(row)
+    unanswered.push({ oid, where: oid, reason, message: messages?.[row], candid: candids[row] ?? undefined })
+  })
+  return {
+    ...batch,
+    rowCount: rows.length,
+    oids: rows.map((row) => oids[row]!),
+    candids: rows.map((row) => candids[row]!),
+    probabilities: probabilities.map((level, i) => pickRows(level, rows, widths[i]!)),
+    echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },
+    messages: messages && rows.map((row) => messages[row]!),
+    unanswered,
   }
 }

@@ -1,15 +1,13 @@
 // Somebody's graph → a bundle's: float32 in, one matrix of probabilities out for each level, the product first.
 import { Writer } from 'protobufjs/minimal.js'
 import { ModelError } from '../../errors.ts'
-import type { Manifest } from '../bundle/manifest.ts'
+import { type Manifest, taxonomyOf } from '../bundle/manifest.ts'
 import { isZipMap } from './classes.ts'
-import type { OnnxDocument } from './document.ts'
-import { textOf } from './document.ts'
+import { type OnnxDocument, textOf } from './document.ts'
 import type { OnnxLevel } from './levels.ts'
 import { elementType, graphField, modelField, writeMatrixValue, writeMessage, writeOperatorSet } from './messages.ts'
 import { metadataPrefix, writeMetadata } from './metadata.ts'
 import { freshNames, writeColumns, writeProduct } from './product.ts'
-import { taxonomyOf } from '../bundle/taxonomy-of.ts'
 
 /** What the new graph says of itself. */
 type GraphManifest = Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'features' | 'preprocessing'>

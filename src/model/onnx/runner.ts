@@ -1,9 +1,16 @@
 // An ONNX graph on a thread of its own, by onnxruntime.
 import { availableParallelism } from 'node:os'
 import { ModelError, ServiceError } from '../../errors.ts'
-import type { GraphValue, OnnxRunner, OnnxRunnerOptions } from './onnx-runner.ts'
-import { closeTurns, openTurns } from './onnx-turns.ts'
-import type { OnnxAnswer, OnnxSetup, OnnxTask } from './onnx-worker.ts'
+import {
+  closeTurns,
+  type GraphValue,
+  type OnnxAnswer,
+  type OnnxRunner,
+  type OnnxRunnerOptions,
+  type OnnxSetup,
+  type OnnxTask,
+  openTurns,
+} from './onnx-worker.ts'
 import { startWorkers, workerBeside } from '../forest/worker-pool.ts'
 
 /**

@@ -1,8 +1,12 @@
 // Rows → the profile of a model's inputs: exact counts, exact quantiles as far as memory should go.
-import { firstMaximum } from '../../pipeline/classified-batch.ts'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
-import { profileQuantiles } from '../bundle/input-profile.ts'
-import type { FeatureProfile, InputProfile, PredictionProfile, ValueProfile } from '../bundle/input-profile.ts'
+import { firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
+import {
+  type FeatureProfile,
+  type InputProfile,
+  type PredictionProfile,
+  profileQuantiles,
+  type ValueProfile,
+} from '../bundle/input-profile.ts'
 
 /** Gathers rows; see createInputProfiler. */
 export interface InputProfiler {

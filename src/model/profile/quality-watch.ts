@@ -1,9 +1,7 @@
 // A watch on batches as they are classified: does the step that makes the features still work?
-import { firstMaximum, type ClassifiedBatch } from '../../pipeline/classified-batch.ts'
-import type { Taxonomy } from '../../pipeline/taxonomy.ts'
+import { type ClassifiedBatch, firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
 import type { InputProfile } from '../bundle/input-profile.ts'
-import { isStrangelyNull, percent, tolerance } from './compare-inputs.ts'
-import { compareClasses } from './compare-predictions.ts'
+import { compareClasses, isStrangelyNull, percent, tolerance } from './compare-inputs.ts'
 
 /** Something that is not as usual, for as long as it is not. */
 export interface QualityWarning {

@@ -1,9 +1,8 @@
 // scikit-learn's trees → the bundle's: breadth first, children side by side, leaves by number. Checks every node.
 import { ModelError } from '../../errors.ts'
-import type { Forest } from '../bundle/forest-2.ts'
-import { isDistribution, leafFractions } from './leaf-fractions.ts'
-import { LeafTable } from './leaf-table.ts'
+import type { Forest } from '../bundle/forest.ts'
 import type { PickledForest, PickledTree } from './pickled-forest.ts'
+import { numpySum } from './numpy-sum.ts'
 
 /**
  * Converts a forest.
@@ -103,4 +102,105 @@ function breadthFirst({ nodeCount, left, right }: PickledTree, what: string): Ui
   }
   if (end !== nodeCount) throw new ModelError(`${what}: ${nodeCount - end} of its ${nodeCount} nodes are never reached`)
   return order
+}
+
+// The distinct leaf distributions of a forest: most leaves share theirs with thousands of others.
+
+/** Gives every distribution a number, the same number for the same bits, in the order of first appearance. */
+export class LeafTable {
+  readonly #width: number
+  #rows: Float64Array
+  #words: Uint32Array
+  #count = 0
+  /** open addressing: number + 1 of the distribution, 0 for empty */
+  #slots = new Uint32Array(1024)
+
+  constructor(width: number) {
+    this.#width = width
+    this.#rows = new Float64Array(width * 256)
+    this.#words = new Uint32Array(this.#rows.buffer)
+  }
+
+  /** The number of the distribution at `start` of `values`. */
+  add(values: Float64Array, start: number): number {
+    const width = this.#width
+    if ((this.#count + 1) * width > this.#rows.length) this.#grow()
+    // written behind the last row, where it stays if it is new
+    for (let i = 0; i < width; i++) this.#rows[this.#count * width + i] = values[start + i]!
+    const mask = this.#slots.length - 1
+    for (let slot = this.#hash(this.#count) & mask; ; slot = (slot + 1) & mask) {
+      const known = this.#slots[slot]!
+      if (known === 0) {
+        this.#slots[slot] = ++this.#count
+        if (this.#count * 2 > this.#slots.length) this.#rehash()
+        return this.#count - 1
+      }
+      if (this.#isSame(known - 1, this.#count)) return known - 1
+    }
+  }
+
+  /** All distributions, one after the other. */
+  toArray(): Float64Array {
+    return this.#rows.slice(0, this.#count * this.#width)
+  }
+
+  #isSame(a: number, b: number): boolean {
+    const words = this.#width * 2
+    for (let i = 0; i < words; i++) if (this.#words[a * words + i] !== this.#words[b * words + i]) return false
+    return true
+  }
+
+  #hash(row: number): number {
+    const words = this.#width * 2
+    let hash = 0x811c9dc5
+    for (let i = row * words; i < (row + 1) * words; i++)
+      hash = Math.imul(hash ^ this.#words[i]!, 0x01000193) ^ (hash >>> 15)
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+    return (hash ^ (hash >>> 13)) >>> 0
+  }
+
+  #grow(): void {
+    const rows = new Float64Array(this.#rows.length * 2)
+    rows.set(this.#rows)
+    this.#rows = rows
+    this.#words = new Uint32Array(rows.buffer)
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(this.#slots.length * 2)
+    for (let row = 0; row < this.#count; row++) {
+      let slot = this.#hash(row) & (slots.length - 1)
+      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1)
+      slots[slot] = row + 1
+    }
+    this.#slots = slots
+  }
+}
+
+// From what `tree_.value` holds to the fractions that scikit-learn adds up.
+
+/**
+ * Writes the class fractions of one node into `target`: counts divided by their sum in float64, an all-zero row stays
+ * zero (scikit-learn puts 1 for a sum of 0); fractions as they are stored, because dividing them again changes answers.
+ */
+export function leafFractions(
+  values: Float64Array,
+  node: number,
+  { layout, target }: { layout: PickledForest['valueLayout']; target: Float64Array },
+): void {
+  const { length } = target
+  const start = node * length
+  const sum = layout === 'counts' ? numpySum(values, start, length) : 1
+  const divisor = sum === 0 ? 1 : sum
+  for (let i = 0; i < length; i++) target[i] = values[start + i]! / divisor
+}
+
+/** Whether fractions are a distribution: none below 0, and 1 together within 1e-12, or all zero. */
+export function isDistribution(fractions: Float64Array, start = 0, length = fractions.length): boolean {
+  let sum = 0
+  for (let i = start; i < start + length; i++) {
+    if (!(fractions[i]! >= 0)) return false
+    sum += fractions[i]!
+  }
+  return sum === 0 || Math.abs(sum - 1) <= 1e-12
 }

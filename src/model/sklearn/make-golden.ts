@@ -1,19 +1,24 @@
 // The golden answers of a model that is being imported, and the proof that its forests reproduce them.
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { firstMaximum } from '../../pipeline/classified-batch.ts'
+import { firstMaximum } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
-import type { Forest } from '../bundle/forest-2.ts'
+import type { Forest } from '../bundle/forest.ts'
 import { drawGoldenInputs } from '../bundle/golden-draw.ts'
 import { readGoldenFiles } from '../bundle/golden-files.ts'
-import { compareGolden, describeComparison, goldenLevels, goldenMatrix, withProduct } from '../bundle/golden.ts'
-import type { Golden } from '../bundle/golden.ts'
+import {
+  compareGolden,
+  describeComparison,
+  type Golden,
+  goldenLevels,
+  goldenMatrix,
+  withProduct,
+} from '../bundle/golden.ts'
 import type { ImportProgress } from './import-model.ts'
-import type { FileDigest, Manifest } from '../bundle/manifest.ts'
+import { type FileDigest, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
 import { evaluatePickled, evaluatePlainly } from '../bundle/plain-evaluation.ts'
 import { readPickledForest } from './pickled-forest.ts'
 import { readPickleFile } from './read-pickle-file.ts'
-import { taxonomyOf } from '../bundle/taxonomy-of.ts'
 
 /** The model as far as it is known. */
 export interface UnprovenModel extends Pick<

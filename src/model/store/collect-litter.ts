@@ -4,10 +4,8 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ServiceError, systemCode } from '../../errors.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
-import { openStore } from './model-store.ts'
-import { hasEnded, parseOwner } from './owner.ts'
-import { isLockFree } from './process-lock.ts'
-import { ownerFile, stagedVersion } from './staging.ts'
+import { openStore, ownerFile, stagedVersion } from './model-store.ts'
+import { hasEnded, isLockFree, parseOwner } from './process-lock.ts'
 
 /** One thing that was (or, in a dry run, would be) taken away or put right. */
 export interface Litter {

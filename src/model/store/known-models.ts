@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf, UsageError } from '../../errors.ts'
 import { isPlainName } from './model-store.ts'
-import { redactedText } from '../../formats/shown-address.ts'
+import { redactedText } from '../../formats/shown-text.ts'
 
 /** A model somebody publishes as pickles. */
 export interface KnownModel {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ModelError, systemCode, UsageError } from '../../errors.ts'
-import { redacted } from '../../formats/shown-address.ts'
+import { redacted } from '../../formats/shown-text.ts'
 
 /** The file's name. */
 export const pinFile = 'lcclf.lock'

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError } from '../../errors.ts'
 import { checkPin, readPin } from './model-pin.ts'
-import { openStore, timeStored, type ModelStore, type StoredModel } from './model-store.ts'
-import { redactedText } from '../../formats/shown-address.ts'
+import { type ModelStore, openStore, type StoredModel, timeStored } from './model-store.ts'
+import { redactedText } from '../../formats/shown-text.ts'
 
 /** The folder of the sample model that comes with this package. */
 export const sampleModel = fileURLToPath(new URL('../../../samples/model', import.meta.url))

@@ -1,6 +1,5 @@
 // The rows an output must hold, made the plain way from the batch: what the layouts' tests compare with.
-import type { ClassifiedBatch } from '../../../src/pipeline/classified-batch.ts'
-import type { InputSchema } from '../../../src/pipeline/batch.ts'
+import type { ClassifiedBatch, InputSchema } from '../../../src/pipeline/batch.ts'
 import type { Layout } from '../../../src/pipeline/sink.ts'
 
 /** Integers of ids are bigint, whatever their width; candid is bigint or null. */

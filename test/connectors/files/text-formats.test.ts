@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { ClassifiedBatch } from '../../../src/pipeline/classified-batch.ts'
+import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { openSink } from '../../../src/connectors/open-sink.ts'
 import type { Layout, OutputFormat } from '../../../src/pipeline/sink.ts'
 import {

@@ -2,13 +2,13 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
 import {
+  type Environment,
   kafkaAddressOf,
+  type KafkaRole,
   outputTopic,
   parseKafkaAddress,
-  type Environment,
-  type KafkaRole,
+  withoutPassword,
 } from '../../../src/connectors/kafka/address.ts'
-import { withoutPassword } from '../../../src/connectors/kafka/without-password.ts'
 
 const parse = (address: string, environment: Environment = {}, role: KafkaRole = 'consumer') =>
   parseKafkaAddress(address, role, environment)

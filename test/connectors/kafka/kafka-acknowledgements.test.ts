@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import {
-  createAcknowledgements,
   type Acknowledgements,
+  createAcknowledgements,
   type Places,
-} from '../../../src/connectors/kafka/kafka-acknowledgements.ts'
+} from '../../../src/connectors/kafka/acknowledgements.ts'
 
 function recorded(): Acknowledgements<string> & { readonly told: string[] } {
   const told: string[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { dailyTopic, selectTopics } from '../../../src/connectors/kafka/topic-names.ts'
+import { dailyTopic, selectTopics } from '../../../src/connectors/kafka/topics.ts'
 
 describe('a daily topic', () => {
   const topic = dailyTopic('lc_%s_v1', { dateFormat: '%Y%m%d', changeHour: 22 })

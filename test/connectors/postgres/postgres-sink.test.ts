@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ClassifiedBatch } from '../../../src/pipeline/classified-batch.ts'
+import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { DataError, ModelError, ServiceError } from '../../../src/errors.ts'
 import { upgradeTables } from '../../../src/connectors/postgres/tables/init-tables.ts'
 import type { PostgresSinkSpec } from '../../../src/connectors/postgres/settings.ts'

@@ -1,9 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import type { Taxonomy } from '../../../src/pipeline/taxonomy.ts'
-import { openTerminalSink } from '../../../src/connectors/stdout/terminal-sink.ts'
-import { terminalReport } from '../../../src/connectors/stdout/terminal-report.ts'
+import type { Taxonomy } from '../../../src/pipeline/batch.ts'
+import { openTerminalSink, terminalReport } from '../../../src/connectors/stdout/terminal-sink.ts'
 import { contextOf, flatTaxonomy, golden, goldenBatch, taxonomy } from '../../support/classified-samples.ts'
 
 const someCounts = Float64Array.from(taxonomy.levels[0]!.classes, (_, i) => i * i)

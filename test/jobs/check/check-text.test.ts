@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { finding, idFindings, rowFindings, type CheckFinding } from '../../../src/jobs/check/findings.ts'
-import { checkText } from '../../../src/jobs/check/check-text.ts'
+import { type CheckFinding, finding, idFindings, rowFindings } from '../../../src/jobs/check/findings.ts'
+import { checkText } from '../../../src/jobs/check/check.ts'
 import type { IdCounts } from '../../../src/model/profile/id-tally.ts'
 
 const ids: IdCounts = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decileBins, kolmogorovSmirnov, populationStability } from '../../../src/jobs/diff/distribution-shift.ts'
+import { decileBins, kolmogorovSmirnov, populationStability } from '../../../src/jobs/diff/level-diff.ts'
 
 const twelfths = fc.array(
   fc.integer({ min: 0, max: 12 }).map((n) => n / 12),

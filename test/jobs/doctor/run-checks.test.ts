@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Check, Finding } from '../../../src/jobs/doctor/check.ts'
-import { clockFinding, readingOf } from '../../../src/jobs/doctor/clock.ts'
+import { type Check, clockFinding, type Finding, readingOf } from '../../../src/jobs/doctor/check.ts'
 import { isAtLeast } from '../../../src/jobs/doctor/machine-checks.ts'
-import { runChecks } from '../../../src/jobs/doctor/run-checks.ts'
+import { runChecks } from '../../../src/jobs/doctor/doctor.ts'
 import { ServiceError } from '../../../src/errors.ts'
 
 const fine: Finding = { name: 'fine', status: 'ok', message: 'as it should be' }

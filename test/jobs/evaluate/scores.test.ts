@@ -6,10 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
 import type { EvaluationReport, LevelEvaluation } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluateLevel, winnersOf } from '../../../src/jobs/evaluate/evaluate-level.ts'
-import { exactSum } from '../../../src/jobs/evaluate/exact-sum.ts'
+import { exactSum, reliability } from '../../../src/jobs/evaluate/probability-scores.ts'
 import { hierarchicalScores } from '../../../src/jobs/evaluate/hierarchical-scores.ts'
 import { rankingCurves } from '../../../src/jobs/evaluate/ranking-curves.ts'
-import { reliability } from '../../../src/jobs/evaluate/probability-scores.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/evaluation/', import.meta.url))
 

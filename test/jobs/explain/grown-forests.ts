@@ -1,5 +1,5 @@
 // Small forests written as trees of objects, and their Shapley values by the definition.
-import type { Forest } from '../../../src/model/bundle/forest-2.ts'
+import type { Forest } from '../../../src/model/bundle/forest.ts'
 
 /** A node: a split or a leaf with the weight of its training samples. */
 export type Split =

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clock, metricsMessage } from '../../../src/jobs/stream/metrics-message.ts'
+import { clock, metricsMessage } from '../../../src/jobs/stream/metrics-topic.ts'
 
 const alerts = [
   { oid: 'ZTF18aaa', candid: 1000000123456789010n },

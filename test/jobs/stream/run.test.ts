@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Outcome } from '../../../src/connectors/kafka/kafka-delivery.ts'
+import type { Outcome } from '../../../src/connectors/kafka/acknowledgements.ts'
 import type { KafkaStream } from '../../../src/connectors/kafka/live.ts'
 import { runStream } from '../../../src/jobs/stream/run.ts'
 import type { StreamWatch } from '../../../src/jobs/stream/watch.ts'

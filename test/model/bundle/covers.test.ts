@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeCovers, encodeCovers } from '../../../src/model/bundle/arrow-covers.ts'
+import { decodeCovers, encodeCovers } from '../../../src/model/bundle/arrow-forests.ts'
 import { loadArrow } from '../../../src/model/bundle/arrow-library.ts'
 
 const arrow = loadArrow()

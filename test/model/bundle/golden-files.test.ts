@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Taxonomy } from '../../../src/pipeline/taxonomy.ts'
+import type { Taxonomy } from '../../../src/pipeline/batch.ts'
 import { readGoldenFiles } from '../../../src/model/bundle/golden-files.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 

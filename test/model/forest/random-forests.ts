@@ -1,6 +1,6 @@
 // Forests of any shape with thresholds that hurt, and the plainest way to evaluate them.
 import * as fc from 'fast-check'
-import type { Forest } from '../../../src/model/bundle/forest-2.ts'
+import type { Forest } from '../../../src/model/bundle/forest.ts'
 
 /** A forest and the number of features its rows have. */
 export interface RandomForest {

@@ -1,5 +1,5 @@
 // A worker that does what it is told, to see what its pool makes of it.
-import { serveTasks } from '../../../src/model/forest/worker-tasks.ts'
+import { serveTasks } from '../../../src/model/forest/worker-pool.ts'
 
 export type Order =
   | { readonly order: 'answer'; readonly value: number; readonly afterMs?: number }

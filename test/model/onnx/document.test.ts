@@ -8,7 +8,7 @@ import { LcclfError } from '../../../src/errors.ts'
 import { readDocument } from '../../../src/model/onnx/document.ts'
 import { findOnnxLevels } from '../../../src/model/onnx/levels.ts'
 import { rewriteGraph } from '../../../src/model/onnx/rewrite-graph.ts'
-import { splitsOf } from '../../../src/model/onnx/onnx-splits.ts'
+import { splitsOf } from '../../../src/model/onnx/golden.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/onnx/', import.meta.url))
 const files = readdirSync(fixtures)

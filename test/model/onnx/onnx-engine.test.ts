@@ -14,7 +14,7 @@ import { forestGraph } from '../../../src/model/onnx/graph-cache.ts'
 import { isWithinTolerance } from '../../../src/model/bundle/golden.ts'
 import { importOnnx } from '../../../src/model/onnx/import-graph.ts'
 import { readBundle } from '../../../src/model/bundle/read-bundle.ts'
-import { taxonomyOf } from '../../../src/model/bundle/taxonomy-of.ts'
+import { taxonomyOf } from '../../../src/model/bundle/manifest.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const sampleModel = fileURLToPath(new URL('../../../samples/model', import.meta.url))

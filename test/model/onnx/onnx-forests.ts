@@ -1,7 +1,7 @@
 // Small forests made by hand, as bundles, and their graphs run by the real onnxruntime.
 import { openOnnxRunner } from '../../../src/model/onnx/runner.ts'
 import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
-import type { Forest } from '../../../src/model/bundle/forest-2.ts'
+import type { Forest } from '../../../src/model/bundle/forest.ts'
 import { graphOfForests } from '../../../src/model/onnx/graph-of-forests.ts'
 import type { Bundle } from '../../../src/model/bundle/read-bundle.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ClassifiedBatch } from '../../../src/pipeline/classified-batch.ts'
+import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { tooFewNote } from '../../../src/model/profile/watch-inputs.ts'
 import { createQualityWatch, type QualityChange } from '../../../src/model/profile/quality-watch.ts'
 import type { InputProfile } from '../../../src/model/bundle/input-profile.ts'

@@ -1,7 +1,7 @@
 // Rows and profiles for the tests of src/quality.
 import { createInputProfiler } from '../../../src/model/profile/profile-inputs.ts'
 import type { InputProfile } from '../../../src/model/bundle/input-profile.ts'
-import type { Taxonomy } from '../../../src/pipeline/taxonomy.ts'
+import type { Taxonomy } from '../../../src/pipeline/batch.ts'
 
 export const missing = -999
 

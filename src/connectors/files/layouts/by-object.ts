@@ -1,5 +1,5 @@
 // The layouts with one row an object, wide and nested: the same values under other names.
-import { type ClassifiedBatch, firstMaximum } from '../../../pipeline/classified-batch.ts'
+import { type ClassifiedBatch, firstMaximum } from '../../../pipeline/batch.ts'
 import {
   candidColumn,
   type ColumnValues,

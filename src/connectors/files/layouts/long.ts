@@ -1,5 +1,5 @@
 // The long layout: the rows of the Probability table.
-import type { ClassifiedBatch } from '../../../pipeline/classified-batch.ts'
+import type { ClassifiedBatch } from '../../../pipeline/batch.ts'
 import { type LayoutContext, oidColumn, type OutputLayout, type OutputTable } from './output-table.ts'
 import { denseRanks } from '../../../pipeline/ranking.ts'
 

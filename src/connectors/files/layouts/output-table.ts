@@ -1,7 +1,5 @@
 // Results as named columns: what every layout produces and every file format writes.
-import type { ClassifiedBatch } from '../../../pipeline/classified-batch.ts'
-import type { InputSchema, OidType } from '../../../pipeline/batch.ts'
-import type { Taxonomy } from '../../../pipeline/taxonomy.ts'
+import type { ClassifiedBatch, InputSchema, OidType, Taxonomy } from '../../../pipeline/batch.ts'
 
 /** The columns' types: `label` is text of few distinct values. */
 export type ColumnType = ColumnValues['type']

@@ -1,21 +1,25 @@
 // A cluster as lcclf sees it: where the leaders are, and one way to ask a broker something.
 import type { Connection, ConnectionPool } from '@platformatic/kafka'
 import { ServiceError } from '../../../errors.ts'
-import { createBrokerOrder, type BrokerPlace } from './broker-order.ts'
-import { shownBrokers, type KafkaConnection } from './connection.ts'
-import { connectionOptions } from './connection-options.ts'
+import {
+  type BrokerPlace,
+  connectionOptions,
+  createBrokerOrder,
+  type KafkaConnection,
+  shownBrokers,
+} from './connection.ts'
 import { answerIn, isTransient, NoAnswerError, protocolErrors, serviceFailure } from './failures.ts'
 import { pause } from './waiting.ts'
 import {
-  loadKafka,
-  readVersions,
-  send,
-  UnknownRequestError,
   type Answer,
   type Arguments,
   type BrokerVersions,
   type KafkaLibrary,
+  loadKafka,
+  readVersions,
   type RequestName,
+  send,
+  UnknownRequestError,
 } from './protocol.ts'
 
 /**

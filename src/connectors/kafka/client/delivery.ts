@@ -3,10 +3,9 @@ import type { Cluster, TopicInfo } from './cluster.ts'
 import { existingTopics } from '../topics.ts'
 import { shownBrokers } from './connection.ts'
 import { isTransient, serviceFailure } from './failures.ts'
-import { partitionOf } from './partitioner.ts'
+import { type BatchMessage, type Compression, encodeRecordBatch, messageSpace, partitionOf } from './record-batch.ts'
 import { pause } from './waiting.ts'
-import { sendBatches, type PartitionResult } from './protocol.ts'
-import { encodeRecordBatch, messageSpace, type BatchMessage, type Compression } from './record-batch.ts'
+import { type PartitionResult, sendBatches } from './protocol.ts'
 
 /** A message and its topic. */
 export interface OutgoingMessage extends BatchMessage {

@@ -1,11 +1,10 @@
 // Fetches from the partitions it is given, ahead of whoever takes the records, within bounds.
-import { createBell } from './bell.ts'
+import { createBell } from './waiting.ts'
 import type { Cluster } from './cluster.ts'
 import { serviceFailure } from './failures.ts'
 import { shownBrokers } from './connection.ts'
-import { fetchOnce, type FetchedPartition } from './fetch-request.ts'
+import { type FetchedPartition, fetchOnce, goneFrom, newPartitionState, type PartitionState } from './fetch-request.ts'
 import { keyOf, listOffsets, type TopicPartition } from './offsets.ts'
-import { goneFrom, newPartitionState, type PartitionState } from './partition-state.ts'
 import { committedRecords, type KafkaRecord } from './records.ts'
 
 /** Some records of one partition, in order. */

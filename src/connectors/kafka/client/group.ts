@@ -1,13 +1,21 @@
 // Membership in a consumer group: which partitions are ours, and the order in which they come and go.
 import type { Cluster } from './cluster.ts'
-import { createBell } from './bell.ts'
-import { assignCooperatively, assignRange, type Member, type PartitionCounts } from './assignment.ts'
+import { createBell } from './waiting.ts'
+import {
+  assignCooperatively,
+  assignRange,
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type Member,
+  type PartitionCounts,
+} from './assignment.ts'
 import { answerIn, hasProtocolError, isTransient, isUnanswered, serviceFailure } from './failures.ts'
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.ts'
-import { keyOf, lostMembership, type Committer, type TopicPartition } from './offsets.ts'
+import { type Committer, keyOf, lostMembership, type TopicPartition } from './offsets.ts'
 import type { Answer } from './protocol.ts'
 import { shownBrokers } from './connection.ts'
-import type { TopicSelection } from '../topic-names.ts'
+import type { TopicSelection } from '../topics.ts'
 
 /** What the owner of a membership does when partitions come and go. Called one at a time. */
 export interface GroupEvents {

@@ -1,13 +1,14 @@
 // Where messages go: a producer of its own, or a transaction that somebody else commits.
 import { ServiceError, UsageError } from '../../../errors.ts'
-import { connectCluster, type Cluster } from './cluster.ts'
-import type { KafkaConnection } from './connection.ts'
-import type { OutgoingMessage, TakeTooLarge } from './delivery.ts'
+import { type Cluster, connectCluster } from './cluster.ts'
+import { type KafkaConnection, shownBrokers } from './connection.ts'
+import { deliver, type OutgoingMessage, type ProducerSession, SessionLostError, type TakeTooLarge } from './delivery.ts'
 import type { Committer, PartitionOffset } from './offsets.ts'
-import { createProducer } from './producer.ts'
-import { messageSpace } from './record-batch.ts'
+import { type Compression, messageSpace } from './record-batch.ts'
 import { existingTopics } from '../topics.ts'
 import { createTransactions, type TransactionOptions } from './transaction.ts'
+import { serviceFailure } from './failures.ts'
+import { pause } from './waiting.ts'
 
 /** Takes messages. */
 export interface MessageOutlet {
@@ -158,4 +159,54 @@ export async function requireOneCluster(connections: readonly KafkaConnection[])
       hint: 'Use --delivery at-least-once for outputs elsewhere.',
     })
   }
+}
+
+// An idempotent producer: what it has acknowledged is in the log, on all in-sync replicas.
+
+/** See createProducer. */
+export interface Producer {
+  /**
+   * Resolves when all messages are on all in-sync replicas, but for those that `onTooLarge` has taken; without it one that
+   * is too large is a ServiceError. One call at a time.
+   */
+  send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void>
+}
+
+/** a topic that is made anew again and again is not waited for */
+const mostSessions = 10
+const longestPauseMs = 1000
+
+/**
+ * A producer outside of transactions. When its session is lost (a topic was made anew, a broker forgot it), it goes on in
+ * a new one with what was not acknowledged: those messages may then be there twice, none is missing.
+ */
+export function createProducer(cluster: Cluster, compression: Compression = 'none'): Producer {
+  let session: ProducerSession | undefined
+  return {
+    async send(messages, onTooLarge) {
+      let unsent = messages
+      for (let sessions = 1; unsent.length > 0; sessions++) {
+        try {
+          session ??= await openSession(cluster)
+          await deliver(cluster, session, unsent, { compression, onTooLarge })
+          return
+        } catch (thrown) {
+          // whatever went wrong: how far the session came is not known, and a wrong sequence number would lose messages
+          session = undefined
+          if (!(thrown instanceof SessionLostError)) throw thrown
+          const what = `a producer's session was lost ${sessions} times`
+          if (sessions === mostSessions) throw serviceFailure(what, shownBrokers(cluster.connection), thrown)
+          unsent = thrown.unsent
+        }
+        await pause(Math.min(20 * 2 ** sessions, longestPauseMs))
+      }
+    },
+  }
+}
+
+async function openSession(cluster: Cluster): Promise<ProducerSession> {
+  const { producerId, producerEpoch } = await cluster.persist('opening a producer', () =>
+    cluster.ask('produce', 'any', 'initProducerId', [null, 60_000, -1n, -1]),
+  )
+  return { producerId, producerEpoch, transactionalId: null, sequences: new Map(), topicIds: new Map() }
 }

@@ -1,4 +1,5 @@
 // Messages → one record batch, as a partition stores it.
+import { crc32 } from 'node:zlib'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** A message for a partition. */
@@ -120,4 +121,14 @@ function writeVarint(into: Buffer, at: number, value: number): number {
 
 function zigzag(value: number): number {
   return value < 0 ? -2 * value - 1 : 2 * value
+}
+
+// Which partition a message goes to.
+
+/**
+ * The partition of a key as librdkafka chooses it (its default, `consistent_random`), and so as the original did: an
+ * object's messages stay on the partition they had, and in order. A message without a key goes to the next in turn.
+ */
+export function partitionOf(key: Uint8Array | null, partitions: number, turn: number): number {
+  return key === null || key.length === 0 ? turn % partitions : crc32(key) % partitions
 }

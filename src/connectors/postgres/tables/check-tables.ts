@@ -2,8 +2,14 @@
 import type { Connection } from '../client/connection.ts'
 import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
 import { contentOf, type VersionContent } from './stored-content.ts'
-import type { TableCheck } from './table-check.ts'
-import { historyTable, keyColumns, pipelineTables, writtenTables, type TableDefinition } from './tables.ts'
+import {
+  historyTable,
+  keyColumns,
+  pipelineTables,
+  type TableCheck,
+  type TableDefinition,
+  writtenTables,
+} from './tables.ts'
 import { transaction } from '../client/transaction.ts'
 
 /** What `db check` found. */

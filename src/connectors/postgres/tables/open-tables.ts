@@ -1,10 +1,10 @@
 // The tables, ready for results: checked once, before the first batch.
-import type { Taxonomy } from '../../../pipeline/taxonomy.ts'
+import type { Taxonomy } from '../../../pipeline/batch.ts'
 import { ModelError, ServiceError } from '../../../errors.ts'
 import type { Connection } from '../client/connection.ts'
 import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
 import { serverName, type StepRow } from '../settings.ts'
-import { historyTable, keyColumns, writtenTables, type TableDefinition } from './tables.ts'
+import { historyTable, keyColumns, type TableDefinition, writtenTables } from './tables.ts'
 import { textArray } from '../client/binary.ts'
 
 /** What the sink must know of the tables. */

@@ -1,7 +1,7 @@
 // What is stored in `probability`: rows by version, partial row sets, classes that the taxonomy does not know, and what the
 // history table knows of it.
 import { messageOf, systemCode } from '../../../errors.ts'
-import type { TableCheck } from './table-check.ts'
+import type { TableCheck } from './tables.ts'
 import type { Connection } from '../client/connection.ts'
 
 /** What is stored of one classifier version. */

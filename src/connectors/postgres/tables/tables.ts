@@ -168,3 +168,14 @@ export function creationStatements({ name, columns, constraints, indexes }: Tabl
     ...indexes.map((index) => `CREATE INDEX ${index.name} ON ${name} ${index.sql}`),
   ]
 }
+
+// One line of what `db check` finds.
+
+/** One thing that was looked at. */
+export interface TableCheck {
+  readonly name: string
+  /** `note`: works, but somebody may want to know */
+  readonly state: 'ok' | 'note' | 'problem'
+  readonly detail: string
+  readonly hint?: string
+}

@@ -1,17 +1,18 @@
 // Forests → the memory that the kernel reads, ready to classify: nodes of eight bytes, features as columns of thresholds.
 import { ModelError } from '../../../errors.ts'
-import type { Forest } from '../../bundle/forest-2.ts'
+import type { Forest } from '../../bundle/forest.ts'
 import {
+  type Addresses,
   blockRowsOf,
   COLUMN_THRESHOLDS,
   createAddresses,
   fillShuffles,
   LEAF,
   PAGE,
+  type ScratchShape,
   sizes,
   takeScratch,
 } from './memory-layout.ts'
-import type { Addresses, ScratchShape } from './memory-layout.ts'
 import { orderedThreshold, sortPairs } from './sort-thresholds.ts'
 
 /** A model in shared memory. Can be posted to a worker; the memory is not copied by that. */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createLayout } from '../../../../src/connectors/files/layouts/create-layout.ts'
-import type { ClassifiedBatch } from '../../../../src/pipeline/classified-batch.ts'
-import type { Taxonomy } from '../../../../src/pipeline/taxonomy.ts'
+import type { ClassifiedBatch, Taxonomy } from '../../../../src/pipeline/batch.ts'
 import { ModelError } from '../../../../src/errors.ts'
 import { contextOf, flatTaxonomy, golden, goldenBatch, taxonomy, version } from '../../../support/classified-samples.ts'
 

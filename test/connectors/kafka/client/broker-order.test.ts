@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createBrokerOrder } from '../../../../src/connectors/kafka/client/broker-order.ts'
+import { createBrokerOrder } from '../../../../src/connectors/kafka/client/connection.ts'
 
 const place = (host: string) => ({ host, port: 9092 })
 const hosts = (order: ReturnType<typeof createBrokerOrder>) => order.all().map(({ host }) => host)

@@ -1,6 +1,6 @@
 import { ProtocolError } from '@platformatic/kafka'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createProducer } from '../../../../src/connectors/kafka/client/producer.ts'
+import { createProducer } from '../../../../src/connectors/kafka/client/outlet.ts'
 import { existingTopics } from '../../../../src/connectors/kafka/topics.ts'
 import { createTransactions } from '../../../../src/connectors/kafka/client/transaction.ts'
 import { scriptedCluster, topicsOf } from '../../../support/scripted-cluster.ts'

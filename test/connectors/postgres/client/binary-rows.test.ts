@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ServiceError } from '../../../../src/errors.ts'
-import { createBinaryRows } from '../../../../src/connectors/postgres/client/binary-rows.ts'
-import { copyPieces } from '../../../../src/connectors/postgres/client/binary.ts'
+import { copyPieces, createBinaryRows } from '../../../../src/connectors/postgres/client/binary.ts'
 
 type Row = readonly [string | null, number, string]
 

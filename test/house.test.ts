@@ -12,8 +12,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 }
 
 interface Rule {
-  readonly folders: ReadonlySet<string>
-  readonly typesOf: ReadonlySet<string>
+  readonly rooms: ReadonlySet<string>
   readonly packages: ReadonlySet<string>
 }
 
@@ -41,15 +40,10 @@ function codeWords(cell: string): string[] {
 
 function readRules(): Map<string, Rule> {
   return new Map(
-    tableRows('The rooms').map(([folder, , imports, packages]) => {
-      const words = codeWords(imports!)
-      const typesOf = words.filter((word) => word.startsWith('types of ')).map((word) => word.slice('types of '.length))
-      const folders = words.filter((word) => !word.startsWith('types of '))
-      return [
-        codeWords(folder!)[0]!,
-        { folders: new Set(folders), typesOf: new Set(typesOf), packages: new Set(codeWords(packages!)) },
-      ]
-    }),
+    tableRows('The rooms').map(([room, , imports, packages]) => [
+      codeWords(room!)[0]!,
+      { rooms: new Set(codeWords(imports!)), packages: new Set(codeWords(packages!)) },
+    ]),
   )
 }
 
@@ -70,7 +64,13 @@ function importsOf(path: string): Import[] {
 }
 
 const imports = files.flatMap(importsOf)
-const folderOf = (path: string) => (path.includes('/') ? path.slice(0, path.indexOf('/')) : path)
+const roomOf = (path: string) => (path.includes('/') ? path.slice(0, path.indexOf('/')) : path)
+const isLocal = ({ target }: Import) => target.startsWith('.')
+const targetOf = ({ from, target }: Import) => relative(source, join(source, from, '..', target))
+
+const targetsOf = new Map(
+  files.map((path) => [path, imports.filter((line) => line.from === path && isLocal(line)).map(targetOf)]),
+)
 
 function packageOf(target: string): string {
   const parts = target.split('/')
@@ -80,25 +80,49 @@ function packageOf(target: string): string {
 describe('the house', () => {
   const rules = readRules()
 
-  it('has the folders that its map names, and no others', () => {
-    const folders = new Set(files.filter((path) => path.includes('/')).map(folderOf))
-    expect([...folders].sort()).toEqual([...rules.keys()].sort())
+  it('has the rooms that its map names, and no others', () => {
+    const rooms = new Set(files.filter((path) => path.includes('/')).map(roomOf))
+    expect([...rooms].sort()).toEqual([...rules.keys()].sort())
   })
 
-  it('imports across folders only as its map allows', () => {
-    const wrong = imports.filter(({ from, target, isType }) => {
-      const rule = rules.get(folderOf(from))
-      if (!rule || !target.startsWith('.')) return false
-      const to = folderOf(relative(source, join(source, from, '..', target)))
-      if (to === folderOf(from) || to === 'errors.ts' || rule.folders.has(to)) return false
-      return !(isType && rule.typesOf.has(to))
+  it('imports across rooms, types included, only as its map allows', () => {
+    const wrong = imports.filter((line) => {
+      const rule = rules.get(roomOf(line.from))
+      if (!rule || !isLocal(line)) return false
+      const to = roomOf(targetOf(line))
+      return to !== roomOf(line.from) && !to.endsWith('.ts') && !rule.rooms.has(to)
     })
     expect(wrong).toEqual([])
   })
 
+  it('allows no room to import one above it', () => {
+    const order = [...rules.keys()]
+    const upwards = [...rules].flatMap(([room, rule]) =>
+      [...rule.rooms]
+        .filter((other) => order.indexOf(other) <= order.indexOf(room))
+        .map((other) => `${room} → ${other}`),
+    )
+    expect(upwards).toEqual([])
+  })
+
+  it('has no circle, types included', () => {
+    const isClear = new Set<string>()
+    const circleFrom = (path: string, way: readonly string[]): readonly string[] | undefined => {
+      if (way.includes(path)) return [...way.slice(way.indexOf(path)), path]
+      if (isClear.has(path)) return undefined
+      for (const target of targetsOf.get(path) ?? []) {
+        const circle = circleFrom(target, [...way, path])
+        if (circle) return circle
+      }
+      isClear.add(path)
+      return undefined
+    }
+    expect(files.map((path) => circleFrom(path, [])).find((circle) => circle)).toBeUndefined()
+  })
+
   it('uses a package only where its map says', () => {
     const wrong = imports.filter(({ from, target, isType }) => {
-      const rule = rules.get(folderOf(from))
+      const rule = rules.get(roomOf(from))
       if (!rule || isType || target.startsWith('.') || target.startsWith('node:')) return false
       return !rule.packages.has(packageOf(target))
     })

@@ -1,12 +1,11 @@
 // One notation for every place data comes from or goes to (design: cli.md, "Addresses").
 import { basename } from 'node:path'
 import { UsageError } from '../errors.ts'
-import type { OutputFormat } from '../pipeline/sink.ts'
-import type { InputFormat } from '../pipeline/source.ts'
+import type { InputFormat, OutputFormat } from './files/file-formats.ts'
 import { redacted } from '../formats/shown-text.ts'
 
 /** A file's format by its suffix, and what is left of the name without it. */
-export interface NamedFormat<Format> {
+interface NamedFormat<Format> {
   readonly format: Format
   readonly isGzipped: boolean
   /** the suffix as it is written, e.g. `.csv.gz` */

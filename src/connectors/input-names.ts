@@ -1,5 +1,8 @@
 // The rules for names of inputs, the same for files and for objects.
 import { inputFormatOf } from './address.ts'
+import type { InputFormat } from './files/file-formats.ts'
+import type { SourceSpec } from './spec.ts'
+import type { TimeWindow } from './kafka/time-window.ts'
 
 /** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
 export function isData(path: string): boolean {
@@ -19,7 +22,7 @@ export function staticRoot(pattern: string): string {
 }
 
 /** Where a search for inputs begins, where results go, and what lies below what. */
-export interface Search {
+interface Search {
   readonly root: string
   readonly outputs: readonly string[]
   readonly isBelow: (name: string, folder: string) => boolean
@@ -42,4 +45,26 @@ export function withoutResults<T>(found: readonly T[], nameOf: (one: T) => strin
 /** The order of paths. */
 export function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** One input and where its result goes in a folder output. */
+export interface Input {
+  readonly spec: SourceSpec
+  /** path below the input root, without the suffix, with `/`; for stdin `stdin` */
+  readonly relativeName: string
+  /** the same with the suffix, by which whole files are put into shards */
+  readonly relativePath: string
+}
+
+/** What decides about the inputs besides their names. */
+export interface InputOptions {
+  readonly fromFormat: InputFormat | undefined
+  /** folders that receive results: never read as inputs, so that a second run does not eat the first */
+  readonly outputFolders: readonly string[]
+  /** where passwords and what a database's address leaves out are found */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** which messages of a topic */
+  readonly window: TimeWindow
+  /** whether the end of a topic's snapshot becomes its group's offsets */
+  readonly commits: boolean
 }

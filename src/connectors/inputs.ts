@@ -5,33 +5,18 @@ import { DataError, systemCode, UsageError } from '../errors.ts'
 import { isPostgresAddress, postgresSourceSpec } from './postgres/address.ts'
 import type { PostgresSourceSpec } from './postgres/settings.ts'
 import { isKafkaAddress, kafkaSnapshotSpec, type KafkaSourceSpec } from './kafka/spec.ts'
-import type { InputFormat, SourceSpec } from '../pipeline/source.ts'
+import type { InputFormat } from './files/file-formats.ts'
 import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
-import { byCodeUnit, isData, outputsPassedOver, staticRoot, withoutResults } from './input-names.ts'
+import {
+  byCodeUnit,
+  type Input,
+  type InputOptions,
+  isData,
+  outputsPassedOver,
+  staticRoot,
+  withoutResults,
+} from './input-names.ts'
 import { isS3Address } from './s3/address.ts'
-import type { TimeWindow } from './kafka/time-window.ts'
-
-/** One input and where its result goes in a folder output. */
-export interface Input {
-  readonly spec: SourceSpec
-  /** path below the input root, without the suffix, with `/`; for stdin `stdin` */
-  readonly relativeName: string
-  /** the same with the suffix, by which whole files are put into shards */
-  readonly relativePath: string
-}
-
-/** What decides about the inputs besides their names. */
-export interface InputOptions {
-  readonly fromFormat: InputFormat | undefined
-  /** folders that receive results: never read as inputs, so that a second run does not eat the first */
-  readonly outputFolders: readonly string[]
-  /** where passwords and what a database's address leaves out are found */
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** which messages of a topic */
-  readonly window: TimeWindow
-  /** whether the end of a topic's snapshot becomes its group's offsets */
-  readonly commits: boolean
-}
 
 interface Candidate {
   readonly path: string

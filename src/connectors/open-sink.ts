@@ -1,7 +1,10 @@
 // A spec becomes a sink: the only switch over outputs, each library loaded when it is first needed.
 import { createLayout } from './files/layouts/create-layout.ts'
-import type { ByteOutput, EncoderOptions, TableEncoder } from './files/table-sink.ts'
-import type { OutputFormat, Sink, SinkContext, SinkSpec } from '../pipeline/sink.ts'
+import type { ByteOutput } from '../whole-file.ts'
+import type { EncoderOptions, TableEncoder } from './files/table-sink.ts'
+import type { OutputFormat } from './files/file-formats.ts'
+import type { Sink, SinkContext } from '../pipeline/sink.ts'
+import type { SinkSpec } from './spec.ts'
 
 /**
  * Opens an output and fails early where it can be seen that it will not work.
@@ -37,7 +40,7 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
 }
 
 async function openFile(spec: Extract<SinkSpec, { kind: 'file' }>): Promise<ByteOutput> {
-  const { openReplacement } = await import('./files/replace-file.ts')
+  const { openReplacement } = await import('../whole-file.ts')
   return gzippedIf(spec.isGzipped, await openReplacement(spec))
 }
 

@@ -1,6 +1,7 @@
 // Spec → source; each format's libraries are loaded only when it is read.
 import { UsageError } from '../errors.ts'
-import type { ReadOptions, Source, SourceSpec } from '../pipeline/source.ts'
+import type { ReadOptions, Source } from '../pipeline/source.ts'
+import type { SourceSpec } from './spec.ts'
 
 /**
  * Opens one input and checks all that can be known before its first row.

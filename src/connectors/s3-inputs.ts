@@ -1,12 +1,11 @@
 // s3:// addresses of inputs written out: an object, everything below a prefix, or what a pattern matches.
 import { DataError, UsageError } from '../errors.ts'
-import type { InputFormat } from '../pipeline/source.ts'
+import type { InputFormat } from './files/file-formats.ts'
 import { bucketToRead, type S3Bucket, type S3Entry } from './s3/bucket.ts'
 import { patiently } from '../transfer/transient-error.ts'
 import { addressOfPlace, isS3Address, isS3Folder, parseS3Address, type S3Place, s3Place } from './s3/address.ts'
 import { inputFormatOf, knownSuffixes } from './address.ts'
-import { byCodeUnit, isData, staticRoot, withoutResults } from './input-names.ts'
-import type { Input, InputOptions } from './inputs.ts'
+import { byCodeUnit, type Input, type InputOptions, isData, staticRoot, withoutResults } from './input-names.ts'
 
 interface Found {
   /** what names are relative to: a prefix that ends with a slash, or '' */

@@ -1,7 +1,7 @@
 // Zstandard in memory: Node's own zlib has it only from 22.15 on.
 
 /** Whole frames; the sizes are known to whoever calls. */
-export interface Zstd {
+interface Zstd {
   compress(bytes: Uint8Array, level: number): Uint8Array
   /** @throws Error for damaged data, or data that does not give `size` bytes */
   decompress(bytes: Uint8Array, size: number): Uint8Array

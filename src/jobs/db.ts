@@ -10,7 +10,7 @@ import { withDatabase } from '../connectors/postgres/client/session.ts'
 import type { TableCheck } from '../connectors/postgres/tables/tables.ts'
 
 /** What was typed. */
-export interface InitFlags {
+interface InitFlags {
   readonly withHistory: boolean
   readonly isDryRun: boolean
   readonly json: boolean

@@ -5,7 +5,7 @@ import { preprocess, type Preprocessing } from './preprocess.ts'
 import { readCandid, readOid, whyNoCandid } from './row-ids.ts'
 
 /** What the assembler must know; a subset of how a source was asked to read. */
-export interface AssemblyOptions {
+interface AssemblyOptions {
   readonly features: readonly string[]
   readonly preprocessing: Preprocessing
   readonly batchSize: number
@@ -16,7 +16,7 @@ export interface AssemblyOptions {
 }
 
 /** One row as a text format or a message gives it. */
-export interface RowIds {
+interface RowIds {
   readonly oid: unknown
   readonly candid: unknown
   readonly where: string

@@ -131,20 +131,20 @@ function finished({ oids, candids, matrix, width, rejected, acks, duplicates }: 
 // Which row of each object is the newest.
 
 /** The rows that were chosen. */
-export interface NewestRows {
+interface NewestRows {
   /** @param row its number among all rows seen, from 0 */
   has(row: number): boolean
 }
 
 /** Sees each row once, in order. */
-export interface NewestRowsDecision {
+interface NewestRowsDecision {
   see(oid: string, candid: bigint | null): void
   /** Nothing may be seen after this. */
   decide(): NewestRows
 }
 
 /** See NewestRowsDecision. Numbers are kept in typed arrays: an object costs its id and some 60 bytes. */
-export function createNewestRows(): NewestRowsDecision {
+function createNewestRows(): NewestRowsDecision {
   const slots = new Map<string, number>()
   let candids = new BigInt64Array(1024)
   let hasCandid = new Uint8Array(1024)

@@ -8,7 +8,7 @@ const integerText = /^[+-]?\d+$/
 const floatText = /^[+-]?(?=\d|\.\d)\d*(?:\.\d*(?:e[+-]?\d+)?|e[+-]?\d+)$/i
 
 /** The id of one row as text, or why there is none. */
-export type OidReading = { readonly oid: string } | { readonly oid: string | null; readonly reason: string }
+type OidReading = { readonly oid: string } | { readonly oid: string | null; readonly reason: string }
 
 /**
  * Reads an object id.

@@ -1,49 +1,5 @@
 // The contract of everything results go to.
 import type { ClassifiedBatch, InputSchema, Reject, Taxonomy } from './batch.ts'
-import type { PostgresSinkSpec } from '../connectors/postgres/settings.ts'
-import type { S3Place } from '../connectors/s3/address.ts'
-import type { KafkaSinkSpec } from '../connectors/kafka/spec.ts'
-
-/** The file formats results are written in; `tsv` is csv with tabs. */
-export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
-
-/** The three forms of a result in a file (design: cli.md, "Layouts"). */
-export type Layout = 'wide' | 'long' | 'nested'
-
-/** An object of a bucket. */
-export interface S3SinkSpec {
-  readonly kind: 's3'
-  /** s3://bucket/key */
-  readonly address: string
-  readonly place: S3Place
-  readonly format: OutputFormat
-  readonly isGzipped: boolean
-  readonly layout: Layout
-  readonly overwrite: boolean
-}
-
-/** Where results go. */
-export type SinkSpec =
-  | {
-      readonly kind: 'file'
-      readonly address: string
-      readonly path: string
-      readonly format: OutputFormat
-      /** csv, tsv and ndjson may be gzipped, by suffix */
-      readonly isGzipped: boolean
-      readonly layout: Layout
-      readonly overwrite: boolean
-    }
-  | {
-      readonly kind: 'stdout'
-      readonly address: '-'
-      readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow'
-      readonly layout: Layout
-    }
-  | { readonly kind: 'terminal'; readonly address: '-' }
-  | S3SinkSpec
-  | PostgresSinkSpec
-  | KafkaSinkSpec
 
 /** What a sink must know before the first batch. */
 export interface SinkContext {

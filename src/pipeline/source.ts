@@ -1,26 +1,6 @@
 // The contract of everything rows come from.
 import type { FeatureBatch, InputSchema, Reject } from './batch.ts'
 import type { Preprocessing } from './preprocess.ts'
-import type { PostgresSourceSpec } from '../connectors/postgres/settings.ts'
-import type { SeenObject } from '../connectors/s3/fetch-object.ts'
-import type { KafkaSourceSpec } from '../connectors/kafka/spec.ts'
-
-/** The file formats rows are read from; `tsv` is csv with tabs. */
-export type InputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow' | 'avro'
-
-/** Rows in files and pipes. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
-export type FileSourceSpec =
-  | { readonly kind: 'file'; readonly address: string; readonly path: string; readonly format: InputFormat }
-  | { readonly kind: 'stdin'; readonly address: '-'; readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow' }
-
-/** An object of a bucket, as it was when it was listed: that version is read, or none. */
-export interface S3SourceSpec extends SeenObject {
-  readonly kind: 's3'
-  readonly format: InputFormat
-}
-
-/** Where rows come from. */
-export type SourceSpec = FileSourceSpec | S3SourceSpec | PostgresSourceSpec | KafkaSourceSpec
 
 /** How to read, whatever the format. */
 export interface ReadOptions {

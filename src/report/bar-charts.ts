@@ -9,7 +9,7 @@ export interface Bar {
 }
 
 /** Horizontal bars, in the order given. */
-export interface BarChart {
+interface BarChart {
   readonly label: string
   readonly bars: readonly Bar[]
   readonly axis: string
@@ -51,7 +51,7 @@ export function barChart(canvas: Canvas, { label, bars, axis, most, color, margi
 }
 
 /** Numbers by interval. */
-export interface HistogramChart {
+interface HistogramChart {
   readonly label: string
   readonly bins: readonly { readonly from: number; readonly to: number; readonly value: number }[]
   readonly xAxis: string
@@ -127,7 +127,7 @@ export function contributionChart(
 }
 
 /** 1,234 as it is, beyond ten thousand shortened. */
-export function shortNumber(value: number): string {
+function shortNumber(value: number): string {
   if (!Number.isInteger(value)) return String(Number(value.toPrecision(3)))
   if (value < 10_000) return String(value)
   return value < 1e6 ? `${Number((value / 1e3).toPrecision(3))}k` : `${Number((value / 1e6).toPrecision(3))}M`

@@ -2,7 +2,7 @@
 import { markup, trusted, type Content, type Html } from './html.ts'
 
 /** See figureOf. */
-export interface FigureOptions {
+interface FigureOptions {
   readonly title: string
   /** what is to be seen, and how to read it */
   readonly note: Content

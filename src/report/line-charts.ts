@@ -3,13 +3,13 @@ import { axisLabel, labelMargin, paletteColor, type Canvas } from './canvas.ts'
 import type { Html } from './html.ts'
 
 /** A point of the unit square. */
-export interface Point {
+interface Point {
   readonly x: number
   readonly y: number
 }
 
 /** A curve. */
-export interface CurveChart {
+interface CurveChart {
   readonly label: string
   readonly points: readonly Point[]
   readonly xAxis: string
@@ -47,7 +47,7 @@ export function curveChart(canvas: Canvas, chart: CurveChart): Html {
 }
 
 /** One class's share on both sides. */
-export interface SharePair {
+interface SharePair {
   readonly name: string
   readonly a: number
   readonly b: number

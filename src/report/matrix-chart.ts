@@ -3,7 +3,7 @@ import { axisLabel, labelMargin, paletteColor, type Canvas } from './canvas.ts'
 import type { Html } from './html.ts'
 
 /** Classes against classes. */
-export interface MatrixChart {
+interface MatrixChart {
   readonly label: string
   readonly rows: readonly string[]
   readonly columns: readonly string[]

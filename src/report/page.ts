@@ -9,7 +9,7 @@ export interface Section {
 }
 
 /** See pageOf. */
-export interface PageOptions {
+interface PageOptions {
   readonly title: string
   /** what came of it, in a sentence or two */
   readonly lead: Content
@@ -56,7 +56,7 @@ function policy(): string {
  * Colours: Okabe and Ito's, which the colour-blind can tell apart, darker on light paper and lighter on dark. A cell of a
  * matrix is at most 55 % of its colour, so that the text on it keeps a contrast of 4.5.
  */
-export const style = `
+const style = `
 :root {
   color-scheme: light dark;
   --paper: #ffffff; --ink: #1a1d21; --faint: #545b64; --line: #c9ced6; --shade: #f2f4f7;
@@ -115,7 +115,7 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
 // The one script of a page: headings of tables become buttons that sort. Without it the page reads as well.
 
 /** Plain ECMAScript 2017, no library; its hash is in the page's Content-Security-Policy. */
-export const sortScript = `
+const sortScript = `
 'use strict'
 for (const table of document.querySelectorAll('table.sortable')) {
   const body = table.tBodies[0]

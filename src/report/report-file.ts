@@ -1,7 +1,7 @@
 // The file of --report: refused before any work where it cannot be, and whole or not there at the end.
 import { existsSync } from 'node:fs'
 import { UsageError } from '../errors.ts'
-import { openReplacement } from '../connectors/files/replace-file.ts'
+import { alreadyThere, openReplacement } from '../whole-file.ts'
 
 /** A report that is still to be written. */
 export interface ReportFile {
@@ -17,7 +17,7 @@ export function checkReport(path: string | undefined, overwrite: boolean): void 
   if (path === undefined) return
   if (!path.endsWith('.html')) throw new UsageError(`--report ${path}: expected a name that ends with .html`)
   if (!overwrite && existsSync(path)) {
-    throw new UsageError(`${path} exists already`, { hint: 'replace it with --overwrite, or choose another name' })
+    throw alreadyThere(path)
   }
 }
 

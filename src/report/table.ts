@@ -9,7 +9,7 @@ export interface Column<Row> {
 }
 
 /** See tableOf. The first column is the heading of its row. */
-export interface TableOptions<Row> {
+interface TableOptions<Row> {
   readonly caption: Content
   readonly columns: readonly Column<Row>[]
   readonly rows: readonly Row[]

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'csv-stringify/sync'
 import { messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
-import { publishFile } from '../model/onnx/graph-cache.ts'
+import { writeWholeFile } from '../whole-file.ts'
 
 /** One table: a row is an object, its keys the columns. */
 export interface CsvTable {
@@ -27,7 +27,7 @@ export async function writeCsvTables(folder: string, tables: readonly CsvTable[]
       { header: true, columns: columns.map((column) => ({ key: column, header: column })), cast: { number: String } },
     )
     try {
-      await publishFile(join(folder, `${name}.csv`), Buffer.from(text))
+      await writeWholeFile(join(folder, `${name}.csv`), Buffer.from(text))
     } catch (cause) {
       throw new ServiceError(`${folder}: cannot be written (${systemCode(cause) ?? messageOf(cause)})`, { cause })
     }

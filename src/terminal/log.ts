@@ -1,5 +1,4 @@
 // Log lines on stderr: for people on a terminal, as JSON where a machine reads them.
-import type { Log, LogFields } from '../jobs/stream/watch.ts'
 
 type Severity = 'debug' | 'info' | 'warn' | 'error'
 
@@ -32,3 +31,14 @@ function textLine(level: Severity, message: string, fields: LogFields): string {
 function plain(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value
 }
+
+/** Where log lines go. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+/** What a log line says beside its sentence. */
+type LogFields = Readonly<Record<string, unknown>>

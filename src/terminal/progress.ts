@@ -73,7 +73,7 @@ function openLines(): Progress {
 }
 
 /** Progress of work in named steps. */
-export interface StepProgress {
+interface StepProgress {
   /** @param fraction of this step, 0 to 1; NaN where it cannot be told */
   update(step: string, fraction: number): void
   say(line: string): void

@@ -22,7 +22,7 @@ export interface DownloadOptions {
 }
 
 /** How long to bear with a server. */
-export interface Patience {
+interface Patience {
   /** failures in a row, without progress in between, that are borne */
   readonly retries: number
   /** the first wait; each is twice the last, up to `maxWaitMs` */
@@ -267,7 +267,7 @@ function asDownloadError(cause: unknown, path: string): unknown {
 // What has arrived of a file, beside it: `.part` the bytes, `.part.json` which version of the object they are of.
 
 /** What a part is worth: its bytes belong to this version of the object. */
-export interface PartState {
+interface PartState {
   readonly etag: string | null
   /** bytes of the whole object; null where its server did not say */
   readonly size: number | null
@@ -276,7 +276,7 @@ export interface PartState {
 const fromStart = { from: 0, etag: null, size: null }
 
 /** What has arrived is good for as long as the object is the same; its last byte is fetched again to learn that. */
-export async function resumePoint(path: string): Promise<PartState & { readonly from: number }> {
+async function resumePoint(path: string): Promise<PartState & { readonly from: number }> {
   // a whole file of an earlier run, of which the server may have another by now
   if ((await sizeOf(path)) > 0 && (await sizeOf(`${path}.part`)) === 0) await rename(path, `${path}.part`)
   const there = await sizeOf(`${path}.part`)
@@ -287,12 +287,12 @@ export async function resumePoint(path: string): Promise<PartState & { readonly 
 }
 
 /** Says what the bytes that follow are of. */
-export async function writeState(path: string, { etag, size }: PartState): Promise<void> {
+async function writeState(path: string, { etag, size }: PartState): Promise<void> {
   await writeFile(`${path}.part.json`, JSON.stringify({ etag, size } satisfies PartState))
 }
 
 /** Nothing of what has arrived is used again. */
-export async function dropPart(path: string): Promise<void> {
+async function dropPart(path: string): Promise<void> {
   await rm(`${path}.part`, { force: true })
   await rm(`${path}.part.json`, { force: true })
 }
@@ -307,7 +307,7 @@ async function readState(path: string): Promise<PartState | undefined> {
 }
 
 /** Bytes of a file; 0 where there is none. */
-export async function sizeOf(path: string): Promise<number> {
+async function sizeOf(path: string): Promise<number> {
   return stat(path).then(
     ({ size }) => size,
     () => 0,

@@ -46,7 +46,7 @@ export function followRedirect(
 }
 
 /** Whether an address is this machine's own, so that nobody can listen on the way. */
-export function isLoopback({ hostname }: URL): boolean {
+function isLoopback({ hostname }: URL): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 

@@ -92,7 +92,7 @@ async function send(
 }
 
 /** Also for what breaks later, while the body is read. */
-export function failureOf(error: unknown, url: URL): Error {
+function failureOf(error: unknown, url: URL): Error {
   if (error instanceof TransientError || error instanceof LcclfError) return error
   const passing = passingFailure(error)
   if (passing !== undefined) return new TransientError(passing, { cause: error })

@@ -42,7 +42,7 @@ export function passingFailure(error: unknown): string | undefined {
 // A request that is repeated while what failed may pass.
 
 /** See patiently. */
-export interface PatientOptions {
+interface PatientOptions {
   readonly signal?: AbortSignal | undefined
   /** what the person may do when it was given up */
   readonly hint: string

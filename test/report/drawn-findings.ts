@@ -24,7 +24,7 @@ export function drawnTaxonomy(leafCount: number, name = (i: number): string => `
 }
 
 /** Numbers from 0 to 1 that are the same each time. */
-export function drawnNumbers(seed: number): () => number {
+function drawnNumbers(seed: number): () => number {
   let state = seed
   return () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648
 }

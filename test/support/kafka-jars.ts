@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** the broker that the tests run against */
-export const kafkaVersion = '4.1.1'
+const kafkaVersion = '4.1.1'
 
 const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
 const cache = fileURLToPath(new URL('../../.cache/kafka', import.meta.url))

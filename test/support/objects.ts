@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { alercePreprocessing, preprocess } from '../../src/pipeline/preprocess.ts'
-import type { Delivery, InputFormat, ReadOptions, Source, SourceSpec } from '../../src/pipeline/source.ts'
+import type { Delivery, ReadOptions, Source } from '../../src/pipeline/source.ts'
+import type { SourceSpec } from '../../src/connectors/spec.ts'
+import type { InputFormat } from '../../src/connectors/files/file-formats.ts'
 
 /** What a source delivered, put together. */
 export interface Rows {
@@ -37,7 +39,7 @@ export const candids: readonly (bigint | null)[] = truth.candids.map((candid) =>
   candid === null ? null : BigInt(candid),
 )
 /** in float64; NaN for null */
-export const values: readonly (readonly number[])[] = truth.rows.map((row) =>
+const values: readonly (readonly number[])[] = truth.rows.map((row) =>
   row.map((cell) => (cell === null ? NaN : Buffer.from(cell, 'hex').readDoubleBE(0))),
 )
 export const bits: readonly (readonly number[])[] = values.map((row) => bitsOf(row))

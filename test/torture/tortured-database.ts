@@ -4,7 +4,7 @@ import { createDatabase } from '../support/postgres-database.ts'
 import { startOwnPostgres } from '../support/postgres-server.ts'
 
 /** One object as the tables have it at the end. */
-export interface StoredObject {
+interface StoredObject {
   /** the newest candid, by the history table */
   readonly candid: bigint
   /** how many rows it has in `probability` */
@@ -14,7 +14,7 @@ export interface StoredObject {
 }
 
 /** How the server was ended: as an administrator does, as a power cut does, or by the loss of one of its processes. */
-export type DatabaseEnd = 'restart' | 'crash' | 'session killed'
+type DatabaseEnd = 'restart' | 'crash' | 'session killed'
 
 /** A database that takes part: it is killed too, and has the newest candid of every oid at the end. */
 export interface TorturedDatabase {

@@ -15,7 +15,7 @@ export class ColumnError extends DataError {
 // Why a row is rejected that has values which are no numbers.
 
 /** One of them. */
-export interface NotNumber {
+interface NotNumber {
   readonly reason: string
   readonly value: string
 }

@@ -34,7 +34,7 @@ export function relatedColumns(feature: string, columns: readonly string[]): str
 }
 
 /** A column that a map reads as a feature. */
-export interface MappedColumn {
+interface MappedColumn {
   readonly column: string
   readonly map: string
 }

@@ -6,7 +6,7 @@ import type { ArrowLibrary } from '../../formats/arrow/reader.ts'
 import { readNumberText } from '../../formats/number-text.ts'
 
 /** Called for a value that is no number. */
-export type OnUnreadable = (row: number, value: string) => void
+type OnUnreadable = (row: number, value: string) => void
 
 /** Values of some rows of a feature, in float64, NaN for null. */
 export type FeatureReading = (column: Vector, start: number, end: number, onUnreadable: OnUnreadable) => Float64Array

@@ -3,11 +3,12 @@ import { open } from 'node:fs/promises'
 import { arrowFileMessages } from '../../formats/arrow/file.ts'
 import { arrowFileMagic, arrowStreamMessages } from '../../formats/arrow/stream.ts'
 import { openByteInput } from './byte-input.ts'
-import { inspectFile, readEnds, unreadable, type InputFile } from './input-file.ts'
-import type { FileSourceSpec, InputIdentity, Source } from '../../pipeline/source.ts'
+import { type InputFile, inspectFile, readEnds, unreadable } from './input-file.ts'
+import type { FileSourceSpec } from './file-formats.ts'
+import type { InputIdentity, Source } from '../../pipeline/source.ts'
 
 /** An input whose messages can be read; again and again where `replayable`. */
-export interface ArrowInput {
+interface ArrowInput {
   readonly name: string
   readonly identity: InputIdentity
   readonly replayable: boolean

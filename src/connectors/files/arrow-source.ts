@@ -19,7 +19,8 @@ import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
 import { createRestartable } from './peek.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
-import type { FileSourceSpec, ReadOptions, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec } from './file-formats.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
 
 /** Rows handed on at a time: a record batch may hold all rows of a file. */
 const rowsAChunk = 4096

@@ -10,7 +10,8 @@ import { openByteInput } from './byte-input.ts'
 import { deliverRows } from '../deliver.ts'
 import { furtherNames, recordKeys } from '../columns/settle-names.ts'
 import { createRestartable } from './peek.ts'
-import type { ReadOptions, Source, SourceSpec } from '../../pipeline/source.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { SourceSpec } from '../spec.ts'
 
 /** A file that was begun. */
 interface Started {

@@ -4,7 +4,8 @@ import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { DataError, systemCode } from '../../errors.ts'
 import { inspectFile, unreadable } from './input-file.ts'
-import type { FileSourceSpec, InputFormat, InputIdentity, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec, InputFormat } from './file-formats.ts'
+import type { InputIdentity, Source } from '../../pipeline/source.ts'
 
 /** Bytes to read; once, or again and again where `replayable`. */
 export interface ByteInput {
@@ -152,14 +153,14 @@ const signatures: readonly (readonly [string, string])[] = [
 ]
 
 /** Enough bytes to know any of them. */
-export const signatureLength = 12
+const signatureLength = 12
 
 /**
  * @param head the first bytes
  * @param format what was expected, for the message
  * @throws DataError where the bytes are plainly something else
  */
-export function refuseForeignFormat(head: Buffer, format: string, name: string): void {
+function refuseForeignFormat(head: Buffer, format: string, name: string): void {
   const text = head.toString('latin1')
   const found = signatures.find(([signature]) => text.startsWith(signature))
   if (!found) return

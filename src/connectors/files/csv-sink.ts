@@ -46,7 +46,7 @@ function quoter(delimiter: string): (text: string) => string {
 // Single values as the text formats write them.
 
 /** How a text format writes what is no number. */
-export interface TextStyle {
+interface TextStyle {
   readonly quote: (text: string) => string
   readonly nullText: string
 }

@@ -11,7 +11,8 @@ import { addNotNumber, type NotNumbers } from '../columns/column-error.ts'
 import { rowsAfterPeek } from './peek.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import { shownText } from '../../formats/shown-text.ts'
-import type { FileSourceSpec, ReadOptions, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec } from './file-formats.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
 
 const longestLine = 4 * 1024 * 1024
 

@@ -8,7 +8,8 @@ import { deliverRows } from '../deliver.ts'
 import { addNotNumber, type NotNumbers } from '../columns/column-error.ts'
 import { rowsAfterPeek } from './peek.ts'
 import { recordKeys, type RecordKeys, settleNames } from '../columns/settle-names.ts'
-import type { FileSourceSpec, ReadOptions, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec } from './file-formats.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import { missingColumns, refuseAbsentRenames } from '../columns/match-columns.ts'
 
 const longestLine = 16 * 1024 * 1024
@@ -204,7 +205,7 @@ function shown(value: unknown): string {
 // What the first records of an input without a schema say about all of them.
 
 /** One of the first records: what matters of it before the first row is delivered. */
-export interface SeenRecord {
+interface SeenRecord {
   /** all names it has, those of its features included */
   readonly names: readonly string[]
   readonly oid: unknown

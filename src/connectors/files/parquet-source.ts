@@ -11,7 +11,8 @@ import { candidReading, featureReading, oidReading, type ParquetColumn, parquetC
 import { matchColumns } from '../columns/match-columns.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import { firstLine } from '../../formats/shown-text.ts'
-import type { ReadOptions, Source, SourceSpec } from '../../pipeline/source.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { SourceSpec } from '../spec.ts'
 
 /** A query and what it selects. */
 interface Query {

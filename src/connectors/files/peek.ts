@@ -1,7 +1,7 @@
 // The first rows of an input, read when it is opened and not lost.
 
 /** See rowsAfterPeek. */
-export interface PeekedRows<Row> {
+interface PeekedRows<Row> {
   /** the first rows */
   readonly peeked: readonly Row[]
   /** all rows, the peeked ones included; again and again only where the input is replayable */
@@ -44,7 +44,7 @@ export async function rowsAfterPeek<Row>(
 // Something that reads from the start: looked at when an input is opened, and begun anew, or gone on with, later.
 
 /** See createRestartable. */
-export interface Restartable<T> {
+interface Restartable<T> {
   /** Begins, looks, and ends again if the input can be read again. */
   peek<R>(look: (started: T) => R | Promise<R>): Promise<R>
   /** What has been begun, or a new beginning. Whoever takes it disposes of it. */

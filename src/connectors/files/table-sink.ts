@@ -2,6 +2,7 @@
 import { createGzip } from 'node:zlib'
 import type { OutputField, OutputLayout, OutputTable } from './layouts/output-table.ts'
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
+import type { ByteOutput } from '../../whole-file.ts'
 
 /** One file format: tables in, bytes out. */
 export interface TableEncoder {
@@ -19,7 +20,7 @@ export interface EncoderOptions {
 }
 
 /** The parts of a sink. */
-export interface TableSinkParts {
+interface TableSinkParts {
   readonly address: string
   readonly layout: OutputLayout
   readonly encoder: TableEncoder
@@ -56,20 +57,6 @@ export function factsOf({ classifierVersion, modelSha256 }: SinkContext): Readon
 }
 
 // Where a format's bytes go: a file that appears whole, or stdout.
-
-/** One stream of bytes; every call waits for the one before. */
-export interface ByteOutput {
-  /** true once nobody reads any more: what is written then is dropped */
-  readonly isGone?: boolean
-  /** Resolves when the system has taken the bytes; that is the back-pressure. */
-  write(bytes: Uint8Array): Promise<void>
-  /** Everything is written and safe, but not yet under its name. */
-  finish(): Promise<void>
-  publish(): Promise<void>
-  /** Harmless twice; without `publish` nothing is left behind. */
-  close(): Promise<void>
-}
-
 // gzip before the file.
 
 /** Compresses what is written; each `write` waits until the compressed bytes of it have gone on. */

@@ -2,7 +2,7 @@
 import type { Delivery } from '../../pipeline/source.ts'
 
 /** See createOutstanding. */
-export interface Outstanding<Part> {
+interface Outstanding<Part> {
   readonly size: number
   /** A delivery has gone out; answers what to remove it by. */
   add(places: ReadonlyMap<Part, unknown>): object

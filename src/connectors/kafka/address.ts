@@ -287,7 +287,7 @@ function filled(text: string | undefined): string | undefined {
 // A Kafka address as messages, logs and records may show it.
 
 /** What a Kafka address may have behind its `?`. */
-export const addressParameters = [
+const addressParameters = [
   ...['group', 'registry', 'security', 'mechanism', 'ca', 'cert', 'key'],
   ...['patience', 'session_timeout', 'date_format', 'change_hour'],
 ] as const

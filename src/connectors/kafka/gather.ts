@@ -11,13 +11,13 @@ export interface Part extends TopicPartition {
 }
 
 /** Some rows, and up to where each partition was read for them. */
-export interface GatheredBatch<Owner extends Part> {
+interface GatheredBatch<Owner extends Part> {
   readonly rows: GatheredRows
   readonly places: ReadonlyMap<Owner, bigint>
 }
 
 /** What the two kinds of reading decide differently. */
-export interface Gathering<Owner extends Part> {
+interface Gathering<Owner extends Part> {
   readonly fetcher: Fetcher<Owner>
   readonly gatherer: RowGatherer
   /** a batch is delivered after this, full or not */

@@ -36,7 +36,7 @@ export interface AlertMessage {
 }
 
 /** A value that is no alert message. */
-export interface BadMessage {
+interface BadMessage {
   readonly kind: 'bad'
   /** one of few texts: messages are counted by it */
   readonly reason: string
@@ -44,7 +44,7 @@ export interface BadMessage {
 }
 
 /** A value framed for a schema registry, by a schema that has not been seen: `addSchema`, then read it again. */
-export interface UnknownSchema {
+interface UnknownSchema {
   readonly kind: 'unknown schema'
   readonly id: number
 }

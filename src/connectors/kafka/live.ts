@@ -37,7 +37,7 @@ export interface KafkaStream extends Source {
  *
  * @returns false if nothing of either is visible, because the partitions are no longer ours
  */
-export type CommitWithOutputs = (offsets: readonly PartitionOffset[], committer: Committer) => Promise<boolean>
+type CommitWithOutputs = (offsets: readonly PartitionOffset[], committer: Committer) => Promise<boolean>
 
 /** What the owner of a stream may add. */
 export interface KafkaLiveOptions {

@@ -1,7 +1,7 @@
 // The Avro schemas of output messages: the original's, letter by letter, and the same in names and types that Avro allows.
 
 /** One feature of the output message: a union of a number and null. */
-export interface OutputFeature {
+interface OutputFeature {
   readonly name: string
   readonly isDouble: boolean
 }

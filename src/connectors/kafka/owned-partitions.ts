@@ -18,7 +18,7 @@ export interface ReadPlace {
 }
 
 /** See createOwnedParts. */
-export interface OwnedParts {
+interface OwnedParts {
   readonly all: readonly OwnedPart[]
   get(partition: TopicPartition): OwnedPart | undefined
   /** whether it is ours still, by the same assignment */

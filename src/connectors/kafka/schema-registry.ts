@@ -4,7 +4,7 @@ import type { RegistrySettings } from './address.ts'
 import { pause } from './client/waiting.ts'
 
 /** What a registry says of an id. */
-export type RegisteredSchema = { readonly avro: string } | { readonly json: true } | { readonly reason: string }
+type RegisteredSchema = { readonly avro: string } | { readonly json: true } | { readonly reason: string }
 
 /** See createSchemaRegistry. */
 export interface SchemaRegistry {

@@ -70,7 +70,7 @@ export interface StreamStatus {
 }
 
 /** One partition that is ours. */
-export interface PartitionStatus {
+interface PartitionStatus {
   readonly topic: string
   readonly partition: number
   /** next offset to commit; what is before is safe */

@@ -223,7 +223,7 @@ function finished(
 // Names of the feature table → features of the model. The pipeline once stored `Amplitude_1`, later `Amplitude` with fid 1.
 
 /** Which feature a stored row is of. */
-export interface FeatureNames {
+interface FeatureNames {
   readonly features: readonly string[]
   /**
    * The place of a feature among the model's, −1 for one that the model does not use.
@@ -240,7 +240,7 @@ const bands = [1, 2]
 const shownNames = 40
 
 /** The stored name if it is a feature of the model, else `name_fid` for fid 1 or 2; a renamed one under its old name only. */
-export function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>): FeatureNames {
+function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>): FeatureNames {
   const { features, rename } = naming
   const oldName = new Map([...rename].map(([from, to]) => [to, from]))
   const places = new Map<string, number>()
@@ -286,7 +286,7 @@ export function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'renam
  *
  * @throws UsageError if the file cannot be read
  */
-export function readOidList(path: string): readonly string[] {
+function readOidList(path: string): readonly string[] {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

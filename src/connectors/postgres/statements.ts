@@ -140,7 +140,7 @@ export async function findByForeignKey(
 }
 
 /** What is noted of objects in the history table. */
-export interface HistoryEntry {
+interface HistoryEntry {
   readonly wanted: WantedRows
   /** of `wanted` */
   readonly objects: readonly number[]

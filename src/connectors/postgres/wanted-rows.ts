@@ -22,7 +22,7 @@ export interface WantedRows {
 }
 
 /** What of a batch goes to the table, and what does not. */
-export interface Selection {
+interface Selection {
   readonly wanted: WantedRows
   readonly refused: readonly Reject[]
   /** rows of objects that the batch has again with a newer candid */

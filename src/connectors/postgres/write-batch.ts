@@ -27,7 +27,7 @@ export interface WriteContext {
 }
 
 /** What became of the objects that were not refused. */
-export interface Written {
+interface Written {
   readonly objects: number
   /** objects that are stored with a newer candid */
   readonly superseded: number

@@ -1,6 +1,6 @@
 // s3://bucket/key, and what of the environment decides how it is asked.
 import { UsageError } from '../../errors.ts'
-import type { S3SinkSpec } from '../../pipeline/sink.ts'
+import type { InputFormat, Layout, OutputFormat } from '../files/file-formats.ts'
 
 /** A place in a bucket. */
 export interface S3Address {
@@ -86,4 +86,33 @@ export function s3SinkSpec(
   environment: Environment,
 ): S3SinkSpec {
   return { kind: 's3', address, place: s3Place(address, environment), ...form }
+}
+
+/** An object of a bucket, as it was when it was listed: that version is read, or none. */
+export interface S3SourceSpec extends SeenObject {
+  readonly kind: 's3'
+  readonly format: InputFormat
+}
+
+/** An object of a bucket. */
+export interface S3SinkSpec {
+  readonly kind: 's3'
+  /** s3://bucket/key */
+  readonly address: string
+  readonly place: S3Place
+  readonly format: OutputFormat
+  readonly isGzipped: boolean
+  readonly layout: Layout
+  readonly overwrite: boolean
+}
+
+/** An object as it was when it was listed: that version is read, or none. */
+export interface SeenObject {
+  /** s3://bucket/key */
+  readonly address: string
+  readonly place: S3Place
+  /** bytes */
+  readonly size: number
+  /** as the service writes it, with its quotes; null where it says none */
+  readonly etag: string | null
 }

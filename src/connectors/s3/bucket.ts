@@ -15,7 +15,7 @@ export interface S3Entry {
 }
 
 /** An object that is being read. */
-export interface S3Body {
+interface S3Body {
   /** where `body` begins */
   readonly from: number
   /** bytes of the whole object */
@@ -27,7 +27,7 @@ export interface S3Body {
 }
 
 /** When a write may happen. */
-export interface S3WriteOptions {
+interface S3WriteOptions {
   readonly signal?: AbortSignal | undefined
   readonly contentType?: string
   /** only over this version; null: only where nothing is there yet */

@@ -8,23 +8,12 @@ import { download } from '../../transfer/download.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
 import { bucketToRead, type S3Bucket } from './bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
-import type { S3Place } from './address.ts'
 import { s3Failure } from './client.ts'
-import { hasEnded, ownerHere, parseOwner } from '../../model/store/process-lock.ts'
-
-/** An object as it was when it was listed: that version is read, or none. */
-export interface SeenObject {
-  /** s3://bucket/key */
-  readonly address: string
-  readonly place: S3Place
-  /** bytes */
-  readonly size: number
-  /** as the service writes it, with its quotes; null where it says none */
-  readonly etag: string | null
-}
+import { hasEnded, ownerHere, parseOwner } from '../../transfer/owner.ts'
+import type { SeenObject } from './address.ts'
 
 /** A file with the object's bytes. */
-export interface FetchedObject {
+interface FetchedObject {
   readonly path: string
   /** Harmless twice. */
   remove(): Promise<void>
@@ -185,7 +174,7 @@ let objects = 0
  *
  * @throws ServiceError where temporary files cannot be made
  */
-export async function newObjectFolder(): Promise<string> {
+async function newObjectFolder(): Promise<string> {
   try {
     // in a long run somebody may tidy up the temporary folder
     return await folderInside().catch(() => ((folder = undefined), folderInside()))
@@ -204,7 +193,7 @@ async function folderInside(): Promise<string> {
 }
 
 /** What to do when the folder for temporary files is full or closed. */
-export const temporaryHint =
+const temporaryHint =
   'Objects are read through temporary files, two at a time; TMPDIR names a folder where the two largest have room.'
 
 async function createFolder(): Promise<string> {

@@ -1,10 +1,10 @@
 // An object that appears whole or not at all: sent in parts while it is written, completed when it is published.
-import { ServiceError, UsageError } from '../../errors.ts'
+import { ServiceError } from '../../errors.ts'
 import { bucketToWrite } from './bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import type { S3Upload } from './upload.ts'
-import type { ByteOutput } from '../files/table-sink.ts'
-import type { S3SinkSpec } from '../../pipeline/sink.ts'
+import { alreadyThere, type ByteOutput } from '../../whole-file.ts'
+import type { S3SinkSpec } from './address.ts'
 
 /** What a part holds in memory; 10,000 of them are the largest object (156 GiB). */
 const partBytes = 16 * 1024 * 1024
@@ -116,8 +116,4 @@ function createPartQueue(upload: S3Upload): PartQueue {
       await Promise.all(underWay)
     },
   }
-}
-
-function alreadyThere(address: string): UsageError {
-  return new UsageError(`${address} exists already`, { hint: 'replace it with --overwrite, or choose another name' })
 }

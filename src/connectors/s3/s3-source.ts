@@ -1,7 +1,9 @@
 // Objects of a bucket as a source: each through a temporary file, for as long as it is open.
 import { LcclfError } from '../../errors.ts'
 import { fetchObject, fetchParquetFooter } from './fetch-object.ts'
-import type { FileSourceSpec, ReadOptions, S3SourceSpec, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec } from '../files/file-formats.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { S3SourceSpec } from './address.ts'
 
 /**
  * Opens one object.

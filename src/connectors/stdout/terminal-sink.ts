@@ -60,7 +60,7 @@ function shownObject(batch: ClassifiedBatch, row: number, winner: number): Shown
 // The text of the terminal's summary, 80 columns wide at most.
 
 /** One of the first objects. */
-export interface ShownObject {
+interface ShownObject {
   readonly oid: string
   readonly candid: bigint | null
   readonly className: string
@@ -70,7 +70,7 @@ export interface ShownObject {
 }
 
 /** What the summary tells. */
-export interface TerminalSummary {
+interface TerminalSummary {
   readonly taxonomy: Taxonomy
   /** objects for each leaf class */
   readonly counts: Float64Array

@@ -95,7 +95,7 @@ export function viewOf(bytes: Uint8Array): DataView {
 // Reading a FlatBuffer's tables with every offset and length checked: the generated readers trust them.
 
 /** A table inside a buffer; slots are numbered as in the schema. Every read is within the buffer or throws RangeError. */
-export interface FlatTable {
+interface FlatTable {
   /** where in the buffer the table is */
   readonly start: number
   byte(slot: number): number

@@ -12,7 +12,7 @@ import {
 import { arrowFileMagic, endOfStream } from './stream.ts'
 
 /** A file that can be read anywhere. */
-export interface RandomAccess {
+interface RandomAccess {
   readonly size: number
   /** fewer bytes only at the end; in memory of their own */
   read(position: number, length: number): Promise<Buffer>

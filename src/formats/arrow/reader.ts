@@ -14,7 +14,7 @@ export function loadArrow(): Promise<ArrowLibrary> {
 }
 
 /** A reader, and the way to end it together with what it reads from (which it does not end by itself). */
-export interface OpenArrowReader {
+interface OpenArrowReader {
   readonly reader: Arrow.RecordBatchReader
   close(): Promise<void>
 }
@@ -53,7 +53,7 @@ function plainSize(bytes: Uint8Array): number {
 // LZ4 frames in memory, block by block; lz4js's own reader of frames trusts the sizes in them.
 
 /** @throws Error for damaged data, or data that does not give `size` bytes */
-export type DecompressLz4Frame = (frame: Uint8Array, size: number) => Uint8Array
+type DecompressLz4Frame = (frame: Uint8Array, size: number) => Uint8Array
 
 const magic = 0x184d2204
 const versionMask = 0xc0
@@ -64,7 +64,7 @@ const dictionaryFlag = 0x01
 const storedFlag = 0x80000000
 
 /** Loads the decompressor. */
-export async function loadLz4Frame(): Promise<DecompressLz4Frame> {
+async function loadLz4Frame(): Promise<DecompressLz4Frame> {
   const { decompressBlock } = await import('lz4js')
   return (frame, size) => {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)

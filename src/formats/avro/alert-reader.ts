@@ -23,7 +23,7 @@ export interface AlertSlots {
 export type AlertReader = (cursor: AvroCursor, into: AlertSlots) => void
 
 /** Which names of a record mean what. */
-export interface AlertNames {
+interface AlertNames {
   readonly oid: string
   readonly candid: string
   readonly features: string

@@ -13,10 +13,10 @@ export interface ContainerHeader {
 }
 
 /** The codecs a block may be written with. */
-export type Codec = 'null' | 'deflate' | 'snappy'
+type Codec = 'null' | 'deflate' | 'snappy'
 
 /** The first record of a container. */
-export interface FirstRecord {
+interface FirstRecord {
   readonly bytes: Uint8Array
   readonly start: number
   readonly end: number

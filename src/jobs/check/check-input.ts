@@ -9,18 +9,18 @@ import { ColumnError } from '../../connectors/columns/column-error.ts'
 import { openSource } from '../../connectors/open-source.ts'
 import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
 import {
+  type CheckFinding,
   columnFindings,
   finding,
   idFindings,
   presentFeatures,
   rowFindings,
   typeFinding,
-  type CheckFinding,
 } from './findings.ts'
-import type { Input } from '../../connectors/inputs.ts'
+import type { Input } from '../../connectors/input-names.ts'
 
 /** How inputs are read, and what they are held against. */
-export interface CheckRequest {
+interface CheckRequest {
   readonly manifest: Pick<Manifest, 'features' | 'preprocessing'>
   readonly profile: InputProfile | undefined
   readonly idColumn: string

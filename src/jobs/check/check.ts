@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.ts'
 import { readManifest, readProfile } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { InputFormat } from '../../pipeline/source.ts'
+import type { InputFormat } from '../../connectors/files/file-formats.ts'
 import { type CheckedInput, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
@@ -11,7 +11,7 @@ import type { CheckFinding } from './findings.ts'
 import { harmless } from '../../terminal/text-table.ts'
 
 /** What was typed. */
-export interface CheckFlags extends TimeWindowFlags {
+interface CheckFlags extends TimeWindowFlags {
   readonly inputs: readonly string[]
   readonly model: string | undefined
   readonly fromFormat: InputFormat | undefined

@@ -15,7 +15,7 @@ export interface CheckFinding {
 }
 
 /** An input's names against those that are needed. */
-export interface ColumnNames {
+interface ColumnNames {
   /** the input's own */
   readonly names: readonly string[]
   readonly renames: ReadonlyMap<string, string>

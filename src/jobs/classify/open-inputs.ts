@@ -3,11 +3,12 @@ import type { InputSchema } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { echoedFeatures } from '../../connectors/kafka/spec.ts'
 import { openSink } from '../../connectors/open-sink.ts'
-import type { Sink, SinkSpec } from '../../pipeline/sink.ts'
+import type { Sink } from '../../pipeline/sink.ts'
+import type { SinkSpec } from '../../connectors/spec.ts'
 import { newestOnly } from '../../pipeline/newest-only.ts'
 import { openSource } from '../../connectors/open-source.ts'
 import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
-import type { Input } from '../../connectors/inputs.ts'
+import type { Input } from '../../connectors/input-names.ts'
 import type { ClassifyPlan } from './plan.ts'
 
 /** Opens the inputs of one run; each is handed out once. */
@@ -19,7 +20,7 @@ export interface InputOpener {
 }
 
 /** How inputs are opened. */
-export interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
+interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
   /** the order in which they will be asked for: what takes a transfer is begun while the one before it is read */
   readonly inTurn?: readonly Input[]
 }
@@ -81,7 +82,7 @@ export function createInputOpener(
 }
 
 /** candid if any input has it; integers as ids only if all have the same kind of integer. */
-export function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
+function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
   const first = schemas[0]?.oidType ?? 'string'
   return {
     oidType: schemas.every((schema) => schema.oidType === first) ? first : 'string',

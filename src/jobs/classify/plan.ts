@@ -3,19 +3,20 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
-import type { Layout, OutputFormat, S3SinkSpec, SinkSpec } from '../../pipeline/sink.ts'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { InputFormat } from '../../pipeline/source.ts'
-import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
-import type { MissingObject } from '../../connectors/postgres/settings.ts'
+import type { InputFormat, Layout, OutputFormat } from '../../connectors/files/file-formats.ts'
 import {
   isS3Address,
   isS3Folder,
   s3ObjectBelow,
   type S3Place,
   s3Place,
+  type S3SinkSpec,
   s3SinkSpec,
 } from '../../connectors/s3/address.ts'
+import type { SinkSpec } from '../../connectors/spec.ts'
+import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
+import type { MissingObject } from '../../connectors/postgres/settings.ts'
 import { filePathOf, knownSuffixes, outputFormatOf } from '../../connectors/address.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
 import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from '../../connectors/kafka/spec.ts'
@@ -60,7 +61,7 @@ export interface ClassifyFlags extends TimeWindowFlags {
 }
 
 /** A folder that gets one file for each input. */
-export interface FolderOutput {
+interface FolderOutput {
   readonly address: string
   readonly folder: string
   /** of a folder in a bucket */

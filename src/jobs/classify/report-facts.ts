@@ -17,7 +17,7 @@ export interface LevelFacts {
 }
 
 /** An object with little between its two most probable leaf classes. */
-export interface DoubtfulRow {
+interface DoubtfulRow {
   readonly oid: string
   readonly candid: string | null
   readonly class: string

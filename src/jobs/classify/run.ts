@@ -8,7 +8,7 @@ import type { ClassifyWatch, InputWatch } from './report-facts.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import type { Source } from '../../pipeline/source.ts'
 import { createInputMeter, type InputMeter } from './summary.ts'
-import type { Input } from '../../connectors/inputs.ts'
+import type { Input } from '../../connectors/input-names.ts'
 import type { InterruptWatch } from '../../terminal/interrupt.ts'
 import { closeAll, createInputOpener, type InputOpener, openSinkFor } from './open-inputs.ts'
 import { type ClassifyPlan, fileInFolder } from './plan.ts'
@@ -19,7 +19,7 @@ import { type BatchReport, classifyInput } from '../../pipeline/classify-input.t
 import { resultPlace } from './result-place.ts'
 
 /** Everything a run needs, opened by the command. */
-export interface ClassifyRun {
+interface ClassifyRun {
   readonly plan: ClassifyPlan
   readonly inputs: readonly Input[]
   readonly classifier: Classifier
@@ -32,7 +32,7 @@ export interface ClassifyRun {
 }
 
 /** What is kept while a run goes from input to input. */
-export interface RunState extends ClassifyRun {
+interface RunState extends ClassifyRun {
   readonly context: ReceiptContext
   readonly opener: InputOpener
   readonly meter: InputMeter
@@ -151,7 +151,7 @@ async function publish({ plan, shared, rejects, held }: RunState): Promise<void>
  * Classifies one input into the run's outputs and into its own file in each folder, which is published, with its receipt,
  * before the next input begins. Its counts join the run's only then.
  */
-export async function classifyOneInput(input: Input, state: RunState): Promise<void> {
+async function classifyOneInput(input: Input, state: RunState): Promise<void> {
   const { opener, shared, ledger, meter } = state
   meter.begin(input)
   const source = await opener.open(input)

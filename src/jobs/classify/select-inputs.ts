@@ -3,10 +3,9 @@ import { realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { UsageError } from '../../errors.ts'
-import type { SinkSpec } from '../../pipeline/sink.ts'
-import type { SourceSpec } from '../../pipeline/source.ts'
+import type { SinkSpec, SourceSpec } from '../../connectors/spec.ts'
 import { redacted } from '../../formats/shown-text.ts'
-import type { Input } from '../../connectors/inputs.ts'
+import type { Input } from '../../connectors/input-names.ts'
 import { type ClassifyPlan, fileInFolder, refuseSharedNames, type ResultOptions } from './plan.ts'
 import { resultPlace, type ResultPlace } from './result-place.ts'
 import { addressOfPlace } from '../../connectors/s3/address.ts'
@@ -128,7 +127,7 @@ async function mapSome<Item, Answer>(items: readonly Item[], ask: (item: Item) =
 // --resume: which inputs of a folder run are done, and why the others are not.
 
 /** What a receipt must say for its input to be passed over. */
-export interface Expected {
+interface Expected {
   readonly spec: SourceSpec
   readonly result: ResultPlace
   readonly modelSha256: string
@@ -136,7 +135,7 @@ export interface Expected {
 }
 
 /** Why an input must be classified (again), or undefined if its receipt says that it is done. */
-export async function reasonToClassify({ spec, result, modelSha256, options }: Expected): Promise<string | undefined> {
+async function reasonToClassify({ spec, result, modelSha256, options }: Expected): Promise<string | undefined> {
   const receipt = parseReceipt(await result.readReceipt())
   if (receipt === undefined) return (await result.exists()) ? 'its result has no receipt' : 'not done yet'
   if (receipt === 'unreadable') return 'its receipt cannot be read'

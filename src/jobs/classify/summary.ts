@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import type { ClassifyPlan } from './plan.ts'
 import type { Receipt } from './receipt.ts'
 import type { Source } from '../../pipeline/source.ts'
-import type { Input } from '../../connectors/inputs.ts'
+import type { Input } from '../../connectors/input-names.ts'
 
 const shownReasons = 5
 

@@ -7,12 +7,12 @@ import { joinedTable, joinSides, onlyIn, type LevelPair } from './joined-sides.t
 import { diffLevel } from './level-diff.ts'
 
 /** How much to tell: objects of each ranking, and of those that one side only has. */
-export interface DiffOptions {
+interface DiffOptions {
   readonly shownObjects: number
 }
 
 /** The report but for what was asked of it. */
-export type DiffFindings = Omit<DiffReport, 'limit'>
+type DiffFindings = Omit<DiffReport, 'limit'>
 
 const histogramBins = 20
 

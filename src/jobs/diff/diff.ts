@@ -11,7 +11,7 @@ import { resultAddress, type ResultAddress } from '../predictions/result-file.ts
 import { UsageError } from '../../errors.ts'
 
 /** What was asked. */
-export interface DiffFlags {
+interface DiffFlags {
   readonly a: string
   readonly b: string
   readonly model: string | undefined
@@ -97,6 +97,6 @@ export function changeBound(text: string): ChangeBound {
 }
 
 /** Whether more changed than the bound allows; as much is allowed. */
-export function isExceeded(bound: ChangeBound, { changed, common }: Pick<DiffReport, 'changed' | 'common'>): boolean {
+function isExceeded(bound: ChangeBound, { changed, common }: Pick<DiffReport, 'changed' | 'common'>): boolean {
   return 'objects' in bound ? changed > bound.objects : 100 * changed > bound.percent * common
 }

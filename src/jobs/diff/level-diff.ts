@@ -6,7 +6,7 @@ import type { ClassShift, LevelDiff, ShiftBin, Transitions } from './diff-report
 import { isTieSql, joinedTable, type LevelPair, winnerSql } from './joined-sides.ts'
 
 /** What a level is compared within. */
-export interface DiffContext {
+interface DiffContext {
   readonly session: Session
   readonly sides: readonly [Predictions, Predictions]
   readonly pairs: readonly LevelPair[]

@@ -22,7 +22,7 @@ import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { cacheFolder, findModel, modelStore, newestStored, pinnedReference } from '../../model/store/model-reference.ts'
 
 /** Checks, by how they go together: see runChecks. */
-export interface DoctorChecks {
+interface DoctorChecks {
   readonly waiting: readonly Check[]
   readonly working: readonly Check[]
 }

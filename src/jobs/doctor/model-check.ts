@@ -17,7 +17,7 @@ export interface ChosenModel {
 }
 
 /** See modelCheck. */
-export interface ModelCheckOptions {
+interface ModelCheckOptions {
   /** the model that a run without --model would use; undefined where there is none */
   readonly find: () => ChosenModel | undefined
   /** a stream is configured, which needs one */

@@ -56,7 +56,7 @@ export function s3Check(address: string | undefined, environment: Environment): 
 // Whether S3 answers us, and what its clock says. Nothing is written, and nothing of what is read is kept.
 
 /** What was reached. */
-export interface S3Reach {
+interface S3Reach {
   /** the Date of the answer, in milliseconds since 1970; null where it has none */
   readonly serverTime: number | null
   /** objects below the key: at least one, or none; null where no bucket was named, or its content may not be listed */
@@ -69,7 +69,7 @@ export interface S3Reach {
  *
  * @throws ServiceError, or TransientError where no answer came
  */
-export async function reachS3(
+async function reachS3(
   address: S3Address | undefined,
   options: S3ClientOptions,
   signal: AbortSignal,

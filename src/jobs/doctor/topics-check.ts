@@ -9,7 +9,7 @@ import type { Check, Finding } from './check.ts'
 export type TopicUse = 'read' | 'write' | 'either'
 
 /** See topicsCheck. */
-export interface TopicsCheckOptions {
+interface TopicsCheckOptions {
   /** the line's name */
   readonly name: string
   readonly use: TopicUse

@@ -4,7 +4,7 @@ import { type DoubtfulObject, type EvaluationReport, type LevelScores, scoresOf 
 import { hierarchicalScores, type HierarchicalScores } from './hierarchical-scores.ts'
 
 /** A level as results name it. */
-export interface EvaluatedLevel {
+interface EvaluatedLevel {
   readonly classifierName: string
   readonly branch: string | null
   /** in taxonomy order, which decides ties */
@@ -12,7 +12,7 @@ export interface EvaluatedLevel {
 }
 
 /** Objects with predictions and labels. */
-export interface EvaluationInput {
+interface EvaluationInput {
   /** the product first, then the top, then the branches; a model of one level has the product only */
   readonly levels: readonly EvaluatedLevel[]
   readonly oids: readonly string[]
@@ -25,7 +25,7 @@ export interface EvaluationInput {
 }
 
 /** The part of the report that follows from the numbers alone. */
-export type EvaluationFindings = LevelScores &
+type EvaluationFindings = LevelScores &
   Pick<
     EvaluationReport,
     | 'levels'

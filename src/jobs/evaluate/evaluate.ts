@@ -10,7 +10,7 @@ import { openReport } from '../../report/report-file.ts'
 import { resultAddress, resultFile } from '../predictions/result-file.ts'
 
 /** What was asked. */
-export interface EvaluateFlags {
+interface EvaluateFlags {
   readonly predictions: string
   readonly labels: string
   readonly labelColumn: string

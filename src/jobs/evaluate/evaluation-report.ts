@@ -57,7 +57,7 @@ export interface DoubtfulObject {
 }
 
 /** What was joined, and what was not. */
-export interface EvaluationCoverage {
+interface EvaluationCoverage {
   /** objects with a prediction and a label that is a leaf class */
   readonly evaluated: number
   /** objects whose label names a branch: counted in the top level and in the hierarchical scores only */

@@ -107,6 +107,6 @@ export function exactSum(count: number, term: (index: number) => number): number
 }
 
 /** The mean; null of nothing. */
-export function exactMean(count: number, term: (index: number) => number): number | null {
+function exactMean(count: number, term: (index: number) => number): number | null {
   return count === 0 ? null : exactSum(count, term) / count
 }

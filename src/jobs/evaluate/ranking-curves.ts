@@ -1,7 +1,7 @@
 // One class against the rest at every threshold: ROC and precision-recall curves and their areas.
 
 /** One class's curves. Areas are null where every object or none is of the class. */
-export interface RankingCurves {
+interface RankingCurves {
   /** area under the ROC curve (scikit-learn: `roc_auc_score`) */
   readonly roc_auc: number | null
   /** Σ (recall step) · precision (scikit-learn: `average_precision_score`); null where no object is of the class */

@@ -18,7 +18,7 @@ import { treeShap } from './tree-shap.ts'
 import { UsageError } from '../../errors.ts'
 
 /** What is explained. */
-export interface ExplanationRequest {
+interface ExplanationRequest {
   readonly manifest: Manifest
   readonly sha256: string
   /** by `manifest.levels` */
@@ -153,13 +153,13 @@ function featuresOf({ manifest, row, training }: ExplanationRequest): ExplainedF
 // Which features speak most for or against one class.
 
 /** The part of an explanation that is about one class. */
-export type ClassRanking = Pick<Explanation, 'class' | 'branch' | 'probability' | 'base' | 'ranking' | 'others'>
+type ClassRanking = Pick<Explanation, 'class' | 'branch' | 'probability' | 'base' | 'ranking' | 'others'>
 
 /**
  * @param levels the product first
  * @throws UsageError for a class that the model does not have
  */
-export function rankFeatures(
+function rankFeatures(
   [product, top, ...branches]: readonly LevelExplanation[],
   features: readonly ExplainedFeature[],
   { className, top: count }: { className: string; top: number },

@@ -3,7 +3,7 @@ import { UsageError } from '../../errors.ts'
 import type { Explanation, TrainingQuantiles } from './explanation.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { InputFormat } from '../../pipeline/source.ts'
+import type { InputFormat } from '../../connectors/files/file-formats.ts'
 import { explainText } from './text.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
@@ -12,7 +12,7 @@ import { openReport } from '../../report/report-file.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 
 /** What was asked. */
-export interface ExplainFlags {
+interface ExplainFlags {
   readonly input: string
   readonly oid: string
   readonly model: string | undefined
@@ -52,7 +52,7 @@ export async function explain(flags: ExplainFlags): Promise<void> {
  *
  * @throws DataError for an object that is not there or cannot be classified; ModelError for a model that is no forest
  */
-export async function explanationOf(flags: ExplainFlags): Promise<Explanation> {
+async function explanationOf(flags: ExplainFlags): Promise<Explanation> {
   const reference = flags.model ?? pinnedReference()
   const directory = reference === undefined ? sampleModel : findModel(reference)
   const inputs = await expandInputs([flags.input], {
@@ -91,7 +91,7 @@ function refuseUnknownClass(
 // A profile as an explanation shows it beside an object's values.
 
 /** By feature; a feature without values has none. Undefined where the bundle has no profile. */
-export function usualQuantiles(profile: InputProfile | undefined): ReadonlyMap<string, TrainingQuantiles> | undefined {
+function usualQuantiles(profile: InputProfile | undefined): ReadonlyMap<string, TrainingQuantiles> | undefined {
   if (!profile) return undefined
   const at = (quantiles: readonly number[], share: (typeof profileQuantiles)[number]): number =>
     quantiles[profileQuantiles.indexOf(share)]!

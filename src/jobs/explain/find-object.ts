@@ -4,11 +4,12 @@ import { DataError } from '../../errors.ts'
 import { identifier, literal } from '../../connectors/postgres/client/binary.ts'
 import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
 import { openSource } from '../../connectors/open-source.ts'
-import type { ReadOptions, Source, SourceSpec } from '../../pipeline/source.ts'
-import type { Input } from '../../connectors/inputs.ts'
+import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { SourceSpec } from '../../connectors/spec.ts'
+import type { Input } from '../../connectors/input-names.ts'
 
 /** The object, from the newest of its rows. */
-export interface FoundObject {
+interface FoundObject {
   readonly input: string
   readonly oid: string
   readonly candid: bigint | null
@@ -17,7 +18,7 @@ export interface FoundObject {
 }
 
 /** Which object, and how to read it. */
-export interface ObjectRequest {
+interface ObjectRequest {
   readonly oid: string
   readonly idColumn: string
   readonly candidColumn: string

@@ -183,7 +183,7 @@ class TreeWalker {
  *
  * @returns nodes of the tree × classes, row-major, the root first
  */
-export function nodeMeans(forest: Required<Forest>, tree: number): Float64Array {
+function nodeMeans(forest: Required<Forest>, tree: number): Float64Array {
   const { classes, roots, feature, left, leaf, leaves, cover } = forest
   const width = classes.length
   const start = roots[tree]!
@@ -208,13 +208,13 @@ export function nodeMeans(forest: Required<Forest>, tree: number): Float64Array 
 }
 
 /** Adds the mean of a whole tree. */
-export function addMean(forest: Required<Forest>, tree: number, base: Float64Array): void {
+function addMean(forest: Required<Forest>, tree: number, base: Float64Array): void {
   const means = nodeMeans(forest, tree)
   for (let c = 0; c < base.length; c++) base[c]! += means[c]!
 }
 
 /** Splits on the longest way from a tree's root to a leaf. */
-export function depthOf({ roots, feature, left }: Forest, tree: number): number {
+function depthOf({ roots, feature, left }: Forest, tree: number): number {
   const start = roots[tree]!
   const end = roots[tree + 1] ?? feature.length
   const depths = new Uint32Array(end - start)
@@ -232,7 +232,7 @@ export function depthOf({ roots, feature, left }: Forest, tree: number): number 
 // Points and weights that integrate polynomials exactly.
 
 /** A quadrature rule on the interval from 0 to 1. */
-export interface Quadrature {
+interface Quadrature {
   readonly points: Float64Array
   /** 1 − point, without the rounding of the subtraction */
   readonly rests: Float64Array

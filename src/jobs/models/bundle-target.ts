@@ -15,13 +15,13 @@ import type { Manifest } from '../../model/bundle/manifest.ts'
 import { type IndexEntry, indexFile, indexText, parseIndex, withEntry } from '../../model/store/model-index.ts'
 
 /** A small object, and the version it is. */
-export interface TargetText {
+interface TargetText {
   readonly text: string
   readonly etag: string | null
 }
 
 /** Objects below one address; each appears whole or not at all. */
-export interface BundleTarget {
+interface BundleTarget {
   readonly address: string
   /** undefined where there is none */
   readText(name: string): Promise<TargetText | undefined>
@@ -146,7 +146,7 @@ async function openFolderTarget(folder: string): Promise<BundleTarget> {
 // A bundle to an address, in an order in which a reader never sees half of it: files, manifest, index.
 
 /** What to publish, and how. */
-export interface PublishOptions {
+interface PublishOptions {
   readonly manifest: Manifest
   /** of its manifest.json */
   readonly sha256: string
@@ -156,7 +156,7 @@ export interface PublishOptions {
 }
 
 /** What was published. */
-export interface PublishedBundle {
+interface PublishedBundle {
   /** of the bundle's folder */
   readonly address: string
   readonly status: 'published' | 'already there'

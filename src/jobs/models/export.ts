@@ -13,7 +13,7 @@ import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../
 import type { Manifest } from '../../model/bundle/manifest.ts'
 
 /** What was typed. */
-export interface ExportFlags {
+interface ExportFlags {
   readonly format: 'onnx' | 'tar.gz'
   readonly out: string
   readonly overwrite: boolean
@@ -49,7 +49,7 @@ async function exportArchive(directory: string, place: ExportPlace) {
 // A bundle → one .tar.gz, the same bytes for the same bundle, there whole or not at all.
 
 /** The archive that was written. */
-export interface PackedBundle {
+interface PackedBundle {
   readonly file: string
   readonly size: number
   readonly sha256: string
@@ -62,7 +62,7 @@ export interface PackedBundle {
  * @param directory the bundle's folder, its files checked
  * @throws UsageError for a file that exists; ServiceError where it cannot be written
  */
-export async function packBundle(
+async function packBundle(
   directory: string,
   { name, version, files }: Manifest,
   { out, overwrite }: { out: string; overwrite: boolean },

@@ -2,7 +2,7 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelError, ServiceError } from '../../errors.ts'
-import type { FileDigest, Manifest } from '../../model/bundle/manifest.ts'
+import { alerceTaxonomy, type FileDigest, type Manifest } from '../../model/bundle/manifest.ts'
 import { parseManifest } from '../../model/bundle/parse-manifest.ts'
 import { type IndexEntry, indexFile, parseIndex } from '../../model/store/model-index.ts'
 import { byVersion } from '../../model/store/model-store.ts'
@@ -10,10 +10,9 @@ import { download, type Downloaded, type DownloadOptions } from '../../transfer/
 import type { AbsentObject, ObjectReader } from '../../transfer/object-reader.ts'
 import type { Sha256Sums } from './sha256-sums.ts'
 import { unpackModel } from './unpack.ts'
-import { alerceTaxonomy } from '../../model/sklearn/model-files.ts'
 
 /** What to fetch, and how. */
-export interface FetchOptions {
+interface FetchOptions {
   /** where an index offers several */
   readonly name?: string | undefined
   readonly version?: string | undefined
@@ -30,7 +29,7 @@ export interface FetchOptions {
 }
 
 /** A file that was fetched. */
-export type FetchedFile = FileDigest & { readonly etag: string | null }
+type FetchedFile = FileDigest & { readonly etag: string | null }
 
 /** The files of a model in a folder. */
 export interface FetchedModel {
@@ -252,13 +251,13 @@ function chooseEntry(entries: readonly IndexEntry[], where: string, { name, vers
 // Under which names the pickles of a model are looked for, where an address cannot be listed.
 
 /** One file of a model: the first of its names that is there. */
-export type NameChoice = readonly string[]
+type NameChoice = readonly string[]
 
 /** The feature list, which every model as published has. */
-export const featureListName = 'features_RF_model.pkl'
+const featureListName = 'features_RF_model.pkl'
 
 /** The first file that is looked for; the name it has decides the kind (`RF` of 1.0.0, `BRF` of 1.1.x) of the others. */
-export const topNames: NameChoice = [
+const topNames: NameChoice = [
   'hierarchical_level_RF_model.pkl',
   'top_level_BRF_model.pkl',
   'top_level_RF_model.pkl',
@@ -266,7 +265,7 @@ export const topNames: NameChoice = [
 ]
 
 /** The files of the branches, beside the top that was found. */
-export function branchNames(top: string): NameChoice[] {
+function branchNames(top: string): NameChoice[] {
   const kinds = top.includes('_BRF_') ? ['BRF', 'RF'] : ['RF', 'BRF']
   return Object.keys(alerceTaxonomy).map((branch) =>
     kinds.map((kind) => `${branch.toLowerCase()}_level_${kind}_model.pkl`),

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { messageOf, systemCode, UsageError } from '../../errors.ts'
 import { openOnnxRunner } from '../../model/onnx/runner.ts'
-import { importModel, type ImportProgress } from '../../model/sklearn/import-model.ts'
+import { importModel } from '../../model/sklearn/import-model.ts'
+import type { ImportProgress } from '../../model/bundle/identity.ts'
 import { importOnnx } from '../../model/onnx/import-graph.ts'
 import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
@@ -12,7 +13,7 @@ import { storedModel } from '../../model/store/model-reference.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
 
 /** What was typed. */
-export interface ImportFlags {
+interface ImportFlags {
   readonly source: string
   readonly name: string
   readonly version: string

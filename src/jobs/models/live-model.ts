@@ -6,7 +6,7 @@ import { pullDefault } from './pull.ts'
 import type { TransferProgress } from '../../terminal/progress.ts'
 
 /** What finding a model may do. */
-export interface LiveModelOptions {
+interface LiveModelOptions {
   readonly interrupts: InterruptWatch
   /** told how a download goes */
   readonly progress: TransferProgress

@@ -10,10 +10,11 @@ import { createInputProfiler, type InputProfiler } from '../../model/profile/pro
 import { openSource } from '../../connectors/open-source.ts'
 import type { RenameMap } from '../../connectors/columns/rename-maps.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
-import { expandInputs, type Input } from '../../connectors/inputs.ts'
+import { expandInputs } from '../../connectors/inputs.ts'
+import type { Input } from '../../connectors/input-names.ts'
 
 /** What is said on the way. */
-export interface ProfileProgress {
+interface ProfileProgress {
   readonly onRow: () => void
   readonly onWarning: (line: string) => void
 }

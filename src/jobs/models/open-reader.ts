@@ -9,7 +9,7 @@ import type { ObjectReader } from '../../transfer/object-reader.ts'
 import { s3Settings } from '../../connectors/s3/address.ts'
 
 /** What decides how an address is asked. */
-export interface ReaderOptions extends HttpPolicy {
+interface ReaderOptions extends HttpPolicy {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 

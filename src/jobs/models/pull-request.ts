@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { type KnownModel, type KnownModels, readKnownModels } from '../../model/store/known-models.ts'
 import { type ModelPin, pinFile, readPin } from '../../model/store/model-pin.ts'
-import { byVersion } from '../../model/store/model-store.ts'
+import { byVersion, type StoredModel } from '../../model/store/model-store.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { splitReference } from '../../model/store/model-reference.ts'
+import type { Sha256Sums } from './sha256-sums.ts'
+import type { InterruptWatch } from '../../terminal/interrupt.ts'
+import type { TransferProgress } from '../../terminal/progress.ts'
 
 /** What to pull. */
 export interface PullRequest {
@@ -119,4 +122,34 @@ function knownAre(models: readonly KnownModel[]): string {
 /** Known models in a sentence. */
 export function listOf(models: readonly KnownModel[]): string {
   return models.map(({ name, version }) => `${name}@${version}`).join(', ')
+}
+
+/** What was typed. */
+export interface PullFlags {
+  readonly source: string | undefined
+  readonly name?: string | undefined
+  readonly version?: string | undefined
+  readonly sha256?: string | undefined
+  readonly allowHttp: boolean
+  readonly acceptSwapped: boolean
+  readonly overwrite: boolean
+  readonly quiet: boolean
+  readonly json: boolean
+}
+
+/** Everything a pull needs to know. */
+export interface PullWork {
+  readonly request: PullRequest
+  readonly sums: Sha256Sums | undefined
+  readonly flags: PullFlags
+  readonly progress: TransferProgress
+  readonly interrupts: InterruptWatch
+  say(line: string): void
+}
+
+/** What is in the store in the end. */
+export interface PullOutcome extends StoredModel {
+  readonly sha256: string
+  readonly address: string
+  readonly status: 'is now in' | 'is replaced in' | 'is already in'
 }

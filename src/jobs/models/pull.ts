@@ -16,22 +16,16 @@ import { openReader } from './open-reader.ts'
 import { readSha256Sums, type Sha256Sums } from './sha256-sums.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import { downloadFolder, modelStore } from '../../model/store/model-reference.ts'
-import { listOf, type PullRequest, resolvePull } from './pull-request.ts'
+import {
+  listOf,
+  type PullFlags,
+  type PullOutcome,
+  type PullRequest,
+  type PullWork,
+  resolvePull,
+} from './pull-request.ts'
 import { storeFetched } from './store-fetched.ts'
 import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
-
-/** What was typed. */
-export interface PullFlags {
-  readonly source: string | undefined
-  readonly name?: string | undefined
-  readonly version?: string | undefined
-  readonly sha256?: string | undefined
-  readonly allowHttp: boolean
-  readonly acceptSwapped: boolean
-  readonly overwrite: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-}
 
 /** Pulls, says what is in the store now, and with --json prints one object. */
 export async function pullModel(flags: PullFlags): Promise<void> {
@@ -91,23 +85,6 @@ async function pull(work: PullWork): Promise<PullOutcome> {
 }
 
 const kept = 'what has arrived is kept, the same command goes on from there; the store is as it was'
-
-/** Everything a pull needs to know. */
-export interface PullWork {
-  readonly request: PullRequest
-  readonly sums: Sha256Sums | undefined
-  readonly flags: PullFlags
-  readonly progress: TransferProgress
-  readonly interrupts: InterruptWatch
-  say(line: string): void
-}
-
-/** What is in the store in the end. */
-export interface PullOutcome extends StoredModel {
-  readonly sha256: string
-  readonly address: string
-  readonly status: 'is now in' | 'is replaced in' | 'is already in'
-}
 
 function sayUnless(isQuiet: boolean, progress: TransferProgress): (line: string) => void {
   return (line) => (isQuiet ? undefined : progress.say(line))

@@ -6,7 +6,7 @@ import { watchInterrupts } from '../../terminal/interrupt.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
 
 /** What was typed. */
-export interface PushFlags {
+interface PushFlags {
   readonly address: string
   readonly overwrite: boolean
   readonly allowHttp: boolean

@@ -2,7 +2,8 @@
 import { copyFile, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LcclfError, ModelError, UsageError } from '../../errors.ts'
-import { identityOf, importModel } from '../../model/sklearn/import-model.ts'
+import { identityOf } from '../../model/bundle/identity.ts'
+import { importModel } from '../../model/sklearn/import-model.ts'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { describeModel, writePulledRecord } from '../../model/store/describe-model.ts'
@@ -11,7 +12,7 @@ import { redacted } from '../../formats/shown-text.ts'
 import type { FetchedModel } from './fetch-model.ts'
 import { checkBundle } from './verify.ts'
 import { modelStore } from '../../model/store/model-reference.ts'
-import type { PullOutcome, PullWork } from './pull.ts'
+import type { PullOutcome, PullWork } from './pull-request.ts'
 
 /**
  * Makes a bundle of pickles, or verifies one that came as such, and puts it into the store. Until then the store is as it

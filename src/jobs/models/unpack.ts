@@ -8,7 +8,7 @@ import { LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../
 import { profileFile } from '../../model/bundle/input-profile.ts'
 
 /** How much an archive may unpack to. */
-export interface UnpackLimits {
+interface UnpackLimits {
   readonly bytes: number
   /** times its own size, once it has unpacked to `ratioFrom` bytes */
   readonly ratio: number

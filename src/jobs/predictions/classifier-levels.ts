@@ -72,7 +72,7 @@ export function levelsOf(
 // A class that one level of a hierarchy has and another lacks: somebody left a column out.
 
 /** What is absent. */
-export interface MissingClass {
+interface MissingClass {
   /** the level that lacks it */
   readonly classifierName: string
   readonly className: string

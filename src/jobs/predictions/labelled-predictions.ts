@@ -5,7 +5,7 @@ import type { PredictedLevel, Predictions } from './predictions.ts'
 import type { Session } from './session.ts'
 
 /** Objects that have a prediction and a label of the taxonomy, sorted by oid. */
-export interface LabelledPredictions {
+interface LabelledPredictions {
   readonly oids: readonly string[]
   /** the label of each: a leaf class, or the name of a branch */
   readonly labels: readonly string[]
@@ -14,7 +14,7 @@ export interface LabelledPredictions {
 }
 
 /** What the join left over. */
-export interface Coverage {
+interface Coverage {
   readonly objects_without_label: number
   readonly labels_without_prediction: number
   /** label → objects, the most frequent first */

@@ -20,7 +20,7 @@ export interface Labels {
 }
 
 /** Which columns, and which names. */
-export interface LabelOptions {
+interface LabelOptions {
   readonly table: string
   readonly idColumn: string
   readonly labelColumn: string

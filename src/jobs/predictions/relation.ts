@@ -13,7 +13,7 @@ import { globFree, readParquet, sqlName, sqlText } from '../../connectors/files/
 import { inspectFile } from '../../connectors/files/input-file.ts'
 import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
-import type { SourceSpec } from '../../pipeline/source.ts'
+import type { SourceSpec } from '../../connectors/spec.ts'
 import type { Session } from './session.ts'
 import { type ArrowLibrary, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
 import { openArrowInput } from '../../connectors/files/arrow-input.ts'
@@ -55,7 +55,6 @@ export async function openRelation(session: Session, spec: FileSpec, table: stri
     case 'ndjson':
       return ndjsonRelation(session, spec)
     case 'arrow': {
-      const { arrowRelation } = await import('./relation.ts')
       return arrowRelation(session, spec, table)
     }
     case 'avro':
@@ -78,7 +77,7 @@ async function parquetRelation(session: Session, { address, path }: FileSpec): P
 }
 
 /** The fields inside structs, each with the expression that reads it. */
-export function leavesOf(type: DuckDBType, path: readonly string[], sql: string): RelationColumn[] {
+function leavesOf(type: DuckDBType, path: readonly string[], sql: string): RelationColumn[] {
   const { entryNames, entryTypes } = type as { entryNames?: readonly string[]; entryTypes?: readonly DuckDBType[] }
   if (!entryNames || !entryTypes) return [{ path, sql }]
   return entryNames.flatMap((name, i) => leavesOf(entryTypes[i]!, [...path, name], `${sql}.${sqlName(name)}`))
@@ -162,7 +161,7 @@ interface Leaf {
 const rowsAChunk = 2048
 
 /** Copies every column of text, numbers, or structs of them; others are passed over. */
-export async function arrowRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
+async function arrowRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
   const input = await openArrowInput(spec)
   try {
     const arrow = await loadArrow()

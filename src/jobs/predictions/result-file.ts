@@ -13,7 +13,7 @@ import { bucketToRead } from '../../connectors/s3/bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 
 /** A file, and which of its results. */
-export interface ResultFile {
+interface ResultFile {
   readonly file: FileSpec
   readonly classifierVersion: string | undefined
 }
@@ -57,7 +57,6 @@ export async function resultFile(address: string, environment: NodeJS.ProcessEnv
   refuseOthers(path)
   const classifierVersion = isQuery ? address.slice(at + versionQuery.length) : undefined
   if (isS3Address(path)) {
-    const { fetchResult } = await import('./result-file.ts')
     const fetched = await fetchResult(path, environment)
     return { file: { kind: 'file', address, path: fetched, format: formatOf(path) }, classifierVersion }
   }
@@ -93,7 +92,7 @@ const hint = 'Is the service up, and the endpoint (AWS_ENDPOINT_URL) right?'
  * @returns the file's path
  * @throws UsageError for an address that is none; DataError where nothing is there; ServiceError
  */
-export async function fetchResult(address: string, environment: NodeJS.ProcessEnv): Promise<string> {
+async function fetchResult(address: string, environment: NodeJS.ProcessEnv): Promise<string> {
   const place = s3Place(address, environment)
   const bucket = await bucketToRead(place)
   const seen = await patiently(() => bucket.stat(place.key), { hint })

@@ -24,7 +24,7 @@ export interface Session {
 }
 
 /** Some rows of a selection. */
-export interface Chunk {
+interface Chunk {
   readonly rowCount: number
   texts(column: number): readonly (string | null)[]
   doubles(column: number): Float64Array

@@ -155,7 +155,7 @@ async function copyInto(wide: WideTable, chunks: AsyncIterable<Buffer>): Promise
 // A table with one row an object, filled value by value as rows of a long table come along.
 
 /** One object after the other; what is not set is null. */
-export interface WideTable {
+interface WideTable {
   /** the next object */
   begin(oid: string | null): void
   /** Gives the present object a value; answers whether it had one there. */
@@ -170,7 +170,7 @@ export interface WideTable {
 const rowsAChunk = 2048
 
 /** Makes a temporary table with `oid` (VARCHAR) and columns of DOUBLE. */
-export async function createWideTable(
+async function createWideTable(
   session: Session,
   { name, columns, address }: { name: string; columns: readonly string[]; address: string },
 ): Promise<WideTable> {

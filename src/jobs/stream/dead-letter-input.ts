@@ -24,7 +24,7 @@ export interface LetterGroup {
 }
 
 /** A topic of dead letters. */
-export interface LetterTopic {
+interface LetterTopic {
   readonly connection: KafkaConnection
   readonly topics: readonly string[]
   /** a group that remembers how far the letters are done with; undefined: from the first on, and nothing is remembered */

@@ -9,14 +9,14 @@ import { filePathOf } from '../../connectors/address.ts'
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 
 /** Which letters are meant. */
-export interface LetterFilter {
+interface LetterFilter {
   /** a part of the reason */
   readonly reason?: string | undefined
   readonly limit?: number | undefined
 }
 
 /** `lcclf deadletter requeue`, as it was typed. */
-export interface RequeueFlags extends LetterFilter {
+interface RequeueFlags extends LetterFilter {
   readonly to?: string | undefined
   /** also letters that were requeued before */
   readonly again: boolean

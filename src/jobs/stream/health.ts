@@ -8,7 +8,7 @@ import { systemCode, UsageError } from '../../errors.ts'
 import type { Prometheus } from './prometheus.ts'
 
 /** See createHealth. */
-export interface Health extends StreamWatch {
+interface Health extends StreamWatch {
   /** what is still to be done before messages are read, in words; undefined when it is done */
   step(doing: string | undefined): void
   watch(source: KafkaStream): void
@@ -78,7 +78,7 @@ export function createHealth(): Health {
 // The pages for Prometheus and for whoever watches over the process: /metrics, /healthz, /readyz.
 
 /** A server that listens. */
-export interface MetricsServer {
+interface MetricsServer {
   readonly port: number
   close(): Promise<void>
 }

@@ -1,7 +1,8 @@
 // What a stream says in its log: batches, messages that were not classified, partitions that come and go.
 import type { Reject } from '../../pipeline/batch.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
-import { batchFacts, type BatchFacts, type Log, type StreamWatch } from './watch.ts'
+import { batchFacts, type BatchFacts, type StreamWatch } from './watch.ts'
+import type { Log } from '../../terminal/log.ts'
 
 /** a busy stream says so once a second, and of its rejects it shows some */
 const lineEveryMs = 1000
@@ -9,7 +10,7 @@ const rejectsALine = 10
 const lookEveryMs = 1000
 
 /** See openJournal. */
-export interface StreamJournal extends StreamWatch {
+interface StreamJournal extends StreamWatch {
   /** says what is not said yet */
   close(): void
 }

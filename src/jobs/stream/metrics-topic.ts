@@ -4,7 +4,8 @@ import type { KafkaConnection } from '../../connectors/kafka/client/connection.t
 import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import type { TopicName } from '../../connectors/kafka/topics.ts'
 import type { BatchReport } from '../../pipeline/classify-input.ts'
-import type { Log, StreamWatch } from './watch.ts'
+import type { Log } from '../../terminal/log.ts'
+import type { StreamWatch } from './watch.ts'
 
 /** Where metrics messages go. */
 export interface MetricsTopic {
@@ -15,7 +16,7 @@ export interface MetricsTopic {
 }
 
 /** See openOriginalMetrics. */
-export interface OriginalMetrics extends StreamWatch {
+interface OriginalMetrics extends StreamWatch {
   close(): Promise<void>
 }
 
@@ -88,7 +89,7 @@ function measured({ delivery }: BatchReport): Pick<Parameters<typeof metricsMess
 // The metrics message of the original: what was consumed, when, and how long it took.
 
 /** One unit of work: a batch, or one message where the step takes them one by one. */
-export interface MeasuredUnit {
+interface MeasuredUnit {
   /** when its last message was there, in the clock of `clock` */
   readonly receivedAt: number
   /** when its offsets were committed */

@@ -39,7 +39,7 @@ export interface OpenedStream {
 }
 
 /** See openStream. */
-export interface OpenStreamOptions {
+interface OpenStreamOptions {
   /** takes what was opened, to be closed whatever happens */
   readonly keep: <T extends Closable>(opened: T) => T
   /** told what is being opened */

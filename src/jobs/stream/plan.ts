@@ -4,7 +4,7 @@ import { UsageError } from '../../errors.ts'
 import { type Environment, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
-import type { SinkSpec } from '../../pipeline/sink.ts'
+import type { SinkSpec } from '../../connectors/spec.ts'
 import {
   isKafkaAddress,
   type KafkaReading,
@@ -48,7 +48,7 @@ export interface StreamFlags extends TimeWindowFlags {
 export type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' }>
 
 /** Where dead letters go. */
-export type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })
+type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })
 
 /** A stream. */
 export interface StreamPlan extends StreamFlags {

@@ -147,7 +147,7 @@ export async function createPrometheus(): Promise<Prometheus> {
 // What Prometheus is told of the quality of a stream's features: few labels, and only what is not as usual.
 
 /** Adds gauges that read the watch whenever a scraper looks. */
-export function addQualityGauges(
+function addQualityGauges(
   quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>,
   registers: Registry[],
   OwnGauge: typeof Gauge,

@@ -15,7 +15,7 @@ import { clock } from './metrics-topic.ts'
 export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
 
 /** Everything a stream needs, opened. */
-export interface StreamParts {
+interface StreamParts {
   /** opened to stop at bad messages, where that is the policy */
   readonly source: KafkaStream
   readonly classifier: Classifier
@@ -100,10 +100,10 @@ function lettersOf({ delivery, outcomes }: BatchReport, { onBadMessage }: Stream
 // The parts of a stream, each telling how long it worked on a batch.
 
 /** Takes the seconds a stage needed. */
-export type TakeTime = (stage: Stage, seconds: number, output?: string) => void
+type TakeTime = (stage: Stage, seconds: number, output?: string) => void
 
 /** Does something and tells how long it took, whether or not it succeeded. */
-export async function timed<T>(work: () => Promise<T>, take: (seconds: number) => void): Promise<T> {
+async function timed<T>(work: () => Promise<T>, take: (seconds: number) => void): Promise<T> {
   const started = performance.now()
   try {
     return await work()
@@ -113,7 +113,7 @@ export async function timed<T>(work: () => Promise<T>, take: (seconds: number) =
 }
 
 /** @param onReceived told of each delivery when it has arrived, with the time in milliseconds since 1970 */
-export function timedSource(
+function timedSource(
   source: KafkaStream,
   takeTime: TakeTime,
   onReceived: (delivery: KafkaDelivery, at: number) => void,
@@ -134,7 +134,7 @@ export function timedSource(
 }
 
 /** @see timed */
-export function timedClassifier(classifier: Classifier, takeTime: TakeTime): Classifier {
+function timedClassifier(classifier: Classifier, takeTime: TakeTime): Classifier {
   return {
     ...classifier,
     classify: (batch) =>
@@ -146,7 +146,7 @@ export function timedClassifier(classifier: Classifier, takeTime: TakeTime): Cla
 }
 
 /** An output of a stream. What a stream writes is written: nothing waits for an end that never comes. */
-export function timedSink(sink: Sink, takeTime: TakeTime): Sink {
+function timedSink(sink: Sink, takeTime: TakeTime): Sink {
   return {
     ...sink,
     durable: 'on-write',

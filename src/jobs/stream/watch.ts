@@ -21,17 +21,6 @@ export interface StreamWatch {
   onNotCommitted?(report: BatchReport): void
 }
 
-/** Where log lines go. */
-export interface Log {
-  debug(message: string, fields?: LogFields): void
-  info(message: string, fields?: LogFields): void
-  warn(message: string, fields?: LogFields): void
-  error(message: string, fields?: LogFields): void
-}
-
-/** What a log line says beside its sentence. */
-export type LogFields = Readonly<Record<string, unknown>>
-
 // A batch in numbers, and where in its topics it lies.
 
 /** See batchFacts. */

@@ -1,5 +1,4 @@
 // Whether a forest read from a bundle can be walked safely, and whether it is whole.
-import { isDistribution } from '../sklearn/convert-forest.ts'
 
 /**
  * The quick check, at every opening: with it a walk can neither leave the arrays nor run in a circle.
@@ -116,4 +115,14 @@ export interface Forest {
    * needs and an answer does not. Absent in a forest that was opened without, as it is for classifying
    */
   readonly cover?: Float64Array
+}
+
+/** Whether fractions are a distribution: none below 0, and 1 together within 1e-12, or all zero. */
+export function isDistribution(fractions: Float64Array, start = 0, length = fractions.length): boolean {
+  let sum = 0
+  for (let i = start; i < start + length; i++) {
+    if (!(fractions[i]! >= 0)) return false
+    sum += fractions[i]!
+  }
+  return sum === 0 || Math.abs(sum - 1) <= 1e-12
 }

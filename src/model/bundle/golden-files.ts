@@ -7,7 +7,7 @@ import { readNumberText } from '../../formats/number-text.ts'
 import type { Golden, GoldenLevel } from './golden.ts'
 
 /** Golden answers and where they come from, for the manifest. */
-export interface GoldenFiles {
+interface GoldenFiles {
   readonly golden: Golden
   readonly source: string
   /** the class of each row as the trainer saw it; null where golden.json does not say */

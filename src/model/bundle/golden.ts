@@ -30,7 +30,7 @@ export interface GoldenComparison {
 }
 
 /** One probability that is not what it must be. */
-export interface GoldenDifference {
+interface GoldenDifference {
   readonly row: number
   readonly oid: string
   readonly classifierName: string

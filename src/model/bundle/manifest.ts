@@ -1,6 +1,8 @@
 // What `manifest.json` of a bundle says.
+import { basename } from 'node:path'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import type { Level, Taxonomy } from '../../pipeline/batch.ts'
+import { UsageError } from '../../errors.ts'
 
 /** One forest of the hierarchy. */
 export interface ManifestLevel {
@@ -45,7 +47,7 @@ export interface Manifest {
 // The levels and classes of a model, as the outputs see them.
 
 /** What a taxonomy is made of. */
-export type TaxonomySource = Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>
+type TaxonomySource = Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>
 
 /** From a manifest: the product in output order, the top, the branches; a model of one level has that one only. */
 export function taxonomyOf({ classifierName, levels, taxonomy }: TaxonomySource): Taxonomy {
@@ -61,4 +63,35 @@ export function taxonomyOf({ classifierName, levels, taxonomy }: TaxonomySource)
     classes: own,
   }))
   return { levels: [product, ...forests] }
+}
+
+/** Branch → its leaf classes, both in output order. */
+export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
+
+/** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */
+export const alerceTaxonomy: BranchTaxonomy = {
+  Stochastic: ['AGN', 'Blazar', 'CV/Nova', 'QSO', 'YSO'],
+  Periodic: ['CEP', 'DSCT', 'E', 'LPV', 'Periodic-Other', 'RRL'],
+  Transient: ['SLSN', 'SNII', 'SNIa', 'SNIbc'],
+}
+
+/** @throws UsageError for a taxonomy that no model can have */
+export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
+  const branches = Object.keys(taxonomy)
+  const classes = Object.values(taxonomy).flat()
+  const problem =
+    branches.length === 0
+      ? 'has no branches'
+      : branches.some((branch) => taxonomy[branch]!.length === 0)
+        ? 'has a branch without classes'
+        : new Set(classes).size !== classes.length
+          ? 'names a class twice'
+          : branches.some((branch) => basename(branch) !== branch || branch.toLowerCase() === 'top')
+            ? 'has a branch that cannot be a file name'
+            : new Set(branches.map((branch) => branch.toLowerCase())).size !== branches.length
+              ? 'has two branches that differ in case only'
+              : null
+  if (problem !== null) {
+    throw new UsageError(`the taxonomy ${problem}`, { hint: 'Expected {"branch": ["class", …], …} in output order.' })
+  }
 }

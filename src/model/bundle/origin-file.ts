@@ -8,7 +8,7 @@ import type { FileDigest } from './manifest.ts'
 const chunk = 4 * 1024 * 1024
 
 /** A file in memory. */
-export interface OriginFile {
+interface OriginFile {
   readonly bytes: Buffer
   readonly digest: FileDigest
 }

@@ -1,8 +1,6 @@
 // Forests evaluated in the plainest way, to hold the fast engines against: no tricks, one row and one node at a time.
 import type { Forest } from './forest.ts'
-import { leafFractions } from '../sklearn/convert-forest.ts'
 import type { ManifestLevel } from './manifest.ts'
-import type { PickledForest } from '../sklearn/pickled-forest.ts'
 
 /**
  * Probabilities of a forest as the bundle holds it: leaf fractions added in tree order in float64, divided once by the
@@ -29,29 +27,6 @@ export function evaluatePlainly(forest: Forest, matrix: Float32Array, rowCount: 
     }
   }
   return answer.map((sum) => sum / roots.length)
-}
-
-/**
- * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
- * answers are when scikit-learn's are not at hand. Every tree of `pickled` has been through `convertForest`'s checks.
- */
-export function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount: number): Float64Array {
-  const { classes, featureCount, treeCount, valueLayout } = pickled
-  const answer = new Float64Array(rowCount * classes.length)
-  const fractions = new Float64Array(classes.length)
-  for (let index = 0; index < treeCount; index++) {
-    const { left, right, feature, threshold, values } = pickled.tree(index)
-    for (let row = 0; row < rowCount; row++) {
-      let node = 0
-      while (left[node] !== -1) {
-        const value = matrix[row * featureCount + feature[node]!]!
-        node = value <= threshold[node]! ? left[node]! : right[node]!
-      }
-      leafFractions(values, node, { layout: valueLayout, target: fractions })
-      for (let i = 0; i < classes.length; i++) answer[row * classes.length + i]! += fractions[i]!
-    }
-  }
-  return answer.map((sum) => sum / treeCount)
 }
 
 /** What the product needs to know of a model. */

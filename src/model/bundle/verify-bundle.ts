@@ -15,7 +15,7 @@ export interface BundleCheck {
 }
 
 /** The report; `bundle` where the bundle could be opened at all, for the engines' turn. */
-export interface BundleReport {
+interface BundleReport {
   readonly checks: readonly BundleCheck[]
   readonly bundle: Bundle | null
 }

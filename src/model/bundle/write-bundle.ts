@@ -13,7 +13,7 @@ import { encodeProfile, type InputProfile, profileFile } from './input-profile.t
 import type { Manifest } from './manifest.ts'
 
 /** What a bundle is made of. */
-export interface BundleContent {
+interface BundleContent {
   readonly manifest: Omit<Manifest, 'files'>
   /** empty for a model that is no forest */
   readonly forests: readonly Forest[]

@@ -4,7 +4,7 @@ import type { PackedModel, PackedLevel } from './kernel/pack-forests.ts'
 import { instantiateKernel } from './kernel/kernel-module.ts'
 
 /** Classifies rows on the thread that asks. */
-export interface ForestEngine {
+interface ForestEngine {
   /**
    * @param matrix rowCount × features, row-major, preprocessed float32
    * @returns one array a level of the taxonomy, rowCount × classes, row-major: the product first, then each forest; a model
@@ -14,7 +14,7 @@ export interface ForestEngine {
 }
 
 /** How the product is made of the forests' answers: for each leaf class its branch in the top and its own place. */
-export interface ProductColumn {
+interface ProductColumn {
   readonly topColumn: number
   readonly level: number
   readonly column: number

@@ -3,7 +3,7 @@ import { parentPort, type ResourceLimits, Worker } from 'node:worker_threads'
 import { messageOf, ServiceError, systemCode } from '../../errors.ts'
 
 /** A task for a thread; `transfer` is handed over without copying and is then empty here. */
-export interface PoolTask<Task> {
+interface PoolTask<Task> {
   readonly task: Task
   readonly transfer: readonly ArrayBuffer[]
 }
@@ -185,12 +185,12 @@ function stopped(code: number): Error {
 // The worker's side of a pool, and the messages between the two sides.
 
 /** What a thread receives: once its setup, then tasks. */
-export type ToWorker<Setup, Task> =
+type ToWorker<Setup, Task> =
   | { readonly kind: 'setup'; readonly setup: Setup }
   | { readonly kind: 'task'; readonly id: number; readonly task: Task }
 
 /** What a thread sends: once that it is ready, then answers. */
-export type FromWorker<Answer> =
+type FromWorker<Answer> =
   { readonly kind: 'ready' } | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
 
 /** An answer; `transfer` is handed over without copying. */

@@ -2,10 +2,10 @@
 import { Reader } from 'protobufjs/minimal.js'
 import { messageOf, ModelError } from '../../errors.ts'
 import { graphField, modelField } from './messages.ts'
-import type { GraphValue } from './onnx-worker.ts'
+import type { GraphValue } from './runner.ts'
 
 /** One field of a message. */
-export interface Field {
+interface Field {
   readonly number: number
   /** the field as it lies in the file, its tag included */
   readonly raw: Uint8Array
@@ -27,7 +27,7 @@ export interface OnnxNode {
 }
 
 /** A constant. */
-export interface OnnxConstant {
+interface OnnxConstant {
   readonly name: string
   /** TensorProto */
   readonly content: Uint8Array

@@ -6,21 +6,21 @@ import { drawGoldenInputs } from '../bundle/golden-draw.ts'
 import { type Golden, type GoldenComparison, goldenLevels, goldenMatrix, withProduct } from '../bundle/golden.ts'
 import { graphOfForests } from './graph-of-forests.ts'
 import { proveGraph } from './golden.ts'
-import { publishFile } from './graph-cache.ts'
-import type { OpenOnnxRunner } from './onnx-worker.ts'
+import { writeWholeFile } from '../../whole-file.ts'
+import type { OpenOnnxRunner } from './runner.ts'
 import { evaluatePlainly } from '../bundle/plain-evaluation.ts'
 import { type Bundle, readBundle, readChecked } from '../bundle/read-bundle.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
 
 /** How to export. */
-export interface OnnxExportOptions {
+interface OnnxExportOptions {
   readonly overwrite: boolean
   /** the classifier's `openOnnxRunner` */
   readonly openRunner: OpenOnnxRunner
 }
 
 /** The file that was written. */
-export interface ExportedOnnx {
+interface ExportedOnnx {
   readonly file: string
   readonly size: number
   readonly sha256: string
@@ -56,7 +56,7 @@ export async function exportOnnx(
     const { preprocessing } = manifest
     const comparison = await proveGraph(runner, { golden, preprocessing, label: out })
     if (bundle.forests.length > 0) await proveGraph(runner, { golden: drawGolden(bundle), preprocessing, label: out })
-    await publishFile(out, graph)
+    await writeWholeFile(out, graph)
     const names = runner.outputs.map(({ name }) => name)
     const outputs = taxonomyOf(manifest).levels.map(({ classes }, index) => ({ name: names[index]!, classes }))
     const sha256 = createHash('sha256').update(graph).digest('hex')

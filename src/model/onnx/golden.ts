@@ -15,7 +15,7 @@ import {
   isWithinTolerance,
   onnxTolerance,
 } from '../bundle/golden.ts'
-import type { OnnxRunner } from './onnx-worker.ts'
+import type { OnnxRunner } from './runner.ts'
 import type { Forest } from '../bundle/forest.ts'
 import { attributeNamed } from './classes.ts'
 import { fieldsOf, type OnnxDocument, type OnnxNode, readAll } from './document.ts'
@@ -41,7 +41,7 @@ export async function proveGraph(
 }
 
 /** An imported model as far as it is known. */
-export interface UnprovenGraph {
+interface UnprovenGraph {
   readonly features: readonly string[]
   readonly preprocessing: Preprocessing
   readonly taxonomy: Taxonomy
@@ -51,7 +51,7 @@ export interface UnprovenGraph {
 }
 
 /** Golden answers that the graph reproduces. */
-export interface OnnxGolden {
+interface OnnxGolden {
   readonly golden: Golden
   readonly source: string
   readonly warnings: readonly string[]
@@ -164,7 +164,7 @@ async function checkAnswers(runner: OnnxRunner, model: UnprovenGraph, golden: Go
 // The thresholds of the trees in an ONNX graph: where two inputs, one bit apart, get different answers.
 
 /** What golden inputs are drawn from. */
-export type Splits = Pick<Forest, 'feature' | 'threshold'>
+type Splits = Pick<Forest, 'feature' | 'threshold'>
 
 /** The splits of every tree ensemble that asks the graph's own features; none where the model is something else. */
 export function splitsOf({ nodes, inputs }: OnnxDocument): Splits[] {

@@ -1,13 +1,12 @@
 // The graphs of forests, kept from one run to the next: making one takes seconds for a large model.
 import { existsSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { graphOfForests, graphVersion } from './graph-of-forests.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
+import { writeWholeFile } from '../../whole-file.ts'
 
 /** A graph, and whether it was made just now. */
-export interface ForestGraph {
+interface ForestGraph {
   /** the path of the file, or its bytes where there is no place to keep it */
   readonly graph: string | Uint8Array
   readonly isFresh: boolean
@@ -30,7 +29,7 @@ export async function forestGraph(
   if (!again && existsSync(path)) return { graph: path, isFresh: false }
   const bytes = graphOfForests(bundle)
   try {
-    await publishFile(path, bytes)
+    await writeWholeFile(path, bytes)
   } catch {
     // no home, no room, no permission: the run does not depend on it
     return { graph: bytes, isFresh: true }
@@ -39,23 +38,3 @@ export async function forestGraph(
 }
 
 // Writes one file beside its place, flushes it and renames it: it is there whole or not at all.
-
-/** Replaces what is there. Throws the system's own errors. */
-export async function publishFile(path: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true })
-  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`)
-  try {
-    const file = await open(temporary, 'wx')
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
-}

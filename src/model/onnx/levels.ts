@@ -1,13 +1,9 @@
 // Which output of an ONNX classifier is which level of a hierarchy, and what its columns are called.
 import { ModelError, UsageError } from '../../errors.ts'
-import type { ManifestLevel } from '../bundle/manifest.ts'
-import { checkTaxonomy } from '../sklearn/model-files.ts'
-import type { BranchTaxonomy } from '../sklearn/model-files.ts'
-import { columnNamesOf, isZipMap } from './classes.ts'
-import type { ColumnNames } from './classes.ts'
+import { type BranchTaxonomy, checkTaxonomy, type ManifestLevel } from '../bundle/manifest.ts'
+import { type ColumnNames, columnNamesOf, isZipMap } from './classes.ts'
 import type { OnnxDocument } from './document.ts'
-import { readMetadata } from './metadata.ts'
-import type { GraphMetadata } from './metadata.ts'
+import { type GraphMetadata, readMetadata } from './metadata.ts'
 
 /** Classes in output order: under their branches, or as a list. */
 export type OnnxTaxonomy = BranchTaxonomy | readonly string[]
@@ -21,7 +17,7 @@ export interface OnnxLevel extends Pick<ManifestLevel, 'name' | 'branch' | 'clas
 }
 
 /** The levels of a graph. */
-export interface OnnxLevels {
+interface OnnxLevels {
   /** null for a model of one level */
   readonly taxonomy: BranchTaxonomy | null
   /** the top first, then the branches; or one alone */

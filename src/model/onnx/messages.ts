@@ -45,7 +45,7 @@ export function writeInteger(writer: Writer, field: number, value: number): void
 }
 
 /** An operator of a graph. */
-export interface NodeText {
+interface NodeText {
   readonly operator: string
   /** empty for the operators of ONNX itself */
   readonly domain?: string

@@ -2,8 +2,7 @@
 import type { Writer } from 'protobufjs/minimal.js'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import type { Manifest } from '../bundle/manifest.ts'
-import type { BranchTaxonomy } from '../sklearn/model-files.ts'
+import type { BranchTaxonomy, Manifest } from '../bundle/manifest.ts'
 import type { OnnxDocument } from './document.ts'
 import { writeMetadataEntry } from './messages.ts'
 

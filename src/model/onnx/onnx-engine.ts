@@ -10,7 +10,7 @@ import type { Classifier } from '../../pipeline/classifier.ts'
 import { openOnnxRunner } from './runner.ts'
 
 /** A graph and what its numbers mean. */
-export interface OnnxModel {
+interface OnnxModel {
   /** the path of an ONNX file, or its bytes; its outputs are the levels of the taxonomy, in their order */
   readonly graph: string | Uint8Array
   readonly taxonomy: Taxonomy
@@ -66,7 +66,7 @@ export async function openOnnxClassifier(model: OnnxModel, threads: number): Pro
 }
 
 /** What `openOnnxEngine` needs beside the bundle. */
-export interface OnnxEngineOptions {
+interface OnnxEngineOptions {
   /** the bundle's folder */
   readonly directory: string
   /** where the graphs of forests are kept; made where it is missing, and done without where it cannot be written */
@@ -106,7 +106,7 @@ const reason = 'the model answers with what is no number'
  * no column of a table could be made of them. Networks and regressions answer so to NaN and to very large features; a
  * forest never does.
  */
-export function withoutUnanswered(batch: ClassifiedBatch): ClassifiedBatch {
+function withoutUnanswered(batch: ClassifiedBatch): ClassifiedBatch {
   const { probabilities, taxonomy, oids, candids, echo, messages } = batch
   if (probabilities.every((level) => level.every(Number.isFinite))) return batch
   const widths = taxonomy.levels.map(({ classes }) => classes.length)

@@ -3,37 +3,15 @@ import { readFileSync } from 'node:fs'
 import type * as OnnxRuntime from 'onnxruntime-node'
 import { messageOf } from '../../errors.ts'
 import { serveTasks, type WorkerAnswer } from '../forest/worker-pool.ts'
-
-/** What to run. */
-export interface OnnxSetup {
-  /** the path of an ONNX file, or its bytes */
-  readonly graph: string | Uint8Array
-  readonly threads: number
-  readonly turns: Turns
-}
-
-/** What to do. */
-export type OnnxTask = { readonly kind: 'describe' } | OnnxRun | { readonly kind: 'release' }
-
-interface OnnxRun {
-  readonly kind: 'run'
-  /** rowCount × features, row-major */
-  readonly matrix: Float32Array<ArrayBuffer>
-  readonly rowCount: number
-}
-
-/** What came of it. A failure is an answer: only a bug ends the thread. */
-export type OnnxAnswer =
-  | { readonly kind: 'failed'; readonly what: 'runtime' | 'graph' | 'rows'; readonly problem: string }
-  | {
-      readonly kind: 'described'
-      readonly inputs: readonly GraphValue[]
-      readonly outputs: readonly GraphValue[]
-      readonly runtimeVersion: string
-    }
-  | { readonly kind: 'ran'; readonly outputs: Float64Array<ArrayBuffer>[] }
-  | { readonly kind: 'released' }
-
+import {
+  type GraphValue,
+  type OnnxAnswer,
+  type OnnxRun,
+  type OnnxSetup,
+  type OnnxTask,
+  takeTurn,
+  type Turns,
+} from './runner.ts'
 type Runtime = typeof OnnxRuntime
 type Failure = Extract<OnnxAnswer, { kind: 'failed' }>
 
@@ -141,97 +119,3 @@ serveTasks<OnnxSetup, OnnxTask, OnnxAnswer>(async (setup) => {
     return { answer, transfer: answer.kind === 'ran' ? answer.outputs.map(({ buffer }) => buffer) : [] }
   }
 })
-
-// What the classifier's onnxruntime does for this folder, which may not import it.
-
-/** A value that goes into a graph or comes out of it. */
-export interface GraphValue {
-  readonly name: string
-  /** `float32`, `float64`, … or what it is instead of a tensor */
-  readonly type: string
-  /** a number, or a name (perhaps empty) where any number may stand; null where nothing is known */
-  readonly shape: readonly (number | string)[] | null
-}
-
-/** A graph that is loaded and can answer. */
-export interface OnnxRunner {
-  readonly inputs: readonly GraphValue[]
-  readonly outputs: readonly GraphValue[]
-  /** of onnxruntime */
-  readonly runtimeVersion: string
-  /**
-   * Runs on the rows, outside the calling thread; takes over `matrix`.
-   *
-   * @param matrix rowCount × features, row-major, preprocessed
-   * @returns every output in its order, row-major
-   * @throws ModelError where the graph fails on the rows
-   */
-  run(matrix: Float32Array<ArrayBuffer>, rowCount: number): Promise<Float64Array<ArrayBuffer>[]>
-  /** Frees the graph, after what is under way. Harmless twice. */
-  close(): Promise<void>
-}
-
-/** How to load a graph. */
-export interface OnnxRunnerOptions {
-  /** for its operators; 0 for one for each core */
-  readonly threads: number
-  /** what messages call it */
-  readonly label: string
-}
-
-/**
- * Loads a graph.
- *
- * @param graph the path of an ONNX file, or its bytes
- * @throws ModelError for a graph that onnxruntime cannot load, or whose inputs and outputs are not a classifier's
- */
-export type OpenOnnxRunner = (graph: string | Uint8Array, options: OnnxRunnerOptions) => Promise<OnnxRunner>
-
-// Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
-// dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
-
-const idle = 0
-const busy = 1
-const stopped = 2
-
-/** One word in shared memory: what the thread is doing. */
-export type Turns = Int32Array<SharedArrayBuffer>
-
-/** how long the end of the process waits for one turn, in ms: loading a graph of gigabytes, on a machine that swaps */
-const patience = 60_000
-
-const open = new Set<Turns>()
-let isListening = false
-
-/** The asking side: from now on the end of the process waits for the turn that is under way, and no other begins. */
-export function openTurns(): Turns {
-  const turns = new Int32Array(new SharedArrayBuffer(4))
-  if (!isListening) process.on('exit', () => open.forEach(stopTurns))
-  isListening = true
-  open.add(turns)
-  return turns
-}
-
-/** The thread has ended, or has nothing more to do. */
-export function closeTurns(turns: Turns): void {
-  open.delete(turns)
-}
-
-/** Waits, blocking, until the thread is outside onnxruntime, and keeps it there. */
-export function stopTurns(turns: Turns): void {
-  const deadline = Date.now() + patience
-  while (Atomics.compareExchange(turns, 0, idle, stopped) === busy) {
-    if (Atomics.wait(turns, 0, busy, deadline - Date.now()) === 'timed-out') return
-  }
-}
-
-/** The thread's side: does something inside onnxruntime, unless the process is ending. */
-export async function takeTurn<T>(turns: Turns, work: () => Promise<T>): Promise<T> {
-  if (Atomics.compareExchange(turns, 0, idle, busy) !== idle) throw new Error('the process is ending')
-  try {
-    return await work()
-  } finally {
-    Atomics.store(turns, 0, idle)
-    Atomics.notify(turns, 0)
-  }
-}

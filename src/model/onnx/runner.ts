@@ -1,16 +1,6 @@
 // An ONNX graph on a thread of its own, by onnxruntime.
 import { availableParallelism } from 'node:os'
 import { ModelError, ServiceError } from '../../errors.ts'
-import {
-  closeTurns,
-  type GraphValue,
-  type OnnxAnswer,
-  type OnnxRunner,
-  type OnnxRunnerOptions,
-  type OnnxSetup,
-  type OnnxTask,
-  openTurns,
-} from './onnx-worker.ts'
 import { startWorkers, workerBeside } from '../forest/worker-pool.ts'
 
 /**
@@ -114,4 +104,138 @@ function checkValues(inputs: readonly GraphValue[], outputs: readonly GraphValue
 function describeValue({ name, type, shape }: GraphValue): string {
   const size = shape === null ? '' : ` [${shape.map((length) => (length === '' ? '?' : length)).join(', ')}]`
   return `${name} (${type}${size})`
+}
+
+/** What to run. */
+export interface OnnxSetup {
+  /** the path of an ONNX file, or its bytes */
+  readonly graph: string | Uint8Array
+  readonly threads: number
+  readonly turns: Turns
+}
+
+/** What to do. */
+export type OnnxTask = { readonly kind: 'describe' } | OnnxRun | { readonly kind: 'release' }
+
+export interface OnnxRun {
+  readonly kind: 'run'
+  /** rowCount × features, row-major */
+  readonly matrix: Float32Array<ArrayBuffer>
+  readonly rowCount: number
+}
+
+/** What came of it. A failure is an answer: only a bug ends the thread. */
+export type OnnxAnswer =
+  | { readonly kind: 'failed'; readonly what: 'runtime' | 'graph' | 'rows'; readonly problem: string }
+  | {
+      readonly kind: 'described'
+      readonly inputs: readonly GraphValue[]
+      readonly outputs: readonly GraphValue[]
+      readonly runtimeVersion: string
+    }
+  | { readonly kind: 'ran'; readonly outputs: Float64Array<ArrayBuffer>[] }
+  | { readonly kind: 'released' }
+
+// What the classifier's onnxruntime does for this folder, which may not import it.
+
+/** A value that goes into a graph or comes out of it. */
+export interface GraphValue {
+  readonly name: string
+  /** `float32`, `float64`, … or what it is instead of a tensor */
+  readonly type: string
+  /** a number, or a name (perhaps empty) where any number may stand; null where nothing is known */
+  readonly shape: readonly (number | string)[] | null
+}
+
+/** A graph that is loaded and can answer. */
+export interface OnnxRunner {
+  readonly inputs: readonly GraphValue[]
+  readonly outputs: readonly GraphValue[]
+  /** of onnxruntime */
+  readonly runtimeVersion: string
+  /**
+   * Runs on the rows, outside the calling thread; takes over `matrix`.
+   *
+   * @param matrix rowCount × features, row-major, preprocessed
+   * @returns every output in its order, row-major
+   * @throws ModelError where the graph fails on the rows
+   */
+  run(matrix: Float32Array<ArrayBuffer>, rowCount: number): Promise<Float64Array<ArrayBuffer>[]>
+  /** Frees the graph, after what is under way. Harmless twice. */
+  close(): Promise<void>
+}
+
+/** How to load a graph. */
+interface OnnxRunnerOptions {
+  /** for its operators; 0 for one for each core */
+  readonly threads: number
+  /** what messages call it */
+  readonly label: string
+}
+
+/**
+ * Loads a graph.
+ *
+ * @param graph the path of an ONNX file, or its bytes
+ * @throws ModelError for a graph that onnxruntime cannot load, or whose inputs and outputs are not a classifier's
+ */
+export type OpenOnnxRunner = (graph: string | Uint8Array, options: OnnxRunnerOptions) => Promise<OnnxRunner>
+
+// Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
+// dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
+
+const idle = 0
+
+const busy = 1
+
+const stopped = 2
+
+// Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
+// dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
+
+/** One word in shared memory: what the thread is doing. */
+export type Turns = Int32Array<SharedArrayBuffer>
+
+/** how long the end of the process waits for one turn, in ms: loading a graph of gigabytes, on a machine that swaps */
+const patience = 60_000
+
+const open = new Set<Turns>()
+
+let isListening = false
+
+/** The asking side: from now on the end of the process waits for the turn that is under way, and no other begins. */
+function openTurns(): Turns {
+  const turns = new Int32Array(new SharedArrayBuffer(4))
+  if (!isListening) process.on('exit', () => open.forEach(stopTurns))
+  isListening = true
+  open.add(turns)
+  return turns
+}
+
+/** The thread has ended, or has nothing more to do. */
+function closeTurns(turns: Turns): void {
+  open.delete(turns)
+}
+
+/** Waits, blocking, until the thread is outside onnxruntime, and keeps it there. */
+function stopTurns(turns: Turns): void {
+  const deadline = Date.now() + patience
+  while (Atomics.compareExchange(turns, 0, idle, stopped) === busy) {
+    if (Atomics.wait(turns, 0, busy, deadline - Date.now()) === 'timed-out') return
+  }
+}
+
+// What the classifier's onnxruntime does for this folder, which may not import it.
+// Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
+// dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
+
+/** The thread's side: does something inside onnxruntime, unless the process is ending. */
+export async function takeTurn<T>(turns: Turns, work: () => Promise<T>): Promise<T> {
+  if (Atomics.compareExchange(turns, 0, idle, busy) !== idle) throw new Error('the process is ending')
+  try {
+    return await work()
+  } finally {
+    Atomics.store(turns, 0, idle)
+    Atomics.notify(turns, 0)
+  }
 }

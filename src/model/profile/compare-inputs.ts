@@ -3,7 +3,7 @@ import { type FeatureProfile, type InputProfile, profileQuantiles, type ValuePro
 import type { FeatureCounts } from './input-tally.ts'
 
 /** What is odd about a feature. */
-export interface FeatureFinding {
+interface FeatureFinding {
   readonly feature: string
   readonly kind: 'all null' | 'null rate' | 'constant' | 'unit' | 'range'
   /** the sentence after the feature's name */
@@ -149,7 +149,7 @@ function shown(count: number): string {
 // Predicted classes against those of a profile: shares that moved tenfold, or one class that takes nearly all.
 
 /** Predictions of one classifier. */
-export interface ClassCounts {
+interface ClassCounts {
   readonly classifierName: string
   readonly classes: readonly string[]
   /** rows by class, in the same order */
@@ -157,7 +157,7 @@ export interface ClassCounts {
 }
 
 /** A class whose share is odd. */
-export interface ClassFinding {
+interface ClassFinding {
   readonly classifierName: string
   readonly className: string
   /** the sentence after the class's name */

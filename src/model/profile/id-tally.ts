@@ -21,7 +21,7 @@ export interface IdCounts {
 }
 
 /** See createIdTally. */
-export interface IdTally {
+interface IdTally {
   add(oids: readonly string[], candids: readonly (bigint | null)[]): void
   counts(): IdCounts
 }

@@ -30,7 +30,7 @@ export interface InputTally {
 }
 
 /** What is counted, and against what. */
-export interface TallyOptions {
+interface TallyOptions {
   readonly features: readonly string[]
   /** what stands for a missing value */
   readonly missing: number

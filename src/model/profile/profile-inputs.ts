@@ -18,7 +18,7 @@ export interface InputProfiler {
 }
 
 /** Which model's inputs these are. */
-export interface ProfiledModel {
+interface ProfiledModel {
   readonly features: readonly string[]
   /** what stands for a missing value */
   readonly missing: number

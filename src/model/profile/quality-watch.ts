@@ -4,7 +4,7 @@ import type { InputProfile } from '../bundle/input-profile.ts'
 import { compareClasses, isStrangelyNull, percent, tolerance } from './compare-inputs.ts'
 
 /** Something that is not as usual, for as long as it is not. */
-export interface QualityWarning {
+interface QualityWarning {
   /** what it is about: the same for as long as it lasts */
   readonly about: string
   readonly message: string
@@ -33,7 +33,7 @@ export interface QualityWatch {
 }
 
 /** What is watched, and what is usual. */
-export interface WatchOptions {
+interface WatchOptions {
   readonly features: readonly string[]
   /** what stands for a missing value */
   readonly missing: number

@@ -1,6 +1,6 @@
 // scikit-learn's trees → the bundle's: breadth first, children side by side, leaves by number. Checks every node.
 import { ModelError } from '../../errors.ts'
-import type { Forest } from '../bundle/forest.ts'
+import { type Forest, isDistribution } from '../bundle/forest.ts'
 import type { PickledForest, PickledTree } from './pickled-forest.ts'
 import { numpySum } from './numpy-sum.ts'
 
@@ -193,14 +193,4 @@ export function leafFractions(
   const sum = layout === 'counts' ? numpySum(values, start, length) : 1
   const divisor = sum === 0 ? 1 : sum
   for (let i = 0; i < length; i++) target[i] = values[start + i]! / divisor
-}
-
-/** Whether fractions are a distribution: none below 0, and 1 together within 1e-12, or all zero. */
-export function isDistribution(fractions: Float64Array, start = 0, length = fractions.length): boolean {
-  let sum = 0
-  for (let i = start; i < start + length; i++) {
-    if (!(fractions[i]! >= 0)) return false
-    sum += fractions[i]!
-  }
-  return sum === 0 || Math.abs(sum - 1) <= 1e-12
 }

@@ -14,7 +14,7 @@ interface Featured {
 }
 
 /** The list, and the file it came from. */
-export interface FeatureChoice {
+interface FeatureChoice {
   readonly features: readonly string[]
   readonly origin: readonly FileDigest[]
   readonly warnings: string[]

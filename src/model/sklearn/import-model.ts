@@ -2,17 +2,17 @@
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { alercePreprocessing } from '../../pipeline/preprocess.ts'
-import { UsageError } from '../../errors.ts'
-import { assignLevels, type BranchTaxonomy, findModelFiles, type LevelFile } from './model-files.ts'
+import { assignLevels, findModelFiles, type LevelFile } from './model-files.ts'
+import type { BranchTaxonomy, FileDigest } from '../bundle/manifest.ts'
 import { convertForest } from './convert-forest.ts'
 import { chooseFeatures } from './feature-list.ts'
 import type { Forest } from '../bundle/forest.ts'
 import type { ProfileMaker } from '../bundle/input-profile.ts'
 import { makeGolden } from './make-golden.ts'
-import type { FileDigest, Manifest } from '../bundle/manifest.ts'
 import { readPickledForest } from './pickled-forest.ts'
 import { readPickleFile } from './read-pickle-file.ts'
 import { checkBundlePlace, writeBundle } from '../bundle/write-bundle.ts'
+import { identityOf, type ImportedModel, type ImportProgress } from '../bundle/identity.ts'
 
 /** What to import, and where to. */
 export interface ImportOptions {
@@ -33,21 +33,6 @@ export interface ImportOptions {
   /** makes the profile of the model's usual inputs; without it, or where it has none, the bundle has no profile */
   readonly makeProfile?: ProfileMaker
   readonly onProgress?: (event: ImportProgress) => void
-}
-
-/** How far one step has come. */
-export interface ImportProgress {
-  readonly step: string
-  readonly done: number
-  readonly total: number
-}
-
-/** The bundle that was made. */
-export interface ImportedModel {
-  readonly directory: string
-  readonly manifest: Manifest
-  readonly sha256: string
-  readonly warnings: string[]
 }
 
 /** One file of the model, converted; its pickle is gone. */
@@ -134,20 +119,6 @@ async function loadLevel(file: LevelFile, onProgress: (event: ImportProgress) =>
   const forest = convertForest(pickled, (done) => onProgress({ step: `convert ${base}`, done, total }))
   await setImmediate()
   return { file, forest, featureCount, featureNames, sklearnVersion, digest, warnings }
-}
-
-/** The manifest's first lines. Throws UsageError for a name or version that cannot be a folder and a column. */
-export function identityOf(
-  name: string,
-  version: string,
-): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {
-  // name_version is a column of the database, and both are folders of the store
-  for (const [what, value] of Object.entries({ name, version })) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(value)) {
-      throw new UsageError(`the model's ${what} ${JSON.stringify(value)} may have letters, digits and . _ + - only`)
-    }
-  }
-  return { formatVersion: 1, kind: 'forest', name, version, classifierName: 'lc_classifier' }
 }
 
 function copyTaxonomy(taxonomy: BranchTaxonomy): BranchTaxonomy {

@@ -14,14 +14,15 @@ import {
   goldenMatrix,
   withProduct,
 } from '../bundle/golden.ts'
-import type { ImportProgress } from './import-model.ts'
+import type { ImportProgress } from '../bundle/identity.ts'
 import { type FileDigest, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
-import { evaluatePickled, evaluatePlainly } from '../bundle/plain-evaluation.ts'
-import { readPickledForest } from './pickled-forest.ts'
+import { evaluatePlainly } from '../bundle/plain-evaluation.ts'
+import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 import { readPickleFile } from './read-pickle-file.ts'
+import { leafFractions } from './convert-forest.ts'
 
 /** The model as far as it is known. */
-export interface UnprovenModel extends Pick<
+interface UnprovenModel extends Pick<
   Manifest,
   'classifierName' | 'taxonomy' | 'levels' | 'features' | 'preprocessing'
 > {
@@ -31,7 +32,7 @@ export interface UnprovenModel extends Pick<
 }
 
 /** Golden answers that the forests reproduce in every bit. */
-export interface MadeGolden {
+interface MadeGolden {
   readonly golden: Golden
   readonly source: string
   readonly warnings: readonly string[]
@@ -92,4 +93,27 @@ async function workOut(model: UnprovenModel, onProgress: (event: ImportProgress)
   }
   const expected = goldenLevels(taxonomyOf(model), withProduct(model, answers, rowCount))
   return { golden: { rowCount, oids, inputs, expected }, source: 'plain evaluation at import', warnings: [] }
+}
+
+/**
+ * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
+ * answers are when scikit-learn's are not at hand. Every tree of `pickled` has been through `convertForest`'s checks.
+ */
+function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount: number): Float64Array {
+  const { classes, featureCount, treeCount, valueLayout } = pickled
+  const answer = new Float64Array(rowCount * classes.length)
+  const fractions = new Float64Array(classes.length)
+  for (let index = 0; index < treeCount; index++) {
+    const { left, right, feature, threshold, values } = pickled.tree(index)
+    for (let row = 0; row < rowCount; row++) {
+      let node = 0
+      while (left[node] !== -1) {
+        const value = matrix[row * featureCount + feature[node]!]!
+        node = value <= threshold[node]! ? left[node]! : right[node]!
+      }
+      leafFractions(values, node, { layout: valueLayout, target: fractions })
+      for (let i = 0; i < classes.length; i++) answer[row * classes.length + i]! += fractions[i]!
+    }
+  }
+  return answer.map((sum) => sum / treeCount)
 }

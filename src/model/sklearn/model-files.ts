@@ -1,17 +1,8 @@
 // Which file of a folder is which part of the model: the names under which the survey publishes them.
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { messageOf, ModelError, systemCode, UsageError } from '../../errors.ts'
-
-/** Branch → its leaf classes, both in output order. */
-export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
-
-/** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */
-export const alerceTaxonomy: BranchTaxonomy = {
-  Stochastic: ['AGN', 'Blazar', 'CV/Nova', 'QSO', 'YSO'],
-  Periodic: ['CEP', 'DSCT', 'E', 'LPV', 'Periodic-Other', 'RRL'],
-  Transient: ['SLSN', 'SNII', 'SNIa', 'SNIbc'],
-}
+import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy } from '../bundle/manifest.ts'
 
 /** One forest of a model and the file its name promises it in. */
 export interface LevelFile {
@@ -23,7 +14,7 @@ export interface LevelFile {
 }
 
 /** The files of one model. */
-export interface ModelFiles {
+interface ModelFiles {
   /** null for a model of one level */
   readonly taxonomy: BranchTaxonomy | null
   /** the top first, then the branches in output order */
@@ -107,31 +98,10 @@ async function namesIn(path: string): Promise<string[] | null> {
   }
 }
 
-/** @throws UsageError for a taxonomy that no model can have */
-export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
-  const branches = Object.keys(taxonomy)
-  const classes = Object.values(taxonomy).flat()
-  const problem =
-    branches.length === 0
-      ? 'has no branches'
-      : branches.some((branch) => taxonomy[branch]!.length === 0)
-        ? 'has a branch without classes'
-        : new Set(classes).size !== classes.length
-          ? 'names a class twice'
-          : branches.some((branch) => basename(branch) !== branch || branch.toLowerCase() === 'top')
-            ? 'has a branch that cannot be a file name'
-            : new Set(branches.map((branch) => branch.toLowerCase())).size !== branches.length
-              ? 'has two branches that differ in case only'
-              : null
-  if (problem !== null) {
-    throw new UsageError(`the taxonomy ${problem}`, { hint: 'Expected {"branch": ["class", …], …} in output order.' })
-  }
-}
-
 // Which forest belongs to which level, judged by the classes it knows and not by the name of its file.
 
 /** A forest that was found in a level's file. */
-export interface LevelContent {
+interface LevelContent {
   readonly file: LevelFile
   readonly classes: readonly string[]
 }

@@ -53,7 +53,7 @@ const treeEstimators = new Set([
 ])
 
 /** Whether a pickle's value is a forest at all. */
-export function isForest(value: PyValue): value is PyObject {
+function isForest(value: PyValue): value is PyObject {
   return value instanceof PyObject && forestClasses.has(value.type.fullName)
 }
 

@@ -7,7 +7,7 @@ import { unpickle } from './pickle/unpickle.ts'
 import type { PyValue } from './pickle/values.ts'
 
 /** A pickle's value; it keeps the file's bytes alive. */
-export interface PickleFile {
+interface PickleFile {
   readonly value: PyValue
   readonly digest: FileDigest
 }

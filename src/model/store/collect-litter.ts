@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { messageOf, ServiceError, systemCode } from '../../errors.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
 import { openStore, ownerFile, stagedVersion } from './model-store.ts'
-import { hasEnded, isLockFree, parseOwner } from './process-lock.ts'
+import { hasEnded, parseOwner } from '../../transfer/owner.ts'
+import { isLockFree } from './process-lock.ts'
 
 /** One thing that was (or, in a dry run, would be) taken away or put right. */
-export interface Litter {
+interface Litter {
   readonly path: string
   readonly why: string
   /** bytes on the disk */
@@ -17,7 +18,7 @@ export interface Litter {
 }
 
 /** Where to look. */
-export interface LitterPlaces {
+interface LitterPlaces {
   readonly store: string
   readonly downloads: string
   /** ONNX graphs of bundles, named by the bundle's sha256 */

@@ -49,7 +49,7 @@ export async function describeModel(model: StoredModel, { verify }: { verify: bo
 }
 
 /** The first file that is not as the manifest says, in words; null if all are. Holds no file in memory. */
-export async function findWrongFile(folder: string, files: readonly FileDigest[]): Promise<string | null> {
+async function findWrongFile(folder: string, files: readonly FileDigest[]): Promise<string | null> {
   for (const { file, sha256 } of files) {
     try {
       const found = await sha256OfFile(join(folder, file))

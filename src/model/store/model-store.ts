@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
-import { ownerHere } from './process-lock.ts'
+import { ownerHere } from '../../transfer/owner.ts'
 
 /** One model of a store. */
 export interface StoredModel {
@@ -14,10 +14,10 @@ export interface StoredModel {
 }
 
 /** What became of a bundle that was offered to the store. */
-export type Publication = 'added' | 'replaced' | 'already there'
+type Publication = 'added' | 'replaced' | 'already there'
 
 /** How a bundle is put into the store. */
-export interface PublishOptions {
+interface PublishOptions {
   readonly overwrite: boolean
   /** whether it could be stored under another name: said where its place is taken */
   readonly isRenamable: boolean
@@ -195,7 +195,7 @@ function isFolder(path: string): boolean {
 // A place inside the store where a bundle is made ready, and what marks it as somebody's.
 
 /** See openStaging. */
-export interface Staging {
+interface Staging {
   readonly name: string
   readonly version: string
   /** the new bundle's folder: empty at first */
@@ -213,7 +213,7 @@ export interface Staging {
  * The folders have the names that a bundle's writer uses too (`.VERSION.partial-…/new`, `/old`), so that what a crash
  * leaves behind looks the same wherever it comes from.
  */
-export async function openStaging(root: string, name: string, version: string): Promise<Staging> {
+async function openStaging(root: string, name: string, version: string): Promise<Staging> {
   const parent = join(root, name)
   const folder = await mkdtemp(join(parent, `.${version}${partialMark}`))
   await writeFile(join(folder, ownerFile), JSON.stringify(ownerHere()))

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { hostname } from 'node:os'
 import { systemCode } from '../../errors.ts'
+import { hasEnded, type Owner, ownerHere, parseOwner } from '../../transfer/owner.ts'
 
 /** How to wait. */
-export interface LockOptions {
+interface LockOptions {
   /** called once, when somebody else holds it */
   readonly onWait?: (holder: Owner | undefined) => void
   readonly signal?: AbortSignal
@@ -16,7 +16,7 @@ export interface LockOptions {
 }
 
 /** A lock that is held. */
-export interface ProcessLock {
+interface ProcessLock {
   release(): Promise<void>
 }
 
@@ -111,36 +111,3 @@ async function breakLock(path: string, seen: string): Promise<void> {
 }
 
 // Which process something belongs to, and whether that process still lives.
-
-/** A process. */
-export interface Owner {
-  readonly pid: number
-  readonly host: string
-}
-
-/** This process. */
-export function ownerHere(): Owner {
-  return { pid: process.pid, host: hostname() }
-}
-
-/** Reads what `JSON.stringify(ownerHere())` wrote; undefined for anything else. */
-export function parseOwner(text: string): Owner | undefined {
-  try {
-    const value = JSON.parse(text) as Partial<Owner> | null
-    const { pid, host } = value ?? {}
-    return typeof pid === 'number' && typeof host === 'string' ? { pid, host } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a process of this machine has ended; of another machine's processes nothing is known: false. */
-export function hasEnded({ pid, host }: Owner): boolean {
-  if (host !== hostname()) return false
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return systemCode(error) === 'ESRCH'
-  }
-}

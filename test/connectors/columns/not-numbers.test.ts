@@ -4,7 +4,7 @@ import { tableFromArrays, tableToIPC } from 'apache-arrow'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { describe, expect, it } from 'vitest'
 import { openSource } from '../../../src/connectors/open-source.ts'
-import type { InputFormat } from '../../../src/pipeline/source.ts'
+import type { InputFormat } from '../../../src/connectors/files/file-formats.ts'
 import { fileSpec, readOnce, readOptions } from '../../support/objects.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 

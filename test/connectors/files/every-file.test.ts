@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { openSource } from '../../../src/connectors/open-source.ts'
-import type { InputFormat, ReadOptions } from '../../../src/pipeline/source.ts'
+import type { InputFormat } from '../../../src/connectors/files/file-formats.ts'
+import type { ReadOptions } from '../../../src/pipeline/source.ts'
 import { bits, candids, features, fileSpec, fixture, oids, readOnce, readOptions } from '../../support/objects.ts'
 
 type Case = readonly [file: string, format: InputFormat, changes?: Partial<ReadOptions>]

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSink } from '../../../src/connectors/open-sink.ts'
-import type { Layout, OutputFormat } from '../../../src/pipeline/sink.ts'
+import type { Layout, OutputFormat } from '../../../src/connectors/files/file-formats.ts'
 import { testSink } from '../../contract/sink-contract.ts'
 import { readRows } from './read-back.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { openSource } from '../../../src/connectors/open-source.ts'
-import type { SourceSpec } from '../../../src/pipeline/source.ts'
+import type { SourceSpec } from '../../../src/connectors/spec.ts'
 import { testSource } from '../../contract/source-contract.ts'
-import { seedFile, seeders } from './seed-files.ts'
+import { seeders, seedFile } from './seed-files.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 for (const seeder of seeders) {

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LcclfError } from '../../../src/errors.ts'
 import { openSource } from '../../../src/connectors/open-source.ts'
-import type { InputFormat } from '../../../src/pipeline/source.ts'
+import type { InputFormat } from '../../../src/connectors/files/file-formats.ts'
 import { fileSpec, fixture, readOnce, readOptions } from '../../support/objects.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 

@@ -2,7 +2,7 @@
 import { LcclfError } from '../../../src/errors.ts'
 import { newestOnly } from '../../../src/pipeline/newest-only.ts'
 import { openSource } from '../../../src/connectors/open-source.ts'
-import type { SourceSpec } from '../../../src/pipeline/source.ts'
+import type { SourceSpec } from '../../../src/connectors/spec.ts'
 import { readOptions } from '../../support/objects.ts'
 
 const [format, mode] = process.argv.slice(2) as [Extract<SourceSpec, { kind: 'stdin' }>['format'], string | undefined]

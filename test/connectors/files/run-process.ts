@@ -1,7 +1,7 @@
 // Runs sink-process.ts, or a shell line with it.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { SinkSpec } from '../../../src/pipeline/sink.ts'
+import type { SinkSpec } from '../../../src/connectors/spec.ts'
 
 /** How a process ended. */
 export interface Ending {

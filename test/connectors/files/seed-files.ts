@@ -2,10 +2,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import type { Vector } from 'apache-arrow'
-import { Field, Float64, Int64, Schema, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow'
+import { Field, Float64, Int64, Schema, Table, tableToIPC, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import type { InputFormat, SourceSpec } from '../../../src/pipeline/source.ts'
+import type { InputFormat } from '../../../src/connectors/files/file-formats.ts'
+import type { SourceSpec } from '../../../src/connectors/spec.ts'
 import { container, write } from '../../support/avro-writer.ts'
 import { fileSpec } from '../../support/objects.ts'
 

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { LcclfError } from '../../../src/errors.ts'
 import { openSink } from '../../../src/connectors/open-sink.ts'
-import type { SinkSpec } from '../../../src/pipeline/sink.ts'
+import type { SinkSpec } from '../../../src/connectors/spec.ts'
 import { contextOf, goldenBatch } from '../../support/classified-samples.ts'
 
 const [, , specText = '', batches = '1', ending = 'publish'] = process.argv

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { openSink } from '../../../src/connectors/open-sink.ts'
-import type { Layout, OutputFormat } from '../../../src/pipeline/sink.ts'
+import type { Layout, OutputFormat } from '../../../src/connectors/files/file-formats.ts'
 import {
   contextOf,
   delicateBatch,

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DataError, ServiceError } from '../../../src/errors.ts'
 import { openSource } from '../../../src/connectors/open-source.ts'
-import type { S3SourceSpec } from '../../../src/pipeline/source.ts'
+import type { S3SourceSpec } from '../../../src/connectors/s3/address.ts'
 import { fetchObject, fetchParquetFooter } from '../../../src/connectors/s3/fetch-object.ts'
 import { testSource } from '../../contract/source-contract.ts'
 import { openTestBucket, type TestBucket } from '../../support/s3-objects.ts'
-import { startS3Server, whyNoS3Server, type S3Server } from '../../support/s3-server.ts'
+import { type S3Server, startS3Server, whyNoS3Server } from '../../support/s3-server.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { features, fixture, readOnce, readOptions } from '../../support/objects.ts'
-import { seedFile, seeders } from '../files/seed-files.ts'
+import { seeders, seedFile } from '../files/seed-files.ts'
 
 const why = await whyNoS3Server()
 let server: S3Server

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { BatchReport } from '../../../src/pipeline/classify-input.ts'
 import type { KafkaStream } from '../../../src/connectors/kafka/live.ts'
 import { openJournal } from '../../../src/jobs/stream/journal.ts'
-import type { Log } from '../../../src/jobs/stream/watch.ts'
+import type { Log } from '../../../src/terminal/log.ts'
 
 it('the log of a stream counts what was replaced although it may have been newer, over all batches since the last line', () => {
   const warnings: string[] = []

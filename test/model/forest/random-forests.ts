@@ -25,7 +25,7 @@ const f32 = Math.fround
 const tiny = 2 ** -149
 
 /** The float32 beside x, in the direction of `to`. */
-export function besideFloat32(x: number, to: -1 | 1): number {
+function besideFloat32(x: number, to: -1 | 1): number {
   const float = new Float32Array([x === 0 ? 0 : x])
   const bits = new Int32Array(float.buffer)
   if (float[0] === 0) return to * tiny
@@ -66,7 +66,7 @@ const landmarks = [
 ]
 
 /** A threshold: a landmark, a float64 a little beside one, or one of few so that many nodes share it. */
-export const threshold: fc.Arbitrary<number> = fc.oneof(
+const threshold: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(...landmarks),
   fc.tuple(fc.constantFrom(...landmarks), fc.constantFrom(1 - 2 ** -53, 1 + 2 ** -52)).map(([x, factor]) => x * factor),
   fc.constantFrom(...landmarks).map((x) => besideFloat32(x, 1)),

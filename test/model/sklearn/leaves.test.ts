@@ -1,7 +1,8 @@
 // Fractions of leaves: numpy's sums, the table of distinct ones, and what is a distribution.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isDistribution, leafFractions, LeafTable } from '../../../src/model/sklearn/convert-forest.ts'
+import { isDistribution } from '../../../src/model/bundle/forest.ts'
+import { leafFractions, LeafTable } from '../../../src/model/sklearn/convert-forest.ts'
 import { numpySum } from '../../../src/model/sklearn/numpy-sum.ts'
 import { readFixture } from '../../support/fixture-folders.ts'
 

@@ -109,7 +109,7 @@ function partitionsOf(members: readonly Member[], counts: PartitionCounts): Topi
 // What members of a group tell each other: which topics they want, what they own, and who gets what.
 
 /** What a member asks for. */
-export interface Subscription {
+interface Subscription {
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
   /** in which generation it came to own that; −1 where it does not say */

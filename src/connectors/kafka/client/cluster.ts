@@ -26,10 +26,10 @@ import {
  * Requests of one kind go over connections of their own, because a broker answers those of one connection in order: a
  * fetch that waits for messages, or a join that waits for other members, would hold up a commit.
  */
-export type Channel = 'control' | 'fetch' | 'group' | 'produce'
+type Channel = 'control' | 'fetch' | 'group' | 'produce'
 
 /** Whom to ask: a broker by its number, the controller, or any. */
-export type Target = number | 'controller' | 'any'
+type Target = number | 'controller' | 'any'
 
 /** One topic as the cluster knows it. */
 export interface TopicInfo {
@@ -77,7 +77,7 @@ export interface Cluster {
 }
 
 /** See Cluster.persist. */
-export interface PersistOptions {
+interface PersistOptions {
   readonly patienceMs?: number
   /** before the second attempt; then twice as long each time */
   readonly firstDelayMs?: number

@@ -55,7 +55,7 @@ interface Connected {
 }
 
 /** See createBrokerOrder. */
-export interface BrokerOrder {
+interface BrokerOrder {
   /** all brokers, each once, in the order in which they are to be asked */
   all(): BrokerPlace[]
   /** asks this one first from now on */

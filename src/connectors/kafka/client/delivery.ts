@@ -34,7 +34,7 @@ export class SessionLostError extends Error {
 }
 
 /** What a delivery needs beside the messages. */
-export interface DeliveryOptions {
+interface DeliveryOptions {
   readonly compression: Compression
   /** called with the partitions that get messages for the first time, before they do */
   readonly onPartitions?: (

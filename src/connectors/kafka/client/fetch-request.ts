@@ -8,7 +8,7 @@ import type { AbortedTransaction } from './records.ts'
 import { DataError } from '../../../errors.ts'
 
 /** A partition to fetch from. */
-export interface WantedPartition extends TopicPartition {
+interface WantedPartition extends TopicPartition {
   readonly topicId: string
   readonly position: bigint
 }

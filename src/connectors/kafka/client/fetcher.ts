@@ -19,7 +19,7 @@ export interface FetchedChunk<Owner> extends TopicPartition {
 }
 
 /** What is known of a partition that is being fetched. */
-export interface PartitionProgress extends TopicPartition {
+interface PartitionProgress extends TopicPartition {
   /** next offset to fetch */
   readonly position: bigint
   /** end of what may be read, as the last answer said; undefined before the first */

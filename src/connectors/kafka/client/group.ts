@@ -30,7 +30,7 @@ export interface GroupEvents {
 }
 
 /** See joinGroup. */
-export interface GroupOptions {
+interface GroupOptions {
   readonly groupId: string
   readonly selection: TopicSelection
   readonly sessionTimeoutMs: number

@@ -23,7 +23,7 @@ export function keyOf({ topic, partition }: TopicPartition): string {
 }
 
 /** The first offset that is kept, the end of what may be read, or the first message not before a time (in ms). */
-export type Place = 'earliest' | 'latest' | { readonly timestampMs: number }
+type Place = 'earliest' | 'latest' | { readonly timestampMs: number }
 
 const readCommitted = 1
 
@@ -57,7 +57,7 @@ async function listOnce(cluster: Cluster, partitions: readonly TopicPartition[],
 }
 
 /** Partitions by the number of the broker that leads them. Throws while one has no leader. */
-export async function groupByLeader<Item extends TopicPartition>(
+async function groupByLeader<Item extends TopicPartition>(
   cluster: Cluster,
   items: readonly Item[],
 ): Promise<Map<number, Item[]>> {

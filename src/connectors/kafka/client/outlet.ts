@@ -23,7 +23,7 @@ export interface MessageOutlet {
 }
 
 /** An outlet with connections of its own. */
-export interface OpenOutlet extends MessageOutlet {
+interface OpenOutlet extends MessageOutlet {
   close(): Promise<void>
 }
 
@@ -164,7 +164,7 @@ export async function requireOneCluster(connections: readonly KafkaConnection[])
 // An idempotent producer: what it has acknowledged is in the log, on all in-sync replicas.
 
 /** See createProducer. */
-export interface Producer {
+interface Producer {
   /**
    * Resolves when all messages are on all in-sync replicas, but for those that `onTooLarge` has taken; without it one that
    * is too large is a ServiceError. One call at a time.

@@ -110,7 +110,7 @@ export function send<Name extends RequestName>(
 }
 
 /** One batch for one partition. */
-export interface PartitionBatch {
+interface PartitionBatch {
   readonly topic: string
   readonly partition: number
   readonly batch: Buffer

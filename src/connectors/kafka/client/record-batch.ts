@@ -11,7 +11,7 @@ export interface BatchMessage {
 }
 
 /** Who produces, and how. */
-export interface BatchProducer {
+interface BatchProducer {
   readonly producerId: bigint
   readonly producerEpoch: number
   /** number of the batch's first message among those of this producer for this partition */

@@ -17,7 +17,7 @@ export interface AbortedTransaction {
 }
 
 /** Records in order, and where to go on: behind the last batch, whether or not it had a record that counts. */
-export interface ReadRecords {
+interface ReadRecords {
   readonly records: readonly KafkaRecord[]
   readonly nextOffset: bigint
 }

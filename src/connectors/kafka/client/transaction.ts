@@ -17,14 +17,14 @@ import { pause } from './waiting.ts'
 import type { Compression } from './record-batch.ts'
 
 /** One batch: what it brought forth, and up to where it has read. */
-export interface TransactionWork {
+interface TransactionWork {
   readonly messages: readonly OutgoingMessage[]
   readonly offsets: readonly PartitionOffset[]
   readonly committer: Committer
 }
 
 /** See createTransactions. */
-export interface Transactions {
+interface Transactions {
   /**
    * Does the work in one transaction. `refused`: the member does not own the partitions any more, or a message was too
    * large; nothing of it is there for whoever reads committed messages only.

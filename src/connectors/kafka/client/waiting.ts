@@ -17,7 +17,7 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
 // Wakes one waiter: rung before it waits, it does not wait.
 
 /** See createBell. */
-export interface Bell {
+interface Bell {
   ring(): void
   /** Until the bell rings, the time is over or the signal comes. One waiter at a time. */
   wait(milliseconds: number, signal?: AbortSignal): Promise<void>

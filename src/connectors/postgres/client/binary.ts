@@ -17,7 +17,7 @@ export interface ByteWriter {
 }
 
 /** @param expected about how many bytes will be written */
-export function createByteWriter(expected: number): ByteWriter {
+function createByteWriter(expected: number): ByteWriter {
   let bytes = Buffer.allocUnsafe(Math.max(64, expected))
   let at = 0
 

@@ -61,14 +61,14 @@ function passwordFor(settings: ConnectionSettings): string {
 // TLS as libpq's sslmode asks for it.
 
 /** What pg takes for `ssl`. */
-export type Tls = false | ConnectionOptions
+type Tls = false | ConnectionOptions
 
 /**
  * What libpq tries for each mode, in order.
  *
  * @throws UsageError for a file that cannot be read
  */
-export function tlsAttempts({ host, ssl }: ConnectionSettings): readonly Tls[] {
+function tlsAttempts({ host, ssl }: ConnectionSettings): readonly Tls[] {
   if (host.startsWith('/')) return [false]
   const files = {
     ...(ssl.certificate === undefined ? {} : { cert: readPem(ssl.certificate, 'sslcert') }),

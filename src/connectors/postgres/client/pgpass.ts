@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 /** Whom the password is for. */
-export interface PasswordUse {
+interface PasswordUse {
   readonly host: string
   readonly port: number
   readonly database: string

@@ -2,7 +2,7 @@
 import type { Connection } from './connection.ts'
 
 /** How a transaction sees and touches the database. */
-export interface TransactionMode {
+interface TransactionMode {
   readonly access: 'read only' | 'read write'
   /** `repeatable read`: every statement sees the same state */
   readonly isolation: 'read committed' | 'repeatable read'

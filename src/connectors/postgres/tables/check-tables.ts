@@ -24,7 +24,7 @@ export interface TablesReport {
 }
 
 /** See checkTables. */
-export interface CheckOptions {
+interface CheckOptions {
   /** milliseconds for each look at the rows (0: no limit); a table too large for it is a note */
   readonly statementTimeout?: number
 }

@@ -20,7 +20,7 @@ export interface InitReport {
 }
 
 /** See initTables. */
-export interface InitOptions {
+interface InitOptions {
   /** also the table that lets the newer alert win */
   readonly withHistory: boolean
   readonly dryRun: boolean

@@ -21,7 +21,7 @@ interface Content {
 }
 
 /** Which of the tables beside `probability` may be read. */
-export interface ReadableTables {
+interface ReadableTables {
   readonly hasTaxonomy: boolean
   readonly hasHistory: boolean
 }

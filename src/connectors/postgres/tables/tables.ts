@@ -10,7 +10,7 @@ export interface TableColumn {
 type ColumnTypeOfArrayOrTime = 'character varying[]' | 'timestamp without time zone' | 'timestamp with time zone'
 
 /** A constraint or an index: its name is part of the interface, other programs refer to it. */
-export interface NamedClause {
+interface NamedClause {
   readonly name: string
   readonly sql: string
 }

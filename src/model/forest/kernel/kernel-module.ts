@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 
 /** What the kernel exports. All arguments are addresses but the last one, the number of rows. */
-export interface Kernel {
+interface Kernel {
   rankRows(shared: number, scratch: number, rows: number): void
   sumTrees(shared: number, level: number, scratch: number, rows: number): void
 }

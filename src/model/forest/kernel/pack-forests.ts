@@ -38,7 +38,7 @@ export interface PackedLevel {
 }
 
 /** The room of one thread. */
-export interface PackedScratch {
+interface PackedScratch {
   readonly address: number
   /** where rows are put */
   readonly matrix: number

@@ -18,7 +18,7 @@ export function orderedThreshold(threshold: number): number {
 }
 
 /** Room for sorting up to `length` pairs. */
-export interface SortRoom {
+interface SortRoom {
   readonly keys: Int32Array
   readonly items: Uint32Array
 }

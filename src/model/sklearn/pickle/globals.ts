@@ -7,8 +7,7 @@ import type { PyGlobal } from './values.ts'
  * containers and copyreg's three functions, of which the data is kept. `refused`: anything else, be it harmless or not,
  * because a model's pickle has no reason to call it.
  */
-export type CallKind =
-  'object' | 'dict' | 'bytes' | 'encode' | 'set' | 'reconstruct' | 'newobj' | 'newobjEx' | 'refused'
+type CallKind = 'object' | 'dict' | 'bytes' | 'encode' | 'set' | 'reconstruct' | 'newobj' | 'newobjEx' | 'refused'
 
 const builtins: readonly (readonly [CallKind, string])[] = [
   ['set', 'set frozenset'],

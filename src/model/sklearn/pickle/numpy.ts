@@ -5,7 +5,7 @@ import { describe, PyDict, PyGlobal, PyList, PyObject, PyTuple } from './values.
 import type { PyValue } from './values.ts'
 
 /** What a dtype says. `V` has fields; `O` has Python objects and no bytes. */
-export interface NumpyType {
+interface NumpyType {
   readonly kind: 'f' | 'i' | 'u' | 'b' | 'U' | 'S' | 'O' | 'V'
   /** bytes an element */
   readonly size: number
@@ -14,7 +14,7 @@ export interface NumpyType {
 }
 
 /** One member of a structured dtype. */
-export interface NumpyField {
+interface NumpyField {
   readonly type: NumpyType
   readonly offset: number
 }

@@ -91,7 +91,7 @@ export function array(type: Piece, shape: readonly number[], content: Piece): Pi
 }
 
 /** The dtype of a tree's nodes in scikit-learn before 1.3. */
-export const nodeType: Piece = (() => {
+const nodeType: Piece = (() => {
   const names = [
     'left_child',
     'right_child',

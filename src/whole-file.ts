@@ -1,12 +1,24 @@
 // A file that appears whole or not at all: written beside its name, made safe, then published in one step.
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
-import type { ByteOutput } from './table-sink.ts'
+import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from './errors.ts'
+
+/** One stream of bytes; every call waits for the one before. */
+export interface ByteOutput {
+  /** true once nobody reads any more: what is written then is dropped */
+  readonly isGone?: boolean
+  /** Resolves when the system has taken the bytes; that is the back-pressure. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Everything is written and safe, but not yet under its name. */
+  finish(): Promise<void>
+  publish(): Promise<void>
+  /** Harmless twice; without `publish` nothing is left behind. */
+  close(): Promise<void>
+}
 
 /** A file to write. */
-export interface ReplacementOptions {
+interface ReplacementOptions {
   readonly path: string
   /** as the user wrote it: the name in every message */
   readonly address: string
@@ -105,8 +117,9 @@ async function checkedTarget({ path, address, overwrite }: ReplacementOptions): 
   return existing ? await realpath(path) : resolve(path)
 }
 
-function alreadyThere(address: string): UsageError {
-  return new UsageError(`${address} exists already`, { hint: 'replace it with --overwrite, or choose another name' })
+/** The refusal of a name that is taken. */
+export function alreadyThere(address: string): UsageError {
+  return new UsageError(`${address} exists already`, { hint: 'Replace it with --overwrite, or choose another name.' })
 }
 
 function partialName(name: string): string {
@@ -194,7 +207,7 @@ export function writeFailure(address: string, thrown: unknown): LcclfError {
 }
 
 /** A failure to begin a file: the command line names a place that cannot be written. */
-export function openFailure(address: string, folder: string, thrown: unknown): LcclfError {
+function openFailure(address: string, folder: string, thrown: unknown): LcclfError {
   if (thrown instanceof LcclfError) return thrown
   switch (systemCode(thrown) ?? '') {
     case 'ENOENT':
@@ -223,5 +236,36 @@ export function openFailure(address: string, folder: string, thrown: unknown): L
       })
     default:
       return writeFailure(address, thrown)
+  }
+}
+
+/** What is needed to write a file in one go. */
+interface WholeFileOptions {
+  /** the name in every message; the path unless given */
+  readonly address?: string
+  readonly overwrite?: boolean
+}
+
+/**
+ * Writes a file in one go, and makes its folder. It replaces what is there, unless `overwrite` is false.
+ *
+ * @throws UsageError, ServiceError: as `openReplacement`, and `writeFailure` of whatever goes wrong later
+ */
+export async function writeWholeFile(
+  path: string,
+  bytes: Uint8Array | string,
+  { address = path, overwrite = true }: WholeFileOptions = {},
+): Promise<void> {
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw openFailure(address, folder, error)
+  })
+  const output = await openReplacement({ path, address, overwrite })
+  try {
+    await output.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
+    await output.finish()
+    await output.publish()
+  } finally {
+    await output.close()
   }
 }

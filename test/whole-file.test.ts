@@ -1,11 +1,11 @@
-import { access, chmod, mkdir, readdir, readFile, symlink, writeFile, lstat } from 'node:fs/promises'
+import { access, chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ServiceError, UsageError } from '../../../src/errors.ts'
-import { openReplacement } from '../../../src/connectors/files/replace-file.ts'
-import type { SinkSpec } from '../../../src/pipeline/sink.ts'
-import { shell, writing } from './run-process.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
+import { ServiceError, UsageError } from '../src/errors.ts'
+import { openReplacement } from '../src/whole-file.ts'
+import type { SinkSpec } from '../src/connectors/spec.ts'
+import { shell, writing } from './connectors/files/run-process.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 let folder: string
 let path: string

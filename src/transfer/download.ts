@@ -1,38 +1,28 @@
-// One object → one file: resumed where it broke, repeated with patience, bounded in size, and checked.
+// One object → one file: resumed where it broke, retried patiently, bounded in size, and checked.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
-import { LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../errors.ts'
+import { LcclfError, ModelError, ServiceError } from '../errors.ts'
+import { writeFailure } from '../whole-file.ts'
 import type { AbsentObject, ObjectReader, OpenedObject } from './object-reader.ts'
-import { passingFailure, rangesHint, StalePartError, TransientError } from './transient-error.ts'
+import { passingFailure, patiently, rangesHint, StalePartError, TransientError } from './transient-error.ts'
 
 /** How a download is done. */
 export interface DownloadOptions {
   /** what the file must be; the first difference is an error */
   readonly expected?: { readonly sha256?: string | undefined; readonly size?: number | undefined }
-  /** bytes that no honest file exceeds */
+  /** the size that no honest file exceeds */
   readonly maxBytes: number
   /** @param total NaN where the server does not say */
   readonly onBytes?: (done: number, total: number) => void
-  /** called before each repetition, with the reason */
+  /** called before each retry, with the reason */
   readonly onRetry?: (reason: string, waitMs: number) => void
   readonly signal?: AbortSignal | undefined
-  readonly patience?: Patience
+  /** retries and pauses as for `patiently`; fewer than a thousand bytes in `stallMs` count as a standstill */
+  readonly patience?: { retries: number; waitMs: number; maxWaitMs: number; stallMs: number } | undefined
 }
 
-/** How long to bear with a server. */
-interface Patience {
-  /** failures in a row, without progress in between, that are borne */
-  readonly retries: number
-  /** the first wait; each is twice the last, up to `maxWaitMs` */
-  readonly waitMs: number
-  readonly maxWaitMs: number
-  /** fewer than a thousand bytes in this time is a standstill */
-  readonly stallMs: number
-}
-
-const usualPatience: Patience = { retries: 5, waitMs: 500, maxWaitMs: 15_000, stallMs: 30_000 }
+const usualPatience = { retries: 5, waitMs: 500, maxWaitMs: 15_000, stallMs: 30_000 }
 
 /** A file that is whole. */
 export interface Downloaded {
@@ -43,8 +33,6 @@ export interface Downloaded {
   readonly etag: string | null
 }
 
-/** A server that cuts after each few bytes must not keep us for ever. */
-const maxAttempts = 200
 const progressBytes = 64 * 1024
 
 /**
@@ -61,45 +49,39 @@ export async function download(
   path: string,
   options: DownloadOptions,
 ): Promise<Downloaded | AbsentObject> {
-  const patience = options.patience ?? usualPatience
-  let failures = 0
-  let milestone = 0
+  const { signal, onRetry, patience = usualPatience } = options
+  let milestone = -Infinity
   let hasBegunAnew = false
-  for (let attempt = 1; ; attempt++) {
+  const attempt = async (): Promise<Downloaded | AbsentObject> => {
     try {
-      const got = await attemptDownload(reader, name, path, { ...options, patience })
-      if (got.kind === 'absent') return got
-      return await finish(path, got, { expected: options.expected, label: reader.nameOf(name) })
+      const got = await fetchRest(reader, name, path, options)
+      return got.kind === 'absent' ? got : await finish(path, got, reader.nameOf(name), options)
     } catch (error) {
-      options.signal?.throwIfAborted()
+      signal?.throwIfAborted()
       if (error instanceof StalePartError || (error instanceof WrongBytesError && error.wasResumed)) {
         await dropPart(path)
         if (!hasBegunAnew) {
-          // no failure: of what the server has now nothing was asked for yet
+          // no failure: nothing was asked for yet of the version that the server has now
           hasBegunAnew = true
-          failures = milestone = 0
-          continue
+          milestone = -Infinity
+          return attempt()
         }
       }
-      if (!(error instanceof TransientError)) throw error
-      const arrived = await sizeOf(`${path}.part`)
-      failures = arrived >= milestone + progressBytes ? 1 : failures + 1
-      if (failures === 1) milestone = arrived
-      if (failures > patience.retries || attempt >= maxAttempts) throw givenUp(reader.nameOf(name), attempt, error)
-      const backOff = Math.min(patience.waitMs * 2 ** (failures - 1), patience.maxWaitMs)
-      // not all who were cut off at once come back at once
-      const waitMs = error.retryAfterMs ?? backOff * (0.5 + Math.random() / 2)
-      options.onRetry?.(error.message, waitMs)
-      await delay(waitMs, undefined, options.signal ? { signal: options.signal } : {})
+      throw error
     }
   }
-}
-
-function givenUp(label: string, attempts: number, cause: Error): ServiceError {
-  return new ServiceError(`${label}: ${cause.message}; gave up after ${attempts} attempts`, {
-    cause,
-    hint:
-      cause instanceof StalePartError
+  return patiently(attempt, {
+    ...patience,
+    signal,
+    onRetry,
+    async hasProgressed() {
+      const arrived = await sizeOf(`${path}.part`)
+      if (arrived < milestone + progressBytes) return false
+      milestone = arrived
+      return true
+    },
+    hint: (error) =>
+      error instanceof StalePartError
         ? `The file keeps changing, or: ${rangesHint} Nothing of it is kept.`
         : 'What has arrived is kept: the same command goes on from there.',
   })
@@ -111,11 +93,11 @@ interface Arrived extends PartState {
   readonly wasResumed: boolean
 }
 
-async function attemptDownload(
+async function fetchRest(
   reader: ObjectReader,
   name: string,
   path: string,
-  options: DownloadOptions & { patience: Patience },
+  options: DownloadOptions,
 ): Promise<Arrived | AbsentObject> {
   const label = reader.nameOf(name)
   const { from, ...before } = await resumePoint(path)
@@ -129,14 +111,17 @@ async function attemptDownload(
     const file = await open(`${path}.part`, 'a')
     try {
       await file.truncate(object.from)
-      await writeState(path, state)
+      await writeFile(`${path}.part.json`, JSON.stringify({ etag: state.etag, size: state.size } satisfies PartState))
       await receive({ ...object, ...state }, file, label, options)
       await file.sync()
     } finally {
       await file.close()
     }
   } catch (cause) {
-    throw asDownloadError(cause, path)
+    if (cause instanceof TransientError || cause instanceof LcclfError) throw cause
+    if (cause instanceof Error && cause.name === 'AbortError') throw cause
+    const passing = passingFailure(cause)
+    throw passing === undefined ? writeFailure(path, cause) : new TransientError(passing, { cause })
   } finally {
     object.body.destroy()
   }
@@ -146,7 +131,7 @@ async function attemptDownload(
 /** Not every server, or cache on the way to it, heeds If-Range: some answer with a part of whatever they have now. */
 function checkSameVersion({ from, etag, size }: OpenedObject, before: PartState): void {
   if (from === 0) return
-  // with a part that was asked for by a date, the date need not be said again (RFC 9110, 15.3.7)
+  // a part that was asked for by a date need not repeat the date (RFC 9110, 15.3.7)
   const isDate = before.etag?.startsWith('"') === false
   const isSame = etag === before.etag || (etag === null && isDate)
   if (!isSame) throw new StalePartError('the server answers with a part of another version')
@@ -158,10 +143,10 @@ function checkSameVersion({ from, etag, size }: OpenedObject, before: PartState)
 function checkAnnounced({ size }: PartState, label: string, { maxBytes, expected }: DownloadOptions): void {
   if (size === null) return
   if (size > maxBytes) {
-    throw new ServiceError(`${label}: has ${size} bytes, more than the ${maxBytes} that such a file may have`)
+    throw new ServiceError(`${label}: has ${size} bytes, more than the ${maxBytes} allowed for such a file`)
   }
   if (expected?.size !== undefined && size !== expected.size) {
-    throw new ModelError(`${label}: has ${size} bytes, and should have ${expected.size}`, { hint: otherFileHint })
+    throw new WrongBytesError(`${label}: has ${size} bytes, and should have ${expected.size}`, false)
   }
 }
 
@@ -169,17 +154,17 @@ async function receive(
   object: OpenedObject,
   file: FileHandle,
   label: string,
-  { maxBytes, onBytes, patience }: DownloadOptions & { patience: Patience },
+  { maxBytes, onBytes, patience: { stallMs } = usualPatience }: DownloadOptions,
 ): Promise<void> {
   const limit = Math.min(maxBytes, object.size ?? Infinity)
   let done = object.from
   let seen = done
   const watch = setInterval(() => {
     if (done - seen < 1000) {
-      object.body.destroy(new TransientError(`the server sends nothing for ${patience.stallMs / 1000} s`))
+      object.body.destroy(new TransientError(`the server sends nothing for ${stallMs / 1000} s`))
     }
     seen = done
-  }, patience.stallMs)
+  }, stallMs)
   try {
     for await (const chunk of object.body as AsyncIterable<Buffer>) {
       done += chunk.length
@@ -200,73 +185,46 @@ class WrongBytesError extends ModelError {
   readonly wasResumed: boolean
 
   constructor(message: string, wasResumed: boolean) {
-    super(message, { hint: otherFileHint })
+    super(message, { hint: 'The file was changed or damaged: ask its publisher. Nothing of it is kept.' })
     this.wasResumed = wasResumed
   }
 }
 
-const otherFileHint = 'The file was changed or damaged: ask whoever publishes it. Nothing of it is kept.'
-
-interface Expectation {
-  readonly expected: DownloadOptions['expected']
-  readonly label: string
-}
-
+/** Checks what has arrived, and gives it its name. */
 async function finish(
   path: string,
   { etag, md5, wasResumed }: Arrived,
-  { expected, label }: Expectation,
+  label: string,
+  { expected }: DownloadOptions,
 ): Promise<Downloaded> {
-  const digest = await digestOf(`${path}.part`, md5 !== null)
+  const hashes = { sha256: createHash('sha256'), md5: createHash('md5') }
+  let size = 0
+  for await (const chunk of createReadStream(`${path}.part`, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    size += chunk.length
+    hashes.sha256.update(chunk)
+    if (md5 !== null) hashes.md5.update(chunk)
+  }
+  const sha256 = hashes.sha256.digest('hex')
+  const found = hashes.md5.digest('hex')
   const problem =
-    expected?.size !== undefined && digest.size !== expected.size
-      ? `has ${digest.size} bytes, and should have ${expected.size}`
-      : expected?.sha256 !== undefined && digest.sha256 !== expected.sha256
-        ? `its sha256 is ${digest.sha256}, and should be ${expected.sha256}`
-        : md5 !== null && digest.md5 !== md5
-          ? `its MD5 is ${digest.md5}, and the server says ${md5}`
+    expected?.size !== undefined && size !== expected.size
+      ? `has ${size} bytes, and should have ${expected.size}`
+      : expected?.sha256 !== undefined && sha256 !== expected.sha256
+        ? `its sha256 is ${sha256}, and should be ${expected.sha256}`
+        : md5 !== null && found !== md5
+          ? `its MD5 is ${found}, and the server says ${md5}`
           : null
   if (problem !== null) {
     await dropPart(path)
     throw new WrongBytesError(`${label}: ${problem}`, wasResumed)
   }
   await rename(`${path}.part`, path)
-  return { kind: 'downloaded', path, size: digest.size, sha256: digest.sha256, etag }
-}
-
-interface Digest {
-  readonly size: number
-  readonly sha256: string
-  readonly md5: string | null
-}
-
-async function digestOf(path: string, withMd5: boolean): Promise<Digest> {
-  const sha256 = createHash('sha256')
-  const md5 = withMd5 ? createHash('md5') : undefined
-  let size = 0
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-    size += chunk.length
-    sha256.update(chunk)
-    md5?.update(chunk)
-  }
-  return { size, sha256: sha256.digest('hex'), md5: md5?.digest('hex') ?? null }
-}
-
-function asDownloadError(cause: unknown, path: string): unknown {
-  if (cause instanceof TransientError || cause instanceof LcclfError) return cause
-  if (cause instanceof Error && cause.name === 'AbortError') return cause
-  const passing = passingFailure(cause)
-  if (passing !== undefined) return new TransientError(passing, { cause })
-  const code = systemCode(cause)
-  return new ServiceError(`${path}: cannot be written (${code ?? messageOf(cause)})`, {
-    cause,
-    hint: code === 'ENOSPC' ? 'The disk is full.' : 'Is there room on the disk, and may you write there?',
-  })
+  return { kind: 'downloaded', path, size, sha256, etag }
 }
 
 // What has arrived of a file, beside it: `.part` the bytes, `.part.json` which version of the object they are of.
 
-/** What a part is worth: its bytes belong to this version of the object. */
+/** The version of the object that the bytes of a part belong to. */
 interface PartState {
   readonly etag: string | null
   /** bytes of the whole object; null where its server did not say */
@@ -275,9 +233,9 @@ interface PartState {
 
 const fromStart = { from: 0, etag: null, size: null }
 
-/** What has arrived is good for as long as the object is the same; its last byte is fetched again to learn that. */
+/** A part is valid for as long as the object is the same; its last byte is fetched again to learn that. */
 async function resumePoint(path: string): Promise<PartState & { readonly from: number }> {
-  // a whole file of an earlier run, of which the server may have another by now
+  // a whole file of an earlier run, of which the server may have another version by now
   if ((await sizeOf(path)) > 0 && (await sizeOf(`${path}.part`)) === 0) await rename(path, `${path}.part`)
   const there = await sizeOf(`${path}.part`)
   const state = await readState(`${path}.part.json`)
@@ -286,12 +244,6 @@ async function resumePoint(path: string): Promise<PartState & { readonly from: n
   return { ...state, from: there === state.size ? there - 1 : there }
 }
 
-/** Says what the bytes that follow are of. */
-async function writeState(path: string, { etag, size }: PartState): Promise<void> {
-  await writeFile(`${path}.part.json`, JSON.stringify({ etag, size } satisfies PartState))
-}
-
-/** Nothing of what has arrived is used again. */
 async function dropPart(path: string): Promise<void> {
   await rm(`${path}.part`, { force: true })
   await rm(`${path}.part.json`, { force: true })

@@ -1,9 +1,15 @@
 // Objects over http and https: ranges, redirects, and answers that are told apart into "not there", "later" and "no".
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { LcclfError, messageOf, ServiceError, systemCode } from '../errors.ts'
-import { checkScheme, followRedirect, shownUrl, type HttpPolicy } from './http-policy.ts'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
 import type { AbsentObject, ObjectReader, OpenedObject, ReadRequest } from './object-reader.ts'
 import { passingFailure, rangesHint, StalePartError, TransientError } from './transient-error.ts'
+
+/** What the user allows. */
+export interface HttpPolicy {
+  /** plain http to hosts other than this machine */
+  readonly allowHttp: boolean
+}
 
 const maxRedirects = 5
 const connectMs = 30_000
@@ -11,7 +17,7 @@ const connectMs = 30_000
 /**
  * Reads below an address, or the one object that it names.
  *
- * @throws UsageError for an address that may not be asked
+ * @throws UsageError for an address that `policy` forbids
  */
 export function httpReader(address: URL, policy: HttpPolicy): ObjectReader {
   checkScheme(address, policy)
@@ -41,7 +47,7 @@ function authorizationOf({ username, password }: URL): Record<string, string> {
 }
 
 function rangeHeaders({ from, etag }: ReadRequest): Record<string, string> {
-  // the bytes as they lie there: a range of something compressed on the way would be another thing
+  // the bytes as they are stored: a range of something compressed on the way would be another thing
   const always = { 'accept-encoding': 'identity', accept: '*/*', 'user-agent': 'lcclf' }
   return from > 0 && etag !== null ? { ...always, range: `bytes=${from}-`, 'if-range': etag } : always
 }
@@ -74,35 +80,34 @@ async function send(
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
   const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http')
-  return new Promise((resolve, reject) => {
-    const options = { headers, ...(signal ? { signal } : {}) }
-    const sent: ClientRequest = request(url, options, (response) => {
-      clearTimeout(timer)
-      resolve(response)
-    })
-    const timer = setTimeout(() => {
-      sent.destroy(new TransientError(`no answer within ${connectMs / 1000} s`))
-    }, connectMs)
-    sent.on('error', (error) => {
-      clearTimeout(timer)
-      reject(signal?.aborted ? error : failureOf(error, url))
-    })
+  const sent = request(url, { headers, ...(signal ? { signal } : {}) })
+  // what breaks once the body is being read is thrown there, and here as well
+  sent.on('error', () => undefined)
+  const timer = setTimeout(() => {
+    sent.destroy(new TransientError(`no answer within ${connectMs / 1000} s`))
+  }, connectMs)
+  try {
     sent.end()
-  })
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    return response
+  } catch (error) {
+    throw signal?.aborted ? error : failureOf(error, url)
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
-/** Also for what breaks later, while the body is read. */
 function failureOf(error: unknown, url: URL): Error {
   if (error instanceof TransientError || error instanceof LcclfError) return error
   const passing = passingFailure(error)
   if (passing !== undefined) return new TransientError(passing, { cause: error })
   const code = systemCode(error) ?? ''
   const isCertificate = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)
-  return new ServiceError(`${shownUrl(url)}: cannot be asked (${code === '' ? messageOf(error) : code})`, {
+  return new ServiceError(`${shownUrl(url)}: the request failed (${code === '' ? messageOf(error) : code})`, {
     cause: error,
     hint: isCertificate
-      ? 'The server’s certificate is not trusted. NODE_EXTRA_CA_CERTS names a file of further authorities.'
-      : 'Is the address right, and the network there?',
+      ? 'The server’s certificate is not trusted. NODE_EXTRA_CA_CERTS names a file with more authorities.'
+      : 'Check the address and the network.',
   })
 }
 
@@ -111,34 +116,30 @@ function read(response: IncomingMessage, url: URL, asked: number): OpenedObject 
   if (status === 200 || status === 206) return bodyOf(response, url, asked)
   response.destroy()
   if (status === 404 || status === 410) return { kind: 'absent', why: `not found (${status})` }
-  // who may not list a bucket is told "forbidden" of what is not there
+  // without the right to list a bucket, missing objects are answered with "forbidden"
   if (status === 401 || status === 403) return { kind: 'absent', why: `the server refuses it (${status})` }
   if (status === 416 && asked > 0) throw new StalePartError('the server has fewer bytes than before (416)')
   if (status === 408 || status === 429 || status >= 500) {
     throw new TransientError(`the server answers ${status}`, { retryAfterMs: retryAfter(headers['retry-after']) })
   }
-  throw new ServiceError(`${shownUrl(url)}: the server answers ${status}`, { hint: 'Is the address right?' })
+  throw new ServiceError(`${shownUrl(url)}: the server answers ${status}`, { hint: 'Check the address.' })
 }
 
 function bodyOf(response: IncomingMessage, url: URL, asked: number): OpenedObject {
   const { statusCode: status, headers } = response
-  const encoding = headers['content-encoding']
-  // what was packed before it was put there arrives as it lies there, as with curl; that is what the checksums are of
+  // a file that was compressed before it was stored arrives as it is stored, as with curl: checksums are of those bytes
   const length = headers['content-length'] === undefined ? null : Number(headers['content-length'])
   const etag = strongEtag(headers.etag) ?? headers['last-modified'] ?? null
-  const md5 = encoding === undefined && status === 200 ? md5Of(headers['content-md5']) : null
+  const md5 = headers['content-encoding'] === undefined && status === 200 ? md5Of(headers['content-md5']) : null
   if (status === 200) return { kind: 'object', from: 0, size: length, etag, md5, body: response }
   const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers['content-range'] ?? '')
   const [from, to, size] = [Number(range?.[1]), Number(range?.[2]), Number(range?.[3])]
   const isRight = range && asked > 0 && from === asked && (Number.isNaN(size) || (to < size && to >= from))
-  if (!isRight) {
-    response.destroy()
-    const sent = headers['content-range'] ?? 'a part of its own choice'
-    const wrong = `asked for bytes from ${asked} on, the server sends ${sent}`
-    if (asked > 0) throw new StalePartError(wrong)
-    throw new ServiceError(`${shownUrl(url)}: ${wrong}`, { hint: rangesHint })
-  }
-  return { kind: 'object', from, size: Number.isNaN(size) ? null : size, etag, md5, body: response }
+  if (isRight) return { kind: 'object', from, size: Number.isNaN(size) ? null : size, etag, md5, body: response }
+  response.destroy()
+  const wrong = `asked for bytes from ${asked} on, the server sends ${headers['content-range'] ?? 'an unnamed range'}`
+  if (asked > 0) throw new StalePartError(wrong)
+  throw new ServiceError(`${shownUrl(url)}: ${wrong}`, { hint: rangesHint })
 }
 
 /** A weak one does not promise the same bytes. */
@@ -156,4 +157,48 @@ function retryAfter(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined
+}
+
+// Which addresses may be asked, and where a redirect may lead.
+
+/** @throws UsageError for plain http to another machine that was not allowed */
+export function checkScheme(url: URL, { allowHttp }: HttpPolicy): void {
+  if (url.protocol === 'https:' || allowHttp || isLoopback(url)) return
+  throw new UsageError(`${shownUrl(url)}: plain http, which anybody on the way can tamper with`, {
+    hint: 'Use https, or --allow-http if you trust the network (then also give --sha256 FILE).',
+  })
+}
+
+/** The next address and headers, if a redirect may lead there. Credentials never go to another host, port or scheme. */
+function followRedirect(
+  from: URL,
+  location: string,
+  headers: Readonly<Record<string, string>>,
+  { allowHttp }: HttpPolicy,
+): { url: URL; headers: Record<string, string> } {
+  const url = URL.canParse(location, from.href) ? new URL(location, from) : undefined
+  const refuse = (why: string): ServiceError =>
+    new ServiceError(`${shownUrl(from)}: redirects to ${url ? shownUrl(url) : JSON.stringify(location)}, ${why}`, {
+      hint: 'Check the address. A login page or a server that has moved answers like this.',
+    })
+  if (!url || !['http:', 'https:'].includes(url.protocol)) throw refuse('which is not an http(s) address')
+  if (url.username !== '' || url.password !== '') throw refuse('with a user or password that nobody gave')
+  if (isLoopback(url) && !isLoopback(from)) throw refuse('which is this machine: another server may not send us here')
+  if (url.protocol === 'http:' && !allowHttp) {
+    if (from.protocol === 'https:') throw refuse('from https to plain http')
+    if (!isLoopback(url)) throw refuse('which is plain http')
+  }
+  const { authorization, ...others } = headers
+  const keepsSecret = url.origin === from.origin && authorization !== undefined
+  return { url, headers: keepsSecret ? { ...others, authorization } : others }
+}
+
+/** Whether an address is this machine's own, so that nobody can listen on the way. */
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+/** An address as it may be shown: user, password and query can hold secrets. */
+function shownUrl(url: URL): string {
+  return `${url.protocol}//${url.host}${url.pathname}`
 }

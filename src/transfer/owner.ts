@@ -1,8 +1,6 @@
-// TODO say the job of this file.
+// Which process something belongs to, and whether that process still lives.
 import { hostname } from 'node:os'
 import { systemCode } from '../errors.ts'
-
-// Which process something belongs to, and whether that process still lives.
 
 /** A process. */
 export interface Owner {
@@ -18,8 +16,7 @@ export function ownerHere(): Owner {
 /** Reads what `JSON.stringify(ownerHere())` wrote; undefined for anything else. */
 export function parseOwner(text: string): Owner | undefined {
   try {
-    const value = JSON.parse(text) as Partial<Owner> | null
-    const { pid, host } = value ?? {}
+    const { pid, host } = (JSON.parse(text) ?? {}) as Partial<Owner>
     return typeof pid === 'number' && typeof host === 'string' ? { pid, host } : undefined
   } catch {
     return undefined

@@ -1,8 +1,9 @@
-// A failure that may not happen the next time.
+// A failure that may pass, and work that is retried while it may.
 import { setTimeout as delay } from 'node:timers/promises'
+import pRetry from 'p-retry'
 import { ServiceError, systemCode } from '../errors.ts'
 
-/** Caught where downloads are repeated; nobody else sees it. */
+/** Caught where work is retried; nobody else sees it. */
 export class TransientError extends Error {
   /** how long the server asks us to wait, in milliseconds */
   readonly retryAfterMs: number | undefined
@@ -13,11 +14,11 @@ export class TransientError extends Error {
   }
 }
 
-/** What has arrived cannot be gone on from: what the server has now is another version, or it does ranges wrongly. */
+/** A partial download cannot be resumed: the server has another version by now, or handles ranges wrongly. */
 export class StalePartError extends TransientError {}
 
-/** What to say of a server that answers with other parts than were asked for. */
-export const rangesHint = 'The server, or a proxy on the way, does not do ranges right.'
+/** The advice for a server that answers with other bytes than were asked for. */
+export const rangesHint = 'The server, or a proxy on the way, does not handle ranges correctly.'
 
 const passing = new Map([
   ['ECONNRESET', 'the connection was cut'],
@@ -29,48 +30,62 @@ const passing = new Map([
   ['EHOSTUNREACH', 'the host is unreachable'],
   ['ENETDOWN', 'the network is down'],
   ['EAI_AGAIN', 'the name server does not answer'],
-  ['HPE_INVALID_CONSTANT', 'the answer is no HTTP'],
+  ['HPE_INVALID_CONSTANT', 'the answer is not HTTP'],
   ['ERR_STREAM_PREMATURE_CLOSE', 'the connection was cut'],
 ])
 
-/** What a system error of the network says in words, if it is one that may pass; undefined for all others. */
+/** A network error in words, if it may pass; undefined for all others. */
 export function passingFailure(error: unknown): string | undefined {
   const code = systemCode(error)
   return code === undefined ? undefined : passing.get(code)
 }
 
-// A request that is repeated while what failed may pass.
-
-/** See patiently. */
-interface PatientOptions {
-  readonly signal?: AbortSignal | undefined
-  /** what the person may do when it was given up */
-  readonly hint: string
-  /** repetitions after the first attempt */
-  readonly retries?: number
-}
-
-const firstWaitMs = 500
-const longestWaitMs = 15_000
+/** A server that cuts every connection after a few bytes must not keep us forever. */
+const maxAttempts = 200
 
 /**
- * Does the work again, with longer and longer waits, for as long as it throws TransientError: about 15 s in all.
+ * Retries work while it throws TransientError, with growing, jittered pauses: about 15 s in all, unless a server asks for
+ * longer ones.
  *
- * @throws ServiceError when it is given up; whatever else the work throws
+ * @param options.hint what to do once the work was given up
+ * @param options.retries failures in a row, without progress in between, that are tolerated
+ * @param options.waitMs the first pause; each is twice the last, up to `maxWaitMs`
+ * @param options.hasProgressed whether the attempt that failed got further than those before
+ * @throws ServiceError when the work is given up; whatever else it throws
  */
-export async function patiently<T>(work: () => Promise<T>, { signal, hint, retries = 5 }: PatientOptions): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
+export function patiently<T>(
+  work: () => Promise<T>,
+  options: {
+    readonly signal?: AbortSignal | undefined
+    readonly hint: string | ((error: TransientError) => string)
+    readonly retries?: number
+    readonly waitMs?: number
+    readonly maxWaitMs?: number
+    readonly hasProgressed?: () => Promise<boolean>
+    readonly onRetry?: ((reason: string, waitMs: number) => void) | undefined
+  },
+): Promise<T> {
+  const { signal, hint, retries = 5, waitMs = 500, maxWaitMs = 15_000, hasProgressed, onRetry } = options
+  let failures = 0
+  return pRetry(work, {
+    retries: maxAttempts - 1,
+    // pauses are made below: a server may ask for its own
+    minTimeout: 0,
+    async onFailedAttempt({ error, attemptNumber }) {
       signal?.throwIfAborted()
       if (!(error instanceof TransientError)) throw error
-      if (attempt > retries) {
-        throw new ServiceError(`${error.message}; gave up after ${attempt} attempts`, { cause: error, hint })
+      failures = (await hasProgressed?.()) === true ? 1 : failures + 1
+      if (failures > retries || attemptNumber >= maxAttempts) {
+        throw new ServiceError(`${error.message}; gave up after ${attemptNumber} attempts`, {
+          cause: error,
+          hint: typeof hint === 'string' ? hint : hint(error),
+        })
       }
-      const wait = Math.min(firstWaitMs * 2 ** (attempt - 1), longestWaitMs)
-      // not all who were cut off at once come back at once
-      await delay(wait * (0.5 + Math.random() / 2), undefined, signal ? { signal } : {})
-    }
-  }
+      const backOff = Math.min(waitMs * 2 ** (failures - 1), maxWaitMs)
+      // jitter: clients that were cut off together must not all come back at once
+      const pause = error.retryAfterMs ?? backOff * (0.5 + Math.random() / 2)
+      onRetry?.(error.message, pause)
+      await delay(pause, undefined, signal ? { signal } : {})
+    },
+  })
 }

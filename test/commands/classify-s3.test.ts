@@ -250,8 +250,8 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
         [[join(samples, 'ztf-300.parquet'), '--to', 's3://nowhere/x.csv'], {}, 5, 'There is no such bucket'],
         [['s3://survey/absent.csv'], {}, 3, 's3://survey/absent.csv: there is no such object or prefix'],
         [['s3://survey/in/*.csv'], {}, 3, 'no object matches'],
-        [['s3://survey/in/'], { AWS_SECRET_ACCESS_KEY: secret }, 5, 'AWS_SECRET_ACCESS_KEY is not the right one'],
-        [[input], { AWS_SECRET_ACCESS_KEY: secret }, 5, 'AWS_SECRET_ACCESS_KEY is not the right one'],
+        [['s3://survey/in/'], { AWS_SECRET_ACCESS_KEY: secret }, 5, 'AWS_SECRET_ACCESS_KEY is wrong'],
+        [[input], { AWS_SECRET_ACCESS_KEY: secret }, 5, 'AWS_SECRET_ACCESS_KEY is wrong'],
         [[input], { AWS_ACCESS_KEY_ID: 'nobody' }, 5, 's3://survey/in/x.parquet'],
         [[input], { AWS_SKIP_SIGNATURE: 'true' }, 5, 's3://survey/in/x.parquet: refused (403 AccessDenied)'],
         [[input, '--to', 's3://survey/y.csv'], { AWS_SKIP_SIGNATURE: 'true' }, 5, 'AccessDenied'],
@@ -259,7 +259,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
         [[input, '--receipt', 's3://survey/r.json', '--to', 'o.csv'], {}, 2, 'expected a file of this machine'],
         [[input, '--rejects', 's3://survey/r.ndjson', '--to', 'o.csv'], {}, 2, 'expected a file of this machine'],
         [[input, '--to', 's3://survey/noformat'], {}, 2, 'does not say which format'],
-        [[`s3://key:${secret}@survey/x.csv`], {}, 2, 'is no s3 address'],
+        [[`s3://key:${secret}@survey/x.csv`], {}, 2, 'not an s3 address'],
         [[`https://survey.s3.amazonaws.com/x.csv?X-Amz-Signature=${secret}`], {}, 2, 'https://'],
       ]
       const outcomes: Outcome[] = []

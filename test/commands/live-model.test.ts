@@ -48,13 +48,13 @@ const toTables = (more: Record<string, string> = {}, args: string[] = []): Promi
 describe('a run into tables without a model', () => {
   it('pulls the known default into an empty store, once, and says so', async () => {
     const first = await toTables()
-    expect(first.stderr).toContain('the known default is pulled')
+    expect(first.stderr).toContain('pulling the known default')
     expect(first.stderr).toContain('survey_forest')
     expect(readdirSync(join(work, 'home', 'models', 'survey_forest'))).toEqual(['1.0.0'])
     server.requests.length = 0
     const second = await toTables()
     expect([second.code, first.code, server.requests]).toEqual([first.code, first.code, []])
-    expect(second.stderr).not.toContain('pulled')
+    expect(second.stderr).not.toContain('pulling')
   })
 
   it('asks nobody with LCCLF_PULL=never or in a dry run, and exits 4', async () => {
@@ -68,7 +68,7 @@ describe('a run into tables without a model', () => {
   it('exits 4 where the known default cannot be had, and says why', async () => {
     writeFileSync(env['LCCLF_KNOWN_MODELS']!, await knownList(`${server.url}gone/`))
     const { code, stderr } = await toTables()
-    expect([code, stderr]).toEqual([4, expect.stringMatching(/is empty, and .*cannot be had from its address/)])
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/is empty, and .*could not be downloaded/)])
   })
 })
 

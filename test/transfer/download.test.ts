@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ModelError, ServiceError } from '../../src/errors.ts'
 import { download, type DownloadOptions } from '../../src/transfer/download.ts'
-import { fileReader } from '../../src/transfer/file-reader.ts'
+import { fileReader } from '../../src/transfer/object-reader.ts'
 import { httpReader } from '../../src/transfer/http-reader.ts'
-import { cutAfter, serveFile, startHttpModels, type HttpModels } from '../support/http-models.ts'
+import { cutAfter, type HttpModels, serveFile, startHttpModels } from '../support/http-models.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const content = randomBytes(700_000)
@@ -315,7 +315,7 @@ describe('a redirect', () => {
 
   it.each([
     ['http://203.0.113.7/x', 'which is plain http'],
-    ['file:///etc/passwd', 'which is no http'],
+    ['file:///etc/passwd', 'which is not an http'],
     ['http://user:pw@127.0.0.1/x', 'with a user or password'],
   ])('to %s is refused', async (location, why) => {
     redirectTo(location)

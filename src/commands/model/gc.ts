@@ -1,7 +1,7 @@
 // lcclf model gc: what interrupted processes left behind.
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../terminal/base-command.ts'
-import { cleanStore } from '../../jobs/models/show.ts'
+import { cleanStore } from '../../jobs/models/gc.ts'
 
 export default class ModelGc extends BaseCommand {
   static override summary = 'Remove what interrupted downloads and imports left behind'

@@ -1,4 +1,4 @@
-// s3://bucket/key, and what of the environment decides how it is asked.
+// s3://bucket/key as an input or an output, and the settings of the environment that decide how it is asked.
 import { UsageError } from '../../errors.ts'
 import type { InputFormat, Layout, OutputFormat } from '../files/file-formats.ts'
 
@@ -18,16 +18,18 @@ export interface S3Place extends S3Address {
 export function parseS3Address(text: string): S3Address {
   const [, bucket, key] = /^s3:\/\/([^/?#]+)(?:\/(.*))?$/s.exec(text) ?? []
   if (bucket === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
-    // keys that somebody wrote before an @ are secrets
+    // what stands before an @ may be a key and its secret
     const shown = text.replace(/\/\/[^/]*@/, '//***@')
-    throw new UsageError(`${shown}: is no s3 address`, { hint: 'Expected s3://bucket/key.' })
+    throw new UsageError(`${shown}: not an s3 address`, { hint: 'Expected s3://bucket/key.' })
   }
   return { bucket, key: key ?? '' }
 }
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** The names by which other programs (Polars, delta-rs, object_store) know the same settings. */
 export interface S3Settings {
-  /** AWS_SKIP_SIGNATURE=true: ask as nobody */
+  /** AWS_SKIP_SIGNATURE=true: ask anonymously */
   readonly isAnonymous: boolean
   /** AWS_VIRTUAL_HOSTED_STYLE_REQUEST; undefined: only where no endpoint is given */
   readonly isVirtualHosted: boolean | undefined
@@ -36,7 +38,7 @@ export interface S3Settings {
 }
 
 /** Reads the settings of an environment. */
-export function s3Settings(env: Readonly<Record<string, string | undefined>>): S3Settings {
+export function s3Settings(env: Environment): S3Settings {
   const hosted = env['AWS_VIRTUAL_HOSTED_STYLE_REQUEST']
   return {
     isAnonymous: env['AWS_SKIP_SIGNATURE'] === 'true',
@@ -44,10 +46,6 @@ export function s3Settings(env: Readonly<Record<string, string | undefined>>): S
     endpoint: env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || undefined,
   }
 }
-
-// s3:// addresses as inputs and outputs of a run.
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Whether an address names something in a bucket. */
 export function isS3Address(address: string): boolean {
@@ -65,36 +63,28 @@ export function isS3Folder(address: string): boolean {
 }
 
 /** The address of a place. */
-export function addressOfPlace({ bucket, key }: Pick<S3Place, 'bucket' | 'key'>): string {
+export function addressOfPlace({ bucket, key }: S3Address): string {
   return `s3://${bucket}/${key}`
 }
 
-/** An object below a prefix as an output. */
-export function s3ObjectBelow(
-  prefix: S3Place,
-  name: string,
-  form: Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'>,
-): S3SinkSpec {
-  const place = { ...prefix, key: `${prefix.key}${name}` }
-  return { kind: 's3', address: addressOfPlace(place), place, ...form }
+/** An object as it was when it was listed: that version is read, or none. */
+export interface SeenObject {
+  /** s3://bucket/key */
+  readonly address: string
+  readonly place: S3Place
+  /** bytes */
+  readonly size: number
+  /** as the service writes it, with its quotes; null where it gives none */
+  readonly etag: string | null
 }
 
-/** An object as an output. @throws UsageError */
-export function s3SinkSpec(
-  address: string,
-  form: Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'>,
-  environment: Environment,
-): S3SinkSpec {
-  return { kind: 's3', address, place: s3Place(address, environment), ...form }
-}
-
-/** An object of a bucket, as it was when it was listed: that version is read, or none. */
+/** An object as an input. */
 export interface S3SourceSpec extends SeenObject {
   readonly kind: 's3'
   readonly format: InputFormat
 }
 
-/** An object of a bucket. */
+/** An object as an output. */
 export interface S3SinkSpec {
   readonly kind: 's3'
   /** s3://bucket/key */
@@ -106,13 +96,15 @@ export interface S3SinkSpec {
   readonly overwrite: boolean
 }
 
-/** An object as it was when it was listed: that version is read, or none. */
-export interface SeenObject {
-  /** s3://bucket/key */
-  readonly address: string
-  readonly place: S3Place
-  /** bytes */
-  readonly size: number
-  /** as the service writes it, with its quotes; null where it says none */
-  readonly etag: string | null
+type SinkForm = Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'>
+
+/** An object as an output. @throws UsageError */
+export function s3SinkSpec(address: string, form: SinkForm, environment: Environment): S3SinkSpec {
+  return { kind: 's3', address, place: s3Place(address, environment), ...form }
+}
+
+/** An object below a prefix as an output. */
+export function s3ObjectBelow(prefix: S3Place, name: string, form: SinkForm): S3SinkSpec {
+  const place = { ...prefix, key: `${prefix.key}${name}` }
+  return { kind: 's3', address: addressOfPlace(place), place, ...form }
 }

@@ -1,9 +1,9 @@
-// A bucket and what can be done with it: list, look, read a range, write something that appears whole or not at all.
-import { Readable } from 'node:stream'
-import type { S3Client } from '@aws-sdk/client-s3'
+// A bucket: list its objects, look at one, read a range, write a small one, remove one.
+import type { Readable } from 'node:stream'
+import { ServiceError } from '../../errors.ts'
+import type { ObjectReader } from '../../transfer/object-reader.ts'
+import { parseS3Address, type S3Place } from './address.ts'
 import { openS3Client, type S3ClientOptions, s3Failure } from './client.ts'
-import { type S3Upload, startS3Upload } from './upload.ts'
-import type { S3Place } from './address.ts'
 
 /** What a listing says of an object. */
 export interface S3Entry {
@@ -14,99 +14,62 @@ export interface S3Entry {
   readonly mtime: number
 }
 
-/** An object that is being read. */
-interface S3Body {
-  /** where `body` begins */
-  readonly from: number
-  /** bytes of the whole object */
-  readonly size: number
-  readonly etag: string | null
-  /** of the whole object, where its ETag is one */
-  readonly md5: string | null
-  readonly body: Readable
-}
-
-/** When a write may happen. */
-interface S3WriteOptions {
-  readonly signal?: AbortSignal | undefined
-  readonly contentType?: string
-  /** only over this version; null: only where nothing is there yet */
-  readonly ifEtag?: string | null
-}
+/** One bucket. */
+export type S3Bucket = Awaited<ReturnType<typeof openS3Bucket>>
 
 /**
- * One bucket. Every call throws ServiceError, after the SDK's own repetitions, for what the service refuses, and
- * TransientError for what may go better the next time; neither says a secret.
+ * Opens a bucket. The SDK is loaded here, and nowhere before. Every call throws ServiceError, after the SDK's own
+ * retries, for what the service refuses, and TransientError for what may succeed the next time; neither tells a secret.
  */
-export interface S3Bucket {
-  readonly name: string
-  /** everything whose key begins with `prefix`, in the order of keys */
-  list(prefix: string, signal?: AbortSignal): AsyncGenerator<S3Entry>
-  /** undefined where there is no such object */
-  stat(key: string): Promise<S3Entry | undefined>
-  /**
-   * @param from the first byte wanted
-   * @param to the last, to the end where undefined
-   * @param etag of the version that is wanted
-   * @returns undefined where there is no such object; 'changed' where it is another version
-   */
-  read(
-    key: string,
-    range: { from?: number; to?: number; etag?: string | null; signal?: AbortSignal | undefined },
-  ): Promise<S3Body | 'changed' | undefined>
-  /**
-   * Writes an object: in one request if it is small, else in parts. It appears whole when the promise resolves; if
-   * anything fails, or the signal comes, the parts are given back and nothing appears.
-   *
-   * @returns its ETag, or 'changed' where `ifEtag` did not hold
-   */
-  write(
-    key: string,
-    content: Uint8Array | AsyncIterable<Uint8Array>,
-    options?: S3WriteOptions,
-  ): Promise<string | null | 'changed'>
-  /** Begins an object of many parts, which appears when it is completed. */
-  startUpload(key: string): Promise<S3Upload>
-  remove(key: string): Promise<void>
-  close(): void
-}
-
-/** What one part of an upload holds in memory; two are under way at once. 10,000 of them are the largest object. */
-const partBytes = 16 * 1024 * 1024
-const partsAtOnce = 2
-
-/** Opens a bucket. The SDK is loaded here, and nowhere before. */
-export async function openS3Bucket(name: string, options: S3ClientOptions): Promise<S3Bucket> {
+export async function openS3Bucket(name: string, options: S3ClientOptions) {
   const client = await openS3Client(options)
   const sdk = await import('@aws-sdk/client-s3')
-  const where = (key: string): string => `s3://${name}/${key}`
+  const attempt = <T>(key: string, work: () => Promise<T>): Promise<T> =>
+    work().catch((error: unknown) => {
+      throw s3Failure(error, `s3://${name}/${key}`)
+    })
   return {
     name,
-    async *list(prefix, signal) {
+    client,
+    /** everything whose key begins with `prefix`, in the order of keys */
+    async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<S3Entry> {
       let token: string | undefined
       do {
         const command = new sdk.ListObjectsV2Command({ Bucket: name, Prefix: prefix, ContinuationToken: token })
-        const page = await attempt(where(prefix), () => client.send(command, signal ? { abortSignal: signal } : {}))
+        const page = await attempt(prefix, () => client.send(command, signal ? { abortSignal: signal } : {}))
         for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
           yield { key: Key!, size: Size ?? 0, etag: ETag || null, mtime: LastModified?.getTime() ?? 0 }
         }
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined
       } while (token !== undefined)
     },
-    async stat(key) {
+    /** undefined where there is no such object */
+    async stat(key: string): Promise<S3Entry | undefined> {
       const command = new sdk.HeadObjectCommand({ Bucket: name, Key: key })
-      // an answer without a body does not say why it refuses; asking for a byte does
+      // a refusal without a body gives no reason; the refusal of one byte does
       const reason = new sdk.GetObjectCommand({ Bucket: name, Key: key, Range: 'bytes=0-0' })
       const whyRefused = async (error: unknown): Promise<never> => {
         if (statusOf(error) === 403) await client.send(reason)
         throw error
       }
-      const found = await attempt(where(key), () => unlessAbsent(client.send(command).catch(whyRefused)))
+      const found = await attempt(key, () => unlessAbsent(client.send(command).catch(whyRefused)))
       return found
         ? { key, size: found.ContentLength ?? 0, etag: found.ETag || null, mtime: found.LastModified?.getTime() ?? 0 }
         : undefined
     },
-    async read(key, { from = 0, to, etag, signal }) {
+    /**
+     * Reads an object or a part of it.
+     *
+     * @param range.from the first byte wanted
+     * @param range.to the last, to the end where undefined
+     * @param range.etag of the version that is wanted
+     * @returns undefined where there is no such object; 'changed' where it is another version
+     */
+    async read(
+      key: string,
+      range: { from?: number; to?: number; etag?: string | null; signal?: AbortSignal | undefined } = {},
+    ) {
+      const { from = 0, to, etag, signal } = range
       const isPart = from > 0 || to !== undefined
       const command = new sdk.GetObjectCommand({
         Bucket: name,
@@ -114,88 +77,66 @@ export async function openS3Bucket(name: string, options: S3ClientOptions): Prom
         ...(isPart ? { Range: `bytes=${from}-${to ?? ''}` } : {}),
         ...(etag === undefined || etag === null ? {} : { IfMatch: etag }),
       })
-      const sending = client.send(command, signal ? { abortSignal: signal } : {})
-      // of the version that is wanted there would be such bytes
-      const unlessShorter = (error: unknown): 'changed' => {
-        if (statusOf(error) === 416 && from > 0 && typeof etag === 'string') return 'changed'
-        throw error
-      }
-      const found = await attempt(where(key), () => unlessChanged(unlessAbsent(sending)).catch(unlessShorter))
+      const found = await attempt(key, () =>
+        unlessAbsent(client.send(command, signal ? { abortSignal: signal } : {})).catch((error: unknown) => {
+          // the version that is wanted would have such bytes
+          const isShorter = statusOf(error) === 416 && from > 0 && typeof etag === 'string'
+          if (isShorter || isConflict(error)) return 'changed' as const
+          throw error
+        }),
+      )
       if (found === undefined || found === 'changed') return found
       const { Body, ContentLength = 0, ContentRange, ETag = null } = found
       const total = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]
       const isEncrypted =
         found.ServerSideEncryption?.startsWith('aws:kms') === true || found.SSECustomerAlgorithm !== undefined
       return {
-        // a server that knows no ranges sends the whole
+        /** where `body` begins; a server that does not support ranges sends the whole object */
         from: isPart && total !== undefined ? from : 0,
+        /** bytes of the whole object */
         size: total === undefined ? ContentLength : Number(total),
         etag: ETag,
+        /** of the whole object, where its ETag is one */
         md5: isEncrypted ? null : (/^"([0-9a-f]{32})"$/.exec(ETag ?? '')?.[1] ?? null),
         body: Body as Readable,
       }
     },
-    write: (key, content, options = {}) =>
-      attempt(where(key), () => unlessChanged(upload(client, { bucket: name, key }, content, options))),
-    startUpload: (key) => startS3Upload(client, { bucket: name, key }),
-    async remove(key) {
-      await attempt(where(key), () => client.send(new sdk.DeleteObjectCommand({ Bucket: name, Key: key })))
+    /**
+     * Writes a small object in one request.
+     *
+     * @param options.ifEtag only over this version; null: only where nothing is there yet
+     * @returns its ETag, or 'changed' where `ifEtag` did not hold
+     */
+    async write(
+      key: string,
+      content: Uint8Array,
+      { contentType, ifEtag }: { contentType?: string; ifEtag?: string | null } = {},
+    ): Promise<string | null | 'changed'> {
+      const condition = ifEtag === undefined ? {} : ifEtag === null ? { IfNoneMatch: '*' } : { IfMatch: ifEtag }
+      const type = contentType === undefined ? {} : { ContentType: contentType }
+      const command = new sdk.PutObjectCommand({ Bucket: name, Key: key, Body: content, ...type, ...condition })
+      try {
+        return (await client.send(command)).ETag ?? null
+      } catch (error) {
+        if (isConflict(error)) return 'changed'
+        throw s3Failure(error, `s3://${name}/${key}`)
+      }
+    },
+    async remove(key: string): Promise<void> {
+      await attempt(key, () => client.send(new sdk.DeleteObjectCommand({ Bucket: name, Key: key })))
     },
     close: () => client.destroy(),
   }
 }
 
-async function upload(
-  client: S3Client,
-  place: { bucket: string; key: string },
-  content: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, contentType, ifEtag }: S3WriteOptions,
-): Promise<string | null> {
-  signal?.throwIfAborted()
-  const { Upload } = await import('@aws-sdk/lib-storage')
-  const condition = ifEtag === undefined ? {} : ifEtag === null ? { IfNoneMatch: '*' } : { IfMatch: ifEtag }
-  const task = new Upload({
-    client,
-    partSize: partBytes,
-    queueSize: partsAtOnce,
-    leavePartsOnError: false,
-    params: {
-      Bucket: place.bucket,
-      Key: place.key,
-      Body:
-        content instanceof Uint8Array ? content : Readable.from(untilAborted(content, signal), { objectMode: false }),
-      ...(contentType === undefined ? {} : { ContentType: contentType }),
-      ...condition,
-    },
-  })
-  return (await task.done()).ETag ?? null
-}
-
-/**
- * A source that breaks when the signal comes. Upload's own abort() answers before the parts are given back, and lets a
- * small object appear all the same; a broken source does neither.
- */
-async function* untilAborted(
-  content: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of content) {
-    signal?.throwIfAborted()
-    yield piece
-  }
-  signal?.throwIfAborted()
-}
-
-async function attempt<T>(where: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw s3Failure(error, where)
-  }
-}
-
-function statusOf(error: unknown): number | undefined {
+/** The HTTP status of what the SDK throws. */
+export function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode
+}
+
+/** Whether a condition on the object's version was not met. */
+export function isConflict(error: unknown): boolean {
+  return statusOf(error) === 412 || statusOf(error) === 409
 }
 
 async function unlessAbsent<T>(sending: Promise<T>): Promise<T | undefined> {
@@ -206,30 +147,24 @@ async function unlessAbsent<T>(sending: Promise<T>): Promise<T | undefined> {
   })
 }
 
-async function unlessChanged<T>(sending: Promise<T>): Promise<T | 'changed'> {
-  return sending.catch((error: unknown) => {
-    if (statusOf(error) === 412 || statusOf(error) === 409) return 'changed' as const
-    throw error
-  })
-}
-
-// The buckets of a run: one client for each, however many objects it reads and writes.
-
 const opened = new Map<string, Promise<S3Bucket>>()
 
-/** Looking for credentials takes requests of its own on some machines, and connections are used again. */
+/**
+ * One client for each bucket of a run, however many objects it reads and writes: on some machines looking for credentials
+ * takes requests of its own, and connections are reused.
+ */
 function openOnce({ bucket, settings }: S3Place, needsCredentials: boolean): Promise<S3Bucket> {
   const name = JSON.stringify([bucket, settings, needsCredentials])
   const known = opened.get(name)
   if (known) return known
-  // the endpoint is the user's own word, as a broker's address is: it may be plain http
+  // the user named the endpoint, as one names a broker: it may be plain http
   const opening = openS3Bucket(bucket, { settings, needsCredentials, allowHttp: true })
   opened.set(name, opening)
   opening.catch(() => opened.delete(name))
   return opening
 }
 
-/** The bucket for reading; without credentials as nobody. @throws ServiceError for credentials that cannot be used */
+/** The bucket for reading; anonymously without credentials. @throws ServiceError for credentials that cannot be used */
 export function bucketToRead(place: S3Place): Promise<S3Bucket> {
   return openOnce(place, false)
 }
@@ -237,4 +172,30 @@ export function bucketToRead(place: S3Place): Promise<S3Bucket> {
 /** The bucket for writing. @throws ServiceError without credentials */
 export function bucketToWrite(place: S3Place): Promise<S3Bucket> {
   return openOnce(place, true)
+}
+
+/** Reads below a prefix, or the one object that the address names. */
+export async function s3Reader(address: string, options: S3ClientOptions): Promise<ObjectReader> {
+  const { bucket: name, key: prefix } = parseS3Address(address)
+  const bucket = await openS3Bucket(name, options)
+  return {
+    address,
+    nameOf: (object) => `s3://${name}/${prefix}${object}`,
+    async open(object, { from, etag, signal }) {
+      const key = `${prefix}${object}`
+      try {
+        const found = await bucket.read(key, from > 0 && etag !== null ? { from, etag, signal } : { signal })
+        const current = found === 'changed' ? await bucket.read(key, { signal }) : found
+        if (current === undefined || current === 'changed') return { kind: 'absent', why: 'not found (404)' }
+        return { kind: 'object', ...current }
+      } catch (error) {
+        // without the right to list a bucket, missing objects are refused too; a wrong key or secret is another error
+        const isDenied =
+          error instanceof ServiceError && error.cause instanceof Error && error.cause.name === 'AccessDenied'
+        if (isDenied) return { kind: 'absent', why: 'the service refuses it (403)' }
+        throw error
+      }
+    },
+    close: bucket.close,
+  }
 }

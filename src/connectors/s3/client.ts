@@ -1,25 +1,25 @@
-// The client of the AWS SDK, loaded when the first s3 address is opened.
+// The client of the AWS SDK, loaded when the first s3 address is opened, and its errors in our words.
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LcclfError, messageOf, ServiceError } from '../../errors.ts'
-import { checkScheme, type HttpPolicy } from '../../transfer/http-policy.ts'
+import { checkScheme, type HttpPolicy } from '../../transfer/http-reader.ts'
 import type { S3Settings } from './address.ts'
 import { passingFailure, TransientError } from '../../transfer/transient-error.ts'
 
 /** How a bucket is asked. */
 export interface S3ClientOptions extends HttpPolicy {
   readonly settings: S3Settings
-  /** without credentials: ask as nobody (reading), or refuse (writing) */
+  /** without credentials: refuse (writing) instead of asking anonymously (reading) */
   readonly needsCredentials: boolean
 }
 
 const connectMs = 10_000
-/** A socket on which nothing moves for so long is given up. */
+/** A socket that is silent for so long is given up. */
 const idleMs = 30_000
 const maxAttempts = 4
 
 /**
- * Credentials, profile, role and region come from the SDK's own chain. Without a region anywhere: us-east-1, and where
- * the bucket is elsewhere the SDK follows.
+ * Opens a client. Credentials, profile, role and region come from the SDK's own chain. Without a region anywhere:
+ * us-east-1, and the SDK follows the bucket to another one.
  *
  * @throws UsageError for an http endpoint elsewhere that was not allowed; ServiceError where credentials are needed and
  *   there are none
@@ -28,7 +28,7 @@ export async function openS3Client(options: S3ClientOptions): Promise<S3Client> 
   const { settings, needsCredentials } = options
   if (settings.endpoint !== undefined && URL.canParse(settings.endpoint))
     checkScheme(new URL(settings.endpoint), options)
-  // the SDK would tell our users, on stderr, which Node its authors will want next year
+  // otherwise the SDK tells our users, on stderr, which Node its authors will require next year
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
   const { S3Client: Client } = await import('@aws-sdk/client-s3')
   const { isVirtualHosted = settings.endpoint === undefined } = settings
@@ -48,15 +48,14 @@ export async function openS3Client(options: S3ClientOptions): Promise<S3Client> 
   client.destroy()
   if (needsCredentials) {
     throw new ServiceError('s3: no credentials for writing', {
-      hint: 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of this machine.',
+      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or use a role of this machine.',
     })
   }
-  // an identity is asked for even where nothing is signed
-  const nobody = { accessKeyId: '', secretAccessKey: '' }
+  // the SDK wants an identity even where nothing is signed
   return new Client({
     ...configuration,
     region,
-    credentials: nobody,
+    credentials: { accessKeyId: '', secretAccessKey: '' },
     signer: { sign: (request) => Promise.resolve(request) },
   })
 }
@@ -66,35 +65,32 @@ async function hasCredentials(client: S3Client): Promise<boolean> {
     await client.config.credentials()
     return true
   } catch (error) {
-    // a profile that is broken, or a role that is refused, must not silently become nobody
-    if (
-      error instanceof Error &&
-      error.name === 'CredentialsProviderError' &&
-      /Could not load credentials/.test(error.message)
-    ) {
-      return false
-    }
-    throw new ServiceError(`s3: no credentials (${error instanceof Error ? error.message : String(error)})`, {
+    // a broken profile, or a role that is refused, must not silently become anonymous access
+    const isNone = error instanceof Error && error.name === 'CredentialsProviderError'
+    if (isNone && /Could not load credentials/.test(error.message)) return false
+    throw new ServiceError(`s3: no credentials (${messageOf(error)})`, {
       cause: error,
-      hint: 'The profile or role is named but cannot be used. AWS_SKIP_SIGNATURE=true asks without any.',
+      hint: 'A profile or role is named but cannot be used. AWS_SKIP_SIGNATURE=true asks without credentials.',
     })
   }
 }
 
-// What the AWS SDK throws → our errors: what may pass, and what will not, with a word of help.
-
 const hints = new Map([
-  ['NoSuchBucket', 'There is no such bucket. Is the endpoint right (AWS_ENDPOINT_URL)?'],
-  ['AccessDenied', 'The credentials may not do this; without ListBucket, what is not there is refused too.'],
-  ['InvalidAccessKeyId', 'AWS_ACCESS_KEY_ID is not known there.'],
-  ['SignatureDoesNotMatch', 'AWS_SECRET_ACCESS_KEY is not the right one.'],
+  ['NoSuchBucket', 'There is no such bucket. Check the endpoint (AWS_ENDPOINT_URL).'],
+  ['AccessDenied', 'The credentials do not allow this; without ListBucket, missing objects are refused too.'],
+  ['InvalidAccessKeyId', 'The service does not know this AWS_ACCESS_KEY_ID.'],
+  ['SignatureDoesNotMatch', 'AWS_SECRET_ACCESS_KEY is wrong.'],
   ['ExpiredToken', 'The credentials have expired.'],
   ['InvalidToken', 'AWS_SESSION_TOKEN does not belong to the other credentials.'],
-  ['RequestTimeTooSkewed', 'The clock of this machine is wrong, or the service’s.'],
-  ['PermanentRedirect', 'The bucket is in another region: AWS_REGION.'],
+  ['RequestTimeTooSkewed', 'The clock of this machine, or of the service, is wrong.'],
+  ['PermanentRedirect', 'The bucket is in another region: set AWS_REGION.'],
 ])
 
-/** @param where the object, for the message */
+/**
+ * What the AWS SDK throws → our errors: what may pass, and what will not, with advice.
+ *
+ * @param where the object, for the message
+ */
 export function s3Failure(error: unknown, where: string): Error {
   if (error instanceof LcclfError || error instanceof TransientError) return error
   if (error instanceof Error && error.name === 'AbortError') return error
@@ -109,6 +105,6 @@ export function s3Failure(error: unknown, where: string): Error {
   const hint = hints.get(name ?? '') ?? (status === 403 ? hints.get('AccessDenied') : undefined)
   return new ServiceError(`${where}: refused (${answer})`, {
     cause: error,
-    hint: hint ?? 'Is the address right, and the endpoint (AWS_ENDPOINT_URL)?',
+    hint: hint ?? 'Check the address and the endpoint (AWS_ENDPOINT_URL).',
   })
 }

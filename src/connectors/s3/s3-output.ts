@@ -1,28 +1,38 @@
 // An object that appears whole or not at all: sent in parts while it is written, completed when it is published.
+import { createHash } from 'node:crypto'
 import { ServiceError } from '../../errors.ts'
-import { bucketToWrite } from './bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
-import type { S3Upload } from './upload.ts'
 import { alreadyThere, type ByteOutput } from '../../whole-file.ts'
 import type { S3SinkSpec } from './address.ts'
+import { bucketToWrite, isConflict, type S3Bucket, statusOf } from './bucket.ts'
+import { s3Failure } from './client.ts'
 
 /** What a part holds in memory; 10,000 of them are the largest object (156 GiB). */
 const partBytes = 16 * 1024 * 1024
 /** A further one is being filled meanwhile. */
 const partsUnderWay = 2
 
-const hint = 'Nothing was published there. Is the service up, and the endpoint (AWS_ENDPOINT_URL) right?'
+const hint = 'Nothing was published there. Check that the service is up and the endpoint (AWS_ENDPOINT_URL) is right.'
+
+/** Begins an output of a run, as `openObjectOutput`. */
+export async function openS3Output({ place, overwrite }: S3SinkSpec): Promise<ByteOutput> {
+  return openObjectOutput(await bucketToWrite(place), place.key, { overwrite })
+}
 
 /**
- * Begins the upload, so that a bucket which is not there or may not be written to is known before the first row.
+ * Begins the upload, so that a bucket that does not exist or may not be written to is known before the first byte.
  *
  * @throws UsageError for a key that is taken (without `overwrite`); ServiceError for a service that refuses or is away
  */
-export async function openS3Output({ address, place, overwrite }: S3SinkSpec): Promise<ByteOutput> {
-  const bucket = await bucketToWrite(place)
-  if (!overwrite && (await patiently(() => bucket.stat(place.key), { hint }))) throw alreadyThere(address)
-  const upload = await patiently(() => bucket.startUpload(place.key), { hint })
-  const parts = createPartQueue(upload)
+export async function openObjectOutput(
+  bucket: S3Bucket,
+  key: string,
+  { overwrite }: { overwrite: boolean },
+): Promise<ByteOutput> {
+  const address = `s3://${bucket.name}/${key}`
+  if (!overwrite && (await patiently(() => bucket.stat(key), { hint }))) throw alreadyThere(address)
+  const upload = await patiently(() => startUpload(bucket, key), { hint })
+  const parts = createPartQueue(upload.sendPart)
   let state: 'open' | 'finished' | 'ended' = 'open'
 
   function checkOpen(): void {
@@ -49,23 +59,14 @@ export async function openS3Output({ address, place, overwrite }: S3SinkSpec): P
       if (state === 'ended') return
       state = 'ended'
       await parts.drop()
-      // one that cannot be given back is not seen by anybody, and is removed by the bucket's rules
-      await patiently(() => upload.abort(), { hint, retries: 1 }).catch(() => undefined)
+      // parts that cannot be removed are seen by nobody, and the bucket's rules remove them
+      await patiently(upload.abort, { hint, retries: 1 }).catch(() => undefined)
     },
   }
 }
 
-/** Bytes cut into parts of one size, which are sent while the next ones come. */
-interface PartQueue {
-  /** waits while too many parts are under way; throws what befell an earlier one */
-  add(bytes: Uint8Array): Promise<void>
-  /** sends the rest and waits for all */
-  end(): Promise<void>
-  /** breaks off what is under way; harmless twice */
-  drop(): Promise<void>
-}
-
-function createPartQueue(upload: S3Upload): PartQueue {
+/** Cuts bytes into parts of one size, which are sent while the next ones come. */
+function createPartQueue(send: (number: number, bytes: Uint8Array, signal: AbortSignal) => Promise<void>) {
   const leaving = new AbortController()
   const underWay = new Set<Promise<void>>()
   let failure: { readonly error: unknown } | undefined
@@ -79,7 +80,7 @@ function createPartQueue(upload: S3Upload): PartQueue {
     held = []
     heldBytes = 0
     const { signal } = leaving
-    const sending = patiently(() => upload.sendPart(number, bytes, signal), { signal, hint })
+    const sending = patiently(() => send(number, bytes, signal), { signal, hint })
       .catch((error: unknown) => {
         failure ??= { error }
       })
@@ -93,10 +94,11 @@ function createPartQueue(upload: S3Upload): PartQueue {
   }
 
   return {
-    async add(bytes) {
+    /** Waits while too many parts are under way; throws what went wrong with an earlier one. */
+    async add(bytes: Uint8Array): Promise<void> {
       for (let from = 0; from < bytes.length;) {
         const piece = bytes.subarray(from, from + partBytes - heldBytes)
-        // whoever wrote it may use its memory again
+        // the caller may reuse its memory
         held.push(Buffer.from(piece))
         heldBytes += piece.length
         from += piece.length
@@ -106,14 +108,88 @@ function createPartQueue(upload: S3Upload): PartQueue {
       }
       if (failure) throw failure.error
     },
-    async end() {
+    /** Sends the rest and waits for all. */
+    async end(): Promise<void> {
       if (heldBytes > 0) sendHeld()
       await untilAtMost(0)
     },
-    async drop() {
+    /** Aborts what is under way; harmless twice. */
+    async drop(): Promise<void> {
       leaving.abort()
       held = []
       await Promise.all(underWay)
     },
+  }
+}
+
+/** Begins a multipart upload. It is refused at once where the bucket does not exist or may not be written to. */
+async function startUpload({ name, client }: S3Bucket, key: string) {
+  const sdk = await import('@aws-sdk/client-s3')
+  const address = `s3://${name}/${key}`
+  const place = { Bucket: name, Key: key }
+  const parts: { readonly etag: string | undefined; readonly md5: Buffer }[] = []
+  const attempt = <T>(work: () => Promise<T>): Promise<T> =>
+    work().catch((error: unknown) => {
+      throw s3Failure(error, address)
+    })
+  const { UploadId } = await attempt(() => client.send(new sdk.CreateMultipartUploadCommand(place)))
+  const upload = { ...place, UploadId }
+
+  async function send(isNew: boolean): Promise<void> {
+    const condition = isNew ? { IfNoneMatch: '*' } : {}
+    const MultipartUpload = { Parts: parts.map(({ etag }, index) => ({ PartNumber: index + 1, ETag: etag })) }
+    // an empty object has no parts
+    if (parts.length === 0)
+      await client.send(new sdk.PutObjectCommand({ ...place, Body: new Uint8Array(0), ...condition }))
+    else await client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload, ...condition }))
+  }
+
+  /** The ETag of what was sent, where the store makes it of MD5 sums. */
+  function expectedEtag(): string {
+    const sum = createHash('md5')
+    for (const { md5 } of parts) sum.update(md5)
+    return `"${sum.digest('hex')}${parts.length === 0 ? '' : `-${parts.length}`}"`
+  }
+
+  /** Whether the last request was refused because something else has the name; throws any other refusal. */
+  async function isTaken(error: unknown): Promise<boolean> {
+    // 501: the store has no conditional writes; then we look as late as possible
+    const isUnconditional = statusOf(error) === 501
+    const isGone = error instanceof Error && error.name === 'NoSuchUpload'
+    if (!isUnconditional && !isGone && !isConflict(error)) throw s3Failure(error, address)
+    const there = await client.send(new sdk.HeadObjectCommand(place)).catch(() => undefined)
+    // an answer can be lost: the retry then finds our own object
+    if (there?.ETag === expectedEtag()) return false
+    if (isConflict(error) || (isUnconditional && there)) return true
+    if (isGone) throw s3Failure(error, address)
+    await attempt(() => send(false))
+    return false
+  }
+
+  async function abort(): Promise<void> {
+    await attempt(() => client.send(new sdk.AbortMultipartUploadCommand(upload)))
+  }
+
+  return {
+    /** @param number from 1 on; all parts but the last have one size, of at least 5 MiB */
+    async sendPart(number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+      const md5 = createHash('md5').update(bytes).digest()
+      const part = { ...upload, PartNumber: number, Body: bytes, ContentMD5: md5.toString('base64') }
+      const { ETag } = await attempt(() => client.send(new sdk.UploadPartCommand(part), { abortSignal: signal }))
+      parts[number - 1] = { etag: ETag, md5 }
+    },
+    /**
+     * Makes the object appear, whole.
+     *
+     * @param isNew only where nothing has the name
+     * @returns 'taken' where something has
+     */
+    async complete(isNew: boolean): Promise<'published' | 'taken'> {
+      const outcome = (await send(isNew).then(() => false, isTaken)) ? 'taken' : 'published'
+      if (outcome === 'published' && parts.length === 0) await abort()
+      return outcome
+    },
+    /** Removes the parts. */
+    abort,
   }
 }

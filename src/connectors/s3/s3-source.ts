@@ -1,9 +1,19 @@
-// Objects of a bucket as a source: each through a temporary file, for as long as it is open.
-import { LcclfError } from '../../errors.ts'
-import { fetchObject, fetchParquetFooter } from './fetch-object.ts'
-import type { FileSourceSpec } from '../files/file-formats.ts'
+// Objects of a bucket as a source: each through a temporary file of one version, for as long as it is open.
+import { rmSync } from 'node:fs'
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { DataError, LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../../errors.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
-import type { S3SourceSpec } from './address.ts'
+import { download } from '../../transfer/download.ts'
+import type { ObjectReader } from '../../transfer/object-reader.ts'
+import { hasEnded, ownerHere, parseOwner } from '../../transfer/owner.ts'
+import { patiently } from '../../transfer/transient-error.ts'
+import type { FileSourceSpec } from '../files/file-formats.ts'
+import type { S3SourceSpec, SeenObject } from './address.ts'
+import { bucketToRead } from './bucket.ts'
+import { s3Failure } from './client.ts'
 
 /**
  * Opens one object.
@@ -43,7 +53,7 @@ export async function openS3Source(
   }
 }
 
-/** Libraries name the file that they read, which says nothing to anybody. */
+/** Libraries name the temporary file, which tells a user nothing. */
 function withAddress(error: unknown, path: string, address: string): unknown {
   if (error instanceof LcclfError) error.message = error.message.replaceAll(path, address)
   return error
@@ -52,4 +62,189 @@ function withAddress(error: unknown, path: string, address: string): unknown {
 /** An ETag as receipts have it: without the quotes of the header. */
 export function plainEtag(etag: string): string {
   return etag.replace(/^"(.*)"$/, '$1')
+}
+
+/** A file with the object's bytes; `remove` is harmless twice. */
+interface FetchedObject {
+  readonly path: string
+  remove(): Promise<void>
+}
+
+/**
+ * Fetches the whole object: a broken download is resumed, sizes and MD5 sums are checked.
+ *
+ * @throws DataError where it is gone or has changed; ServiceError for a service that fails for good, a full disk
+ */
+export function fetchObject(object: SeenObject, signal?: AbortSignal): Promise<FetchedObject> {
+  return intoFile(object, async (path) => {
+    const { size } = object
+    const got = await download(await readerOf(object), '', path, { maxBytes: size, expected: { size }, signal })
+    if (got.kind === 'absent') throw gone(object)
+  })
+}
+
+/** The first read at the end of a Parquet file: most footers are shorter. */
+const tailBytes = 256 * 1024
+const magicBytes = 4
+/** the footer's length and the magic */
+const trailerBytes = 8
+
+/**
+ * Fetches no more of a Parquet object than is needed to know its columns: a file of the same size, empty between its
+ * first bytes and its footer.
+ *
+ * @throws as fetchObject
+ */
+export function fetchParquetFooter(object: SeenObject, signal?: AbortSignal): Promise<FetchedObject> {
+  if (object.size <= tailBytes) return fetchObject(object, signal)
+  return intoFile(object, async (path) => {
+    const end = object.size - 1
+    const [head, last] = await Promise.all([
+      readRange(object, { from: 0, to: magicBytes - 1, signal }),
+      readRange(object, { from: object.size - tailBytes, to: end, signal }),
+    ])
+    const length = last.readUInt32LE(last.length - trailerBytes) + trailerBytes
+    const isLonger = length > last.length && length < object.size
+    const tail = isLonger ? await readRange(object, { from: object.size - length, to: end, signal }) : last
+    const file = await open(path, 'w')
+    try {
+      await file.truncate(object.size)
+      await file.write(head, 0, head.length, 0)
+      await file.write(tail, 0, tail.length, object.size - tail.length)
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+async function intoFile(object: SeenObject, fill: (path: string) => Promise<void>): Promise<FetchedObject> {
+  const ours = await newObjectFolder()
+  const path = join(ours, 'object')
+  const remove = (): Promise<void> => rm(ours, { recursive: true, force: true })
+  try {
+    await fill(path)
+  } catch (error) {
+    await remove()
+    throw asFetchError(error, object)
+  }
+  return { path, remove }
+}
+
+async function readRange(
+  object: SeenObject,
+  range: { from: number; to: number; signal: AbortSignal | undefined },
+): Promise<Buffer> {
+  const { address, etag, place } = object
+  const bucket = await bucketToRead(place)
+  const read = async (): Promise<Buffer> => {
+    const found = await bucket.read(place.key, { ...range, etag })
+    if (found === undefined) throw gone(object)
+    if (found === 'changed') throw changed(object)
+    const bytes = await buffer(found.body).catch((error: unknown) => {
+      throw s3Failure(error, address)
+    })
+    // a server that does not support ranges sends the whole object
+    const wanted = bytes.subarray(range.from - found.from, range.to + 1 - found.from)
+    if (wanted.length !== range.to + 1 - range.from) throw changed(object)
+    return wanted
+  }
+  return patiently(read, { signal: range.signal, hint: serviceHint })
+}
+
+/** The object by the contract of all readers, its version fixed. */
+async function readerOf(object: SeenObject): Promise<ObjectReader> {
+  const { address, etag, place } = object
+  const bucket = await bucketToRead(place)
+  return {
+    address,
+    nameOf: () => address,
+    async open(_, { from, etag: resumed, signal }) {
+      const found = await bucket.read(place.key, { from, etag: etag ?? resumed, signal })
+      if (found === undefined) return { kind: 'absent', why: 'not found (404)' }
+      if (found === 'changed') throw changed(object)
+      return { kind: 'object', ...found }
+    },
+    close: () => undefined,
+  }
+}
+
+const serviceHint = 'Check that the service is up and the endpoint (AWS_ENDPOINT_URL) is right, then run again.'
+/** What to do when the folder for temporary files is full or closed. */
+const temporaryHint =
+  'Objects are read through temporary files, two at a time; set TMPDIR to a folder with room for the two largest.'
+
+/** What a download says of a model, or of its own folder, means something else here. */
+function asFetchError(error: unknown, object: SeenObject): unknown {
+  if (error instanceof Error && error.name === 'AbortError') return error
+  const code = systemCode(error instanceof LcclfError ? error.cause : error)
+  if (error instanceof ModelError) return changed(object, error)
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+    const full = `${object.address}: no room for its ${object.size} bytes in the temporary folder ${tmpdir()}`
+    return new ServiceError(full, { cause: error, hint: temporaryHint })
+  }
+  if (error instanceof ServiceError && / gave up after /.test(error.message)) {
+    return new ServiceError(error.message, { cause: error, hint: serviceHint })
+  }
+  if (error instanceof LcclfError || code === undefined) return error
+  return new ServiceError(`${object.address}: cannot be kept in the temporary folder ${tmpdir()} (${code})`, {
+    cause: error,
+    hint: temporaryHint,
+  })
+}
+
+function gone({ address }: SeenObject): DataError {
+  return new DataError(`${address}: no longer there`)
+}
+
+function changed({ address }: SeenObject, cause?: unknown): DataError {
+  return new DataError(`${address} changed after the run began`, {
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'Wait until the program that writes it has finished, then run again.',
+  })
+}
+
+// The folder for objects that are read from the disk: one for each process, removed with it.
+
+const prefix = 'lcclf-s3-'
+const ownerFile = 'owner.json'
+
+let folder: Promise<string> | undefined
+let objects = 0
+
+/**
+ * A folder that nobody has used.
+ *
+ * @throws ServiceError where temporary files cannot be made
+ */
+async function newObjectFolder(): Promise<string> {
+  const inside = async (): Promise<string> => mkdtemp(join(await (folder ??= createFolder()), `${++objects}-`))
+  try {
+    // in a long run somebody may tidy up the temporary folder
+    return await inside().catch(() => ((folder = undefined), inside()))
+  } catch (cause) {
+    folder = undefined
+    throw new ServiceError(`the temporary folder ${tmpdir()} cannot be used: ${messageOf(cause)}`, {
+      cause,
+      hint: temporaryHint,
+    })
+  }
+}
+
+async function createFolder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), prefix))
+  // the second Ctrl-C ends the process where it stands
+  process.once('exit', () => rmSync(path, { recursive: true, force: true }))
+  await writeFile(join(path, ownerFile), JSON.stringify(ownerHere()))
+  await removeLitter()
+  return path
+}
+
+/** Removes what runs that were killed left behind. */
+async function removeLitter(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(prefix)) continue
+    const path = join(tmpdir(), name)
+    const owner = parseOwner(await readFile(join(path, ownerFile), 'utf8').catch(() => ''))
+    if (owner && hasEnded(owner)) await rm(path, { recursive: true, force: true }).catch(() => undefined)
+  }
 }

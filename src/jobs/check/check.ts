@@ -5,7 +5,7 @@ import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import type { InputFormat } from '../../connectors/files/file-formats.ts'
 import { type CheckedInput, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
+import { chooseModel, theSample } from '../../model/store/model-reference.ts'
 import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
 import type { CheckFinding } from './findings.ts'
 import { harmless } from '../../terminal/text-table.ts'
@@ -28,9 +28,10 @@ interface CheckFlags extends TimeWindowFlags {
 export async function check(flags: CheckFlags): Promise<number> {
   if (flags.inputs.length === 0) throw new UsageError('no input', { hint: 'Name files, a folder, or - for stdin.' })
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
-  const reference = flags.model ?? pinnedReference()
-  if (reference === undefined) process.stderr.write('Held against the sample model; --model names your own.\n')
-  const directory = reference === undefined ? sampleModel : findModel(reference)
+  const { directory, chosenBy } = chooseModel(flags.model, theSample)
+  if (chosenBy === 'the sample model') {
+    process.stderr.write('Compared with the sample model; --model names your own.\n')
+  }
   const { manifest, sha256 } = await readManifest(directory)
   const profile = await readProfile(directory)
   const inputs = await expandInputs(flags.inputs, {

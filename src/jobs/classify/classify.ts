@@ -8,8 +8,8 @@ import { loadLibrariesFor } from '../../connectors/open-source.ts'
 import { describeRun } from './dry-run.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
-import { liveModel } from '../models/live-model.ts'
-import { cacheFolder, findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
+import { liveModel } from '../models/pull.ts'
+import { cacheFolder, chooseModel, theSample } from '../../model/store/model-reference.ts'
 import { type ClassifyFlags, type ClassifyPlan, planClassify } from './plan.ts'
 import { openProgress, openTransferProgress, silentTransfer } from '../../terminal/progress.ts'
 import type { Receipt } from './receipt.ts'
@@ -118,14 +118,13 @@ async function modelFolder(plan: ClassifyPlan, interrupts: InterruptWatch): Prom
     const progress = plan.isQuiet ? silentTransfer : openTransferProgress({ isSilent: !plan.showsProgress })
     return liveModel(plan.model, { interrupts, progress, mayPull })
   }
-  const reference = plan.model ?? pinnedReference()
-  if (reference !== undefined) return findModel(reference)
-  if (!plan.isQuiet) {
+  const { directory, chosenBy } = chooseModel(plan.model, theSample)
+  if (chosenBy === 'the sample model' && !plan.isQuiet) {
     say(
       'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
     )
   }
-  return sampleModel
+  return directory
 }
 
 interface PreparedRun {

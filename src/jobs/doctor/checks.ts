@@ -1,11 +1,11 @@
 // What is configured → what the doctor looks at.
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { UsageError } from '../../errors.ts'
 import type { Check, Finding } from './check.ts'
 import { databaseCheck } from './database-check.ts'
 import { diskCheck, memoryCheck, nodeCheck, pathCheck, processorCheck } from './machine-checks.ts'
-import { type ChosenModel, modelCheck, storeCheck } from './model-check.ts'
+import { modelCheck, storeCheck } from './model-check.ts'
 import { isS3Configured, s3Check } from './s3-check.ts'
 import { topicsCheck, type TopicUse } from './topics-check.ts'
 import {
@@ -16,10 +16,9 @@ import {
   withoutPassword,
 } from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, parsePostgresAddress } from '../../connectors/postgres/address.ts'
-import { pinFile } from '../../model/store/model-pin.ts'
+import { cacheFolder, chooseModel, modelStore, theNewest } from '../../model/store/model-reference.ts'
 import { filePathOf } from '../../connectors/address.ts'
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
-import { cacheFolder, findModel, modelStore, newestStored, pinnedReference } from '../../model/store/model-reference.ts'
 
 /** Checks, by how they go together: see runChecks. */
 interface DoctorChecks {
@@ -46,7 +45,7 @@ export function doctorChecks(addresses: readonly string[], environment: Environm
     ],
     working: [
       modelCheck({
-        find: () => chosenModel(environment),
+        find: () => chooseModel(environment['LCCLF_MODEL'] || undefined, theNewest),
         isNeeded: ['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some((variable) => isSet(environment, variable)),
         cacheFolder: cacheFolder(),
       }),
@@ -57,15 +56,6 @@ export function doctorChecks(addresses: readonly string[], environment: Environm
 function requiredNode(): string {
   const path = new URL('../../../package.json', import.meta.url)
   return (JSON.parse(readFileSync(path, 'utf8')) as { engines: { node: string } }).engines.node
-}
-
-/** What a run without --model would use. */
-function chosenModel(environment: Environment): ChosenModel | undefined {
-  const named = environment['LCCLF_MODEL']
-  if (named !== undefined && named !== '') return { directory: findModel(named), chosenBy: 'LCCLF_MODEL' }
-  if (existsSync(pinFile)) return { directory: findModel(pinnedReference()!), chosenBy: pinFile }
-  const newest = newestStored()
-  return newest && { directory: newest.folder, chosenBy: 'the newest of the store' }
 }
 
 function environmentChecks(environment: Environment, addresses: readonly string[]): Check[] {

@@ -5,16 +5,10 @@ import { answerGolden, enginesOf, isReproduced, openEngine } from '../../model/o
 import { describeComparison } from '../../model/bundle/golden.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import type { Check, Finding } from './check.ts'
+import type { ChosenModel } from '../../model/store/model-reference.ts'
 import type { ModelStore } from '../../model/store/model-store.ts'
 import { messageOf, systemCode } from '../../errors.ts'
 import { nearestFolder, whyNotWritable } from './machine-checks.ts'
-
-/** A model, and what chose it. */
-export interface ChosenModel {
-  readonly directory: string
-  /** e.g. `LCCLF_MODEL`, `lcclf.lock` */
-  readonly chosenBy: string
-}
 
 /** See modelCheck. */
 interface ModelCheckOptions {
@@ -37,7 +31,8 @@ export function modelCheck({ find, isNeeded, cacheFolder }: ModelCheckOptions): 
     async look(): Promise<Finding[]> {
       const chosen = find()
       if (!chosen) return [noModel(name, isNeeded)]
-      const { directory, chosenBy } = chosen
+      const { directory } = chosen
+      const chosenBy = chosen.chosenBy === 'its name' ? 'LCCLF_MODEL' : chosen.chosenBy
       const { checks, bundle } = await verifyBundle(directory)
       const wrong = checks.find(({ ok }) => !ok)
       if (wrong) return [damaged(name, `${directory} (${chosenBy}): ${wrong.name}: ${wrong.detail}`)]

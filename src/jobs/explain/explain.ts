@@ -7,7 +7,7 @@ import type { InputFormat } from '../../connectors/files/file-formats.ts'
 import { explainText } from './text.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { findModel, pinnedReference, sampleModel } from '../../model/store/model-reference.ts'
+import { chooseModel, theSample } from '../../model/store/model-reference.ts'
 import { openReport } from '../../report/report-file.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 
@@ -33,13 +33,14 @@ interface ExplainFlags {
 
 /** Prints the explanation, as text or with --json as one object. */
 export async function explain(flags: ExplainFlags): Promise<void> {
-  if ((flags.model ?? pinnedReference()) === undefined) {
+  const { directory, chosenBy } = chooseModel(flags.model, theSample)
+  if (chosenBy === 'the sample model') {
     process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
   }
   const file = await openReport(flags.report, flags.overwrite === true)
   let explanation: Explanation
   try {
-    explanation = await explanationOf(flags)
+    explanation = await explanationOf(flags, directory)
     if (file) await file.publish(await (await import('./page.ts')).explainPage(explanation))
   } finally {
     await file?.close()
@@ -52,9 +53,7 @@ export async function explain(flags: ExplainFlags): Promise<void> {
  *
  * @throws DataError for an object that is not there or cannot be classified; ModelError for a model that is no forest
  */
-async function explanationOf(flags: ExplainFlags): Promise<Explanation> {
-  const reference = flags.model ?? pinnedReference()
-  const directory = reference === undefined ? sampleModel : findModel(reference)
+async function explanationOf(flags: ExplainFlags, directory: string): Promise<Explanation> {
   const inputs = await expandInputs([flags.input], {
     fromFormat: flags.fromFormat,
     outputFolders: [],

@@ -1,27 +1,18 @@
 // The story of `lcclf model export`.
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { openOnnxRunner } from '../../model/onnx/runner.ts'
-import { describeComparison } from '../../model/bundle/golden.ts'
-import { exportOnnx } from '../../model/onnx/export-graph.ts'
-import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { checkBundle } from './verify.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
-import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
-import type { Manifest } from '../../model/bundle/manifest.ts'
-
-/** What was typed. */
-interface ExportFlags {
-  readonly format: 'onnx' | 'tar.gz'
-  readonly out: string
-  readonly overwrite: boolean
-  readonly json: boolean
-}
+import { describeComparison } from '../../model/bundle/golden.ts'
+import { readManifest } from '../../model/bundle/read-bundle.ts'
+import { exportOnnx } from '../../model/onnx/export-graph.ts'
+import { openOnnxRunner } from '../../model/onnx/runner.ts'
+import { openReplacement, writeFailure } from '../../whole-file.ts'
+import { checkBundle } from './verify.ts'
 
 /** Exports and says what was written, on stderr or with --json as one object. */
-export async function exportModel(reference: string, { format, json, ...options }: ExportFlags): Promise<void> {
+export async function exportModel(
+  reference: string,
+  { format, json, ...options }: { format: 'onnx' | 'tar.gz'; out: string; overwrite: boolean; json: boolean },
+): Promise<void> {
   const directory = findBundle(reference)
   const { said, ...written } =
     format === 'onnx' ? await exportGraph(directory, options) : await exportArchive(directory, options)
@@ -29,75 +20,46 @@ export async function exportModel(reference: string, { format, json, ...options 
   if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model export', ...written })}\n`)
 }
 
-interface ExportPlace {
-  readonly out: string
-  readonly overwrite: boolean
-}
-
-async function exportGraph(directory: string, { out, overwrite }: ExportPlace) {
+async function exportGraph(directory: string, { out, overwrite }: { out: string; overwrite: boolean }) {
   const { comparison, ...written } = await exportOnnx(directory, out, { overwrite, openRunner: openOnnxRunner })
   return { ...written, said: describeComparison(comparison) }
 }
 
-async function exportArchive(directory: string, place: ExportPlace) {
-  await checkBundle(directory)
-  const { manifest } = await readManifest(directory)
-  const written = await packBundle(directory, manifest, place)
-  return { ...written, said: `sha256 ${written.sha256}` }
-}
-
-// A bundle → one .tar.gz, the same bytes for the same bundle, there whole or not at all.
-
-/** The archive that was written. */
-interface PackedBundle {
-  readonly file: string
-  readonly size: number
-  readonly sha256: string
-}
-
 /**
- * Packs the files that the manifest names, below a folder NAME_VERSION. No owner, no time and no order of the disk gets
- * into it.
- *
- * @param directory the bundle's folder, its files checked
- * @throws UsageError for a file that exists; ServiceError where it cannot be written
+ * Packs the files that the manifest names into one .tar.gz, below a folder NAME_VERSION. No owner, no time and no order of
+ * the disk gets into it: the same bundle gives the same bytes.
  */
-async function packBundle(
-  directory: string,
-  { name, version, files }: Manifest,
-  { out, overwrite }: { out: string; overwrite: boolean },
-): Promise<PackedBundle> {
-  if (existsSync(out) && !overwrite) {
-    throw new UsageError(`${out}: exists already`, { hint: 'Give another --out, or --overwrite.' })
-  }
+async function exportArchive(directory: string, { out, overwrite }: { out: string; overwrite: boolean }) {
+  await checkBundle(directory)
+  const { name, version, files } = (await readManifest(directory)).manifest
   const { create } = await import('tar')
-  const partial = join(dirname(out), `.${basename(out)}.${process.pid}.partial`)
+  const output = await openReplacement({ path: out, address: out, overwrite })
+  const hash = createHash('sha256')
+  let size = 0
   try {
     const options = {
-      file: partial,
       cwd: directory,
       gzip: { portable: true },
       portable: true,
       mtime: new Date(0),
       prefix: `${name}_${version}`,
-      // the right of a file does not say anything about a model
+      // a file's permissions say nothing about a model
       onWriteEntry: (entry: { stat?: { mode: number } }) => {
         if (entry.stat) entry.stat.mode = 0o100644
       },
     }
-    await create(options, ['manifest.json', ...files.map(({ file }) => file)])
-    const handle = await open(partial, 'r+')
-    await handle.sync()
-    await handle.close()
-    const bytes = await readFile(partial)
-    await rename(partial, out)
-    return { file: out, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+    for await (const chunk of create(options, ['manifest.json', ...files.map(({ file }) => file)])) {
+      size += chunk.length
+      hash.update(chunk)
+      await output.write(chunk)
+    }
+    await output.finish()
+    await output.publish()
   } catch (cause) {
-    await rm(partial, { force: true })
-    if (cause instanceof LcclfError) throw cause
-    throw new ServiceError(`${out}: cannot be written (${systemCode(cause) ?? messageOf(cause)})`, {
-      cause,
-      hint: 'Is there room on the disk, and may you write there?',
-    })
+    throw writeFailure(out, cause)
+  } finally {
+    await output.close()
   }
+  const sha256 = hash.digest('hex')
+  return { file: out, size, sha256, said: `sha256 ${sha256}` }
 }

@@ -9,11 +9,11 @@ import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { profileMaker, type ProfileRequest } from './make-profile.ts'
-import { storedModel } from '../../model/store/model-reference.ts'
+import { modelStore } from '../../model/store/model-reference.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
 
 /** What was typed. */
-interface ImportFlags {
+interface ImportFlags extends Omit<ProfileRequest, 'file' | 'renameMapPairs'> {
   readonly source: string
   readonly name: string
   readonly version: string
@@ -23,8 +23,6 @@ interface ImportFlags {
   readonly features?: string | undefined
   /** a file with usual inputs */
   readonly profile?: string | undefined
-  /** how that file is read */
-  readonly renames: ReadonlyMap<string, string>
   readonly renameMap: string | undefined
   readonly acceptSwapped: boolean
   readonly overwrite: boolean
@@ -47,7 +45,7 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       source,
       name,
       version,
-      out: flags.out ?? storedModel(name, version),
+      out: flags.out ?? modelStore().place(name, version),
       overwrite,
       ...(golden === undefined ? {} : { goldenDir: golden }),
       ...(flags.features === undefined ? {} : { features: readFeatures(flags.features) }),

@@ -1,15 +1,11 @@
-// What `lcclf model pull` is asked for: an address, a known model, the pinned one, or nothing in particular.
-import { existsSync } from 'node:fs'
+// What `lcclf model pull` is asked for: an address, a known model, the pinned one or the default, and its checksums.
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../../errors.ts'
-import { type KnownModel, type KnownModels, readKnownModels } from '../../model/store/known-models.ts'
-import { type ModelPin, pinFile, readPin } from '../../model/store/model-pin.ts'
-import { byVersion, type StoredModel } from '../../model/store/model-store.ts'
+import { messageOf, systemCode, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
-import { splitReference } from '../../model/store/model-reference.ts'
-import type { Sha256Sums } from './sha256-sums.ts'
-import type { InterruptWatch } from '../../terminal/interrupt.ts'
-import type { TransferProgress } from '../../terminal/progress.ts'
+import { type KnownModel, readKnownModels } from '../../model/store/model-lists.ts'
+import { type ModelPin, pinFile, readPin, splitReference } from '../../model/store/model-reference.ts'
+import { byVersion } from '../../model/store/model-store.ts'
 
 /** What to pull. */
 export interface PullRequest {
@@ -23,26 +19,29 @@ export interface PullRequest {
   readonly pin: ModelPin | undefined
 }
 
-/** What of the command line decides it. */
+/** The part of the command line that decides it. */
 export interface PullTarget {
-  readonly source: string | undefined
-  readonly name: string | undefined
-  readonly version: string | undefined
+  readonly source?: string | undefined
+  readonly name?: string | undefined
+  readonly version?: string | undefined
 }
+
+type KnownModels = ReturnType<typeof readKnownModels>
 
 /**
  * Without a source: the model that lcclf.lock pins, else the default of the known models, or the one of them that has the
- * name and version. Name and version choose among known models; what lies at an address they only call.
+ * name and version. Name and version choose among known models; for an address they only name what is there.
  *
  * @param environment LCCLF_KNOWN_MODELS names another list of known models than the package's own
- * @throws UsageError for a source that is no address and not known, for a name or version that contradicts it or the pin
+ * @throws UsageError for a source that is neither an address nor known, for a name or version that contradicts it or the
+ *   pin
  */
 export function resolvePull(
   target: PullTarget,
   environment: Readonly<Record<string, string | undefined>>,
 ): PullRequest {
   const { source, name, version } = target
-  const pin = readPin(process.cwd())
+  const pin = readPin()
   const list = readKnownModels(environment['LCCLF_KNOWN_MODELS'] || undefined)
   if (source !== undefined && (/^[a-z][a-z0-9+.-]+:/i.test(source) || existsSync(source))) {
     return { address: source, name, version, known: undefined, others: [], pin }
@@ -63,13 +62,13 @@ function pinnedRequest(pin: ModelPin, target: PullTarget, list: KnownModels): Pu
   const file = join(process.cwd(), pinFile)
   if ((target.name ?? name) !== name || (target.version ?? version) !== version) {
     throw new UsageError(`${file} pins ${name}@${version}, not ${flagsOf(target)}`, {
-      hint: `Without an address the pinned model is pulled. Another: its address, or one of ${listOf(list.models)}. To change the pin: lcclf model lock REF.`,
+      hint: `Without an address the pinned model is pulled. For another, give its address, or one of ${listOf(list.models)}. To change the pin: lcclf model lock REF.`,
     })
   }
   if (address !== null) return { address, name, version, known: undefined, others: [], pin }
   const known = highest(list.models, name, version)
   if (known) return knownRequest(known, list, pin)
-  throw new UsageError(`${file} pins ${name}@${version}, says no address, and no known model is called so`, {
+  throw new UsageError(`${file} pins ${name}@${version} without an address, and no known model has that name`, {
     hint: `Give its address: lcclf model pull ADDRESS --name ${name} --version ${version}.`,
   })
 }
@@ -78,13 +77,13 @@ function knownByReference({ models }: KnownModels, source: string, flags: PullTa
   const [name, version] = splitReference(source)
   if ((flags.name ?? name) !== name || (version && flags.version && flags.version !== version)) {
     throw new UsageError(`${redactedText(source)} and ${flagsOf(flags)} are not the same model`, {
-      hint: `${knownAre(models)} What is to have another name is pulled by its address.`,
+      hint: `Known models are ${listOf(models)}. To store one under another name, pull it by its address.`,
     })
   }
   return highest(models, name, version ?? flags.version)
 }
 
-/** The default, unless it is not what was asked for; a version alone is first looked for under the default's name. */
+/** The default, unless something else was asked for; a version alone is first looked for under the default's name. */
 function knownByFlags({ models, byDefault }: KnownModels, { name, version }: PullTarget): KnownModel | undefined {
   const isDefault = [undefined, byDefault?.name].includes(name) && [undefined, byDefault?.version].includes(version)
   if (isDefault) return byDefault
@@ -102,11 +101,10 @@ function highest(models: readonly KnownModel[], name: string, version: string | 
 }
 
 function notKnown(target: PullTarget, { models }: KnownModels): UsageError {
-  const flags = flagsOf(target)
-  const asked = [target.source === undefined ? [] : redactedText(target.source), flags === '' ? [] : flags].flat()
-  const what = asked.length === 0 ? 'the default model' : asked.join(' ')
-  return new UsageError(`${what}: is no address, and no known model`, {
-    hint: `Expected https://…, s3://…, a folder or a .tar.gz. ${knownAre(models)}`,
+  const source = target.source === undefined ? '' : redactedText(target.source)
+  const what = [source, flagsOf(target)].filter((part) => part !== '').join(' ') || 'the default model'
+  return new UsageError(`${what}: neither an address nor a known model`, {
+    hint: `Expected https://…, s3://…, a folder or a .tar.gz. Known models are ${listOf(models)}.`,
   })
 }
 
@@ -115,41 +113,38 @@ function flagsOf({ name, version }: PullTarget): string {
   return flags.flat().join(' ')
 }
 
-function knownAre(models: readonly KnownModel[]): string {
-  return `Known models are ${listOf(models)}.`
-}
-
 /** Known models in a sentence. */
 export function listOf(models: readonly KnownModel[]): string {
   return models.map(({ name, version }) => `${name}@${version}`).join(', ')
 }
 
-/** What was typed. */
-export interface PullFlags {
-  readonly source: string | undefined
-  readonly name?: string | undefined
-  readonly version?: string | undefined
-  readonly sha256?: string | undefined
-  readonly allowHttp: boolean
-  readonly acceptSwapped: boolean
-  readonly overwrite: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-}
+/** File name → sha256 in lower case. */
+export type Sha256Sums = ReadonlyMap<string, string>
 
-/** Everything a pull needs to know. */
-export interface PullWork {
-  readonly request: PullRequest
-  readonly sums: Sha256Sums | undefined
-  readonly flags: PullFlags
-  readonly progress: TransferProgress
-  readonly interrupts: InterruptWatch
-  say(line: string): void
-}
-
-/** What is in the store in the end. */
-export interface PullOutcome extends StoredModel {
-  readonly sha256: string
-  readonly address: string
-  readonly status: 'is now in' | 'is replaced in' | 'is already in'
+/**
+ * Reads a SHA256SUMS file, as sha256sum writes it. Folders before a name are dropped, because an address has its own.
+ *
+ * @throws UsageError for an invalid line, or a file named twice with different sums
+ */
+export function readSha256Sums(path: string): Sha256Sums {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`--sha256 ${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+  }
+  const sums = new Map<string, string>()
+  text.split(/\r?\n/).forEach((line, index) => {
+    if (line.trim() === '' || line.startsWith('#')) return
+    const [, sum, name] = /^([0-9a-fA-F]{64}) [ *](.+)$/.exec(line) ?? []
+    const file = name?.split(/[/\\]/).at(-1)
+    if (sum === undefined || file === undefined || (sums.get(file) ?? sum.toLowerCase()) !== sum.toLowerCase()) {
+      throw new UsageError(`--sha256 ${path}: line ${index + 1} is not "sha256  name"`, {
+        hint: 'Expected the output of sha256sum, each file once.',
+      })
+    }
+    sums.set(file, sum.toLowerCase())
+  })
+  if (sums.size === 0) throw new UsageError(`--sha256 ${path}: names no file`)
+  return sums
 }

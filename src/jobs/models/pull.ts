@@ -1,93 +1,104 @@
 // The story of `lcclf model pull`: ask, download, import or verify, and only then put it into the store.
 import { createHash } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { copyFile, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LcclfError, ModelError, ServiceError } from '../../errors.ts'
+import { LcclfError, messageOf, ModelError, ServiceError, UsageError } from '../../errors.ts'
+import { redacted } from '../../formats/shown-text.ts'
+import { identityOf } from '../../model/bundle/identity.ts'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { describeModel, readPulledRecord } from '../../model/store/describe-model.ts'
-import { refusedByPin } from '../../model/store/model-pin.ts'
+import { importModel } from '../../model/sklearn/import-model.ts'
+import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
+import { chooseModel, downloadFolder, modelStore, refusedByPin, theNewest } from '../../model/store/model-reference.ts'
 import type { StoredModel } from '../../model/store/model-store.ts'
 import { takeLock } from '../../model/store/process-lock.ts'
-import { redacted } from '../../formats/shown-text.ts'
-import { type FetchedModel, fetchModel } from './fetch-model.ts'
-import type { ObjectReader } from '../../transfer/object-reader.ts'
-import { openReader } from './open-reader.ts'
-import { readSha256Sums, type Sha256Sums } from './sha256-sums.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
-import { downloadFolder, modelStore } from '../../model/store/model-reference.ts'
+import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
+import type { ObjectReader } from '../../transfer/object-reader.ts'
+import { type FetchedModel, fetchModel, openReader } from './fetch-model.ts'
 import {
   listOf,
-  type PullFlags,
-  type PullOutcome,
   type PullRequest,
-  type PullWork,
+  type PullTarget,
+  readSha256Sums,
   resolvePull,
+  type Sha256Sums,
 } from './pull-request.ts'
-import { storeFetched } from './store-fetched.ts'
-import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
+import { checkBundle } from './verify.ts'
+
+/** What was typed. */
+interface PullFlags extends PullTarget {
+  readonly allowHttp: boolean
+  readonly acceptSwapped: boolean
+  readonly overwrite: boolean
+}
+
+/** Everything a pull needs to know. */
+interface PullWork {
+  readonly request: PullRequest
+  readonly sums: Sha256Sums | undefined
+  readonly flags: PullFlags
+  readonly progress: TransferProgress
+  readonly interrupts: InterruptWatch
+  say(line: string): void
+}
+
+/** What is in the store in the end. */
+interface PullOutcome extends StoredModel {
+  readonly sha256: string
+  readonly address: string
+  readonly status: 'is now in' | 'is replaced in' | 'is already in'
+}
 
 /** Pulls, says what is in the store now, and with --json prints one object. */
-export async function pullModel(flags: PullFlags): Promise<void> {
-  const { source, name, version } = flags
-  const request = resolvePull({ source, name, version }, process.env)
+export async function pullModel(
+  flags: PullFlags & { sha256?: string | undefined; quiet: boolean; json: boolean },
+): Promise<void> {
+  const request = resolvePull(flags, process.env)
   const sums = flags.sha256 === undefined ? knownSums(request) : readSha256Sums(flags.sha256)
   const progress = openTransferProgress({ isSilent: flags.quiet })
   const interrupts = watchInterrupts()
+  const say = (line: string): void => (flags.quiet ? undefined : progress.say(line))
   try {
-    const work: PullWork = { request, sums, flags, progress, interrupts, say: sayUnless(flags.quiet, progress) }
-    const outcome = await pull(work)
-    progress.stop()
-    work.say(storyOf(outcome))
-    if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model pull', ...outcome })}\n`)
-    }
-  } catch (error) {
-    progress.stop()
-    if (!(error instanceof InterruptedError)) interrupts.check(kept)
-    throw error
+    const outcome = await pull({ request, sums, flags, progress, interrupts, say })
+    if (!flags.json) return
+    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model pull', ...outcome })}\n`)
   } finally {
-    progress.stop()
     interrupts.stop()
   }
 }
 
-/** Pulls what `model pull` alone would, for a command that found no model. Answers its folder. */
-export async function pullDefault(interrupts: InterruptWatch, progress: TransferProgress): Promise<string> {
-  const flags = {
-    source: undefined,
-    allowHttp: false,
-    acceptSwapped: false,
-    overwrite: false,
-    quiet: true,
-    json: false,
-  }
-  const request = resolvePull({ source: undefined, name: undefined, version: undefined }, process.env)
+/**
+ * The bundle's folder of a model whose results others rely on, never the sample: the one named, else the one pinned, else
+ * the one that was put into the store last, else the known default, pulled.
+ *
+ * @param options.mayPull false: an empty store is not filled (`LCCLF_PULL=never`, a dry run)
+ * @throws ModelError if there is none
+ */
+export async function liveModel(
+  reference: string | undefined,
+  options: { interrupts: InterruptWatch; progress: TransferProgress; mayPull: boolean },
+): Promise<string> {
+  const chosen = chooseModel(reference || undefined, theNewest)
+  if (chosen) return chosen.directory
+  const { interrupts, progress, mayPull } = options
+  const { root } = modelStore()
+  const noModel = (why: string, cause?: unknown): ModelError =>
+    new ModelError(`no --model, no LCCLF_MODEL, and the model store ${root} is empty${why}`, {
+      cause,
+      hint: 'The sample model is for demonstrations only and never writes to Kafka or Postgres. lcclf model import makes a model from pickles, lcclf model pull ADDRESS downloads one.',
+    })
+  if (!mayPull) throw noModel('')
   const say = (line: string): void => progress.say(line)
+  say(`the model store ${root} is empty: pulling the known default (LCCLF_PULL=never forbids it)`)
   try {
-    const outcome = await pull({ request, sums: knownSums(request), flags, progress, interrupts, say })
-    say(storyOf(outcome))
-    return outcome.folder
+    const request = resolvePull({}, process.env)
+    const flags = { allowHttp: false, acceptSwapped: false, overwrite: false }
+    return (await pull({ request, sums: knownSums(request), flags, progress, interrupts, say })).folder
   } catch (error) {
-    if (!(error instanceof InterruptedError)) interrupts.check(kept)
-    throw error
-  } finally {
-    progress.stop()
+    if (!(error instanceof LcclfError) || error instanceof InterruptedError) throw error
+    throw noModel(`, and ${error.message}`, error)
   }
-}
-
-function storyOf({ name, version, status, folder }: PullOutcome): string {
-  return `${name} ${version} ${status} ${folder}`
-}
-
-async function pull(work: PullWork): Promise<PullOutcome> {
-  return (await findGoodModel(work)) ?? (await fetchIntoStore(work))
-}
-
-const kept = 'what has arrived is kept, the same command goes on from there; the store is as it was'
-
-function sayUnless(isQuiet: boolean, progress: TransferProgress): (line: string) => void {
-  return (line) => (isQuiet ? undefined : progress.say(line))
 }
 
 function knownSums({ known }: PullRequest): Sha256Sums | undefined {
@@ -95,9 +106,24 @@ function knownSums({ known }: PullRequest): Sha256Sums | undefined {
   return entries.length === 0 ? undefined : new Map(entries)
 }
 
+async function pull(work: PullWork): Promise<PullOutcome> {
+  try {
+    const outcome = (await findGoodModel(work)) ?? (await fetchIntoStore(work))
+    work.progress.stop()
+    work.say(`${outcome.name} ${outcome.version} ${outcome.status} ${outcome.folder}`)
+    return outcome
+  } catch (error) {
+    work.progress.stop()
+    if (!(error instanceof InterruptedError)) {
+      work.interrupts.check('what has arrived is kept and the same command goes on from there; the store is as it was')
+    }
+    throw error
+  }
+}
+
 /**
- * The model that is asked for, where the store has it and it is whole: then nothing is downloaded, and a store that
- * cannot be written is good enough.
+ * The model that is asked for, where the store has it and it is whole: then nothing is downloaded, and a read-only store
+ * is good enough.
  */
 async function findGoodModel({ request, sums, flags, say }: PullWork): Promise<PullOutcome | undefined> {
   const { name, version, address, pin } = request
@@ -106,12 +132,12 @@ async function findGoodModel({ request, sums, flags, say }: PullWork): Promise<P
   if (!model) return undefined
   const { sha256, problem } = await describeModel(model, { verify: true })
   if (problem !== null || sha256 === null) {
-    say(`${name}@${version} in the store is damaged (${problem}): it is pulled again`)
+    say(`${name}@${version} in the store is damaged (${problem}): pulling it again`)
     return undefined
   }
   if (sums && !(await isListed(model, sha256, sums))) return undefined
   if (pin?.name === name && pin.version === version && pin.sha256 !== sha256) {
-    throw refusedByPin(process.cwd(), pin, `the one in the store (sha256 ${sha256})`)
+    throw refusedByPin(pin, `the one in the store (sha256 ${sha256})`)
   }
   return { ...model, sha256, address: redacted(address), status: 'is already in' }
 }
@@ -129,7 +155,7 @@ async function isListed({ name, version, folder }: StoredModel, sha256: string, 
   if (other) {
     throw new ModelError(
       `${name}@${version} in the store was made from another ${other.file} than --sha256 names (${other.sha256})`,
-      { hint: '--overwrite pulls it again; what is in the store stays until the new one is verified.' },
+      { hint: 'Pull it again with --overwrite; what is in the store stays until the new one is verified.' },
     )
   }
   if (sums.has('manifest.json')) return sums.get('manifest.json') === sha256
@@ -149,21 +175,22 @@ async function fetchIntoStore(work: PullWork): Promise<PullOutcome> {
     signal: interrupts.signal,
     onWait: (holder) => say(`waiting for another pull of the same model${holder ? ` (process ${holder.pid})` : ''}`),
   }).catch((error: unknown) => {
-    throw cannotKeep(error, folder)
+    if (!(error instanceof Error) || error.name === 'AbortError') throw error
+    throw new ServiceError(`cannot write ${folder}: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'Downloads are kept in $LCCLF_HOME/cache, else in the XDG cache folder, until they are whole.',
+    })
   })
   try {
-    // whoever held the lock may have done it; what is wrong with the one that is there was said
+    // another process may have done it meanwhile; a damaged model was reported above
     const found = await findGoodModel({ ...work, say: () => undefined })
     if (found) return found
-    const fetched = await fetch(work, reader, folder)
-    const outcome =
-      fetched.kind === 'stored'
-        ? await outcomeOfStored(fetched, reader.address)
-        : await storeFetched(work, fetched, reader.address).catch(async (error: unknown) => {
-            // pieces of two versions look like this too, and must not come back with the next attempt
-            if (error instanceof ModelError) await rm(folder, { recursive: true, force: true })
-            throw error
-          })
+    const fetched = await fetchFiles(work, reader, folder)
+    const outcome = await storeFetched(work, fetched, reader.address).catch(async (error: unknown) => {
+      // pieces of two versions look like this too, and must not come back with the next attempt
+      if (error instanceof ModelError) await rm(folder, { recursive: true, force: true })
+      throw error
+    })
     await rm(folder, { recursive: true, force: true })
     return outcome
   } finally {
@@ -172,22 +199,8 @@ async function fetchIntoStore(work: PullWork): Promise<PullOutcome> {
   }
 }
 
-/** A bundle says its name only in its manifest; where that very manifest is in the store, the rest is not needed. */
-async function isWholeInStore({ name, version }: Manifest, sha256: string): Promise<boolean> {
-  const model = modelStore().find(name, version)
-  if (!model) return false
-  const { sha256: stored, problem } = await describeModel(model, { verify: true })
-  return problem === null && stored === sha256
-}
-
-async function outcomeOfStored({ folder }: FetchedModel, address: string): Promise<PullOutcome> {
-  const { manifest, sha256 } = await readManifest(folder)
-  const { name, version } = manifest
-  return { name, version, folder: modelStore().place(name, version), sha256, address, status: 'is already in' }
-}
-
-async function fetch(work: PullWork, reader: ObjectReader, folder: string): Promise<FetchedModel> {
-  const { request, sums, progress, interrupts, say } = work
+async function fetchFiles(work: PullWork, reader: ObjectReader, folder: string): Promise<FetchedModel> {
+  const { request, sums, flags, progress, interrupts, say } = work
   const { known, name, version, others } = request
   try {
     return await fetchModel(reader, folder, {
@@ -196,25 +209,143 @@ async function fetch(work: PullWork, reader: ObjectReader, folder: string): Prom
       files: known?.files,
       sums,
       signal: interrupts.signal,
-      ...(work.flags.overwrite ? {} : { isStored: isWholeInStore }),
+      ...(flags.overwrite ? {} : { isStored: isWholeInStore }),
       onBytes: (file, done, total) => progress.update(file, done, total),
-      onRetry: (file, reason, waitMs) => say(`${file}: ${reason}; again in ${(waitMs / 1000).toFixed(1)} s`),
+      onRetry: (file, reason, waitMs) => say(`${file}: ${reason}; retrying in ${(waitMs / 1000).toFixed(1)} s`),
     })
   } catch (error) {
-    if (!known || !(error instanceof LcclfError)) throw error
-    if (!(error instanceof ModelError) && !(error instanceof ServiceError)) throw error
+    if (!known || !(error instanceof ModelError || error instanceof ServiceError)) throw error
     const Failure = error instanceof ModelError ? ModelError : ServiceError
-    throw new Failure(`${known.name}@${known.version} cannot be had from its address: ${error.message}`, {
+    throw new Failure(`${known.name}@${known.version} could not be downloaded: ${error.message}`, {
       cause: error,
-      hint: `Other known models: ${listOf(others)}. A copy elsewhere: lcclf model pull ADDRESS --name ${known.name} --version ${known.version}.`,
+      hint: `Other known models: ${listOf(others)}. From a copy elsewhere: lcclf model pull ADDRESS --name ${known.name} --version ${known.version}.`,
     })
   }
 }
 
-function cannotKeep(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error) || error.name === 'AbortError') return error
-  return new ServiceError(`${folder}: cannot be written (${error.message})`, {
-    cause: error,
-    hint: 'Downloads are kept in $LCCLF_HOME/cache, else in the XDG cache folder, until they are whole.',
+/** A bundle's name is only in its manifest; where that very manifest is in the store, the rest is not needed. */
+async function isWholeInStore({ name, version }: Manifest, sha256: string): Promise<boolean> {
+  const model = modelStore().find(name, version)
+  if (!model) return false
+  const { sha256: stored, problem } = await describeModel(model, { verify: true })
+  return problem === null && stored === sha256
+}
+
+/**
+ * Makes a bundle of pickles, or verifies one that came as such, and puts it into the store. Until then the store is as it
+ * was.
+ */
+async function storeFetched(work: PullWork, fetched: FetchedModel, address: string): Promise<PullOutcome> {
+  const { flags, interrupts, request, say } = work
+  const store = modelStore()
+  const { name, version } = await identityOfFetched(work, fetched)
+  const folder = store.place(name, version)
+  if (fetched.kind === 'stored') {
+    const { sha256 } = await readManifest(fetched.folder)
+    return { name, version, folder, sha256, address, status: 'is already in' }
+  }
+  const staging = await store.stage(name, version)
+  try {
+    if (fetched.kind === 'pickles') await importPickles(work, fetched, { name, version, out: staging.bundle })
+    else await copyBundle(fetched.folder, staging.bundle)
+    interrupts.check('nothing was put into the store')
+    if (fetched.kind === 'bundle') {
+      say(`verifying ${name} ${version}`)
+      await checkBundle(staging.bundle)
+    }
+    const { sha256 } = await readManifest(staging.bundle)
+    const { pin } = request
+    if (pin?.name === name && pin.version === version && pin.sha256 !== sha256) {
+      throw refusedByPin(pin, `the model at the address (sha256 ${sha256})`)
+    }
+    const { files } = fetched
+    await writePulledRecord(staging.bundle, { schemaVersion: 1, address, pulledAt: new Date().toISOString(), files })
+    // a damaged model is replaced without being asked
+    const there = store.find(name, version)
+    const isDamaged = there !== undefined && (await describeModel(there, { verify: true })).problem !== null
+    // a bundle keeps its name, and so does what is pulled by name
+    const isRenamable = fetched.kind === 'pickles' && flags.source !== undefined && !request.known
+    const publication = await store.publish(staging, { overwrite: flags.overwrite || isDamaged, isRenamable })
+    return { name, version, folder, sha256, address, status: statusOf[publication] }
+  } finally {
+    await staging.discard()
+  }
+}
+
+const statusOf = { added: 'is now in', replaced: 'is replaced in', 'already there': 'is already in' } as const
+
+interface Identity {
+  readonly name: string
+  readonly version: string
+}
+
+async function identityOfFetched({ request }: PullWork, fetched: FetchedModel): Promise<Identity> {
+  const { name, version, address } = request
+  if (fetched.kind === 'pickles') {
+    if (name === undefined || version === undefined) {
+      throw new UsageError('these are pickles, which do not say what they are: --name and --version are needed', {
+        hint: 'E.g. --name hierarchical_random_forest --version 1.0.0. What has arrived is kept.',
+      })
+    }
+    identityOf(name, version)
+    return { name, version }
+  }
+  const { manifest } = await readManifest(fetched.folder)
+  const asked = `${name ?? manifest.name}@${version ?? manifest.version}`
+  if (asked !== `${manifest.name}@${manifest.version}`) {
+    throw new ModelError(`${redacted(address)}: holds the bundle ${manifest.name}@${manifest.version}, not ${asked}`, {
+      hint: 'A bundle keeps its name: omit --name and --version.',
+    })
+  }
+  try {
+    identityOf(manifest.name, manifest.version)
+  } catch (cause) {
+    if (!(cause instanceof LcclfError)) throw cause
+    throw new ModelError(`invalid manifest: ${cause.message}`, { cause })
+  }
+  return manifest
+}
+
+async function importPickles(
+  { flags, say }: PullWork,
+  { folder, files }: FetchedModel,
+  { name, version, out }: Identity & { out: string },
+): Promise<void> {
+  let step = ''
+  const { manifest, warnings } = await importModel({
+    source: folder,
+    name,
+    version,
+    out,
+    // the staging folder is there, and empty
+    overwrite: true,
+    acceptSwapped: flags.acceptSwapped,
+    onProgress(event) {
+      if (event.step !== step) say(event.step)
+      step = event.step
+    },
   })
+  for (const warning of warnings) say(`warning: ${warning}`)
+  // the files that were checked must be the files that were imported, whatever happened to them in between
+  for (const { file, sha256 } of manifest.origin) {
+    const fetched = files.find((candidate) => candidate.file === file)
+    if (!fetched || fetched.sha256 === sha256) continue
+    throw new ModelError(`${file}: was changed on this machine between download and import`)
+  }
+  const { rows, source } = manifest.golden
+  say(`golden answers: ${rows} rows from ${source}, reproduced in every bit`)
+}
+
+async function copyBundle(from: string, to: string): Promise<void> {
+  const { manifest } = await readManifest(from)
+  for (const file of ['manifest.json', ...manifest.files.map((digest) => digest.file)]) {
+    const target = join(to, file)
+    try {
+      await copyFile(join(from, file), target)
+    } catch (cause) {
+      throw new ModelError(`${file}: the manifest names it, but it is missing`, { cause })
+    }
+    const handle = await open(target, 'r+')
+    await handle.sync().finally(() => handle.close())
+  }
 }

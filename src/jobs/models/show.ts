@@ -1,52 +1,34 @@
-// The story of `lcclf model show`.
+// The stories of `lcclf model show`, `list`, `lock` and `remove`: what is in the store, told, pinned and removed.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
+import { describeModel, type ModelDescription, readPulledRecord } from '../../model/store/describe-model.ts'
+import { byteText } from '../../formats/shown-text.ts'
 import {
-  describeModel,
-  type ModelDescription,
-  type PulledRecord,
-  readPulledRecord,
-} from '../../model/store/describe-model.ts'
-import { byteText, redactedText } from '../../formats/shown-text.ts'
-import {
-  cacheFolder,
-  downloadFolder,
   findBundle,
   findStored,
   modelStore,
   splitReference,
-  whatIsThere,
+  modelNotFound,
+  writePin,
 } from '../../model/store/model-reference.ts'
 import { columnsOf, harmless, textTable } from '../../terminal/text-table.ts'
-import { writePin } from '../../model/store/model-pin.ts'
-import { ModelError, UsageError } from '../../errors.ts'
-import { collectLitter } from '../../model/store/collect-litter.ts'
+import { UsageError } from '../../errors.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */
 export async function showModel(reference: string, { json }: { json: boolean }): Promise<void> {
   const directory = findBundle(reference)
   const { manifest, sha256 } = await readManifest(directory)
   const pulled = readPulledRecord(directory)
-  const report = { schemaVersion: 1, command: 'model show', directory, sha256, manifest, pulled: pulled ?? null }
-  process.stdout.write(
-    json
-      ? `${JSON.stringify(report)}\n`
-      : `${textOf(manifest, { directory, sha256, pulled }).map(harmless).join('\n')}\n`,
-  )
-}
-
-interface Place {
-  readonly directory: string
-  readonly sha256: string
-  readonly pulled: PulledRecord | undefined
-}
-
-function textOf(manifest: Manifest, { directory, sha256, pulled }: Place): string[] {
+  if (json) {
+    const report = { schemaVersion: 1, command: 'model show', directory, sha256, manifest, pulled: pulled ?? null }
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+    return
+  }
   const { name, version, trainedBy, golden, origin, files, features } = manifest
   const library = trainedBy.version === null ? trainedBy.library : `${trainedBy.library} ${trainedBy.version}`
-  return [
+  const lines = [
     `${name}@${version}`,
     `  folder     ${directory}`,
     `  sha256     ${sha256}`,
@@ -63,6 +45,7 @@ function textOf(manifest: Manifest, { directory, sha256, pulled }: Place): strin
     ...digestsOf('made from', origin),
     ...digestsOf('files', files),
   ]
+  process.stdout.write(`${lines.map(harmless).join('\n')}\n`)
 }
 
 /** The levels as a tree; the classes of a branch below it, in the model's order. */
@@ -70,8 +53,8 @@ function hierarchyOf({ levels, taxonomy }: Manifest): string[] {
   const [top, ...branches] = levels
   const size = ({ trees, nodes }: Manifest['levels'][number]): string =>
     trees > 0 ? ` (${trees} trees, ${nodes.toLocaleString('en')} nodes)` : ''
-  if (taxonomy === null) return [`  ${top!.name}${size(top!)}`, ...branchesOf(top!.classes, '  ')]
   const lines = [`  ${top!.name}${size(top!)}`]
+  if (taxonomy === null) return [...lines, ...branchesOf(top!.classes, '  ')]
   Object.entries(taxonomy).forEach(([branch, classes], index, all) => {
     const isLast = index === all.length - 1
     const level = branches.find((candidate) => candidate.branch === branch)!
@@ -103,8 +86,6 @@ function wrapped(words: readonly string[], width: number): string[] {
   return lines
 }
 
-// The story of `lcclf model list`.
-
 /** Lists the store, as a table or with --json as one object; answers 4 if a model in it is damaged. */
 export async function listModels({ json, verify }: { json: boolean; verify: boolean }): Promise<number> {
   const store = modelStore()
@@ -120,14 +101,6 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
     process.stderr.write(`The model store ${store.root} is empty: lcclf model pull downloads a model.\n`)
     return exitCode
   }
-  process.stdout.write(tableOf(models))
-  for (const { name, version, problem } of models) {
-    if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${harmless(problem)}\n`)
-  }
-  return exitCode
-}
-
-function tableOf(models: readonly ModelDescription[]): string {
   const { text } = columnsOf(models)
   const lines = textTable([
     text('NAME', ({ name }) => name),
@@ -138,10 +111,12 @@ function tableOf(models: readonly ModelDescription[]): string {
     text('VERIFIED', ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO')),
     text('ORIGIN', ({ origin }) => origin),
   ])
-  return `${lines.join('\n')}\n`
+  process.stdout.write(`${lines.join('\n')}\n`)
+  for (const { name, version, problem } of models) {
+    if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${harmless(problem)}\n`)
+  }
+  return exitCode
 }
-
-// The story of `lcclf model lock`.
 
 /** Pins a model in the work folder. */
 export async function lockModel(reference: string, { json }: { json: boolean }): Promise<void> {
@@ -155,12 +130,10 @@ export async function lockModel(reference: string, { json }: { json: boolean }):
     sha256,
     address: readPulledRecord(directory)?.address ?? null,
   } as const
-  const path = await writePin(process.cwd(), pin)
+  const path = await writePin(pin)
   process.stderr.write(`${path} pins ${harmless(`${name}@${version}`)}, sha256 ${sha256}\n`)
   if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
 }
-
-// The story of `lcclf model remove`.
 
 /** Takes a model out of the store. A name alone is enough where the store has one version of it. */
 export async function removeModel(reference: string, { json }: { json: boolean }): Promise<void> {
@@ -169,16 +142,16 @@ export async function removeModel(reference: string, { json }: { json: boolean }
   const model = findStored(reference)
   if (!model) {
     if (existsSync(join(reference, 'manifest.json'))) {
-      throw new UsageError(`${reference}: is a folder outside the model store`, {
-        hint: 'Only models of the store are removed: name@version. A folder of your own is yours to delete.',
+      throw new UsageError(`${reference}: a folder outside the model store`, {
+        hint: 'Only models of the store are removed: give name@version. Delete your own folders yourself.',
       })
     }
-    throw new ModelError(`model ${redactedText(reference)}: not found`, { hint: whatIsThere() })
+    throw modelNotFound(reference)
   }
   const versions = store.listAll().filter((other) => other.name === name)
   if (version === undefined && versions.length > 1) {
     const list = versions.map((other) => `${name}@${other.version}`).join(', ')
-    throw new UsageError(`${name}: the store has several versions of it`, { hint: `Name one: ${list}.` })
+    throw new UsageError(`${name}: the store has several versions`, { hint: `Choose one: ${list}.` })
   }
   await store.remove(model)
   process.stderr.write(`${model.name}@${model.version} is removed\n`)
@@ -186,19 +159,3 @@ export async function removeModel(reference: string, { json }: { json: boolean }
 }
 
 // The story of `lcclf model gc`.
-
-/** Takes away what nobody needs any more, and says what. */
-export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: boolean }): Promise<void> {
-  const places = { store: modelStore().root, downloads: downloadFolder(), graphs: cacheFolder() }
-  const litter = await collectLitter(places, { dryRun })
-  if (json) {
-    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model gc', dryRun, litter })}\n`)
-    return
-  }
-  for (const { path, why, size, action } of litter) {
-    process.stdout.write(`${dryRun ? 'would be ' : ''}${action}  ${path}  ${byteText(size)}  ${why}\n`)
-  }
-  const bytes = litter.filter(({ action }) => action === 'removed').reduce((sum, { size }) => sum + size, 0)
-  const said = litter.length === 0 ? 'nothing to remove' : `${byteText(bytes)} ${dryRun ? 'would be ' : ''}freed`
-  process.stderr.write(`${said}\n`)
-}

@@ -3,7 +3,7 @@ import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import type { ClassOrder, KnownOrders } from './class-order.ts'
 import type { Predictions } from './predictions.ts'
-import { readKnownModels } from '../../model/store/known-models.ts'
+import { readKnownModels } from '../../model/store/model-lists.ts'
 import { findModel, modelStore, sampleModel } from '../../model/store/model-reference.ts'
 
 /** what the survey called its 1.1.0 from August 2021 on, in its tables only */

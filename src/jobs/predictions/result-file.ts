@@ -8,7 +8,7 @@ import type { FileSpec } from './relation.ts'
 import { redacted } from '../../formats/shown-text.ts'
 import { inputFormatOf } from '../../connectors/address.ts'
 import { isS3Address, s3Place } from '../../connectors/s3/address.ts'
-import { fetchObject } from '../../connectors/s3/fetch-object.ts'
+import { fetchObject } from '../../connectors/s3/s3-source.ts'
 import { bucketToRead } from '../../connectors/s3/bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 

@@ -1,8 +1,8 @@
-// What a list says of a model: read from its manifest, and its files compared with their checksums.
+// A model as a list shows it: read from its manifest, its files compared with their checksums; and where it was pulled from.
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createReadStream, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { messageOf } from '../../errors.ts'
 import type { FileDigest, Manifest } from '../bundle/manifest.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
@@ -10,7 +10,7 @@ import type { StoredModel } from './model-store.ts'
 
 /** One line of a list. */
 export interface ModelDescription extends StoredModel {
-  /** of manifest.json; null where there is none that can be read */
+  /** of manifest.json; null where it cannot be read */
   readonly sha256: string | null
   /** leaf classes in output order */
   readonly classes: readonly string[]
@@ -18,7 +18,7 @@ export interface ModelDescription extends StoredModel {
   readonly features: number
   /** bytes of all files */
   readonly size: number
-  /** whether every file has its checksum; null where that was not looked at */
+  /** whether every file has its checksum; null where that was not checked */
   readonly verified: boolean | null
   /** what is wrong with it */
   readonly problem: string | null
@@ -30,14 +30,15 @@ export interface ModelDescription extends StoredModel {
 export async function describeModel(model: StoredModel, { verify }: { verify: boolean }): Promise<ModelDescription> {
   try {
     const { manifest, sha256 } = await readManifest(model.folder)
-    const problem = verify ? await findWrongFile(model.folder, manifest.files) : null
+    const { taxonomy, levels, features, files } = manifest
+    const problem = verify ? await findWrongFile(model.folder, files) : null
     return {
       ...model,
       sha256,
-      classes: leafClasses(manifest),
-      trees: manifest.levels.reduce((sum, { trees }) => sum + trees, 0),
-      features: manifest.features.length,
-      size: manifest.files.reduce((sum, { size }) => sum + size, 0),
+      classes: taxonomy === null ? levels[0]!.classes : Object.values(taxonomy).flat(),
+      trees: levels.reduce((sum, { trees }) => sum + trees, 0),
+      features: features.length,
+      size: files.reduce((sum, { size }) => sum + size, 0),
       verified: verify ? problem === null : null,
       problem,
       origin: originOf(model.folder, manifest),
@@ -48,27 +49,21 @@ export async function describeModel(model: StoredModel, { verify }: { verify: bo
   }
 }
 
-/** The first file that is not as the manifest says, in words; null if all are. Holds no file in memory. */
+/** The first file that differs from the manifest, in words; null if none does. Holds no file in memory. */
 async function findWrongFile(folder: string, files: readonly FileDigest[]): Promise<string | null> {
   for (const { file, sha256 } of files) {
     try {
-      const found = await sha256OfFile(join(folder, file))
+      const hash = createHash('sha256')
+      for await (const chunk of createReadStream(join(folder, file), { highWaterMark: 1 << 20 })) {
+        hash.update(chunk as Buffer)
+      }
+      const found = hash.digest('hex')
       if (found !== sha256) return `${file}: its sha256 is ${found}, the manifest says ${sha256}`
     } catch (error) {
       return `${file}: cannot be read (${messageOf(error)})`
     }
   }
   return null
-}
-
-async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex')
-}
-
-function leafClasses({ taxonomy, levels }: Manifest): readonly string[] {
-  return taxonomy === null ? levels[0]!.classes : Object.values(taxonomy).flat()
 }
 
 function originOf(folder: string, { origin, trainedBy }: Manifest): string {
@@ -78,9 +73,10 @@ function originOf(folder: string, { origin, trainedBy }: Manifest): string {
   return `imported from ${files} of ${trainedBy.library}${trainedBy.version === null ? '' : ` ${trainedBy.version}`}`
 }
 
-// pulled.json beside a manifest: where a model of the store was pulled from. No part of the model's identity.
-
-/** What is known of a download. The manifest pins the files' checksums; this says where they came from. */
+/**
+ * pulled.json beside a manifest: where a model of the store was pulled from. The manifest pins the files' checksums; this
+ * is no part of the model's identity.
+ */
 export interface PulledRecord {
   readonly schemaVersion: 1
   /** without user, password and query */
@@ -99,10 +95,8 @@ export async function writePulledRecord(folder: string, record: PulledRecord): P
 
 /** The record of a bundle's folder; undefined where it has none that can be read. */
 export function readPulledRecord(folder: string): PulledRecord | undefined {
-  const path = join(folder, fileName)
-  if (!existsSync(path)) return undefined
   try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<PulledRecord>
+    const value = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as Partial<PulledRecord>
     return typeof value.address === 'string' && Array.isArray(value.files) ? (value as PulledRecord) : undefined
   } catch {
     return undefined

@@ -2,8 +2,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
+import { ServiceError, systemCode, UsageError } from '../../errors.ts'
 import { ownerHere } from '../../transfer/owner.ts'
+import { writeFailure } from '../../whole-file.ts'
 
 /** One model of a store. */
 export interface StoredModel {
@@ -13,47 +14,11 @@ export interface StoredModel {
   readonly folder: string
 }
 
-/** What became of a bundle that was offered to the store. */
-type Publication = 'added' | 'replaced' | 'already there'
-
-/** How a bundle is put into the store. */
-interface PublishOptions {
-  readonly overwrite: boolean
-  /** whether it could be stored under another name: said where its place is taken */
-  readonly isRenamable: boolean
-}
-
-/** A store. Reading needs no right to write, so a mounted read-only volume is a store too. */
-export interface ModelStore {
-  readonly root: string
-  /** by name, then by version, the highest last */
-  list(): StoredModel[]
-  /** as `list`, and with them folders in a model's place that have lost their manifest.json: damaged models */
-  listAll(): StoredModel[]
-  /**
-   * A damaged model without a manifest.json is found too, by its version, or where there is no other.
-   *
-   * @param version the highest where none is given; undefined where the store has no such model
-   */
-  find(name: string, version?: string): StoredModel | undefined
-  /** where a model is or would be */
-  place(name: string, version: string): string
-  /** a place beside the model's, to put its files into before `publish` */
-  stage(name: string, version: string): Promise<Staging>
-  /**
-   * Makes a staged bundle the model. Of several processes that publish the same at once, one adds it and the others are
-   * told that it is there.
-   *
-   * @throws UsageError where another bundle is there and `overwrite` was not asked for
-   */
-  publish(staging: Staging, options: PublishOptions): Promise<Publication>
-  remove(model: StoredModel): Promise<void>
-  /** @throws ServiceError before any work is done for a store that cannot be written */
-  checkWritable(): Promise<void>
-}
+/** A store. Reading needs no right to write, so a read-only volume can be a store too. */
+export type ModelStore = ReturnType<typeof openStore>
 
 /** Opens the store in a folder, which need not exist. */
-export function openStore(root: string): ModelStore {
+export function openStore(root: string) {
   const place = (name: string, version: string): string => join(root, name, version)
   const stored = (name: string, version: string): StoredModel => ({ name, version, folder: place(name, version) })
   const placesOf = (name: string): StoredModel[] =>
@@ -63,27 +28,46 @@ export function openStore(root: string): ModelStore {
   const listAll = (): StoredModel[] => foldersIn(root).sort().flatMap(placesOf)
   return {
     root,
+    /** where a model is or would be */
     place,
-    list: () => listAll().filter(hasManifest),
+    /** by name, then by version, the highest last */
+    list: (): StoredModel[] => listAll().filter(hasManifest),
+    /** as `list`, together with damaged models: folders in a model's place that have lost their manifest.json */
     listAll,
-    find(name, version) {
+    /**
+     * Finds a model. A damaged one without a manifest.json is found too, by its version, or where there is no other.
+     *
+     * @param version the highest where none is given
+     * @returns undefined where the store has no such model
+     */
+    find(name: string, version?: string): StoredModel | undefined {
       if (!isPlainName(name) || (version !== undefined && !isPlainName(version))) return undefined
       if (version !== undefined) return isFolder(place(name, version)) ? stored(name, version) : undefined
       const all = placesOf(name)
       return all.findLast(hasManifest) ?? all.at(-1)
     },
-    stage: (name, version) =>
-      writing(root, async () => {
-        await mkdir(join(root, name), { recursive: true })
-        return openStaging(root, name, version)
-      }),
-    checkWritable: () =>
+    /** @throws ServiceError before any work is done for a store that cannot be written */
+    checkWritable: (): Promise<void> =>
       writing(root, async () => {
         await mkdir(root, { recursive: true })
         await rm(await mkdtemp(join(root, '.write-')), { recursive: true })
       }),
-    publish: (staging, options) => writing(root, () => publish(staging, place(staging.name, staging.version), options)),
-    remove: (model) =>
+    /** A place beside the model's, to put its files into before `publish`. */
+    stage: (name: string, version: string): Promise<Staging> =>
+      writing(root, async () => {
+        await mkdir(join(root, name), { recursive: true })
+        return openStaging(root, name, version)
+      }),
+    /**
+     * Makes a staged bundle the model. Of several processes that publish the same bundle at once, one adds it and the
+     * others are told that it is there.
+     *
+     * @param options.isRenamable whether it could be stored under another name: the hint says so where its place is taken
+     * @throws UsageError where another bundle is there and `overwrite` was not asked for
+     */
+    publish: (staging: Staging, options: { overwrite: boolean; isRenamable: boolean }) =>
+      writing(root, () => publish(staging, place(staging.name, staging.version), options)),
+    remove: (model: StoredModel): Promise<void> =>
       writing(root, async () => {
         const staging = await openStaging(root, model.name, model.version)
         try {
@@ -97,11 +81,14 @@ export function openStore(root: string): ModelStore {
   }
 }
 
+/** Each of ten processes that overwrite at once may lose to each of the others. */
+const attempts = 20
+
 async function publish(
   staging: Staging,
   target: string,
-  { overwrite, isRenamable }: PublishOptions,
-): Promise<Publication> {
+  { overwrite, isRenamable }: { overwrite: boolean; isRenamable: boolean },
+): Promise<'added' | 'replaced' | 'already there'> {
   let isReplaced = false
   for (let attempt = 0; attempt < attempts; attempt++) {
     try {
@@ -109,12 +96,12 @@ async function publish(
       await staging.flush()
       return isReplaced ? 'replaced' : 'added'
     } catch (error) {
-      if (!isTaken(error)) throw error
+      if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(systemCode(error) ?? '')) throw error
     }
     if (!overwrite) {
       if (isSameModel(staging.bundle, target)) return 'already there'
       throw new UsageError(`${target}: another model of this name and version is in the store`, {
-        hint: isRenamable ? 'Give another --name or --version, or --overwrite.' : '--overwrite replaces it.',
+        hint: isRenamable ? 'Give another --name or --version, or --overwrite.' : 'Replace it with --overwrite.',
       })
     }
     try {
@@ -122,22 +109,15 @@ async function publish(
       await rename(target, staging.old)
       isReplaced = true
     } catch (error) {
-      // another process has just taken it away to replace it
+      // another process has just moved it away to replace it
       if (systemCode(error) !== 'ENOENT') throw error
     }
   }
-  throw new ServiceError(`${target}: other processes keep replacing it`, { hint: 'Let one of them do it.' })
+  throw new ServiceError(`${target}: other processes keep replacing it`, { hint: 'Run only one of them at a time.' })
 }
-
-/** Each of ten processes that overwrite at once may lose to each of the others. */
-const attempts = 20
 
 function hasManifest({ folder }: StoredModel): boolean {
   return existsSync(join(folder, 'manifest.json'))
-}
-
-function isTaken(error: unknown): boolean {
-  return ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(systemCode(error) ?? '')
 }
 
 function isSameModel(a: string, b: string): boolean {
@@ -148,19 +128,16 @@ function isSameModel(a: string, b: string): boolean {
   return left !== undefined && right !== undefined && left.equals(right)
 }
 
-/** Turns what the system says about a store that cannot be written into a sentence. */
+/** Turns a system error about a store that cannot be written into a sentence. */
 async function writing<T>(root: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    if (cause instanceof LcclfError) throw cause
-    const code = systemCode(cause)
-    const isReadOnly = code === 'EROFS' || code === 'EACCES' || code === 'EPERM'
-    throw new ServiceError(`the model store ${root} cannot be written (${code ?? messageOf(cause)})`, {
+    const code = systemCode(cause) ?? ''
+    if (!['EROFS', 'EACCES', 'EPERM'].includes(code)) throw writeFailure(root, cause)
+    throw new ServiceError(`the model store ${root} cannot be written (${code})`, {
       cause,
-      hint: isReadOnly
-        ? 'It is read-only for you: LCCLF_HOME names a folder for a store of your own.'
-        : 'Is there room on the disk, and may you write there?',
+      hint: 'It is read-only for you: set LCCLF_HOME to a folder of your own.',
     })
   }
 }
@@ -175,45 +152,28 @@ export function isPlainName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(text)
 }
 
-/** Numbers by value, so that 1.10.0 is above 1.9.0. */
+/** Compares numbers by value, so that 1.10.0 is above 1.9.0. */
 export function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true })
 }
 
 function foldersIn(folder: string): string[] {
   if (!existsSync(folder)) return []
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() || (entry.isSymbolicLink() && isFolder(join(folder, entry.name))))
-    .map((entry) => entry.name)
-    .filter(isPlainName)
+  return readdirSync(folder).filter((name) => isPlainName(name) && isFolder(join(folder, name)))
 }
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
-// A place inside the store where a bundle is made ready, and what marks it as somebody's.
-
-/** See openStaging. */
-interface Staging {
-  readonly name: string
-  readonly version: string
-  /** the new bundle's folder: empty at first */
-  readonly bundle: string
-  /** where the bundle goes that is replaced, until the new one is in its place */
-  readonly old: string
-  /** where a bundle goes that is removed */
-  readonly removed: string
-  /** makes the store's folder durable after a rename */
-  flush(): Promise<void>
-  discard(): Promise<void>
-}
+/** A place inside the store where a bundle is made ready, marked as this process's. */
+type Staging = Awaited<ReturnType<typeof openStaging>>
 
 /**
  * The folders have the names that a bundle's writer uses too (`.VERSION.partial-…/new`, `/old`), so that what a crash
  * leaves behind looks the same wherever it comes from.
  */
-async function openStaging(root: string, name: string, version: string): Promise<Staging> {
+async function openStaging(root: string, name: string, version: string) {
   const parent = join(root, name)
   const folder = await mkdtemp(join(parent, `.${version}${partialMark}`))
   await writeFile(join(folder, ownerFile), JSON.stringify(ownerHere()))
@@ -222,9 +182,13 @@ async function openStaging(root: string, name: string, version: string): Promise
   return {
     name,
     version,
+    /** the new bundle's folder: empty at first */
     bundle,
+    /** keeps the bundle that is replaced, until the new one is in its place */
     old: join(folder, 'old'),
+    /** where a bundle goes that is removed */
     removed: join(folder, 'removed'),
+    /** Makes the store's folder durable after a rename. */
     async flush() {
       // some systems cannot flush a folder; the model is there all the same
       const handle = await open(parent, 'r').catch(() => undefined)
@@ -237,10 +201,10 @@ async function openStaging(root: string, name: string, version: string): Promise
 
 const partialMark = '.partial-'
 
-/** The file in a staging folder that says whose it is. */
+/** The file in a staging folder that names its process. */
 export const ownerFile = 'owner.json'
 
-/** The version that a folder of the store was made ready for; undefined for a folder that is no staging. */
+/** The version that a staging folder was made for; undefined for any other folder. */
 export function stagedVersion(folder: string): string | undefined {
   const name = basename(folder)
   const at = name.lastIndexOf(partialMark)

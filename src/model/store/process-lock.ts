@@ -1,4 +1,4 @@
-// One process at a time: a file that names its holder. What it guards stays right without it; it saves doing work twice.
+// One process at a time: a file that names its holder. What it guards is safe without it; it saves doing work twice.
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -6,31 +6,26 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemCode } from '../../errors.ts'
 import { hasEnded, type Owner, ownerHere, parseOwner } from '../../transfer/owner.ts'
 
-/** How to wait. */
-interface LockOptions {
-  /** called once, when somebody else holds it */
-  readonly onWait?: (holder: Owner | undefined) => void
-  readonly signal?: AbortSignal
-  /** a holder that gave no sign of life for so long is gone (a machine that died, a stopped process), in milliseconds */
-  readonly staleMs?: number
-}
-
-/** A lock that is held. */
-interface ProcessLock {
-  release(): Promise<void>
-}
-
 const pollMs = 200
+const usualStaleMs = 120_000
 const beatMs = 10_000
 
 /**
- * Waits for a lock and takes it. The lock of a process that was killed is taken over at once; of one on another machine,
- * or stopped, after `staleMs`: so nobody waits for ever.
+ * Waits for a lock and takes it. The lock of a process that was killed is taken over at once; that of one on another
+ * machine, or stopped, after `staleMs` without a sign of life: so nobody waits forever.
  *
- * @throws what the system says where the lock file cannot be written, and the signal's reason
+ * @param options.onWait called once, when another process holds it
+ * @throws the system's error where the lock file cannot be written, and the signal's reason
  */
-export async function takeLock(path: string, options: LockOptions = {}): Promise<ProcessLock> {
-  const { onWait, signal, staleMs = 120_000 } = options
+export async function takeLock(
+  path: string,
+  options: {
+    readonly onWait?: (holder: Owner | undefined) => void
+    readonly signal?: AbortSignal
+    readonly staleMs?: number
+  } = {},
+) {
+  const { onWait, signal, staleMs = usualStaleMs } = options
   await mkdir(dirname(path), { recursive: true })
   const token = JSON.stringify({ ...ownerHere(), token: randomBytes(8).toString('hex') })
   let hasWaited = false
@@ -50,9 +45,9 @@ export async function takeLock(path: string, options: LockOptions = {}): Promise
   }, beatMs)
   beat.unref()
   return {
-    async release() {
+    async release(): Promise<void> {
       clearInterval(beat)
-      // it may have been taken over meanwhile: then it is another's
+      // it may have been taken over meanwhile
       if ((await look(path))?.text === token) await rm(path, { force: true })
     },
   }
@@ -68,12 +63,7 @@ async function create(path: string, token: string): Promise<boolean> {
   }
 }
 
-interface Seen {
-  readonly text: string
-  readonly ageMs: number
-}
-
-async function look(path: string): Promise<Seen | undefined> {
+async function look(path: string): Promise<{ text: string; ageMs: number } | undefined> {
   try {
     const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
     return { text, ageMs: Date.now() - mtimeMs }
@@ -83,20 +73,20 @@ async function look(path: string): Promise<Seen | undefined> {
   }
 }
 
-function isGone({ text, ageMs }: Seen, staleMs: number): boolean {
+function isGone({ text, ageMs }: { text: string; ageMs: number }, staleMs: number): boolean {
   const owner = parseOwner(text)
-  // the name of the holder is written a moment after the file appears
+  // the holder's name is written a moment after the file appears
   if (!owner) return ageMs > 5_000
   return hasEnded(owner) || ageMs > staleMs
 }
 
-/** Whether nobody who lives holds this lock. */
-export async function isLockFree(path: string, staleMs = 120_000): Promise<boolean> {
+/** Whether no living process holds this lock. */
+export async function isLockFree(path: string): Promise<boolean> {
   const seen = await look(path)
-  return seen === undefined || isGone(seen, staleMs)
+  return seen === undefined || isGone(seen, usualStaleMs)
 }
 
-/** Only the lock that was seen: two who break it at once must not remove the first one's new lock. */
+/** Removes only the lock that was seen: of two who break it at once, none may remove the other's new lock. */
 async function breakLock(path: string, seen: string): Promise<void> {
   const aside = `${path}.${randomBytes(6).toString('hex')}`
   try {
@@ -109,5 +99,3 @@ async function breakLock(path: string, seen: string): Promise<void> {
   if (taken !== seen) await create(path, taken)
   await rm(aside, { force: true })
 }
-
-// Which process something belongs to, and whether that process still lives.

@@ -3,10 +3,9 @@ import { ListMultipartUploadsCommand, PutBucketPolicyCommand } from '@aws-sdk/cl
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServiceError, UsageError } from '../../../src/errors.ts'
 import { parseS3Address, s3Settings } from '../../../src/connectors/s3/address.ts'
-import { openS3Bucket, type S3Bucket } from '../../../src/connectors/s3/bucket.ts'
+import { openS3Bucket, type S3Bucket, s3Reader } from '../../../src/connectors/s3/bucket.ts'
 import { openS3Client } from '../../../src/connectors/s3/client.ts'
-import { s3Reader } from '../../../src/connectors/s3/s3-reader.ts'
-import { startS3Server, whyNoS3Server, type S3Server } from '../../support/s3-server.ts'
+import { type S3Server, startS3Server, whyNoS3Server } from '../../support/s3-server.ts'
 
 const why = await whyNoS3Server()
 let server: S3Server
@@ -23,13 +22,6 @@ async function read(key: string, range: { from?: number; to?: number; etag?: str
   const pieces: Buffer[] = []
   for await (const piece of found.body) pieces.push(piece as Buffer)
   return Buffer.concat(pieces)
-}
-
-async function* pieces(count: number, size: number, failsAt = Infinity): AsyncGenerator<Buffer> {
-  for (let piece = 0; piece < count; piece++) {
-    if (piece === failsAt) throw new Error('the source broke')
-    yield await Promise.resolve(Buffer.alloc(size, piece))
-  }
 }
 
 const failureOf = (work: Promise<unknown>): Promise<Error> =>
@@ -83,41 +75,6 @@ describe.skipIf(why)('a bucket', () => {
     }
     expect(keys).toHaveLength(25)
     expect(keys).toEqual([...keys].sort())
-  })
-
-  it('shows an upload in parts whole when it is done', async () => {
-    await bucket.write('large.bin', pieces(36, 1 << 20))
-    expect(await bucket.stat('large.bin')).toMatchObject({ size: 36 << 20 })
-    expect((await read('large.bin', { from: 35 << 20 })).every((byte) => byte === 35)).toBe(true)
-  })
-
-  it('shows nothing of an upload that broke, and leaves no parts behind', async () => {
-    const error = await failureOf(bucket.write('broken.bin', pieces(40, 1 << 20, 38)))
-    expect(error.message).toContain('the source broke')
-    expect(await bucket.stat('broken.bin')).toBeUndefined()
-    const controller = new AbortController()
-    const aborted = bucket.write(
-      'aborted.bin',
-      (async function* () {
-        yield* pieces(20, 1 << 20)
-        controller.abort()
-        yield* pieces(20, 1 << 20)
-      })(),
-      { signal: controller.signal },
-    )
-    expect((await failureOf(aborted)).name).toBe('AbortError')
-    expect(await bucket.stat('aborted.bin')).toBeUndefined()
-    const late = new AbortController()
-    const small = (async function* () {
-      yield await Promise.resolve(Buffer.from('small'))
-      late.abort()
-    })()
-    expect((await failureOf(bucket.write('small.bin', small, { signal: late.signal }))).name).toBe('AbortError')
-    expect(await bucket.stat('small.bin')).toBeUndefined()
-    const settings = s3Settings(server.environment)
-    const client = await openS3Client({ settings, allowHttp: false, needsCredentials: true })
-    expect((await client.send(new ListMultipartUploadsCommand({ Bucket: 'survey' }))).Uploads ?? []).toEqual([])
-    client.destroy()
   })
 
   it('writes only over the version that was meant', async () => {

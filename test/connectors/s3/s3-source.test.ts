@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DataError, ServiceError } from '../../../src/errors.ts'
 import { openSource } from '../../../src/connectors/open-source.ts'
 import type { S3SourceSpec } from '../../../src/connectors/s3/address.ts'
-import { fetchObject, fetchParquetFooter } from '../../../src/connectors/s3/fetch-object.ts'
+import { fetchObject, fetchParquetFooter } from '../../../src/connectors/s3/s3-source.ts'
 import { testSource } from '../../contract/source-contract.ts'
 import { openTestBucket, type TestBucket } from '../../support/s3-objects.ts'
 import { type S3Server, startS3Server, whyNoS3Server } from '../../support/s3-server.ts'
@@ -118,7 +118,7 @@ describe.skipIf(why)('an object as an input', () => {
     await expect(failure).rejects.toThrow(DataError)
     await expect(failure).rejects.toThrow('s3://survey/moving.csv changed after the run began')
     await here.bucket.remove('moving.csv')
-    await expect(openSource(spec, readOptions({ features }))).rejects.toThrow('is not there any more')
+    await expect(openSource(spec, readOptions({ features }))).rejects.toThrow('no longer there')
     expect(filesHeld()).toEqual([])
   })
 

@@ -24,15 +24,12 @@ function pin(name: string, version: string, address: string | null): void {
   writeFileSync('lcclf.lock', JSON.stringify({ schemaVersion: 1, name, version, sha256, address }))
 }
 
-const resolved = (target: Partial<PullTarget>) => {
-  const { name, version, address } = resolvePull(
-    { source: undefined, name: undefined, version: undefined, ...target },
-    environment,
-  )
+const resolved = (target: PullTarget) => {
+  const { name, version, address } = resolvePull(target, environment)
   return `${name}@${version} ${address}`
 }
 
-const refusal = (target: Partial<PullTarget>): UsageError => {
+const refusal = (target: PullTarget): UsageError => {
   try {
     resolved(target)
   } catch (error) {
@@ -43,7 +40,7 @@ const refusal = (target: Partial<PullTarget>): UsageError => {
 }
 
 describe('what is pulled', () => {
-  it.each<[Partial<PullTarget>, string]>([
+  it.each<[PullTarget, string]>([
     [{}, 'f@1.0'],
     [{ name: 'f' }, 'f@1.0'],
     [{ version: '1.0' }, 'f@1.0'],
@@ -58,8 +55,8 @@ describe('what is pulled', () => {
     expect(resolved(target)).toBe(`${model} https://x.org/${model.replace('@', '/')}/`)
   })
 
-  it.each<[Partial<PullTarget>, RegExp]>([
-    [{ version: '9' }, /^--version 9: is no address, and no known model/],
+  it.each<[PullTarget, RegExp]>([
+    [{ version: '9' }, /^--version 9: neither an address nor a known model/],
     [{ name: 'h' }, /^--name h: /],
     [{ source: 'f', version: '3' }, /^f --version 3: /],
     [{ source: 'f@1.9', version: '1.10' }, /^f@1\.9 and --version 1\.10 are not the same/],
@@ -90,7 +87,7 @@ describe('what is pulled', () => {
     expect(resolved({})).toBe('f@1.9 https://x.org/f/1.9/')
     expect(refusal({ version: '1.10' }).message).toMatch(/pins f@1\.9, not --version 1\.10/)
     pin('f', '5', null)
-    expect(refusal({}).message).toMatch(/lcclf\.lock pins f@5, says no address/)
+    expect(refusal({}).message).toMatch(/lcclf\.lock pins f@5 without an address/)
     expect(refusal({ version: '9' }).message).toMatch(/pins f@5, not --version 9/)
   })
 })

@@ -96,7 +96,7 @@ describe('an archive', () => {
     ['a pipe', { path: 'x.pkl', type: 'FIFO' }],
   ])('with %s is refused', async (_, entry) => {
     write([{ path: 'a.pkl', content: 'x' }, entry])
-    expect(await refusal()).toMatch(/is no file but a (SymbolicLink|Link|CharacterDevice|FIFO)/)
+    expect(await refusal()).toMatch(/is a (SymbolicLink|Link|CharacterDevice|FIFO), not a file/)
   })
 
   it('with the same file twice, or the files of two models, is refused', async () => {
@@ -129,7 +129,7 @@ describe('an archive', () => {
       Buffer.alloc(0),
     ]) {
       writeFileSync(archive, bytes)
-      expect(await refusal()).toMatch(/is no whole \.tar\.gz|holds no model/)
+      expect(await refusal()).toMatch(/not a complete \.tar\.gz|holds no model/)
     }
   })
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { openTarget } from '../../../src/jobs/models/bundle-target.ts'
-import { openReader } from '../../../src/jobs/models/open-reader.ts'
+import { openTarget } from '../../../src/jobs/models/push.ts'
+import { openReader } from '../../../src/jobs/models/fetch-model.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const options = { allowHttp: false, environment: {} }

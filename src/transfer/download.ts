@@ -260,8 +260,5 @@ async function readState(path: string): Promise<PartState | undefined> {
 
 /** Bytes of a file; 0 where there is none. */
 async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  )
+  return (await stat(path).catch(() => undefined))?.size ?? 0
 }

@@ -10,8 +10,6 @@ export interface S3Entry {
   readonly key: string
   readonly size: number
   readonly etag: string | null
-  /** milliseconds since 1970 */
-  readonly mtime: number
 }
 
 /** One bucket. */
@@ -32,13 +30,13 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
     name,
     client,
     /** everything whose key begins with `prefix`, in the order of keys */
-    async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<S3Entry> {
+    async *list(prefix: string): AsyncGenerator<S3Entry> {
       let token: string | undefined
       do {
         const command = new sdk.ListObjectsV2Command({ Bucket: name, Prefix: prefix, ContinuationToken: token })
-        const page = await attempt(prefix, () => client.send(command, signal ? { abortSignal: signal } : {}))
-        for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
-          yield { key: Key!, size: Size ?? 0, etag: ETag || null, mtime: LastModified?.getTime() ?? 0 }
+        const page = await attempt(prefix, () => client.send(command))
+        for (const { Key, Size, ETag } of page.Contents ?? []) {
+          yield { key: Key!, size: Size ?? 0, etag: ETag || null }
         }
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined
       } while (token !== undefined)
@@ -53,9 +51,7 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
         throw error
       }
       const found = await attempt(key, () => unlessAbsent(client.send(command).catch(whyRefused)))
-      return found
-        ? { key, size: found.ContentLength ?? 0, etag: found.ETag || null, mtime: found.LastModified?.getTime() ?? 0 }
-        : undefined
+      return found && { key, size: found.ContentLength ?? 0, etag: found.ETag || null }
     },
     /**
      * Reads an object or a part of it.

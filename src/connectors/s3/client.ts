@@ -44,8 +44,9 @@ export async function openS3Client(options: S3ClientOptions): Promise<S3Client> 
   } as const
   const client = new Client(configuration)
   const region = await client.config.region().catch(() => 'us-east-1')
-  if (!settings.isAnonymous && (await hasCredentials(client))) return new Client({ ...configuration, region })
+  const isKnown = !settings.isAnonymous && (await hasCredentials(client))
   client.destroy()
+  if (isKnown) return new Client({ ...configuration, region })
   if (needsCredentials) {
     throw new ServiceError('s3: no credentials for writing', {
       hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or use a role of this machine.',

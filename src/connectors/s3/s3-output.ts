@@ -31,7 +31,7 @@ export async function openObjectOutput(
 ): Promise<ByteOutput> {
   const address = `s3://${bucket.name}/${key}`
   if (!overwrite && (await patiently(() => bucket.stat(key), { hint }))) throw alreadyThere(address)
-  const upload = await patiently(() => startUpload(bucket, key), { hint })
+  const upload = await startUpload(bucket, key)
   const parts = createPartQueue(upload.sendPart)
   let state: 'open' | 'finished' | 'ended' = 'open'
 
@@ -51,8 +51,7 @@ export async function openObjectOutput(
     },
     async publish() {
       if (state !== 'finished') throw new Error(`${address} is published before it was finished`)
-      const outcome = await patiently(() => upload.complete(!overwrite), { hint })
-      if (outcome === 'taken') throw alreadyThere(address)
+      if ((await upload.complete(!overwrite)) === 'taken') throw alreadyThere(address)
       state = 'ended'
     },
     async close() {
@@ -60,7 +59,7 @@ export async function openObjectOutput(
       state = 'ended'
       await parts.drop()
       // parts that cannot be removed are seen by nobody, and the bucket's rules remove them
-      await patiently(upload.abort, { hint, retries: 1 }).catch(() => undefined)
+      await upload.abort().catch(() => undefined)
     },
   }
 }
@@ -79,8 +78,7 @@ function createPartQueue(send: (number: number, bytes: Uint8Array, signal: Abort
     const bytes = Buffer.concat(held)
     held = []
     heldBytes = 0
-    const { signal } = leaving
-    const sending = patiently(() => send(number, bytes, signal), { signal, hint })
+    const sending = send(number, bytes, leaving.signal)
       .catch((error: unknown) => {
         failure ??= { error }
       })
@@ -125,15 +123,18 @@ function createPartQueue(send: (number: number, bytes: Uint8Array, signal: Abort
 /** Begins a multipart upload. It is refused at once where the bucket does not exist or may not be written to. */
 async function startUpload({ name, client }: S3Bucket, key: string) {
   const sdk = await import('@aws-sdk/client-s3')
-  const address = `s3://${name}/${key}`
   const place = { Bucket: name, Key: key }
   const parts: { readonly etag: string | undefined; readonly md5: Buffer }[] = []
-  const attempt = <T>(work: () => Promise<T>): Promise<T> =>
-    work().catch((error: unknown) => {
-      throw s3Failure(error, address)
-    })
+  const attempt = <T>(work: () => Promise<T>, options: { signal?: AbortSignal; retries?: number } = {}): Promise<T> => {
+    const once = (): Promise<T> =>
+      work().catch((error: unknown) => {
+        throw s3Failure(error, `s3://${name}/${key}`)
+      })
+    return patiently(once, { hint, ...options })
+  }
   const { UploadId } = await attempt(() => client.send(new sdk.CreateMultipartUploadCommand(place)))
   const upload = { ...place, UploadId }
+  const removeParts = () => client.send(new sdk.AbortMultipartUploadCommand(upload))
 
   async function send(isNew: boolean): Promise<void> {
     const condition = isNew ? { IfNoneMatch: '*' } : {}
@@ -156,18 +157,14 @@ async function startUpload({ name, client }: S3Bucket, key: string) {
     // 501: the store has no conditional writes; then we look as late as possible
     const isUnconditional = statusOf(error) === 501
     const isGone = error instanceof Error && error.name === 'NoSuchUpload'
-    if (!isUnconditional && !isGone && !isConflict(error)) throw s3Failure(error, address)
+    if (!isUnconditional && !isGone && !isConflict(error)) throw error
     const there = await client.send(new sdk.HeadObjectCommand(place)).catch(() => undefined)
     // an answer can be lost: the retry then finds our own object
     if (there?.ETag === expectedEtag()) return false
     if (isConflict(error) || (isUnconditional && there)) return true
-    if (isGone) throw s3Failure(error, address)
-    await attempt(() => send(false))
+    if (isGone) throw error
+    await send(false)
     return false
-  }
-
-  async function abort(): Promise<void> {
-    await attempt(() => client.send(new sdk.AbortMultipartUploadCommand(upload)))
   }
 
   return {
@@ -175,8 +172,8 @@ async function startUpload({ name, client }: S3Bucket, key: string) {
     async sendPart(number: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
       const md5 = createHash('md5').update(bytes).digest()
       const part = { ...upload, PartNumber: number, Body: bytes, ContentMD5: md5.toString('base64') }
-      const { ETag } = await attempt(() => client.send(new sdk.UploadPartCommand(part), { abortSignal: signal }))
-      parts[number - 1] = { etag: ETag, md5 }
+      const sending = () => client.send(new sdk.UploadPartCommand(part), { abortSignal: signal })
+      parts[number - 1] = { etag: (await attempt(sending, { signal })).ETag, md5 }
     },
     /**
      * Makes the object appear, whole.
@@ -184,12 +181,12 @@ async function startUpload({ name, client }: S3Bucket, key: string) {
      * @param isNew only where nothing has the name
      * @returns 'taken' where something has
      */
-    async complete(isNew: boolean): Promise<'published' | 'taken'> {
-      const outcome = (await send(isNew).then(() => false, isTaken)) ? 'taken' : 'published'
-      if (outcome === 'published' && parts.length === 0) await abort()
-      return outcome
-    },
-    /** Removes the parts. */
-    abort,
+    complete: (isNew: boolean): Promise<'published' | 'taken'> =>
+      attempt(async () => {
+        if (await send(isNew).then(() => false, isTaken)) return 'taken'
+        if (parts.length === 0) await removeParts()
+        return 'published'
+      }),
+    abort: () => attempt(removeParts, { retries: 1 }),
   }
 }

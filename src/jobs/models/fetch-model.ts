@@ -1,7 +1,8 @@
 // An address, and what lies there (an index, a bundle, pickles, an archive of either) → its files in a folder of ours.
-import { existsSync, statSync } from 'node:fs'
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { createReadStream, existsSync, statSync } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { s3Settings } from '../../connectors/s3/address.ts'
 import { ModelError, ServiceError, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
@@ -174,9 +175,7 @@ function createFetcher(reader: ObjectReader, folder: string, options: FetchOptio
 
 /** A login or error page that was sent in place of the file; no file of a model begins like this. */
 async function isWebPage(path: string): Promise<boolean> {
-  const file = await open(path, 'r')
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0).finally(() => file.close())
-  return buffer.subarray(0, bytesRead).toString('utf8').trimStart().startsWith('<')
+  return (await text(createReadStream(path, { end: 1023 }))).trimStart().startsWith('<')
 }
 
 /** A file that cannot be read is not kept: the next attempt fetches it from its first byte. */
@@ -215,8 +214,8 @@ async function fetchBundle(fetcher: Fetcher, path: string, sha256: string | unde
   const manifestFile = await fetcher.file(`${path}manifest.json`, { maxBytes: maxText, sha256 })
   const where = reader.nameOf(`${path}manifest.json`)
   const manifestPath = join(folder, 'manifest.json')
-  const text = await readFile(manifestPath, 'utf8')
-  const manifest = await orDrop(manifestPath, () => parseManifest(text, where))
+  const manifestText = await readFile(manifestPath, 'utf8')
+  const manifest = await orDrop(manifestPath, () => parseManifest(manifestText, where))
   if (manifest.files.length > maxBundleFiles) {
     throw new ModelError(`${where}: names ${manifest.files.length} files, too many for a bundle`)
   }

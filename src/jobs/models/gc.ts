@@ -7,8 +7,7 @@ import { byteText } from '../../formats/shown-text.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { cacheFolder, downloadFolder, modelStore } from '../../model/store/model-reference.ts'
 import { ownerFile, stagedVersion } from '../../model/store/model-store.ts'
-import { isLockFree } from '../../model/store/process-lock.ts'
-import { hasEnded, parseOwner } from '../../transfer/owner.ts'
+import { hasEnded, isLockFree, parseOwner } from '../../transfer/owner.ts'
 
 /** Removes what nobody needs any more, and says what. */
 export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: boolean }): Promise<void> {

@@ -1,15 +1,25 @@
-// The story of `lcclf model import`, from pickles or an ONNX file.
+// The story of `lcclf model import`: a bundle from pickles or an ONNX file, and the profile of its usual inputs.
 import { readFileSync } from 'node:fs'
-import { messageOf, systemCode, UsageError } from '../../errors.ts'
-import { openOnnxRunner } from '../../model/onnx/runner.ts'
-import { importModel } from '../../model/sklearn/import-model.ts'
+import { basename } from 'node:path'
+import { type RenameMap, renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import type { Input } from '../../connectors/input-names.ts'
+import { expandInputs } from '../../connectors/inputs.ts'
+import { openSource } from '../../connectors/open-source.ts'
+import { DataError, LcclfError, messageOf, systemCode, UsageError } from '../../errors.ts'
+import { redactedText } from '../../formats/shown-text.ts'
+import { goldenMatrix } from '../../model/bundle/golden.ts'
 import type { ImportProgress } from '../../model/bundle/identity.ts'
+import type { InputProfile, ProfiledImport, ProfileMaker } from '../../model/bundle/input-profile.ts'
+import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import { importOnnx } from '../../model/onnx/import-graph.ts'
 import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import { redactedText } from '../../formats/shown-text.ts'
-import { profileMaker, type ProfileRequest } from './make-profile.ts'
+import { openOnnxRunner } from '../../model/onnx/runner.ts'
+import { openEngine } from '../../model/open.ts'
+import { createInputProfiler, type InputProfiler } from '../../model/profile/profile-inputs.ts'
+import { importModel } from '../../model/sklearn/import-model.ts'
 import { modelStore } from '../../model/store/model-reference.ts'
+import { alercePreprocessing } from '../../pipeline/preprocess.ts'
+import type { ReadOptions } from '../../pipeline/source.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
 
 /** What was typed. */
@@ -32,8 +42,12 @@ interface ImportFlags extends Omit<ProfileRequest, 'file' | 'renameMapPairs'> {
 
 /** Imports, says what was made, and with --json prints one object. */
 export async function importFiles(flags: ImportFlags): Promise<void> {
-  const { source, name, version, golden, acceptSwapped, overwrite } = flags
-  refuseAddress(source)
+  const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite } = flags
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) {
+    throw new UsageError(`${redactedText(source)} is not a folder`, {
+      hint: 'lcclf model pull fetches a model from an address, and imports pickles on the way.',
+    })
+  }
   const progress = openStepProgress({ isSilent: flags.quiet })
   const say = (line: string) => (flags.quiet ? undefined : progress.say(line))
   try {
@@ -48,13 +62,20 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       out: flags.out ?? modelStore().place(name, version),
       overwrite,
       ...(golden === undefined ? {} : { goldenDir: golden }),
-      ...(flags.features === undefined ? {} : { features: readFeatures(flags.features) }),
+      ...(features === undefined ? {} : { features: readFeatures(features) }),
       makeProfile,
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
-      ? await importOnnx({ ...options, ...taxonomyOption(flags, readOnnxTaxonomy) }, openOnnxRunner)
-      : await importModel({ ...options, ...taxonomyOption(flags, readTaxonomy), acceptSwapped })
+      ? await importOnnx(
+          { ...options, ...(taxonomy === undefined ? {} : { taxonomy: readOnnxTaxonomy(taxonomy) }) },
+          openOnnxRunner,
+        )
+      : await importModel({
+          ...options,
+          ...(taxonomy === undefined ? {} : { taxonomy: readTaxonomy(taxonomy) }),
+          acceptSwapped,
+        })
     progress.stop()
     for (const warning of warnings) say(`warning: ${warning}`)
     for (const level of manifest.levels) {
@@ -71,24 +92,9 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
   }
 }
 
-function refuseAddress(source: string): void {
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) return
-  throw new UsageError(`${redactedText(source)} is no folder`, {
-    hint: 'lcclf model pull fetches a model from an address, and imports pickles on the way.',
-  })
-}
-
 function profileRequest({ profile, renames, renameMap }: ImportFlags): ProfileRequest | undefined {
   if (profile === undefined) return undefined
-  return {
-    file: profile,
-    renames,
-    renameMapPairs: renameMap === undefined ? undefined : renameMapNamed(renameMap),
-  }
-}
-
-function taxonomyOption<T>({ taxonomy }: ImportFlags, read: (path: string) => T): { taxonomy?: T } {
-  return taxonomy === undefined ? {} : { taxonomy: read(taxonomy) }
+  return { file: profile, renames, renameMapPairs: renameMap === undefined ? undefined : renameMapNamed(renameMap) }
 }
 
 /** A flat classifier may also be given its classes as a plain list. */
@@ -122,5 +128,136 @@ function readJson(flag: string, path: string): unknown {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch (cause) {
     throw new UsageError(`${flag} ${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+  }
+}
+
+// `--profile FILE`: rows of usual inputs through the forest that is being imported.
+
+/** The file of `--profile`, and how it is read. */
+export interface ProfileRequest {
+  readonly file: string
+  readonly renames: ReadonlyMap<string, string>
+  readonly renameMapPairs: RenameMap | undefined
+}
+
+/** rows read at a time */
+const batchSize = 1000
+
+/**
+ * Makes the profile of a file, or of golden inputs that came with the model. Golden inputs that the import drew itself lie
+ * at the thresholds of the trees and say nothing about real ones, so there is no profile.
+ *
+ * A file is opened before this answers, so that a problem with it is known before the model is read.
+ */
+export async function profileMaker(
+  request: ProfileRequest | undefined,
+  progress: { onRow: () => void; onWarning: (line: string) => void },
+): Promise<ProfileMaker> {
+  if (!request) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
+  const inputs = await aboutProfile(() => findInputs(request))
+  return (model) => profileOfFile(inputs, request, model, progress)
+}
+
+/** Opens each input for its ids alone: which features are needed is not known yet. */
+async function findInputs(request: ProfileRequest): Promise<Input[]> {
+  const inputs = await expandInputs([request.file], {
+    fromFormat: undefined,
+    outputFolders: [],
+    environment: process.env,
+    window: {},
+    commits: false,
+  })
+  const ids = { features: [], preprocessing: alercePreprocessing }
+  for (const { spec } of inputs) {
+    const source = await openSource(spec, { ...readOptions(request, ids), isForSchema: true })
+    await source.close()
+  }
+  return inputs
+}
+
+/** Errors name the flag, because the model is made of files too. */
+async function aboutProfile<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof LcclfError) error.message = `--profile ${error.message}`
+    throw error
+  }
+}
+
+function profilerOf({ manifest }: ProfiledImport): InputProfiler {
+  const { features, preprocessing } = manifest
+  return createInputProfiler({ features, missing: preprocessing.missing, taxonomy: taxonomyOf(manifest) })
+}
+
+function profileOfGolden(model: ProfiledImport): InputProfile {
+  const { golden, manifest } = model
+  const profiler = profilerOf(model)
+  profiler.addRows(goldenMatrix(golden, manifest.preprocessing), golden.rowCount)
+  profiler.addAnswers(
+    golden.expected.map(({ probabilities }) => probabilities),
+    golden.rowCount,
+  )
+  return profiler.profile({ source: 'golden', name: manifest.golden.source })
+}
+
+/** Only a forest is asked for predictions: the graph of another model is not written yet. */
+async function profileOfFile(
+  inputs: readonly Input[],
+  request: ProfileRequest,
+  model: ProfiledImport,
+  { onRow, onWarning }: { onRow: () => void; onWarning: (line: string) => void },
+): Promise<InputProfile> {
+  const { file } = request
+  const { manifest, forests, golden } = model
+  const bundle = { manifest: { ...manifest, files: [] }, sha256: '', forests, golden }
+  const classifier = manifest.kind === 'forest' ? await openEngine('', bundle, { threads: 0 }) : undefined
+  const profiler = profilerOf(model)
+  let rows = 0
+  let rejected = 0
+  try {
+    await aboutProfile(async () => {
+      for await (const { batch, rejected: refused } of deliveriesOf(inputs, readOptions(request, manifest))) {
+        profiler.addRows(batch.matrix, batch.rowCount)
+        rows += batch.rowCount
+        rejected += refused.length
+        if (classifier && batch.rowCount > 0) {
+          profiler.addAnswers((await classifier.classify(batch)).probabilities, batch.rowCount)
+        }
+        onRow()
+      }
+    })
+  } finally {
+    await classifier?.close()
+  }
+  if (rows === 0) throw new DataError(`--profile ${file}: has no rows that can be classified`)
+  if (rejected > 0) onWarning(`${file}: ${rejected} rows cannot be classified and are left out of the profile`)
+  return profiler.profile({ source: 'file', name: basename(file) })
+}
+
+async function* deliveriesOf(inputs: readonly Input[], options: ReadOptions) {
+  for (const { spec } of inputs) {
+    const source = await openSource(spec, options)
+    try {
+      yield* source.deliveries(new AbortController().signal)
+    } finally {
+      await source.close()
+    }
+  }
+}
+
+function readOptions(
+  { renames, renameMapPairs }: ProfileRequest,
+  { features, preprocessing }: Pick<ReadOptions, 'features' | 'preprocessing'>,
+): ReadOptions {
+  return {
+    features,
+    preprocessing,
+    batchSize,
+    idColumn: 'oid',
+    candidColumn: 'candid',
+    rename: renames,
+    ...(renameMapPairs === undefined ? {} : { renameMap: renameMapPairs }),
+    allowance: { remaining: Infinity },
   }
 }

@@ -11,7 +11,7 @@ import { importModel } from '../../model/sklearn/import-model.ts'
 import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
 import { chooseModel, downloadFolder, modelStore, refusedByPin, theNewest } from '../../model/store/model-reference.ts'
 import type { StoredModel } from '../../model/store/model-store.ts'
-import { takeLock } from '../../model/store/process-lock.ts'
+import { takeLock } from '../../transfer/owner.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
@@ -274,10 +274,7 @@ async function storeFetched(work: PullWork, fetched: FetchedModel, address: stri
 
 const statusOf = { added: 'is now in', replaced: 'is replaced in', 'already there': 'is already in' } as const
 
-interface Identity {
-  readonly name: string
-  readonly version: string
-}
+type Identity = Pick<StoredModel, 'name' | 'version'>
 
 async function identityOfFetched({ request }: PullWork, fetched: FetchedModel): Promise<Identity> {
   const { name, version, address } = request

@@ -6,15 +6,15 @@ import { text as textOf } from 'node:stream/consumers'
 import { parseS3Address, s3Settings } from '../../connectors/s3/address.ts'
 import { openS3Bucket } from '../../connectors/s3/bucket.ts'
 import { openObjectOutput } from '../../connectors/s3/s3-output.ts'
-import { ServiceError, systemCode, UsageError } from '../../errors.ts'
+import { messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { type IndexEntry, indexFile, indexWith, parseIndex } from '../../model/store/model-lists.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
-import { takeLock } from '../../model/store/process-lock.ts'
 import { watchInterrupts } from '../../terminal/interrupt.ts'
 import { pathOfFileAddress } from '../../transfer/object-reader.ts'
+import { takeLock } from '../../transfer/owner.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import { type ByteOutput, openReplacement, writeFailure, writeWholeFile } from '../../whole-file.ts'
 import { checkBundle } from './verify.ts'
@@ -115,17 +115,16 @@ async function openFolderTarget(folder: string): Promise<BundleTarget> {
   const lock = await takeLock(join(folder, '.lcclf-index.lock')).catch((error: unknown) => {
     throw writeFailure(folder, error)
   })
-  const readText = async (name: string): Promise<TargetText | undefined> => {
-    try {
-      return { text: await readFile(join(folder, name), 'utf8'), etag: null }
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined
-      throw new ServiceError(`${join(folder, name)}: cannot be read (${systemCode(error)})`, { cause: error })
-    }
-  }
   return {
     address: folder,
-    readText,
+    async readText(name) {
+      try {
+        return { text: await readFile(join(folder, name), 'utf8'), etag: null }
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') return undefined
+        throw new ServiceError(`${join(folder, name)}: cannot be read (${messageOf(error)})`, { cause: error })
+      }
+    },
     async openOutput(name) {
       const path = join(folder, name)
       await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
@@ -133,8 +132,8 @@ async function openFolderTarget(folder: string): Promise<BundleTarget> {
       })
       return openReplacement({ path, address: path, overwrite: true })
     },
-    async putText(name, text, over) {
-      if ((await readText(name))?.text !== over?.text) return false
+    async putText(name, text) {
+      // the lock keeps others out
       await writeWholeFile(join(folder, name), text)
       return true
     },

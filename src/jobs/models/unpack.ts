@@ -10,16 +10,9 @@ import { LcclfError, messageOf, ModelError, systemCode } from '../../errors.ts'
 import { profileFile } from '../../model/bundle/input-profile.ts'
 import { writeFailure } from '../../whole-file.ts'
 
-/** How much an archive may unpack to. */
-interface UnpackLimits {
-  readonly bytes: number
-  /** times its own size, once it has unpacked to `ratioFrom` bytes */
-  readonly ratio: number
-  readonly ratioFrom: number
-  readonly entries: number
-}
-
-const usualLimits: UnpackLimits = { bytes: 8_000_000_000, ratio: 200, ratioFrom: 100_000_000, entries: 1000 }
+/** How much an archive may unpack to; `ratio`: times its own size, once it has unpacked to `ratioFrom` bytes. */
+const usualLimits = { bytes: 8_000_000_000, ratio: 200, ratioFrom: 100_000_000, entries: 1000 }
+type UnpackLimits = typeof usualLimits
 
 const textFiles = new Set(['manifest.json', profileFile])
 const nothingUsed = 'Nothing of this archive is used.'
@@ -37,7 +30,7 @@ export async function unpackModel(
   archive: string,
   target: string,
   label: string,
-  limits: UnpackLimits = usualLimits,
+  limits = usualLimits,
 ): Promise<'bundle' | 'pickles'> {
   await rm(target, { recursive: true, force: true })
   await mkdir(target)
@@ -58,14 +51,11 @@ export async function unpackModel(
   }
 }
 
-interface Unpacking {
-  readonly target: string
-  readonly label: string
-  readonly limits: UnpackLimits
-  readonly choose: (entry: ReadEntry) => string | null
-}
-
-async function unpack(archive: string, { target, label, limits, choose }: Unpacking): Promise<void> {
+async function unpack(
+  archive: string,
+  options: { target: string; label: string; limits: UnpackLimits; choose: (entry: ReadEntry) => string | null },
+): Promise<void> {
+  const { target, label, limits, choose } = options
   const { Parser } = await import('tar')
   const packed = (await stat(archive)).size
   const plain = pipeline(createReadStream(archive), createGunzip(), () => undefined)

@@ -54,8 +54,7 @@ export async function download(
   let hasBegunAnew = false
   const attempt = async (): Promise<Downloaded | AbsentObject> => {
     try {
-      const got = await fetchRest(reader, name, path, options)
-      return got.kind === 'absent' ? got : await finish(path, got, reader.nameOf(name), options)
+      return await fetchRest(reader, name, path, options)
     } catch (error) {
       signal?.throwIfAborted()
       if (error instanceof StalePartError || (error instanceof WrongBytesError && error.wasResumed)) {
@@ -87,18 +86,12 @@ export async function download(
   })
 }
 
-interface Arrived extends PartState {
-  readonly kind: 'arrived'
-  readonly md5: string | null
-  readonly wasResumed: boolean
-}
-
 async function fetchRest(
   reader: ObjectReader,
   name: string,
   path: string,
   options: DownloadOptions,
-): Promise<Arrived | AbsentObject> {
+): Promise<Downloaded | AbsentObject> {
   const label = reader.nameOf(name)
   const { from, ...before } = await resumePoint(path)
   const object = await reader.open(name, { from, etag: before.etag, signal: options.signal })
@@ -125,7 +118,9 @@ async function fetchRest(
   } finally {
     object.body.destroy()
   }
-  return { kind: 'arrived', etag: state.etag, size: state.size, md5: object.md5, wasResumed: object.from > 0 }
+  const { size, sha256 } = await checkArrived(path, object, label, options)
+  await rename(`${path}.part`, path)
+  return { kind: 'downloaded', path, size, sha256, etag: state.etag }
 }
 
 /** Not every server, or cache on the way to it, heeds If-Range: some answer with a part of whatever they have now. */
@@ -190,13 +185,13 @@ class WrongBytesError extends ModelError {
   }
 }
 
-/** Checks what has arrived, and gives it its name. */
-async function finish(
+/** Checks the whole part, and drops it where it is wrong. */
+async function checkArrived(
   path: string,
-  { etag, md5, wasResumed }: Arrived,
+  { md5, from }: OpenedObject,
   label: string,
   { expected }: DownloadOptions,
-): Promise<Downloaded> {
+): Promise<{ size: number; sha256: string }> {
   const hashes = { sha256: createHash('sha256'), md5: createHash('md5') }
   let size = 0
   for await (const chunk of createReadStream(`${path}.part`, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
@@ -216,10 +211,9 @@ async function finish(
           : null
   if (problem !== null) {
     await dropPart(path)
-    throw new WrongBytesError(`${label}: ${problem}`, wasResumed)
+    throw new WrongBytesError(`${label}: ${problem}`, from > 0)
   }
-  await rename(`${path}.part`, path)
-  return { kind: 'downloaded', path, size, sha256, etag }
+  return { size, sha256 }
 }
 
 // What has arrived of a file, beside it: `.part` the bytes, `.part.json` which version of the object they are of.

@@ -35,7 +35,23 @@ export function httpReader(address: URL, policy: HttpPolicy): ObjectReader {
   return {
     address: shownUrl(base),
     nameOf: (name) => shownUrl(urlOf(name)),
-    open: (name, request) => openHttp(urlOf(name), { ...rangeHeaders(request), ...credentials }, request, policy),
+    async open(name, request) {
+      const start = urlOf(name)
+      let url = start
+      let headers: Record<string, string> = { ...rangeHeaders(request), ...credentials }
+      for (let redirects = 0; ; redirects++) {
+        const response = await send(url, headers, request.signal)
+        const { statusCode: status = 0, headers: answer } = response
+        if (status < 300 || status > 399 || answer.location === undefined) {
+          return read(response, url, headers['range'] === undefined ? 0 : request.from)
+        }
+        response.destroy()
+        if (redirects === maxRedirects) {
+          throw new ServiceError(`${shownUrl(start)}: redirects more than ${maxRedirects} times`)
+        }
+        ;({ url, headers } = followRedirect(url, answer.location, headers, policy))
+      }
+    },
     close: () => undefined,
   }
 }
@@ -50,28 +66,6 @@ function rangeHeaders({ from, etag }: ReadRequest): Record<string, string> {
   // the bytes as they are stored: a range of something compressed on the way would be another thing
   const always = { 'accept-encoding': 'identity', accept: '*/*', 'user-agent': 'lcclf' }
   return from > 0 && etag !== null ? { ...always, range: `bytes=${from}-`, 'if-range': etag } : always
-}
-
-async function openHttp(
-  start: URL,
-  startHeaders: Record<string, string>,
-  request: ReadRequest,
-  policy: HttpPolicy,
-): Promise<OpenedObject | AbsentObject> {
-  let url = start
-  let headers = startHeaders
-  for (let redirects = 0; ; redirects++) {
-    const response = await send(url, headers, request.signal)
-    const { statusCode: status = 0, headers: answer } = response
-    if (status < 300 || status > 399 || answer.location === undefined) {
-      return read(response, url, headers['range'] === undefined ? 0 : request.from)
-    }
-    response.destroy()
-    if (redirects === maxRedirects) {
-      throw new ServiceError(`${shownUrl(start)}: redirects more than ${maxRedirects} times`)
-    }
-    ;({ url, headers } = followRedirect(url, answer.location, headers, policy))
-  }
 }
 
 async function send(

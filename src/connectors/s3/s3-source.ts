@@ -64,18 +64,12 @@ export function plainEtag(etag: string): string {
   return etag.replace(/^"(.*)"$/, '$1')
 }
 
-/** A file with the object's bytes; `remove` is harmless twice. */
-interface FetchedObject {
-  readonly path: string
-  remove(): Promise<void>
-}
-
 /**
  * Fetches the whole object: a broken download is resumed, sizes and MD5 sums are checked.
  *
  * @throws DataError where it is gone or has changed; ServiceError for a service that fails for good, a full disk
  */
-export function fetchObject(object: SeenObject, signal?: AbortSignal): Promise<FetchedObject> {
+export function fetchObject(object: SeenObject, signal?: AbortSignal) {
   return intoFile(object, async (path) => {
     const { size } = object
     const got = await download(await readerOf(object), '', path, { maxBytes: size, expected: { size }, signal })
@@ -95,7 +89,7 @@ const trailerBytes = 8
  *
  * @throws as fetchObject
  */
-export function fetchParquetFooter(object: SeenObject, signal?: AbortSignal): Promise<FetchedObject> {
+export function fetchParquetFooter(object: SeenObject, signal?: AbortSignal) {
   if (object.size <= tailBytes) return fetchObject(object, signal)
   return intoFile(object, async (path) => {
     const end = object.size - 1
@@ -117,9 +111,10 @@ export function fetchParquetFooter(object: SeenObject, signal?: AbortSignal): Pr
   })
 }
 
-async function intoFile(object: SeenObject, fill: (path: string) => Promise<void>): Promise<FetchedObject> {
+async function intoFile(object: SeenObject, fill: (path: string) => Promise<void>) {
   const ours = await newObjectFolder()
   const path = join(ours, 'object')
+  /** Harmless twice. */
   const remove = (): Promise<void> => rm(ours, { recursive: true, force: true })
   try {
     await fill(path)
@@ -176,17 +171,15 @@ const temporaryHint =
 /** What a download says of a model, or of its own folder, means something else here. */
 function asFetchError(error: unknown, object: SeenObject): unknown {
   if (error instanceof Error && error.name === 'AbortError') return error
-  const code = systemCode(error instanceof LcclfError ? error.cause : error)
   if (error instanceof ModelError) return changed(object, error)
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
-    const full = `${object.address}: no room for its ${object.size} bytes in the temporary folder ${tmpdir()}`
-    return new ServiceError(full, { cause: error, hint: temporaryHint })
-  }
   if (error instanceof ServiceError && / gave up after /.test(error.message)) {
     return new ServiceError(error.message, { cause: error, hint: serviceHint })
   }
-  if (error instanceof LcclfError || code === undefined) return error
-  return new ServiceError(`${object.address}: cannot be kept in the temporary folder ${tmpdir()} (${code})`, {
+  const code = systemCode(error instanceof LcclfError ? error.cause : error)
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+  if (!isFull && (error instanceof LcclfError || code === undefined)) return error
+  const what = isFull ? `no room for its ${object.size} bytes` : `cannot be kept (${code})`
+  return new ServiceError(`${object.address}: ${what} in the temporary folder ${tmpdir()}`, {
     cause: error,
     hint: temporaryHint,
   })

@@ -9,7 +9,7 @@ import { redactedText } from '../../formats/shown-text.ts'
 import { alerceTaxonomy, type FileDigest, type Manifest } from '../../model/bundle/manifest.ts'
 import { parseManifest } from '../../model/bundle/parse-manifest.ts'
 import { type IndexEntry, indexFile, parseIndex } from '../../model/store/model-lists.ts'
-import { byVersion } from '../../model/store/model-store.ts'
+import { highestOf, listOf } from '../../model/store/model-store.ts'
 import { download, type Downloaded, type DownloadOptions } from '../../transfer/download.ts'
 import { httpReader } from '../../transfer/http-reader.ts'
 import { type AbsentObject, fileReader, type ObjectReader, pathOfFileAddress } from '../../transfer/object-reader.ts'
@@ -248,14 +248,11 @@ async function fetchArchive(fetcher: Fetcher): Promise<FetchedModel> {
 
 function chooseEntry(entries: readonly IndexEntry[], where: string, { name, version }: FetchOptions): IndexEntry {
   const offered = entries.filter((entry) => name === undefined || entry.name === name)
-  const list = entries.map((entry) => `${entry.name}@${entry.version}`).join(', ')
+  const list = listOf(entries)
   if (new Set(offered.map((entry) => entry.name)).size > 1) {
     throw new ModelError(`${where}: offers several models`, { hint: `Choose one with --name: ${list}.` })
   }
-  const found = offered
-    .filter((entry) => version === undefined || entry.version === version)
-    .sort((a, b) => byVersion(a.version, b.version))
-    .at(-1)
+  const found = highestOf(offered, name, version)
   if (found) return found
   const wanted = [name, version].filter((part) => part !== undefined).join(' ')
   throw new ModelError(`${where}: has no model ${wanted}`, { hint: list === '' ? 'It is empty.' : `It has ${list}.` })

@@ -6,7 +6,7 @@ import { messageOf, ServiceError, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { cacheFolder, downloadFolder, modelStore } from '../../model/store/model-reference.ts'
-import { ownerFile, stagedVersion } from '../../model/store/model-store.ts'
+import { isFolder, ownerFile, stagedVersion } from '../../model/store/model-store.ts'
 import { hasEnded, isLockFree, parseOwner } from '../../transfer/owner.ts'
 
 /** Removes what nobody needs any more, and says what. */
@@ -96,10 +96,6 @@ function isAbandoned(folder: string): boolean {
 function sizeOf(path: string): number {
   if (isFolder(path)) return entriesIn(path).reduce((sum, entry) => sum + sizeOf(entry), 0)
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function entriesIn(folder: string): string[] {

@@ -1,7 +1,7 @@
 // The story of `lcclf model import`: a bundle from pickles or an ONNX file, and the profile of its usual inputs.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { type RenameMap, renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import type { Input } from '../../connectors/input-names.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { openSource } from '../../connectors/open-source.ts'
@@ -23,7 +23,7 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
 
 /** What was typed. */
-interface ImportFlags extends Omit<ProfileRequest, 'file' | 'renameMapPairs'> {
+interface ImportFlags {
   readonly source: string
   readonly name: string
   readonly version: string
@@ -33,6 +33,8 @@ interface ImportFlags extends Omit<ProfileRequest, 'file' | 'renameMapPairs'> {
   readonly features?: string | undefined
   /** a file with usual inputs */
   readonly profile?: string | undefined
+  /** how that file is read */
+  readonly renames: ReadonlyMap<string, string>
   readonly renameMap: string | undefined
   readonly acceptSwapped: boolean
   readonly overwrite: boolean
@@ -51,7 +53,7 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
   const progress = openStepProgress({ isSilent: flags.quiet })
   const say = (line: string) => (flags.quiet ? undefined : progress.say(line))
   try {
-    const makeProfile = await profileMaker(profileRequest(flags), {
+    const makeProfile = await profileMaker(flags, {
       onRow: () => progress.update('profile the inputs', NaN),
       onWarning: (line) => say(`warning: ${line}`),
     })
@@ -92,11 +94,6 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
   }
 }
 
-function profileRequest({ profile, renames, renameMap }: ImportFlags): ProfileRequest | undefined {
-  if (profile === undefined) return undefined
-  return { file: profile, renames, renameMapPairs: renameMap === undefined ? undefined : renameMapNamed(renameMap) }
-}
-
 /** A flat classifier may also be given its classes as a plain list. */
 function readOnnxTaxonomy(path: string): OnnxTaxonomy {
   const value = readJson('--taxonomy', path)
@@ -133,11 +130,9 @@ function readJson(flag: string, path: string): unknown {
 
 // `--profile FILE`: rows of usual inputs through the forest that is being imported.
 
-/** The file of `--profile`, and how it is read. */
-export interface ProfileRequest {
-  readonly file: string
-  readonly renames: ReadonlyMap<string, string>
-  readonly renameMapPairs: RenameMap | undefined
+interface ProfileProgress {
+  readonly onRow: () => void
+  readonly onWarning: (line: string) => void
 }
 
 /** rows read at a time */
@@ -150,27 +145,36 @@ const batchSize = 1000
  * A file is opened before this answers, so that a problem with it is known before the model is read.
  */
 export async function profileMaker(
-  request: ProfileRequest | undefined,
-  progress: { onRow: () => void; onWarning: (line: string) => void },
+  { profile: file, renames, renameMap }: Pick<ImportFlags, 'profile' | 'renames' | 'renameMap'>,
+  progress: ProfileProgress,
 ): Promise<ProfileMaker> {
-  if (!request) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
-  const inputs = await aboutProfile(() => findInputs(request))
-  return (model) => profileOfFile(inputs, request, model, progress)
+  if (file === undefined) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
+  const options = {
+    batchSize,
+    idColumn: 'oid',
+    candidColumn: 'candid',
+    rename: renames,
+    ...(renameMap === undefined ? {} : { renameMap: renameMapNamed(renameMap) }),
+    allowance: { remaining: Infinity },
+  }
+  const inputs = await aboutProfile(() => findInputs(file, options))
+  return (model) => profileOfFile(file, inputs, options, model, progress)
 }
 
+type ProfileReadOptions = Omit<ReadOptions, 'features' | 'preprocessing'>
+
 /** Opens each input for its ids alone: which features are needed is not known yet. */
-async function findInputs(request: ProfileRequest): Promise<Input[]> {
-  const inputs = await expandInputs([request.file], {
+async function findInputs(file: string, options: ProfileReadOptions): Promise<Input[]> {
+  const inputs = await expandInputs([file], {
     fromFormat: undefined,
     outputFolders: [],
     environment: process.env,
     window: {},
     commits: false,
   })
-  const ids = { features: [], preprocessing: alercePreprocessing }
   for (const { spec } of inputs) {
-    const source = await openSource(spec, { ...readOptions(request, ids), isForSchema: true })
-    await source.close()
+    const ids = { ...options, features: [], preprocessing: alercePreprocessing, isForSchema: true }
+    await (await openSource(spec, ids)).close()
   }
   return inputs
 }
@@ -203,21 +207,22 @@ function profileOfGolden(model: ProfiledImport): InputProfile {
 
 /** Only a forest is asked for predictions: the graph of another model is not written yet. */
 async function profileOfFile(
+  file: string,
   inputs: readonly Input[],
-  request: ProfileRequest,
+  options: ProfileReadOptions,
   model: ProfiledImport,
-  { onRow, onWarning }: { onRow: () => void; onWarning: (line: string) => void },
+  { onRow, onWarning }: ProfileProgress,
 ): Promise<InputProfile> {
-  const { file } = request
   const { manifest, forests, golden } = model
   const bundle = { manifest: { ...manifest, files: [] }, sha256: '', forests, golden }
   const classifier = manifest.kind === 'forest' ? await openEngine('', bundle, { threads: 0 }) : undefined
+  const { features, preprocessing } = manifest
   const profiler = profilerOf(model)
   let rows = 0
   let rejected = 0
   try {
     await aboutProfile(async () => {
-      for await (const { batch, rejected: refused } of deliveriesOf(inputs, readOptions(request, manifest))) {
+      for await (const { batch, rejected: refused } of deliveriesOf(inputs, { ...options, features, preprocessing })) {
         profiler.addRows(batch.matrix, batch.rowCount)
         rows += batch.rowCount
         rejected += refused.length
@@ -243,21 +248,5 @@ async function* deliveriesOf(inputs: readonly Input[], options: ReadOptions) {
     } finally {
       await source.close()
     }
-  }
-}
-
-function readOptions(
-  { renames, renameMapPairs }: ProfileRequest,
-  { features, preprocessing }: Pick<ReadOptions, 'features' | 'preprocessing'>,
-): ReadOptions {
-  return {
-    features,
-    preprocessing,
-    batchSize,
-    idColumn: 'oid',
-    candidColumn: 'candid',
-    rename: renames,
-    ...(renameMapPairs === undefined ? {} : { renameMap: renameMapPairs }),
-    allowance: { remaining: Infinity },
   }
 }

@@ -5,7 +5,7 @@ import { messageOf, systemCode, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { type KnownModel, readKnownModels } from '../../model/store/model-lists.ts'
 import { type ModelPin, pinFile, readPin, splitReference } from '../../model/store/model-reference.ts'
-import { byVersion } from '../../model/store/model-store.ts'
+import { highestOf, listOf } from '../../model/store/model-store.ts'
 
 /** What to pull. */
 export interface PullRequest {
@@ -66,7 +66,7 @@ function pinnedRequest(pin: ModelPin, target: PullTarget, list: KnownModels): Pu
     })
   }
   if (address !== null) return { address, name, version, known: undefined, others: [], pin }
-  const known = highest(list.models, name, version)
+  const known = highestOf(list.models, name, version)
   if (known) return knownRequest(known, list, pin)
   throw new UsageError(`${file} pins ${name}@${version} without an address, and no known model has that name`, {
     hint: `Give its address: lcclf model pull ADDRESS --name ${name} --version ${version}.`,
@@ -80,24 +80,17 @@ function knownByReference({ models }: KnownModels, source: string, flags: PullTa
       hint: `Known models are ${listOf(models)}. To store one under another name, pull it by its address.`,
     })
   }
-  return highest(models, name, version ?? flags.version)
+  return highestOf(models, name, version ?? flags.version)
 }
 
 /** The default, unless something else was asked for; a version alone is first looked for under the default's name. */
 function knownByFlags({ models, byDefault }: KnownModels, { name, version }: PullTarget): KnownModel | undefined {
   const isDefault = [undefined, byDefault?.name].includes(name) && [undefined, byDefault?.version].includes(version)
   if (isDefault) return byDefault
-  if (name !== undefined) return highest(models, name, version)
+  if (name !== undefined) return highestOf(models, name, version)
   const names = new Set(models.filter((model) => model.version === version).map((model) => model.name))
   const meant = names.size === 1 ? [...names][0] : byDefault?.name
-  return meant === undefined ? undefined : highest(models, meant, version)
-}
-
-function highest(models: readonly KnownModel[], name: string, version: string | undefined): KnownModel | undefined {
-  return models
-    .filter((model) => model.name === name && (version ?? model.version) === model.version)
-    .sort((a, b) => byVersion(a.version, b.version))
-    .at(-1)
+  return meant === undefined ? undefined : highestOf(models, meant, version)
 }
 
 function notKnown(target: PullTarget, { models }: KnownModels): UsageError {
@@ -111,11 +104,6 @@ function notKnown(target: PullTarget, { models }: KnownModels): UsageError {
 function flagsOf({ name, version }: PullTarget): string {
   const flags = [name === undefined ? [] : `--name ${name}`, version === undefined ? [] : `--version ${version}`]
   return flags.flat().join(' ')
-}
-
-/** Known models in a sentence. */
-export function listOf(models: readonly KnownModel[]): string {
-  return models.map(({ name, version }) => `${name}@${version}`).join(', ')
 }
 
 /** File name → sha256 in lower case. */

@@ -10,20 +10,13 @@ import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { importModel } from '../../model/sklearn/import-model.ts'
 import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
 import { chooseModel, downloadFolder, modelStore, refusedByPin, theNewest } from '../../model/store/model-reference.ts'
-import type { StoredModel } from '../../model/store/model-store.ts'
+import { listOf, type StoredModel } from '../../model/store/model-store.ts'
 import { takeLock } from '../../transfer/owner.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
 import { type FetchedModel, fetchModel, openReader } from './fetch-model.ts'
-import {
-  listOf,
-  type PullRequest,
-  type PullTarget,
-  readSha256Sums,
-  resolvePull,
-  type Sha256Sums,
-} from './pull-request.ts'
+import { type PullRequest, type PullTarget, readSha256Sums, resolvePull, type Sha256Sums } from './pull-request.ts'
 import { checkBundle } from './verify.ts'
 
 /** What was typed. */
@@ -226,9 +219,8 @@ async function fetchFiles(work: PullWork, reader: ObjectReader, folder: string):
 /** A bundle's name is only in its manifest; where that very manifest is in the store, the rest is not needed. */
 async function isWholeInStore({ name, version }: Manifest, sha256: string): Promise<boolean> {
   const model = modelStore().find(name, version)
-  if (!model) return false
-  const { sha256: stored, problem } = await describeModel(model, { verify: true })
-  return problem === null && stored === sha256
+  const found = model && (await describeModel(model, { verify: true }))
+  return found?.problem === null && found.sha256 === sha256
 }
 
 /**

@@ -5,14 +5,8 @@ import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { describeModel, type ModelDescription, readPulledRecord } from '../../model/store/describe-model.ts'
 import { byteText } from '../../formats/shown-text.ts'
-import {
-  findBundle,
-  findStored,
-  modelStore,
-  splitReference,
-  modelNotFound,
-  writePin,
-} from '../../model/store/model-reference.ts'
+import { findBundle, modelStore, splitReference, modelNotFound, writePin } from '../../model/store/model-reference.ts'
+import { listOf } from '../../model/store/model-store.ts'
 import { columnsOf, harmless, textTable } from '../../terminal/text-table.ts'
 import { UsageError } from '../../errors.ts'
 
@@ -139,7 +133,7 @@ export async function lockModel(reference: string, { json }: { json: boolean }):
 export async function removeModel(reference: string, { json }: { json: boolean }): Promise<void> {
   const store = modelStore()
   const [name, version] = splitReference(reference)
-  const model = findStored(reference)
+  const model = store.find(name, version)
   if (!model) {
     if (existsSync(join(reference, 'manifest.json'))) {
       throw new UsageError(`${reference}: a folder outside the model store`, {
@@ -150,8 +144,7 @@ export async function removeModel(reference: string, { json }: { json: boolean }
   }
   const versions = store.listAll().filter((other) => other.name === name)
   if (version === undefined && versions.length > 1) {
-    const list = versions.map((other) => `${name}@${other.version}`).join(', ')
-    throw new UsageError(`${name}: the store has several versions`, { hint: `Choose one: ${list}.` })
+    throw new UsageError(`${name}: the store has several versions`, { hint: `Choose one: ${listOf(versions)}.` })
   }
   await store.remove(model)
   process.stderr.write(`${model.name}@${model.version} is removed\n`)

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf, ModelError } from '../../errors.ts'
 import { redacted, redactedText } from '../../formats/shown-text.ts'
 import { writeWholeFile } from '../../whole-file.ts'
-import { type ModelStore, openStore, type StoredModel, timeStored } from './model-store.ts'
+import { listOf, type ModelStore, openStore } from './model-store.ts'
 
 /** The folder of the sample model that comes with this package. */
 export const sampleModel = fileURLToPath(new URL('../../../samples/model', import.meta.url))
@@ -57,9 +57,7 @@ export function theSample(): ChosenModel {
 
 /** The model that was put into the store last; undefined for an empty store. */
 export function theNewest(): ChosenModel | undefined {
-  const [newest] = modelStore()
-    .list()
-    .sort((a, b) => timeStored(b) - timeStored(a))
+  const newest = modelStore().newest()
   return newest && { directory: newest.folder, chosenBy: 'the newest of the store' }
 }
 
@@ -82,19 +80,13 @@ export function findModel(reference: string): string {
 /** As findModel, only to look at a bundle: a pin does not forbid that. */
 export function findBundle(reference: string): string {
   if (existsSync(join(reference, 'manifest.json'))) return reference
-  const found = findStored(reference)
+  const found = modelStore().find(...splitReference(reference))
   if (!found) throw modelNotFound(reference)
   const { name, version, folder } = found
   if (existsSync(join(folder, 'manifest.json'))) return folder
   throw new ModelError(`${name}@${version} in the store is damaged: ${folder} has no manifest.json`, {
     hint: 'Pull it again, or remove it with lcclf model remove and import it again.',
   })
-}
-
-/** A model of the store by `name@version` or `name`; it may be damaged. */
-export function findStored(reference: string): StoredModel | undefined {
-  const [name, version] = splitReference(reference)
-  return modelStore().find(name, version)
 }
 
 /** `name@version` → both; `name` → the name alone. */
@@ -106,9 +98,8 @@ export function splitReference(reference: string): [name: string, version: strin
 /** The error for a reference to nothing; its hint names everything in the store. */
 export function modelNotFound(reference: string): ModelError {
   const store = modelStore()
-  const known = store.list().map(({ name, version }) => `${name}@${version}`)
-  const content =
-    known.length > 0 ? `The model store holds ${known.join(', ')}.` : `The model store ${store.root} is empty.`
+  const known = listOf(store.list())
+  const content = known === '' ? `The model store ${store.root} is empty.` : `The model store holds ${known}.`
   return new ModelError(`model ${redactedText(reference)}: not found`, {
     hint: `${content}\nA model is a bundle's folder (one with a manifest.json), name@version, or name; lcclf model import makes one from pickles, lcclf model pull downloads one.`,
   })

@@ -26,12 +26,19 @@ export function openStore(root: string) {
       .sort(byVersion)
       .map((version) => stored(name, version))
   const listAll = (): StoredModel[] => foldersIn(root).sort().flatMap(placesOf)
+  const timeStored = ({ folder }: StoredModel): number =>
+    statSync(join(folder, 'manifest.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
   return {
     root,
     /** where a model is or would be */
     place,
     /** by name, then by version, the highest last */
     list: (): StoredModel[] => listAll().filter(hasManifest),
+    /** the model that was put into its place last; undefined for an empty store */
+    newest: (): StoredModel | undefined =>
+      listAll()
+        .filter(hasManifest)
+        .sort((a, b) => timeStored(b) - timeStored(a))[0],
     /** as `list`, together with damaged models: folders in a model's place that have lost their manifest.json */
     listAll,
     /**
@@ -142,11 +149,6 @@ async function writing<T>(root: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** When a model was put into its place, in milliseconds since 1970. */
-export function timeStored({ folder }: StoredModel): number {
-  return statSync(join(folder, 'manifest.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
-}
-
 /** Whether a text can be a folder of the store, and nothing above or below it. */
 export function isPlainName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(text)
@@ -157,12 +159,30 @@ export function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true })
 }
 
+/** The highest version, of those that have the name and version where one is given. */
+export function highestOf<T extends { name: string; version: string }>(
+  models: readonly T[],
+  name: string | undefined,
+  version: string | undefined,
+): T | undefined {
+  return models
+    .filter((model) => (name ?? model.name) === model.name && (version ?? model.version) === model.version)
+    .sort((a, b) => byVersion(a.version, b.version))
+    .at(-1)
+}
+
+/** Models in a sentence. */
+export function listOf(models: readonly { name: string; version: string }[]): string {
+  return models.map(({ name, version }) => `${name}@${version}`).join(', ')
+}
+
 function foldersIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder).filter((name) => isPlainName(name) && isFolder(join(folder, name)))
 }
 
-function isFolder(path: string): boolean {
+/** Whether a folder is there. */
+export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { ListMultipartUploadsCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
+import { PutBucketPolicyCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServiceError, UsageError } from '../../../src/errors.ts'
 import { parseS3Address, s3Settings } from '../../../src/connectors/s3/address.ts'

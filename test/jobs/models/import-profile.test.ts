@@ -2,10 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
-import { profileMaker, type ProfileRequest } from '../../../src/jobs/models/import.ts'
+import { profileMaker } from '../../../src/jobs/models/import.ts'
 import { DataError } from '../../../src/errors.ts'
 import type { ProfiledImport } from '../../../src/model/bundle/input-profile.ts'
-import { renameMapNamed } from '../../../src/connectors/columns/rename-maps.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const progress = { onRow: () => undefined, onWarning: () => undefined }
@@ -32,8 +31,8 @@ const model: ProfiledImport = {
   isGoldenGiven: false,
 }
 
-function request(name: string, changes: Partial<ProfileRequest> = {}): ProfileRequest {
-  return { file: join(folder, name), renames: new Map(), renameMapPairs: undefined, ...changes }
+function request(name: string, changes: { renames?: Map<string, string>; renameMap?: string } = {}) {
+  return { profile: join(folder, name), renames: new Map<string, string>(), renameMap: undefined, ...changes }
 }
 
 describe('the file of --profile', () => {
@@ -54,7 +53,7 @@ describe('the file of --profile', () => {
       message: expect.stringMatching(/^--profile .*lacks 2 columns/) as string,
       hint: expect.stringContaining('--rename-map alerce-2024') as string,
     })
-    const changes = { renames: new Map([['PPE', 'Period_fit']]), renameMapPairs: renameMapNamed('alerce-2024') }
+    const changes = { renames: new Map([['PPE', 'Period_fit']]), renameMap: 'alerce-2024' }
     const renamed = await profileMaker(request('modern.csv', changes), progress)
     const profile = await renamed(model)
     expect(profile?.features.map(({ name, values }) => [name, values?.maximum])).toEqual([

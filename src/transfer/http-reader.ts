@@ -123,7 +123,9 @@ function bodyOf(response: IncomingMessage, url: URL, asked: number): OpenedObjec
   const { statusCode: status, headers } = response
   // a file that was compressed before it was stored arrives as it is stored, as with curl: checksums are of those bytes
   const length = headers['content-length'] === undefined ? null : Number(headers['content-length'])
-  const etag = strongEtag(headers.etag) ?? headers['last-modified'] ?? null
+  // a weak ETag does not promise the same bytes
+  const strongEtag = headers.etag?.startsWith('"') ? headers.etag : undefined
+  const etag = strongEtag ?? headers['last-modified'] ?? null
   const md5 = headers['content-encoding'] === undefined && status === 200 ? md5Of(headers['content-md5']) : null
   if (status === 200) return { kind: 'object', from: 0, size: length, etag, md5, body: response }
   const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers['content-range'] ?? '')
@@ -134,11 +136,6 @@ function bodyOf(response: IncomingMessage, url: URL, asked: number): OpenedObjec
   const wrong = `asked for bytes from ${asked} on, the server sends ${headers['content-range'] ?? 'an unnamed range'}`
   if (asked > 0) throw new StalePartError(wrong)
   throw new ServiceError(`${shownUrl(url)}: ${wrong}`, { hint: rangesHint })
-}
-
-/** A weak one does not promise the same bytes. */
-function strongEtag(etag: string | undefined): string | undefined {
-  return etag?.startsWith('"') ? etag : undefined
 }
 
 function md5Of(base64: string | string[] | undefined): string | null {

@@ -155,7 +155,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
     expect((await loud(['--resume'])).stderr).toContain('nights/a.csv again: its result is gone')
   })
 
-  it('passes over a bad object of a prefix, and with one output publishes nothing', async () => {
+  it('skips a bad object of a prefix, and with one output publishes nothing', async () => {
     const bad = Buffer.concat([Buffer.from('PAR1'), Buffer.alloc(400_000), Buffer.from('PAR1')])
     await put({ 'bad/a.parquet': bad, 'bad/b.parquet': night })
     const one = await run(['s3://survey/bad/', '--to', 's3://survey/bad.csv', '--to', 'local.csv'])
@@ -198,7 +198,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
     }
   })
 
-  it('removes what killed runs left of objects on their way, and leaves nothing itself', async () => {
+  it('removes the temporary files of killed runs, and leaves none itself', async () => {
     const own = temporaryFolder()
     const litter = join(own, 'lcclf-s3-killed')
     mkdirSync(litter)
@@ -210,7 +210,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
     expect(readdirSync(own)).toEqual([])
   })
 
-  it('passes over results by the rules for files: below a prefix, and never what was named', async () => {
+  it('skips results by the rules for files: below a prefix, and never what was named', async () => {
     await put({ 'rules/a.csv': part(0, 1), 'rules/out/b.csv': part(0, 1) })
     const found = async (address: string, ...outputFolders: string[]) => {
       const options = { fromFormat: undefined, outputFolders, environment: server.environment }

@@ -65,7 +65,7 @@ describe('a run into tables without a model', () => {
     expect(server.requests).toEqual([])
   })
 
-  it('exits 4 where the known default cannot be had, and says why', async () => {
+  it('exits 4 where the known default cannot be downloaded, and says why', async () => {
     writeFileSync(env['LCCLF_KNOWN_MODELS']!, await knownList(`${server.url}gone/`))
     const { code, stderr } = await toTables()
     expect([code, stderr]).toEqual([4, expect.stringMatching(/is empty, and .*could not be downloaded/)])

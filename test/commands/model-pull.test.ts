@@ -130,7 +130,7 @@ describe('lcclf model pull', () => {
     expect((await pull([`${server.url}www/`, '--name', 'other'])).stderr).toContain('It has sample_forest@1.5.2')
   })
 
-  it('goes on where it broke, when killed too, and never shows half a model', async () => {
+  it('resumes where it broke, also when it was killed, and never shows half a model', async () => {
     const fast = { ...env }
     server.fault = (request, response, file) => {
       if (!request.url!.includes('periodic')) return false
@@ -173,7 +173,7 @@ describe('lcclf model pull', () => {
     expect(stored()).toEqual(['sample_forest/1.5.2'])
   })
 
-  it('refuses what --sha256 does not name, or names otherwise, and stores nothing', async () => {
+  it('refuses what --sha256 does not name, or names with another sum, and stores nothing', async () => {
     const sums = readdirSync(pickles).map((name) => `${sha256(readFileSync(join(pickles, name)))}  ./${name}\n`)
     const list = join(work, 'SHA256SUMS')
     const attempt = async (text: string): Promise<Outcome> => {
@@ -269,7 +269,7 @@ describe('lcclf model pull', () => {
     expect(stored().filter((entry) => !entry.includes('.'))).toEqual([])
   })
 
-  it('puts a damaged model right, and replaces another only with --overwrite', async () => {
+  it('repairs a damaged model, and replaces another only with --overwrite', async () => {
     await pull([`${server.url}bundle/`])
     const file = join(work, 'home/models/sample_forest/1.5.2/forest.arrow')
     writeFileSync(file, readFileSync(file).subarray(0, 1000))
@@ -286,7 +286,7 @@ describe('lcclf model pull', () => {
     expect(other.stderr).not.toContain('--name')
   })
 
-  it('puts a model right that lost its manifest, which is listed as damaged and can be removed', async () => {
+  it('repairs a model that lost its manifest, which is listed as damaged and can be removed', async () => {
     await pull([`${server.url}bundle/`])
     const manifest = join(work, 'home/models/sample_forest/1.5.2/manifest.json')
     rmSync(manifest)
@@ -376,7 +376,7 @@ describe('the store', () => {
     expect((await hostedLcclf(['model', 'remove', sample], { env })).code).toBe(2)
   })
 
-  it('is cleaned of what crashed processes left, and gets back a model whose replacement broke off', async () => {
+  it('is cleaned of what crashed processes left, and gets back a model whose replacement was interrupted', async () => {
     const store = join(work, 'home/models/forest')
     const staging = join(store, '.1.9.0.partial-abc')
     mkdirSync(staging)
@@ -401,7 +401,7 @@ describe('the store', () => {
   })
 
   it.skipIf(!canMount)(
-    'that is mounted read-only lists, shows and classifies, and says why it takes nothing',
+    'that is mounted read-only lists, shows and classifies, and says why it cannot be changed',
     async () => {
       const home = join(work, 'home')
       execFileSync('mount', ['--bind', home, home])

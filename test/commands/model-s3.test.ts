@@ -61,7 +61,7 @@ describe.skipIf(why)('a model in a bucket', () => {
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('another bundle')])
   })
 
-  it('as pickles is imported', async () => {
+  it('in the form of pickles is imported', async () => {
     const folder = join(server.bucketFolder('survey'), 'pickles/1.0.0')
     unpackPickles('0.22.2', folder)
     const named = ['--name', 'forest', '--version', '1.0.0']
@@ -69,7 +69,7 @@ describe.skipIf(why)('a model in a bucket', () => {
     expect([code, stderr]).toEqual([0, expect.stringContaining('reproduced in every bit')])
   })
 
-  it('that is not there, or refused, or not answering, ends with a word of help and no secret', async () => {
+  it('that is missing, refused or does not answer ends with advice and no secret', async () => {
     const absent = await run(['model', 'pull', 's3://survey/absent/'])
     expect([absent.code, absent.stderr]).toEqual([4, expect.stringContaining('no model there')])
     const bucket = await run(['model', 'pull', 's3://nowhere/x/'])

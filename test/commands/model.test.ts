@@ -59,7 +59,7 @@ describe('lcclf model', () => {
     expect(existsSync(join(work, 'owned.txt'))).toBe(false)
   })
 
-  it('names swapped files for what they hold, and puts them right if told to', async () => {
+  it('names swapped files for what they hold, and corrects them if told to', async () => {
     const folder = pickles('0.22.2')
     const [a, b] = ['stochastic', 'transient'].map((level) => join(folder, `${level}_level_RF_model.pkl`)) as [
       string,

@@ -50,14 +50,14 @@ describe('a download', () => {
     expect(seen.at(-1)).toBe(content.length)
   })
 
-  it('goes on where a connection was cut, time after time, as long as it gets on', async () => {
+  it('resumes where a connection was cut, again and again, as long as it makes progress', async () => {
     server.fault = cutAfter(100_000)
     expect(await fetchFile({ patience: { ...patience, retries: 2 } })).toMatchObject({ kind: 'downloaded', sha256 })
     expect(server.requests.length).toBeGreaterThan(6)
     expect(server.requests[1]).toMatch(/bytes=\d{5,}-/)
   })
 
-  it('gives up on a server that only ever cuts, says so, and the next call goes on with what arrived', async () => {
+  it('gives up on a server that always cuts, says so, and the next call resumes with what arrived', async () => {
     server.fault = cutAfter(10_000)
     const error = await failureOf(fetchFile())
     expect(error).toBeInstanceOf(ServiceError)
@@ -69,7 +69,7 @@ describe('a download', () => {
     expect(server.requests[0]).toMatch(/bytes=[1-9]\d+-/)
   })
 
-  it('begins again where the file became another in between', async () => {
+  it('begins again where the file changed in between', async () => {
     server.fault = cutAfter(300_000)
     await failureOf(fetchFile({ patience: { ...patience, retries: 0 } }))
     const other = randomBytes(650_000)
@@ -79,7 +79,7 @@ describe('a download', () => {
     expect(readFileSync(path).equals(other)).toBe(true)
   })
 
-  it('begins again where the server knows no ranges', async () => {
+  it('begins again where the server does not support ranges', async () => {
     let count = 0
     server.fault = (request, response, file) => {
       if (count++ === 0) return cutAfter(300_000)(request, response, file)
@@ -89,7 +89,7 @@ describe('a download', () => {
     expect(await fetchFile()).toMatchObject({ sha256 })
   })
 
-  it('ends where a server stands still, and where it drips', async () => {
+  it('ends where a server stalls, and where it drips', async () => {
     for (const size of [0, 10]) {
       server.fault = (_, response, file) => {
         response.writeHead(200, { 'content-length': file!.bytes.length, etag: file!.etag })
@@ -113,7 +113,7 @@ describe('a download', () => {
     expect(short.message).toMatch(/has 700000 bytes, and should have 5/)
   })
 
-  it('is begun once more where pieces of two files were put together', async () => {
+  it('begins again where pieces of two files were put together', async () => {
     await failureOf((server.fault = cutAfter(300_000)) && fetchFile({ patience: { ...patience, retries: 0 } }))
     const part = readFileSync(`${path}.part`)
     part[7]! ^= 1
@@ -122,7 +122,7 @@ describe('a download', () => {
     expect(await fetchFile({ expected: { sha256 } })).toMatchObject({ sha256 })
   })
 
-  it('compares the MD5 that a server says', async () => {
+  it('compares the MD5 that a server gives', async () => {
     server.fault = (_, response, file) => {
       const md5 = createHash('md5').update('something else').digest('base64')
       response.writeHead(200, { 'content-length': file!.bytes.length, 'content-md5': md5 }).end(file!.bytes)
@@ -177,7 +177,7 @@ describe('a download', () => {
     expect(server.requests).toHaveLength(3)
   })
 
-  it('does not repeat what a server refuses', async () => {
+  it('does not retry what a server refuses', async () => {
     server.fault = (_, response) => !!response.writeHead(400).end()
     expect((await failureOf(fetchFile())).message).toContain('answers 400')
     expect(server.requests).toHaveLength(1)
@@ -186,7 +186,7 @@ describe('a download', () => {
     expect(await fetchFile({}, 'absent.pkl')).toEqual({ kind: 'absent', why: 'not found (404)' })
   })
 
-  it('ends on a server that speaks no HTTP, and on one that is not there', async () => {
+  it('ends on a server that does not speak HTTP, and on one that is not there', async () => {
     const odd = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.9\r\n'))
     await new Promise<void>((resolve) => odd.listen(0, '127.0.0.1', resolve))
     const { port } = odd.address() as { port: number }
@@ -251,7 +251,7 @@ describe('a part of a file that was changed meanwhile', () => {
     ['a date for an ETag', same, [{ etag: '"a"' }, { 'last-modified': dusk }], { 'last-modified': dusk }],
     ['another size', longer, [{ 'last-modified': noon }, {}], {}],
     ['fewer bytes than arrived', randomBytes(200_000), [{ etag: '"a"' }, { etag: '"b"' }], null],
-  ])('that has %s is not put to the first: the download begins anew', async (_, other, whole, part) => {
+  ])('that has %s is not appended to the first: the download begins anew', async (_, other, whole, part) => {
     swapFor(other, whole, part)
     await fetchFile()
     expect(readFileSync(path).equals(other)).toBe(true)
@@ -259,7 +259,7 @@ describe('a part of a file that was changed meanwhile', () => {
     expect(server.requests[2]).toBe('/model.pkl')
   })
 
-  it('goes on where the date is the same, and where it is not said again', async () => {
+  it('resumes where the date is the same, and where it is not repeated', async () => {
     for (const part of [{ 'last-modified': noon }, {}]) {
       server.requests.length = 0
       path = join(temporaryFolder(), 'model.pkl')
@@ -325,7 +325,7 @@ describe('a redirect', () => {
     expect(error.message).not.toContain('pw@')
   })
 
-  it('in a circle ends', async () => {
+  it('in a circle is given up', async () => {
     redirectTo('/model.pkl')
     expect((await failureOf(fetchFile())).message).toContain('redirects more than 5 times')
   })

@@ -41,7 +41,7 @@ describe('a lock', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  it('of another machine is taken over when it gives no sign of life', async () => {
+  it('of another machine is taken over once it shows no sign of life', async () => {
     writeFileSync(path, JSON.stringify({ pid: 1, host: 'elsewhere', token: 'x' }))
     const waited: unknown[] = []
     const controller = new AbortController()

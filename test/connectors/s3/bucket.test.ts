@@ -54,7 +54,7 @@ describe.skipIf(why)('a bucket', () => {
     expect(await bucket.stat('a/b c/ü.bin')).toMatchObject({ size: 100_000 })
   })
 
-  it('says of what is not there that it is not, and of another version that it is changed', async () => {
+  it('tells a missing object from one that has changed', async () => {
     expect(await bucket.read('absent', {})).toBeUndefined()
     expect(await bucket.stat('absent')).toBeUndefined()
     const etag = (await bucket.write('x', Buffer.from('first'))) as string
@@ -77,7 +77,7 @@ describe.skipIf(why)('a bucket', () => {
     expect(keys).toEqual([...keys].sort())
   })
 
-  it('writes only over the version that was meant', async () => {
+  it('overwrites only the version that was meant', async () => {
     expect(await bucket.write('once', Buffer.from('a'), { ifEtag: null })).toMatch(/^"/)
     expect(await bucket.write('once', Buffer.from('b'), { ifEtag: null })).toBe('changed')
     const { etag } = (await bucket.stat('once'))!
@@ -86,7 +86,7 @@ describe.skipIf(why)('a bucket', () => {
     expect((await read('once')).toString()).toBe('c')
   })
 
-  it('that is not there, or whose key is wrong, is refused with a word of help and without the secret', async () => {
+  it('that does not exist, or whose key is wrong, is refused with advice and without the secret', async () => {
     const absent = await openBucket('nowhere')
     expect(await failureOf(absent.read('x', {}))).toMatchObject({
       message: expect.stringContaining('s3://nowhere/x'),
@@ -105,7 +105,7 @@ describe.skipIf(why)('a bucket', () => {
     expect(error.message).not.toContain('wrong-secret')
   })
 
-  it('asks as nobody where it is told to, or knows nobody, and reads what is public', async () => {
+  it('is asked anonymously on request or without credentials, and what is public is read', async () => {
     const client = await openS3Client({ settings: s3Settings({}), allowHttp: false, needsCredentials: true })
     const statement = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: 'arn:aws:s3:::open/*' }
     const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] })

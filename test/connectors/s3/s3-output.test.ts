@@ -87,7 +87,7 @@ describe.skipIf(why)('an object as an output', () => {
     expect((await here.bucket.stat('large.csv'))?.etag).toMatch(/-3"$/)
   })
 
-  it('that is there already is refused at once, and at the end where it came meanwhile', async () => {
+  it('that exists already is refused at once, or at the end if it appeared meanwhile', async () => {
     await here.bucket.write('old.csv', Buffer.from('precious'))
     await expect(openS3Output(specOf('old.csv'))).rejects.toThrow(UsageError)
     const output = await openS3Output(specOf('race.csv'))
@@ -111,7 +111,7 @@ describe.skipIf(why)('an object as an output', () => {
     expect(await here.openUploads()).toEqual([])
   })
 
-  it('bears with a connection that is cut while a part is sent', async () => {
+  it('tolerates a connection that is cut while a part is sent', async () => {
     let cuts = 0
     const spec = await specThrough('cut.csv', (text) => {
       if (!text.includes('partNumber=1') || cuts === 2) return 'pass'
@@ -127,7 +127,7 @@ describe.skipIf(why)('an object as an output', () => {
     expect((await here.bytes('cut.csv')).equals(bytes)).toBe(true)
   })
 
-  it('knows its own object again when the answer to the last request was lost', async () => {
+  it('recognizes its own object when the answer to the last request was lost', async () => {
     let lost = 0
     const spec = await specThrough('lost.csv', (text) => {
       if (lost > 0 || !/^POST [^ ]*uploadId=/m.test(text)) return 'pass'
@@ -159,16 +159,20 @@ describe.skipIf(why)('an object as an output', () => {
     expect(await here.openUploads()).toEqual([])
   })
 
-  it('breaks off what is under way when it is closed', async () => {
+  it('aborts what is under way when it is closed, and a small object too', async () => {
     const spec = await specThrough('closed.csv', (text) => (text.includes('partNumber=1') ? 'hold' : 'pass'))
     const output = await openS3Output(spec)
     await output.write(mebibytes(17))
     await output.close()
     expect(await here.bucket.stat('closed.csv')).toBeUndefined()
+    const small = await openS3Output(specOf('small.csv'))
+    await small.write(Buffer.from('small'))
+    await small.close()
+    expect(await here.bucket.stat('small.csv')).toBeUndefined()
     expect(await here.openUploads()).toEqual([])
   })
 
-  it('in a bucket that is not there is refused before the first row', async () => {
+  it('in a bucket that does not exist is refused before the first row', async () => {
     const place = { ...here.place('x.csv'), bucket: 'nowhere' }
     await expect(openS3Output(specOf('x.csv', { place }))).rejects.toMatchObject({
       exitCode: 5,

@@ -122,7 +122,7 @@ describe.skipIf(why)('an object as an input', () => {
     expect(filesHeld()).toEqual([])
   })
 
-  it('is read on where the connection broke', async () => {
+  it('is resumed where the connection broke', async () => {
     const bytes = randomBytes(12 << 20)
     const spec = await put('large.bin', bytes)
     const relay = await startCutter(3, 2 << 20)
@@ -146,7 +146,7 @@ describe.skipIf(why)('an object as an input', () => {
     expect(filesHeld()).toEqual([])
   })
 
-  it('is broken off by the signal', async () => {
+  it('is aborted by the signal', async () => {
     const spec = await put('aborted.bin', randomBytes(12 << 20))
     const controller = new AbortController()
     controller.abort()

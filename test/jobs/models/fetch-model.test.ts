@@ -25,7 +25,7 @@ const fetch = (path: string) =>
   fetchModel(httpReader(new URL(path, server.url), { allowHttp: false }), folder, {}).catch((error: Error) => error)
 
 describe('fetching a model', () => {
-  it('takes a login page for no model, whatever file was asked for', async () => {
+  it('never takes a login page for a model, whatever file was asked for', async () => {
     server.fault = (_, response) => !!response.writeHead(200).end('\n<!DOCTYPE html><title>Log in</title>')
     for (const path of ['models/', 'm.tar.gz']) {
       const error = await fetch(path)

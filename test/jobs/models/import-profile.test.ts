@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 const progress = { onRow: () => undefined, onWarning: () => undefined }
 const folder = temporaryFolder()
 
-/** A model that is no forest: it is not asked for predictions. */
+/** Not a forest: it is not asked for predictions. */
 const model: ProfiledImport = {
   manifest: {
     formatVersion: 1,
@@ -36,7 +36,7 @@ function request(name: string, changes: { renames?: Map<string, string>; renameM
 }
 
 describe('the file of --profile', () => {
-  it('is looked at before the model is read, and named by its flag', async () => {
+  it('is opened before the model is read, and named by its flag', async () => {
     const absent = profileMaker(request('nosuch.parquet'), progress)
     await expect(absent).rejects.toThrow(/^--profile .*nosuch\.parquet: there is no such file/)
     await expect(absent).rejects.toBeInstanceOf(DataError)

@@ -61,13 +61,13 @@ describe('what is pulled', () => {
     [{ source: 'f', version: '3' }, /^f --version 3: /],
     [{ source: 'f@1.9', version: '1.10' }, /^f@1\.9 and --version 1\.10 are not the same/],
     [{ source: 'f', name: 'mine' }, /^f and --name mine are not the same/],
-  ])('is not another model than %j', (target, message) => {
+  ])('is refused where no known model matches %j', (target, message) => {
     const { message: said, hint } = refusal(target)
     expect(said).toMatch(message)
     expect(hint).toContain('f@1.0, f@1.10, f@1.9, g@3')
   })
 
-  it('by an address is called as the flags say', () => {
+  it('by an address is named by the flags', () => {
     pin('f', '1.0', 'https://y.org/f/')
     expect(resolved({ source: 'https://z.org/', name: 'h', version: '7' })).toBe('h@7 https://z.org/')
   })

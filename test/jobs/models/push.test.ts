@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 const options = { allowHttp: false, environment: {} }
 
 describe('an address for models', () => {
-  it('with file: names the same folder for push and for pull', async () => {
+  it('with file: means the same folder for push and for pull', async () => {
     const folder = join(temporaryFolder(), 'my pub')
     for (const address of [pathToFileURL(folder).href, `FILE:${folder}`, folder]) {
       const target = await openTarget(address, options)
@@ -22,7 +22,7 @@ describe('an address for models', () => {
   })
 
   it.each(['ftp://me:hunter2@host/dav/', 'me:hunter2@host/dav/', 'file://me:hunter2@host/dav/'])(
-    'that is none is refused without its password: %s',
+    'is refused without showing its password: %s',
     async (address) => {
       for (const opening of [openTarget(address, options), openReader(address, options)]) {
         const error = await opening.then(
@@ -35,7 +35,7 @@ describe('an address for models', () => {
     },
   )
 
-  it('of a web server is refused for push without its password', async () => {
+  it('of a web server is refused for push without showing its password', async () => {
     await expect(openTarget('https://me:hunter2@host/dav/', options)).rejects.toThrow(
       /^https:\/\/me:\*\*\*@host\/dav\//,
     )

@@ -106,7 +106,7 @@ describe('an archive', () => {
     expect(await refusal()).toContain('one archive, one model')
   })
 
-  it('that unpacks to more than a model may be is refused before the disk is full', async () => {
+  it('that unpacks to more than any model needs is refused before the disk is full', async () => {
     write([{ path: 'a.pkl', content: Buffer.alloc(2_000_000) }])
     expect(await refusal()).toContain('more than 1000000 bytes')
     write([{ path: 'readme', content: Buffer.alloc(900_000) }, { path: 'a.pkl' }])
@@ -120,7 +120,7 @@ describe('an archive', () => {
     expect(await refusal()).toContain('holds no model')
   })
 
-  it('that is cut, changed or no archive at all is refused', async () => {
+  it('that is cut, changed or not an archive at all is refused', async () => {
     const whole = gzipSync(tarOf([{ path: 'a.pkl', content: Buffer.from(Array.from({ length: 9000 }, Math.random)) }]))
     for (const bytes of [
       whole.subarray(0, whole.length / 2),

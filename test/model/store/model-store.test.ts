@@ -16,7 +16,7 @@ describe('a store with a model that lost its manifest', () => {
   const store = openStore(root)
   const versions = (models: readonly { version: string }[]): string[] => models.map(({ version }) => version)
 
-  it('counts it among all, and not among those that may answer', () => {
+  it('lists it among all models, but not among the usable ones', () => {
     expect(versions(store.list())).toEqual(['1.0'])
     expect(versions(store.listAll())).toEqual(['1.0', '2.0'])
   })

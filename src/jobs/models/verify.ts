@@ -10,23 +10,16 @@ import { harmless } from '../../terminal/text-table.ts'
 /** Prints every check, as text or with --json as one object, and answers the exit code: 4 if any failed. */
 export async function verifyModel(reference: string, { json }: { json: boolean }): Promise<number> {
   const directory = findBundle(reference)
-  const { checks, bundle } = await verifyBundle(directory)
-  const all = [...checks]
+  const { checks: found, bundle } = await verifyBundle(directory)
+  const checks = [...found]
   if (bundle) {
-    for (const engine of enginesOf(bundle)) all.push(await engineCheck(directory, bundle, engine))
+    for (const engine of enginesOf(bundle)) checks.push(await engineCheck(directory, bundle, engine))
   }
-  const ok = all.every((check) => check.ok)
+  const ok = checks.every((check) => check.ok)
   const exitCode = ok ? 0 : 4
-  const report = {
-    schemaVersion: 1,
-    command: 'model verify',
-    directory,
-    sha256: bundle?.sha256 ?? null,
-    ok,
-    checks: all,
-    exitCode,
-  }
-  const lines = all.map(
+  const sha256 = bundle?.sha256 ?? null
+  const report = { schemaVersion: 1, command: 'model verify', directory, sha256, ok, checks, exitCode }
+  const lines = checks.map(
     ({ name, ok: passed, detail }) => `${passed ? 'ok    ' : 'FAILED'}  ${harmless(`${name}: ${detail}`)}`,
   )
   const verdict = ok ? `${directory} may be used` : `${directory} must not be used`

@@ -19,7 +19,7 @@ describe('lcclf db, from an empty database on', () => {
   it('check says what is missing, and exits 5', async () => {
     const { code, stdout } = await hostedLcclf(['db', 'check', database.url])
     expect(code).toBe(5)
-    expect(stdout).toContain('PROBLEM  table probability: absent (lcclf db init makes it)')
+    expect(stdout).toContain('PROBLEM  table probability: absent. lcclf db init creates it.')
     expect(stdout).not.toContain(new URL(database.url).password)
   })
 
@@ -47,7 +47,7 @@ describe('lcclf db, from an empty database on', () => {
     const dryRun = await hostedLcclf(['db', 'upgrade', database.url, '--dry-run', '--json'])
     expect(JSON.parse(dryRun.stdout)).toMatchObject({ notes: [expect.stringContaining('an older alert') as string] })
     const asText = await hostedLcclf(['db', 'upgrade', database.url, '--dry-run'])
-    expect(asText.stderr).toContain('stored in probability already has no row in lcclf_history')
+    expect(asText.stderr).toContain('already stored in probability has no row in lcclf_history')
     await database.query('TRUNCATE probability')
     expect((await hostedLcclf(['db', 'upgrade', database.url])).stderr).toContain('created: lcclf_history')
     const { code, stdout } = await hostedLcclf(['db', 'check', database.url, '--json'])

@@ -65,7 +65,7 @@ describe('lcclf doctor on a machine where nothing is configured', () => {
     const report = await examine([], { env: { LCCLF_HOME: join(temporaryFolder(), 'home') } })
     expect(report.exitCode).toBe(0)
     const byName = new Map(report.checks.map((line) => [line.name, line]))
-    for (const name of ['node', 'cpu', 'memory', 'disk', 'model store', 'clock'])
+    for (const name of ['node', 'cpu', 'memory', 'disk', 'model store'])
       expect(byName.get(name)?.status, name).toMatch(/^(?:ok|warning)$/)
     for (const name of ['model', 'database', 'brokers', 's3'])
       expect(byName.get(name)?.status, name).toBe('not configured')
@@ -159,12 +159,11 @@ describe('lcclf doctor and the database', () => {
     return { DB_HOST: hostname, DB_PORT: port, DB_USER: user, DB_PASSWORD: word, DB_NAME: pathname.slice(1) }
   }
 
-  it('reaches what DB_* names, and compares clocks', async () => {
+  it('reaches what DB_* names', async () => {
     const report = await examine([], { env: environmentOf(database.url), secrets: [password] })
     expect(report.exitCode).toBe(0)
     expect(linesOf(report, 'database')).toMatchObject([{ status: 'ok' }])
     expect(linesOf(report, 'database')[0]!.message).toMatch(/PostgreSQL \d+\.\d+.*tables complete, with history$/)
-    expect(linesOf(report, 'clock')[0]!.message).toMatch(/within \d\.\d s of the database/)
   })
 
   it('finds absent tables, lacking privileges and partial rows, each with what to do', async () => {
@@ -334,14 +333,13 @@ describe.skipIf(whyNoS3 !== undefined)('lcclf doctor and S3', () => {
   })
   afterAll(() => server.close())
 
-  it('reaches buckets with the credentials of the environment, and reads their clock', async () => {
+  it('reaches buckets with the credentials of the environment', async () => {
     const secrets = [server.environment['AWS_SECRET_ACCESS_KEY']!]
     const report = await examine(['s3://nights/', 's3://empty/x/'], { env: server.environment, secrets })
     expect(linesOf(report, 's3').map(({ message }) => message)).toEqual([
       's3://nights/ answers, with credentials, objects are there',
       's3://empty/x/ answers, with credentials, nothing is there yet',
     ])
-    expect(linesOf(report, 'clock')[0]!.message).toContain('of S3')
     const alone = await examine([], { env: server.environment, secrets })
     expect(linesOf(alone, 's3')).toMatchObject([{ status: 'ok' }])
   })

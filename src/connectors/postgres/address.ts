@@ -1,138 +1,135 @@
 // `postgres://…` and the environment → settings. No message of this file shows a part of an address it could not read.
-import { userInfo } from 'node:os'
+import { readFileSync, statSync } from 'node:fs'
+import { homedir, userInfo } from 'node:os'
+import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { passwordFromFile } from './client/pgpass.ts'
 import {
   type ConnectionSettings,
   type MissingObject,
   type PostgresReading,
-  type PostgresResults,
   type PostgresResultsSpec,
   type PostgresSinkSpec,
   type PostgresSourceSpec,
   serverName,
-  type SslMode,
   sslModes,
   stepFromEnvironment,
 } from './settings.ts'
-import { type AddressParts, joinParameters, splitAddress } from './split-address.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** What an address is for: rows in, results out, the tables themselves, stored results in, or whatever somebody wants checked. */
-export type AddressRole = 'input' | 'output' | 'tables' | 'results' | 'any'
+/** Parameters by what an address is for: rows in, results out, the tables themselves, or stored results in. */
+const parametersFor = {
+  input: ['table', 'query', 'version', 'oids'],
+  output: ['connections'],
+  tables: [],
+  results: ['table', 'classifier_version'],
+} as const
+
+const connectionParameters = [
+  ...['host', 'port', 'user', 'password', 'dbname', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'],
+  ...['statement_timeout', 'connect_timeout', 'retry_timeout', 'application_name', 'options'],
+]
+
+/** What an address is for; `any`: whatever somebody wants checked. */
+export type AddressRole = keyof typeof parametersFor | 'any'
 
 /** An address, read. */
-export interface PostgresAddress {
-  /** the address without a password, complete: what messages and receipts show */
-  readonly address: string
-  readonly connection: ConnectionSettings
-  /** for an input, and for an address of any kind that names a table or a query */
-  readonly reading: PostgresReading | undefined
-  /** for stored results */
-  readonly results: PostgresResults | undefined
-  /** for an output: connections that share the work */
-  readonly connections: number
-}
+export type PostgresAddress = ReturnType<typeof parsePostgresAddress>
 
-const readingParameters = ['table', 'query', 'version', 'oids']
-const writingParameters = ['connections']
-const resultParameters = ['table', 'classifier_version']
-const connectionParameters = [
-  'host',
-  'port',
-  'user',
-  'password',
-  'dbname',
-  'sslmode',
-  'sslrootcert',
-  'sslcert',
-  'sslkey',
-  'statement_timeout',
-  'connect_timeout',
-  'retry_timeout',
-  'application_name',
-  'options',
-]
+const scheme = /^postgres(?:ql)?:\/\//i
 
 /** Whether an address is one of Postgres. */
 export function isPostgresAddress(address: string): boolean {
-  return /^postgres(?:ql)?:\/\//i.test(address)
+  return scheme.test(address)
+}
+
+/** The tables as an output; `env` has what the address leaves out, and the names of the step. @throws UsageError */
+export function postgresSinkSpec(
+  address: string,
+  missingObject: MissingObject | undefined,
+  env: Environment,
+): PostgresSinkSpec {
+  const { address: shown, connection, connections } = parsePostgresAddress(address, env, 'output')
+  const step = stepFromEnvironment(env)
+  return { kind: 'postgres', address: shown, connection, connections, missingObject: missingObject ?? 'wait', step }
+}
+
+/** A table or a query as an input. @throws UsageError */
+export function postgresSourceSpec(address: string, env: Environment): PostgresSourceSpec {
+  const { address: shown, connection, reading } = parsePostgresAddress(address, env, 'input')
+  return { kind: 'postgres', address: shown, connection, reading: reading! }
+}
+
+/** Stored results, to be read back. @throws UsageError */
+export function postgresResultsSpec(address: string, env: Environment): PostgresResultsSpec {
+  const { address: shown, connection, results } = parsePostgresAddress(address, env, 'results')
+  return { kind: 'postgres', address: shown, connection, results: results! }
 }
 
 /**
- * Reads `postgres://user:password@host:5432/db?table=feature`. What the address does not say is taken from the original's
+ * Reads `postgres://user:password@host:5432/db?table=feature`. What the address leaves out is taken from the original's
  * `DB_*` variables, then from libpq's `PG*`, then it is libpq's default; passwords in this order: address, DB_PASSWORD,
  * PGPASSWORD, ~/.pgpass. An address may hold characters that a URL should have encoded.
  *
  * @throws UsageError
  */
-export function parsePostgresAddress(address: string, env: Environment, role: AddressRole): PostgresAddress {
-  const parts = splitAddress(address, [...connectionParameters, ...furtherParameters('any')])
+export function parsePostgresAddress(address: string, env: Environment, role: AddressRole) {
+  const parts = splitAddress(address)
+  const { parameters } = parts
   // what is no port may be a password with a ? in it: then the names that follow are pieces of it, and are not shown
   portOf(parts, env)
-  refuseParameters(parts, role)
-  refuseOtherEngine(parts, env)
+  refuseParameters(parameters, role)
   const connection = connectionOf(parts, env)
-  const namesRows = parts.parameters.has('table') || parts.parameters.has('query')
+  const namesRows = parameters.has('table') || parameters.has('query')
   return {
-    address: shownAddress(connection, parts),
+    /** the address without a password, complete: what messages and receipts show */
+    address: shownAddress(connection, parameters),
     connection,
-    reading: role === 'input' || (role === 'any' && namesRows) ? readingOf(parts) : undefined,
-    results: role === 'results' ? resultsOf(parts) : undefined,
-    connections: positiveInteger(parts.parameters.get('connections'), 'connections', 64) ?? 1,
+    /** for an input, and for an address of any kind that names a table or a query */
+    reading: role === 'input' || (role === 'any' && namesRows) ? readingOf(parameters) : undefined,
+    results:
+      role === 'results'
+        ? { table: tableOf(parameters, 'probability'), classifierVersion: parameters.get('classifier_version') }
+        : undefined,
+    /** for an output: connections that share the work */
+    connections: connectionsOf(parameters.get('connections')),
   }
 }
 
-function refuseParameters({ parameters }: AddressParts, role: AddressRole): void {
-  const known = new Set([...connectionParameters, ...furtherParameters(role)])
+type Parameters = ReadonlyMap<string, string>
+
+function refuseParameters(parameters: Parameters, role: AddressRole): void {
+  const known: string[] = [...connectionParameters, ...parametersOf(role)]
   for (const name of parameters.keys()) {
-    if (known.has(name)) continue
+    if (known.includes(name)) continue
     // a name that looks like no name may be a piece of a password with a ? in it
     if (!/^[a-z_]{1,30}$/.test(name))
       throw new UsageError('a Postgres address has a ? that begins no parameter', passwordHint)
-    const owner = readingParameters.includes(name)
-      ? 'inputs'
-      : writingParameters.includes(name)
-        ? 'outputs'
-        : resultParameters.includes(name)
-          ? 'stored results'
-          : undefined
-    throw new UsageError(
-      owner === undefined
-        ? `a Postgres address: unknown parameter ${name}`
-        : `a Postgres address: ?${name}= is for ${owner}`,
-      { hint: `known are ${[...known].join(', ')}` },
-    )
+    const owner = (['input', 'output', 'results'] as const).find((other) => parametersOf(other).includes(name))
+    const message = owner
+      ? `?${name}= is for ${{ input: 'inputs', output: 'outputs', results: 'stored results' }[owner]}`
+      : `unknown parameter ${name}`
+    throw new UsageError(`a Postgres address: ${message}`, { hint: `Known parameters: ${known.join(', ')}.` })
   }
 }
 
-function furtherParameters(role: AddressRole): readonly string[] {
-  const byRole = { input: readingParameters, output: writingParameters, tables: [], results: resultParameters }
-  return role === 'any' ? Object.values(byRole).flat() : byRole[role]
+function parametersOf(role: AddressRole): readonly string[] {
+  return role === 'any' ? Object.values(parametersFor).flat() : parametersFor[role]
 }
 
 const passwordHint = {
-  hint: 'percent-encode the password (? is %3F), or leave it out and set DB_PASSWORD or PGPASSWORD',
-}
-
-function refuseOtherEngine({ host, parameters }: AddressParts, env: Environment): void {
-  if (host !== undefined || parameters.has('host') || !env['DB_HOST']) return
-  const engine = env['DB_ENGINE'] || 'postgresql'
-  if (engine !== 'postgresql' && engine !== 'postgres') {
-    throw new UsageError(`DB_ENGINE is ${engine}: expected postgresql or postgres`)
-  }
+  hint: 'Percent-encode the password (? is %3F), or leave it out and set DB_PASSWORD or PGPASSWORD.',
 }
 
 function connectionOf(parts: AddressParts, env: Environment): ConnectionSettings {
   const { parameters } = parts
-  const host = parts.host ?? parameters.get('host') ?? (env['DB_HOST'] || env['PGHOST'])
+  const named = parts.host ?? parameters.get('host')
+  refuseOtherEngine(named, env)
+  const host = named ?? (env['DB_HOST'] || env['PGHOST'])
   if (host === undefined && parts.isBare && !env['PGDATABASE'] && !env['PGUSER']) {
     throw new UsageError(
       'postgres:// alone stands for the DB_* or PG* variables, and neither DB_HOST nor PGHOST is set',
-      {
-        hint: 'write postgres://user@host:5432/database, or set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME',
-      },
+      { hint: 'Write postgres://user@host:5432/database, or set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME.' },
     )
   }
   const user = parts.user ?? parameters.get('user') ?? (env['DB_USER'] || env['PGUSER'] || systemUser())
@@ -161,6 +158,12 @@ function connectionOf(parts: AddressParts, env: Environment): ConnectionSettings
   }
 }
 
+function refuseOtherEngine(host: string | undefined, env: Environment): void {
+  const engine = env['DB_ENGINE']
+  if (host !== undefined || !env['DB_HOST'] || !engine || engine === 'postgresql' || engine === 'postgres') return
+  throw new UsageError(`DB_ENGINE is ${engine}: expected postgresql or postgres`)
+}
+
 function systemUser(): string {
   try {
     return userInfo().username
@@ -171,22 +174,17 @@ function systemUser(): string {
 }
 
 function portOf({ port, parameters }: AddressParts, env: Environment): number {
-  const [name, text] = port
-    ? (['the port of a Postgres address', port] as const)
-    : parameters.has('port')
-      ? (['the port of a Postgres address', parameters.get('port')!] as const)
-      : env['DB_PORT']
-        ? (['DB_PORT', env['DB_PORT']] as const)
-        : (['PGPORT', env['PGPORT'] || '5432'] as const)
+  const typed = port ?? parameters.get('port')
+  const text = typed ?? (env['DB_PORT'] || env['PGPORT'] || '5432')
   const value = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (value >= 1 && value <= 65_535) return value
+  const name = typed === undefined ? (env['DB_PORT'] ? 'DB_PORT' : 'PGPORT') : 'the port of a Postgres address'
   // what stands where a port should be may be a part of a password
-  if (value < 1 || value > 65_535) throw new UsageError(`${name} is not a number from 1 to 65535`, passwordHint)
-  return value
+  throw new UsageError(`${name} is not a number from 1 to 65535`, passwordHint)
 }
 
-function sslModeOf(text: string | undefined): SslMode {
-  if (text === undefined || text === '') return 'prefer'
-  const mode = sslModes.find((known) => known === text)
+function sslModeOf(text: string | undefined): ConnectionSettings['ssl']['mode'] {
+  const mode = sslModes.find((known) => known === (text || 'prefer'))
   if (!mode) throw new UsageError(`sslmode is ${text}: expected one of ${sslModes.join(', ')}`)
   return mode
 }
@@ -197,78 +195,134 @@ function durationOf(text: string | undefined, name: string, unit: 'ms' | 's'): n
   if (text === undefined || text === '') return undefined
   const found = /^(\d{1,9})\s*(ms|s|min|h)?$/.exec(text)
   const value = Number(found?.[1]) * milliseconds[(found?.[2] ?? unit) as keyof typeof milliseconds]
-  if (!found || value > 2 ** 31 - 1) {
-    throw new UsageError(
-      `${name} is ${text}: expected a number of ${unit === 'ms' ? 'milliseconds' : 'seconds'}, or 30s, 5min`,
-    )
-  }
-  return value
+  if (found && value < 2 ** 31) return value
+  const units = unit === 'ms' ? 'milliseconds' : 'seconds'
+  throw new UsageError(`${name} is ${text}: expected a number of ${units}, or 30s, 5min`)
 }
 
-function positiveInteger(text: string | undefined, name: string, most: number): number | undefined {
-  if (text === undefined) return undefined
+function connectionsOf(text = '1'): number {
   const value = /^\d{1,4}$/.test(text) ? Number(text) : 0
-  if (value < 1 || value > most) throw new UsageError(`${name} is ${text}: expected a number from 1 to ${most}`)
+  if (value < 1 || value > 64) throw new UsageError(`connections is ${text}: expected a number from 1 to 64`)
   return value
 }
 
-function readingOf({ parameters }: AddressParts): PostgresReading {
-  const sql = parameters.get('query')
+function tableOf(parameters: Parameters, usual: string): string {
+  const table = parameters.get('table') ?? usual
+  if (table === '') throw new UsageError('a Postgres address: ?table= is empty')
+  return table
+}
+
+function readingOf(parameters: Parameters): PostgresReading {
+  const sql = parameters.get('query')?.trim()
   if (sql === undefined) {
-    const table = parameters.get('table') ?? 'feature'
-    if (table === '') throw new UsageError('a Postgres address: ?table= is empty')
+    const table = tableOf(parameters, 'feature')
     return { kind: 'table', table, version: parameters.get('version'), oidsFile: parameters.get('oids') }
   }
-  for (const other of ['table', 'version', 'oids']) {
-    if (parameters.has(other)) throw new UsageError(`a Postgres address: ?query= and ${other}= do not go together`)
-  }
-  if (sql.trim() === '') throw new UsageError('a Postgres address: ?query= is empty')
-  return { kind: 'query', sql: sql.trim().replace(/;$/, '') }
+  const other = ['table', 'version', 'oids'].find((name) => parameters.has(name))
+  if (other !== undefined) throw new UsageError(`a Postgres address: ?query= and ${other}= cannot be combined`)
+  if (sql === '') throw new UsageError('a Postgres address: ?query= is empty')
+  return { kind: 'query', sql: sql.replace(/;$/, '') }
 }
 
-function resultsOf({ parameters }: AddressParts): PostgresResults {
-  const table = parameters.get('table') ?? 'probability'
-  if (table === '') throw new UsageError('a Postgres address: ?table= is empty')
-  return { table, classifierVersion: parameters.get('classifier_version') }
+/** The address again; only what would divide it is encoded, so that SQL stays readable. */
+function shownAddress(connection: ConnectionSettings, parameters: Parameters): string {
+  const shown = ['table', 'query', 'version', 'oids', 'classifier_version', 'sslmode']
+    .filter((name) => parameters.has(name))
+    .map((name) => `${name}=${parameters.get(name)!.replace(/[%&?#]/g, encodeURIComponent)}`)
+  const main = serverName(connection)
+  return shown.length === 0 ? main : `${main}${main.includes('?') ? '&' : '?'}${shown.join('&')}`
 }
 
-function shownAddress(connection: ConnectionSettings, { parameters }: AddressParts): string {
-  const shown = [...readingParameters, 'classifier_version', 'sslmode'].filter((name) => parameters.has(name))
-  return joinParameters(
-    serverName(connection),
-    shown.map((name) => [name, parameters.get(name)!]),
-  )
-}
+// An address into its parts. People type passwords and SQL as they are, so this accepts what URL parsers refuse.
 
-// Postgres addresses as inputs and outputs of a run.
+/** Decoded; undefined where the address does not have them. */
+type AddressParts = ReturnType<typeof splitAddress>
 
-type Environment2 = Readonly<Record<string, string | undefined>>
-
-/** The tables as an output; `environment` has what the address leaves out, and the names of the step. @throws UsageError */
-export function postgresSinkSpec(
-  address: string,
-  missingObject: MissingObject | undefined,
-  environment: Environment2,
-): PostgresSinkSpec {
-  const { address: shown, connection, connections } = parsePostgresAddress(address, environment, 'output')
+/**
+ * Before the first `?` the last `@` ends user and password, so that a password may hold `@`, `:` and `/`. A query and a
+ * password end at `&name=` of a known name only, so that they may hold `&`; other parameters end at any `&name=`, so that a
+ * mistyped name is found and not taken for a part of the value before it. `+` is a plus.
+ *
+ * @throws UsageError without showing any of it
+ */
+function splitAddress(address: string) {
+  if (!isPostgresAddress(address)) throw new UsageError('a Postgres address begins with postgres://')
+  const rest = address.replace(scheme, '')
+  const question = rest.indexOf('?')
+  const main = question < 0 ? rest : rest.slice(0, question)
+  const at = main.lastIndexOf('@')
+  const login = at < 0 ? '' : main.slice(0, at)
+  const place = main.slice(at + 1)
+  const slash = place.indexOf('/')
+  const colon = login.indexOf(':')
+  const server = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*))(?::(.*))?$/i.exec(slash < 0 ? place : place.slice(0, slash))
+  if (!server) throw new UsageError('a Postgres address: its host and port cannot be read')
   return {
-    kind: 'postgres',
-    address: shown,
-    connection,
-    connections,
-    missingObject: missingObject ?? 'wait',
-    step: stepFromEnvironment(environment),
+    user: decoded(colon < 0 ? login : login.slice(0, colon)),
+    password: colon < 0 ? undefined : decoded(login.slice(colon + 1)),
+    host: decoded(server[1] ?? server[2] ?? ''),
+    port: server[3] || undefined,
+    database: slash < 0 ? undefined : decoded(place.slice(slash + 1)),
+    parameters: splitParameters(question < 0 ? '' : rest.slice(question + 1)),
+    /** nothing before the parameters: the environment says where */
+    isBare: main === '' || main === '/',
   }
 }
 
-/** A table or a query as an input. @throws UsageError */
-export function postgresSourceSpec(address: string, environment: Environment2): PostgresSourceSpec {
-  const { address: shown, connection, reading } = parsePostgresAddress(address, environment, 'input')
-  return { kind: 'postgres', address: shown, connection, reading: reading! }
+function splitParameters(text: string): Parameters {
+  const parameters = new Map<string, string>()
+  const names = [...connectionParameters, ...parametersOf('any')].join('|')
+  const pairs = text
+    .split(new RegExp(`&(?=(?:${names})=)`))
+    .flatMap((pair) => (/^(?:query|password)=/.test(pair) ? [pair] : pair.split(/&(?=[a-z0-9_-]{1,30}=)/i)))
+  for (const pair of pairs.filter((one) => one !== '')) {
+    const [name] = pair.split('=', 1) as [string]
+    if (parameters.has(name)) throw new UsageError('a Postgres address gives one parameter twice')
+    parameters.set(name, decoded(pair.slice(name.length + 1)) ?? '')
+  }
+  return parameters
 }
 
-/** Stored results, to be read back. @throws UsageError */
-export function postgresResultsSpec(address: string, environment: Environment2): PostgresResultsSpec {
-  const { address: shown, connection, results } = parsePostgresAddress(address, environment, 'results')
-  return { kind: 'postgres', address: shown, connection, results: results! }
+/** `%` that begins no encoded character is itself; undefined for nothing. */
+function decoded(text: string): string | undefined {
+  const plain = text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
+    try {
+      return decodeURIComponent(encoded)
+    } catch {
+      return encoded
+    }
+  })
+  return plain || undefined
+}
+
+// Passwords from ~/.pgpass, by libpq's rules.
+
+/** Whom a password is for. */
+type PasswordUse = Pick<ConnectionSettings, 'host' | 'port' | 'database' | 'user'>
+
+/** As libpq does, a file that others may read is ignored; PGPASSFILE names another file. */
+function passwordFromFile(use: PasswordUse, env: Environment): string | undefined {
+  const path = env['PGPASSFILE'] || join(env['HOME'] || homedir(), '.pgpass')
+  try {
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) return undefined
+    return passwordIn(readFileSync(path, 'utf8'), use)
+  } catch {
+    // no file, or none that we may read: then there is no password in it for us
+    return undefined
+  }
+}
+
+/** `host:port:database:user:password`, each field but the last with `\` before a colon or a backslash that belongs to it */
+const passwordLine = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/
+
+/** The password of the first line that fits; `*` fits anything. */
+export function passwordIn(text: string, { host, port, database, user }: PasswordUse): string | undefined {
+  const wanted = [host.startsWith('/') ? 'localhost' : host, String(port), database, user]
+  const unescaped = (field: string): string => field.replace(/\\(.)/g, '$1')
+  for (const line of text.split(/\r?\n/)) {
+    const fields = line.startsWith('#') ? undefined : passwordLine.exec(line)?.slice(1)
+    if (fields && wanted.every((value, i) => fields[i] === '*' || unescaped(fields[i]!) === value))
+      return unescaped(fields[4]!)
+  }
+  return undefined
 }

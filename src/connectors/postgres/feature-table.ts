@@ -1,4 +1,4 @@
-// The long feature table (oid, name, value, fid, version) turned wide: one row an object.
+// The long feature table (oid, name, value, fid, version) turned wide: one row per object.
 import { readFileSync } from 'node:fs'
 import type { OidType } from '../../pipeline/batch.ts'
 import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
@@ -6,82 +6,66 @@ import { readNumberText } from '../../formats/number-text.ts'
 import { type BinaryRows, createBinaryRows, identifier, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { type PostgresReading, serverName } from './settings.ts'
-import type { ObjectRow, PostgresReader } from './reader.ts'
+import type { ObjectRow } from './query.ts'
+import { inspectTables } from './tables/inspect-tables.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 import { furtherNames } from '../columns/settle-names.ts'
 
 type TableReading = Extract<PostgresReading, { kind: 'table' }>
 
 /** The table as it is there, ready to be written into statements. */
-interface FeatureTable {
-  /** quoted, with its schema where it needs one */
-  readonly name: string
-  readonly idColumn: string
-  readonly version: string
-  readonly oidType: OidType
-  /** values are text: they are read one by one */
-  readonly isText: boolean
-}
+type FeatureTable = Awaited<ReturnType<typeof examinedTable>>
 
 const integerTypes: Readonly<Record<string, OidType>> = { smallint: 'int32', integer: 'int32', bigint: 'int64' }
 const numberTypes = ['double precision', 'real', 'smallint', 'integer', 'bigint']
 const textTypes = ['character varying', 'text', 'character', 'numeric']
-/** a table without the pipeline's key may hold nulls: a feature without a name, which is reported as unknown */
+/** a table without the pipeline's key may hold nulls: a feature without a name is reported as unknown */
 const nameAndFid = "coalesce(name::text, '') AS name, coalesce(fid::int4, -99) AS fid"
-/** NULL for what is no integer: such an oid has no rows there */
+/** NULL for what is not an integer: such an oid has no rows there */
 const integerOid = "CASE WHEN o.oid ~ '^-?[0-9]{1,18}$' THEN o.oid::int8 END"
 const oidsAtOnce = 2000
 
 /** @throws DataError if the table is absent, is no long feature table, or holds several versions and none is chosen */
-export async function openFeatureTable(
-  connection: Connection,
-  reading: TableReading,
-  options: ReadOptions,
-): Promise<PostgresReader> {
-  const table = await inspectTable(connection, reading, options.idColumn)
+export async function openFeatureTable(connection: Connection, reading: TableReading, options: ReadOptions) {
+  const table = await examinedTable(connection, reading, options.idColumn)
   const oids = reading.oids ?? (reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile))
   const names = createFeatureNames(options)
   return {
     schema: { oidType: table.oidType, hasCandid: false },
     notes: () => names.notes(),
-    async *objects() {
+    async *objects(): AsyncGenerator<ObjectRow[], void, undefined> {
       const statements = oids ? oidStatements(table, oids) : [allStatement(table)]
       for (const statement of statements) yield* readObjects(connection, statement, table, names)
     },
   }
 }
 
-async function inspectTable(connection: Connection, reading: TableReading, idColumn: string): Promise<FeatureTable> {
-  const server = serverName(connection.settings)
-  const [row] = await connection.rows('SELECT to_regclass($1)::text', [reading.table])
-  const name = row?.[0]
-  if (typeof name !== 'string') {
-    throw new DataError(`${server} has no table ${reading.table}`, {
-      hint: 'name it with ?table=, or use ?query=SELECT …',
+async function examinedTable(connection: Connection, { table, version }: TableReading, idColumn: string) {
+  const [facts] = await inspectTables(connection, [table])
+  if (!facts) {
+    throw new DataError(`${serverName(connection.settings)} has no table ${table}`, {
+      hint: 'Name it with ?table=, or use ?query=SELECT ….',
     })
   }
-  const columns = await connection.rows(
-    'SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped',
-    [reading.table],
-  )
-  const types = new Map(columns.map(([column, type]) => [String(column), String(type)]))
+  const { name } = facts
+  const types = new Map(facts.columns.map((column) => [column.name, column.type]))
   const missing = [idColumn, 'name', 'value', 'fid', 'version'].filter((column) => !types.has(column))
   if (missing.length > 0) {
-    throw new DataError(`table ${name} has no column ${missing.join(', ')}: it is no long feature table`, {
-      hint: `a table with one row an object is read with '?query=SELECT * FROM ${name}'`,
+    throw new DataError(`table ${name} has no column ${missing.join(', ')}: it is not a long feature table`, {
+      hint: `Read a table with one row per object with '?query=SELECT * FROM ${name}'.`,
     })
   }
-  const idType = types.get(idColumn)!
-  const valueType = types.get('value')!
-  const isKnownId = idType in integerTypes || textTypes.includes(idType)
-  if (!isKnownId) throw wrongType(name, idColumn, idType)
-  if (![...numberTypes, ...textTypes].includes(valueType)) throw wrongType(name, 'value', valueType)
-  if (!(types.get('fid')! in integerTypes)) throw wrongType(name, 'fid', types.get('fid')!)
+  const [idType, valueType, fidType] = [types.get(idColumn)!, types.get('value')!, types.get('fid')!]
+  if (!(idType in integerTypes) && !textTypes.includes(idType)) throw wrongType(name, idColumn, idType)
+  if (!numberTypes.includes(valueType) && !textTypes.includes(valueType)) throw wrongType(name, 'value', valueType)
+  if (!(fidType in integerTypes)) throw wrongType(name, 'fid', fidType)
   return {
+    /** quoted, with its schema where it needs one */
     name,
     idColumn: identifier(idColumn),
-    version: await versionOf(connection, name, reading.version),
+    version: await versionOf(connection, name, version),
     oidType: integerTypes[idType] ?? 'string',
+    /** values are text: they are read one by one */
     isText: textTypes.includes(valueType),
   }
 }
@@ -99,14 +83,14 @@ async function versionOf(connection: Connection, table: string, wanted: string |
     if ((await one('WHERE version::text = $1', [wanted])) !== undefined) return wanted
     const other = await one('', [])
     throw new DataError(`table ${table} has no features of version ${wanted}`, {
-      hint: other === undefined ? 'it is empty' : `it has features of version ${other}`,
+      hint: other === undefined ? 'It is empty.' : `It has features of version ${other}.`,
     })
   }
   const first = (await one('', [])) ?? ''
   const second = await one('WHERE version::text <> $1', [first])
   if (second === undefined) return first
   throw new DataError(`table ${table} has features of several versions, such as ${first} and ${second}`, {
-    hint: 'choose one with ?version=',
+    hint: 'Choose one with ?version=.',
   })
 }
 
@@ -197,7 +181,7 @@ function gather(object: Gathering, rows: BinaryRows, { isText }: FeatureTable, n
     object.values[feature] = bytes.readDoubleBE(starts[3]!)
     return
   }
-  const text = bytes.toString('utf8', starts[3], starts[3]! + lengths[3]!)
+  const text = rows.text(3)!
   const value = readNumberText(text)
   if (value === undefined) object.problem ??= { reason: `${names.features[feature]!} is not a number`, value: text }
   else object.values[feature] = value
@@ -222,25 +206,15 @@ function finished(
 
 // Names of the feature table → features of the model. The pipeline once stored `Amplitude_1`, later `Amplitude` with fid 1.
 
-/** Which feature a stored row is of. */
-interface FeatureNames {
-  readonly features: readonly string[]
-  /**
-   * The place of a feature among the model's, −1 for one that the model does not use.
-   *
-   * @param stored the stored name, its UTF-8 bytes as latin1: it is looked up for each row
-   */
-  find(stored: string, fid: number): number
-  /** names that were met and that the model does not use */
-  notes(): readonly string[]
-}
-
 /** bands whose number the pipeline takes off the names it stores: g and r */
 const bands = [1, 2]
 const shownNames = 40
 
+/** Which feature a stored row belongs to. */
+type FeatureNames = ReturnType<typeof createFeatureNames>
+
 /** The stored name if it is a feature of the model, else `name_fid` for fid 1 or 2; a renamed one under its old name only. */
-function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>): FeatureNames {
+function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>) {
   const { features, rename } = naming
   const oldName = new Map([...rename].map(([from, to]) => [to, from]))
   const places = new Map<string, number>()
@@ -251,11 +225,6 @@ function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'r
   for (const [name, place] of furtherNames(naming)) if (!places.has(name)) places.set(name, place)
   const known = new Map<string, Map<number, number>>()
   const unused = new Set<string>()
-
-  function find(stored: string, fid: number): number {
-    const place = known.get(stored)?.get(fid)
-    return place ?? lookUp(stored, fid)
-  }
 
   function lookUp(stored: string, fid: number): number {
     const name = Buffer.from(stored, 'latin1').toString('utf8')
@@ -268,8 +237,14 @@ function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'r
 
   return {
     features,
-    find,
-    notes() {
+    /**
+     * The place of a feature among the model's, −1 for one that the model does not use.
+     *
+     * @param stored the stored name, its UTF-8 bytes as latin1: it is looked up for each row
+     */
+    find: (stored: string, fid: number): number => known.get(stored)?.get(fid) ?? lookUp(stored, fid),
+    /** names that were found and that the model does not use */
+    notes(): readonly string[] {
       if (unused.size === 0) return []
       const names = [...unused].sort()
       const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : ''
@@ -278,11 +253,9 @@ function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'r
   }
 }
 
-// A file with one object id a line.
-
 /**
- * Each id once, in the file's order. Blank lines are nothing; a first line `oid` is a heading. Ids are opaque: no quotes, no
- * commas.
+ * Reads a file with one object id per line: each once, in its order. Blank lines are ignored; a first line `oid` is a heading.
+ * Ids are opaque: no quotes, no commas.
  *
  * @throws UsageError if the file cannot be read
  */
@@ -291,10 +264,10 @@ function readOidList(path: string): readonly string[] {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UsageError(`?oids=${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+    throw new UsageError(`cannot read ?oids=${path} (${systemCode(cause) ?? messageOf(cause)})`, { cause })
   }
   const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
   if (lines[0]?.trim() === 'oid') lines.shift()
-  // no oid can hold a NUL in Postgres, and none is worth a failed statement
+  // no oid in Postgres holds a NUL, which would make the statement fail
   return [...new Set(lines.map((line) => line.trim()))].filter((oid) => oid !== '' && !oid.includes('\0'))
 }

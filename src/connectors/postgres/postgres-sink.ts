@@ -1,22 +1,18 @@
 // Postgres: the Probability, Taxonomy and Step tables of the survey's pipeline.
-import type { ClassifiedBatch, Reject } from '../../pipeline/batch.ts'
-import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
-import { createSession, type Session } from './client/session.ts'
-import { type PostgresSinkSpec, serverName } from './settings.ts'
-import { transaction } from './client/transaction.ts'
-import { createMissingObjects } from './missing-objects.ts'
-import { pickObjects, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
-import { type WriteContext, writeObjects } from './write-batch.ts'
+import type { ClassifiedBatch } from '../../pipeline/batch.ts'
 import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
+import { createSession, type Session, transaction } from './client/session.ts'
+import { type PostgresSinkSpec, serverName } from './settings.ts'
+import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
+import { pickObjects, type Place, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
+import { createMissingObjects, type WriteContext, writeObjects } from './write-batch.ts'
 
-/** milliseconds for one statement: a table that somebody has locked must not stop us for ever */
+/** milliseconds for one statement: a table that somebody has locked must not stop us indefinitely */
 const usualStatementTimeout = 300_000
 const usualObjectWait = 4000
 
-/** A sink that always has its say on the whole run: its notes are what is known of it so far. */
-export interface PostgresSink extends Sink {
-  readonly notes: readonly string[]
-}
+/** Always has its say on the whole run: its notes are what is known of it so far. */
+export type PostgresSink = Sink & Required<Pick<Sink, 'notes'>>
 
 /**
  * Opens a database: looks at its tables, writes the taxonomy and the step if they are absent.
@@ -66,7 +62,7 @@ async function prepare(
   statementTimeout: number,
 ): Promise<{ tables: WriteContext['tables']; notes: string[] }> {
   return session.run((connection) =>
-    transaction(connection, { access: 'read write', isolation: 'read committed', statementTimeout }, async () => {
+    transaction(connection, { access: 'read write', statementTimeout }, async () => {
       const tables = await inspectForWriting(connection, spec.step !== undefined)
       await ensureTaxonomy(connection, taxonomy, classifierVersion)
       const stepNote = spec.step && (await ensureStep(connection, spec.step))
@@ -77,25 +73,28 @@ async function prepare(
 
 function historyNotes(server: string, seen: { withoutHistory: boolean; unguarded: number }): string[] {
   const absent = `${server} has no history table: an older alert that is replayed replaces a newer classification (lcclf db upgrade adds it)`
-  const unguarded = `${server}: ${seen.unguarded} objects were stored without a row in lcclf_history, and were written whether this run's alerts were newer or not; from now on the newer one wins`
+  const unguarded = `${server}: ${seen.unguarded} objects were stored without a row in lcclf_history and were written whether this run's alerts were newer or not; from now on the newer alert wins`
   return [...(seen.withoutHistory ? [absent] : []), ...(seen.unguarded > 0 ? [unguarded] : [])]
-}
-
-interface BatchWriting {
-  readonly spec: PostgresSinkSpec
-  readonly sessions: readonly Session[]
-  readonly places: ReturnType<typeof placesOf>
-  readonly writing: WriteContext
 }
 
 async function writeBatch(
   batch: ClassifiedBatch,
-  { spec, sessions, places, writing }: BatchWriting,
+  {
+    spec,
+    sessions,
+    places,
+    writing,
+  }: {
+    readonly spec: PostgresSinkSpec
+    readonly sessions: readonly Session[]
+    readonly places: readonly Place[]
+    readonly writing: WriteContext
+  },
 ): Promise<WriteOutcome & { readonly hasHistory: boolean }> {
   const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
   const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
   const shares = sharesOf(wanted, sessions.length)
-  // all of them end before an error is told: none may go on behind our back
+  // all of them end before an error is reported: none may go on behind our back
   const results = await Promise.allSettled(
     shares.map((share, i) => writeObjects(sessions[i]!, share, missing, writing)),
   )
@@ -104,7 +103,11 @@ async function writeBatch(
     return result.value
   })
   const sum = (key: 'objects' | 'superseded' | 'unguarded'): number => written.reduce((n, share) => n + share[key], 0)
-  const withoutObject = rejectsOf(batch, missing.refused, spec.address, writing)
+  const reason = `no row in table ${writing.tables.objectTable ?? 'object'}`
+  // all rows of these objects, not only the newest: nothing newer is stored that could supersede the others
+  const withoutObject = batch.oids.flatMap((oid, row) =>
+    missing.refused.has(oid) ? [{ oid, where: spec.address, reason, message: batch.messages?.[row] }] : [],
+  )
   const unguarded = sum('unguarded')
   return {
     objects: sum('objects'),
@@ -114,18 +117,6 @@ async function writeBatch(
     ...(unguarded > 0 ? { unguarded } : {}),
     hasHistory: written.every(({ hasHistory }) => hasHistory),
   }
-}
-
-/** All rows of these objects, not the newest alone: nothing newer is stored that could supersede the others. */
-function rejectsOf(
-  { oids, messages }: ClassifiedBatch,
-  missing: ReadonlySet<string>,
-  where: string,
-  { tables }: WriteContext,
-): readonly Reject[] {
-  const reason = `no row in table ${tables.objectTable ?? 'object'}`
-  if (missing.size === 0) return []
-  return oids.flatMap((oid, row) => (missing.has(oid) ? [{ oid, where, reason, message: messages?.[row] }] : []))
 }
 
 /** Neighbouring objects to one connection; each object is in one share, and so in one transaction. */

@@ -1,24 +1,19 @@
-// Postgres as a source: the pipeline's long feature table, or a query with one row an object.
+// Postgres as a source: the pipeline's long feature table, or a query with one row per object.
 import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import { UsageError } from '../../errors.ts'
-import type { Connection } from './client/connection.ts'
 import { postgresFailure } from './client/failure.ts'
-import { createSession } from './client/session.ts'
+import { begin, createSession, rollback } from './client/session.ts'
 import type { PostgresSourceSpec } from './settings.ts'
-import { begin, rollback } from './client/transaction.ts'
 import { deliverRows } from '../deliver.ts'
 import { openFeatureTable } from './feature-table.ts'
-import { openWideQuery } from './query.ts'
-import type { ObjectRow, PostgresReader } from './reader.ts'
+import { type ObjectRow, openWideQuery } from './query.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 
-/** A source that always has its say on the whole input. */
-export interface PostgresSource extends Source {
-  notes(): readonly string[]
-}
+/** Also says what was seen on the way that no reject tells. */
+export type PostgresSource = Source & Required<Pick<Source, 'notes'>>
 
 /**
- * Opens a transaction whose snapshot all rows are of. It is read-only, and rolled back in the end.
+ * Opens a transaction whose snapshot all rows come from. It is read-only, and rolled back in the end.
  *
  * @throws DataError for a table or query that lacks columns; UsageError for a query that is none; ServiceError
  */
@@ -30,12 +25,8 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
   const settings = { ...spec.connection, statementTimeout: spec.connection.statementTimeout ?? 0 }
   const session = createSession(settings)
   try {
-    const opened = await session.run(async (connection) => {
-      await begin(connection, {
-        access: 'read only',
-        isolation: 'repeatable read',
-        statementTimeout: settings.statementTimeout,
-      })
+    const { connection, reader } = await session.run(async (connection) => {
+      await begin(connection, { ...settings, access: 'read only', isolation: 'repeatable read' })
       try {
         const reader =
           reading.kind === 'table'
@@ -47,60 +38,44 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
         throw error
       }
     })
-    return createSource(spec, options, opened)
+    /** the objects, some at a time */
+    async function* objects(signal: AbortSignal): AsyncGenerator<ObjectRow[], void, undefined> {
+      if (signal.aborted) return
+      try {
+        yield* reader.objects()
+      } catch (error) {
+        // the connection was ended on purpose
+        if (!signal.aborted) throw postgresFailure(error, settings)
+      }
+    }
+    return {
+      identity: { address: spec.address },
+      schema: reader.schema,
+      // a limit may stop in the middle, and the snapshot goes with the connection
+      replayable: options.allowance.remaining === Infinity,
+      notes: () => reader.notes(),
+      async *deliveries(signal) {
+        const assembler = createBatchAssembler({ ...options, ...reader.schema })
+        const stop = (): void => connection.destroy()
+        signal.addEventListener('abort', stop)
+        const add = ({ oid, candid, where, values, problem }: ObjectRow): void => {
+          if (!assembler.admit(oid)) return
+          if (problem) assembler.reject(oid, { where, ...problem })
+          else assembler.accept({ oid, candid, where }, values)
+        }
+        try {
+          yield* deliverRows(objects(signal), assembler, add, signal)
+        } finally {
+          signal.removeEventListener('abort', stop)
+        }
+      },
+      async close() {
+        if (!connection.isBroken) await rollback(connection)
+        await connection.close()
+      },
+    }
   } catch (error) {
     await session.close()
     throw error
-  }
-}
-
-function createSource(
-  spec: PostgresSourceSpec,
-  options: ReadOptions,
-  { connection, reader }: { connection: Connection; reader: PostgresReader },
-): PostgresSource {
-  return {
-    identity: { address: spec.address },
-    schema: reader.schema,
-    // a limit may break off in the middle, and with the connection the snapshot is gone
-    replayable: options.allowance.remaining === Infinity,
-    notes: () => reader.notes(),
-    async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...options, ...reader.schema })
-      const stop = (): void => connection.destroy()
-      signal.addEventListener('abort', stop)
-      try {
-        yield* deliverRows(
-          untilAborted(reader.objects(), connection, signal),
-          assembler,
-          ({ oid, candid, where, values, problem }) => {
-            if (!assembler.admit(oid)) return
-            if (problem) assembler.reject(oid, { where, ...problem })
-            else assembler.accept({ oid, candid, where }, values)
-          },
-          signal,
-        )
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    },
-    async close() {
-      if (!connection.isBroken) await rollback(connection)
-      await connection.close()
-    },
-  }
-}
-
-async function* untilAborted(
-  objects: AsyncIterable<ObjectRow[]>,
-  { settings }: Connection,
-  signal: AbortSignal,
-): AsyncGenerator<ObjectRow[], void, undefined> {
-  if (signal.aborted) return
-  try {
-    yield* objects
-  } catch (error) {
-    // the connection was ended on purpose
-    if (!signal.aborted) throw postgresFailure(error, settings)
   }
 }

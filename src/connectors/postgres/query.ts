@@ -1,16 +1,26 @@
-// A query with one row an object and a column a feature.
+// A query with one row per object and one column per feature.
 import type { OidType } from '../../pipeline/batch.ts'
 import { type DataError, UsageError } from '../../errors.ts'
 import { readNumberText } from '../../formats/number-text.ts'
-import { type BinaryRows, createBinaryRows } from './client/binary.ts'
+import { createBinaryRows } from './client/binary.ts'
 import type { Connection, QueryColumn } from './client/connection.ts'
 import { statementFailure } from './client/failure.ts'
 import { serverName } from './settings.ts'
 import { ColumnError } from '../columns/column-error.ts'
 import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
 import { settleNames } from '../columns/settle-names.ts'
-import type { ObjectRow, PostgresReader } from './reader.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
+
+/** One object as it was found, here or in the long table. */
+export interface ObjectRow {
+  readonly oid: string | undefined
+  readonly candid: unknown
+  readonly where: string
+  /** one float64 per feature, NaN for null */
+  readonly values: Float64Array
+  /** why it cannot be classified */
+  readonly problem?: { readonly reason: string; readonly value?: string } | undefined
+}
 
 /** How a column is asked for; what is text is read value by value. */
 interface Cell {
@@ -35,7 +45,7 @@ const lists = new Set([1005, 1007, 1016, 1009, 1015, 1231])
  * @param sql one SELECT of the user's; it runs read-only
  * @throws UsageError if the server does not take it; DataError for columns that are missing or of types without numbers
  */
-export async function openWideQuery(connection: Connection, sql: string, given: ReadOptions): Promise<PostgresReader> {
+export async function openWideQuery(connection: Connection, sql: string, given: ReadOptions) {
   const filtered = given.where === undefined ? sql : `SELECT * FROM (\n${sql}\n) AS q WHERE (\n${given.where}\n)`
   const inputName = `the query on ${serverName(connection.settings)}`
   const columns = await describe(connection, sql, inputName)
@@ -50,7 +60,7 @@ export async function openWideQuery(connection: Connection, sql: string, given: 
     FROM (\n${filtered}\n) AS q(${columns.map((_, i) => `c${i}`).join(', ')})) TO STDOUT (FORMAT binary)`
   return {
     schema: { oidType, hasCandid: match.candid !== undefined },
-    notes: () => [],
+    notes: (): readonly string[] => [],
     objects: () => readRows(connection, statement, cells, options.features, match.candid !== undefined),
   }
 }
@@ -61,7 +71,7 @@ async function describe(connection: Connection, sql: string, what: string): Prom
   } catch (error) {
     const failure = statementFailure(error, what)
     throw failure
-      ? new UsageError(failure.message, { cause: error, hint: 'it must be one SELECT that only reads' })
+      ? new UsageError(failure.message, { cause: error, hint: 'It must be one SELECT that only reads.' })
       : error
   }
 }
@@ -89,8 +99,8 @@ function cellsOf(
   }
   const idCell = (place: number): Cell => {
     const { type } = columns[place]!
-    if (floats.has(type)) throw refuse(place, 'in which ids are broken already', 'cast it where it is still an integer')
-    if (!integers.has(type) && !texts.has(type) && type !== uuidType) throw refuse(place, 'which is no id')
+    if (floats.has(type)) throw refuse(place, 'which breaks ids', 'Cast it where it is still an integer.')
+    if (!integers.has(type) && !texts.has(type) && type !== uuidType) throw refuse(place, 'which cannot be an id')
     return { sql: `c${place}::text`, isText: true }
   }
   const candidCell = (place: number): Cell =>
@@ -99,7 +109,7 @@ function cellsOf(
     const { type } = columns[place]!
     if (texts.has(type)) return { sql: `c${place}::text`, isText: true }
     if (type === booleanType) return { sql: `c${place}::int::float8`, isText: false }
-    if (!floats.has(type) && !integers.has(type)) throw refuse(place, 'which is no number')
+    if (!floats.has(type) && !integers.has(type)) throw refuse(place, 'which is not a number')
     return { sql: `c${place}::float8`, isText: false }
   }
   return [
@@ -123,7 +133,7 @@ async function* readRows(
     for await (const chunk of connection.copyOut(statement)) {
       const ready: ObjectRow[] = []
       rows.push(chunk)
-      while (rows.next()) ready.push(rowOf(rows, ++number))
+      while (rows.next()) ready.push(row(++number))
       if (ready.length > 0) yield ready
     }
     rows.finish()
@@ -131,31 +141,23 @@ async function* readRows(
     throw statementFailure(error, `the query, after ${number} rows`) ?? error
   }
 
-  function rowOf(row: BinaryRows, place: number): ObjectRow {
+  function row(number: number): ObjectRow {
     const values = new Float64Array(features.length)
     let problem: ObjectRow['problem']
     for (let f = 0; f < features.length; f++) {
       const field = first + f
-      if (row.lengths[field]! < 0) values[f] = NaN
-      else if (!cells[field]!.isText) values[f] = row.bytes.readDoubleBE(row.starts[field]!)
+      if (rows.lengths[field]! < 0) values[f] = NaN
+      else if (!cells[field]!.isText) values[f] = rows.bytes.readDoubleBE(rows.starts[field]!)
       else {
-        const text = textOf(row, field)!
+        const text = rows.text(field)!
         const value = readNumberText(text)
         if (value === undefined) problem ??= { reason: `${features[f]!} is not a number`, value: text }
         else values[f] = value
       }
     }
-    const candid = hasCandid ? candidOf(textOf(row, 1)) : null
-    return { oid: textOf(row, 0), candid, where: `query row ${place}`, values, problem }
+    // a list of candids arrives as its items with commas between them
+    const candid = hasCandid ? rows.text(1) : undefined
+    const candids = candid?.includes(',') ? candid.split(',') : (candid ?? null)
+    return { oid: rows.text(0), candid: candids, where: `query row ${number}`, values, problem }
   }
-}
-
-function textOf({ bytes, starts, lengths }: BinaryRows, field: number): string | undefined {
-  return lengths[field]! < 0 ? undefined : bytes.toString('utf8', starts[field], starts[field]! + lengths[field]!)
-}
-
-/** a list arrives as its items with commas between them */
-function candidOf(text: string | undefined): unknown {
-  if (text === undefined) return null
-  return text.includes(',') ? text.split(',') : text
 }

@@ -3,9 +3,6 @@
 /** As libpq has them: how much TLS is wanted, and how much of it is checked. */
 export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
 
-/** See sslModes. */
-export type SslMode = (typeof sslModes)[number]
-
 /** How to reach a server, complete: nothing is looked up in the environment later on. */
 export interface ConnectionSettings {
   /** a name, an address, or the folder of a socket (then it begins with `/`) */
@@ -16,7 +13,7 @@ export interface ConnectionSettings {
   /** A function, so that settings can be printed, as JSON or otherwise, and never show it. */
   readonly password: () => string | undefined
   readonly ssl: {
-    readonly mode: SslMode
+    readonly mode: (typeof sslModes)[number]
     /** paths of PEM files */
     readonly rootCertificate: string | undefined
     readonly certificate: string | undefined
@@ -29,11 +26,19 @@ export interface ConnectionSettings {
   readonly applicationName: string
   /** as libpq's `options`; not understood by PgBouncer */
   readonly options: string | undefined
-  /** milliseconds for which a lost connection is tried again */
+  /** milliseconds during which a lost connection is retried */
   readonly patience: number
 }
 
-/** What is read: the pipeline's long feature table, or any query with one row an object. */
+/** A database, as it is named and as it is reached. */
+interface PostgresPlace {
+  readonly kind: 'postgres'
+  /** without any password: it may be shown */
+  readonly address: string
+  readonly connection: ConnectionSettings
+}
+
+/** What is read: the pipeline's long feature table, or any query with one row per object. */
 export type PostgresReading =
   | {
       readonly kind: 'table'
@@ -41,63 +46,40 @@ export type PostgresReading =
       readonly table: string
       /** the feature version; undefined if the table has only one */
       readonly version: string | undefined
-      /** a file with one oid a line: only those objects, in its order */
+      /** a file with one oid per line: only those objects, in its order */
       readonly oidsFile: string | undefined
       /** only these objects; wins over the file */
       readonly oids?: readonly string[] | undefined
     }
   | { readonly kind: 'query'; readonly sql: string }
 
-/** Stored results: a table with the columns of `probability`. */
-export interface PostgresResults {
-  /** as it is written in SQL, with or without its schema */
-  readonly table: string
-  /** undefined if the table has only one */
-  readonly classifierVersion: string | undefined
+/** A database that rows come from. */
+export interface PostgresSourceSpec extends PostgresPlace {
+  readonly reading: PostgresReading
+}
+
+/** Results that are read back from where they were written: a table with the columns of `probability`. */
+export interface PostgresResultsSpec extends PostgresPlace {
+  readonly results: {
+    /** as it is written in SQL, with or without its schema */
+    readonly table: string
+    /** undefined if the table has only one */
+    readonly classifierVersion: string | undefined
+  }
 }
 
 /** What happens to an object that has no row in the table `object`. */
 export type MissingObject = 'wait' | 'reject' | 'fail'
 
-/** A row of the table `step`: which program wrote here. */
-export interface StepRow {
-  readonly stepId: string
-  readonly name: string
-  readonly version: string
-  readonly comments: string
-}
-
 /** A database that results go to. */
-export interface PostgresSinkSpec {
-  readonly kind: 'postgres'
-  /** without any password: it may be shown */
-  readonly address: string
-  readonly connection: ConnectionSettings
+export interface PostgresSinkSpec extends PostgresPlace {
   readonly missingObject: MissingObject
   /** milliseconds that `wait` waits for the rows of a batch; 4 seconds if undefined */
   readonly objectWait?: number | undefined
-  /** written if there is none with its id */
-  readonly step?: StepRow | undefined
+  /** the row of `step` that is written if there is none with its id: which program wrote here */
+  readonly step?: ReturnType<typeof stepFromEnvironment> | undefined
   /** connections that share the objects of a batch, each with a transaction of its own; 1 if undefined */
   readonly connections?: number | undefined
-}
-
-/** A database that rows come from. */
-export interface PostgresSourceSpec {
-  readonly kind: 'postgres'
-  /** without any password: it may be shown */
-  readonly address: string
-  readonly connection: ConnectionSettings
-  readonly reading: PostgresReading
-}
-
-/** Results that are read back from where they were written. */
-export interface PostgresResultsSpec {
-  readonly kind: 'postgres'
-  /** without any password: it may be shown */
-  readonly address: string
-  readonly connection: ConnectionSettings
-  readonly results: PostgresResults
 }
 
 /** The server and the database as messages name them, without any password. */
@@ -107,8 +89,8 @@ export function serverName({ host, port, user, database }: ConnectionSettings): 
   return `postgres://${encodeURIComponent(user)}@${place}/${encodeURIComponent(database)}${socket}`
 }
 
-/** The variables that the original names its row of `step` by, with its defaults. */
-export function stepFromEnvironment(env: Readonly<Record<string, string | undefined>>): StepRow {
+/** The row of `step` as the original names it by its variables, with its defaults. */
+export function stepFromEnvironment(env: Readonly<Record<string, string | undefined>>) {
   return {
     stepId: env['STEP_ID'] || 'lc_classification',
     name: env['STEP_NAME'] || 'late classification',

@@ -1,23 +1,12 @@
-// The statements that change the Probability table, each for many rows at once.
-import {
-  copyPieces,
-  float64Array,
-  int32Array,
-  int64Array,
-  literal,
-  textArray,
-  type ByteWriter,
-} from './client/binary.ts'
+// The statements about the Probability table and its history, each for many objects at once.
+import { copyPieces, float64Array, int32Array, int64Array, textArray, type ByteWriter } from './client/binary.ts'
 import type { Connection, StatementValue } from './client/connection.ts'
-import { missingKeyOf } from './client/failure.ts'
-import { begin, rollback } from './client/transaction.ts'
-import type { Place, WantedRows } from './wanted-rows.ts'
-import type { StaleRow } from './stored-rows.ts'
+import type { Comparison, WantedRows } from './wanted-rows.ts'
 
 /** rows of one statement: what bounds its memory, here and there */
 const rowsAtOnce = 33_000
 
-/** Adds all rows of objects of which nothing is stored: as fast as the table takes rows, and it fails if one is there. */
+/** Adds all rows of objects of which nothing is stored: as fast as the table takes rows; it fails if one exists. */
 export async function copyObjects(
   connection: Connection,
   { oids, places, probabilities, rankings }: WantedRows,
@@ -48,8 +37,8 @@ export async function copyObjects(
 }
 
 /**
- * Inserts or updates all rows of some objects. A row that holds its values already is locked and not changed: so of two
- * writers of one object the one that comes first to its first row writes all of it before the other, and none a part.
+ * Inserts or updates all rows of some objects. A row that already holds its values is locked and not changed: of two
+ * writers of one object, the first to reach its first row writes all of it before the other does.
  */
 export async function upsertObjects(
   connection: Connection,
@@ -73,7 +62,7 @@ export async function upsertObjects(
   }
 }
 
-/** See upsertObjects. The rows are locked in the order of the primary key. */
+/** The rows are locked in the order of the primary key. */
 export const upsertStatement = `
 INSERT INTO probability AS stored (oid, class_name, classifier_name, classifier_version, probability, ranking)
 SELECT oid, class_name, classifier_name, $6, probability, ranking
@@ -88,7 +77,7 @@ SELECT oid, class_name, classifier_name, $6, probability, ranking
 export async function deleteStale(
   connection: Connection,
   { oids }: WantedRows,
-  stale: readonly StaleRow[],
+  stale: Comparison['stale'],
   classifierVersion: string,
 ): Promise<void> {
   if (stale.length === 0) return
@@ -106,40 +95,21 @@ export async function deleteStale(
   )
 }
 
-/**
- * The oids that the foreign key refuses, found by trying one row of each: for a role that may not look into `object`.
- * Nothing of it stays. One round trip an object, because a refused row ends its statement.
- */
-export async function findByForeignKey(
+/** The candids that the history table has for the objects it knows; null where it knows an object without one. */
+export async function storedCandids(
   connection: Connection,
-  oids: readonly string[],
-  { className, classifierName }: Place,
-  { classifierVersion, statementTimeout }: { classifierVersion: string; statementTimeout: number },
-): Promise<readonly string[]> {
-  const missing: string[] = []
-  await begin(connection, { access: 'read write', isolation: 'read committed', statementTimeout })
-  try {
-    await connection.run('SET CONSTRAINTS ALL IMMEDIATE')
-    const rest = [className, classifierName, classifierVersion].map(literal).join(', ')
-    for (const oid of oids) {
-      try {
-        await connection.run(
-          `SAVEPOINT probe; INSERT INTO probability (oid, class_name, classifier_name, classifier_version, probability, ranking)
-           VALUES (${literal(oid)}, ${rest}, 0, 1) ON CONFLICT DO NOTHING; RELEASE SAVEPOINT probe`,
-        )
-      } catch (error) {
-        if (missingKeyOf(error) === undefined) throw error
-        missing.push(oid)
-        await connection.run('ROLLBACK TO SAVEPOINT probe; RELEASE SAVEPOINT probe')
-      }
-    }
-  } finally {
-    await rollback(connection)
-  }
-  return missing
+  { oids }: WantedRows,
+  classifierVersion: string,
+): Promise<ReadonlyMap<number, bigint | null>> {
+  const rows = await connection.rows(
+    `SELECT o.n::int4, h.candid::text FROM unnest($1::text[]) WITH ORDINALITY AS o(oid, n)
+       JOIN lcclf_history h ON h.oid = o.oid AND h.classifier_version = $2`,
+    [textArray(oids), classifierVersion],
+  )
+  return new Map(rows.map(([n, candid]) => [Number(n) - 1, typeof candid === 'string' ? BigInt(candid) : null]))
 }
 
-/** What is noted of objects in the history table. */
+/** What the history table records of objects. */
 interface HistoryEntry {
   readonly wanted: WantedRows
   /** of `wanted` */
@@ -149,8 +119,8 @@ interface HistoryEntry {
 }
 
 /**
- * Notes in the history table that these objects are classified now, unless it has a newer candid for them; locks their
- * rows there. Without a candid nothing is known to be older: it passes, and the stored candid stays.
+ * Records in the history table that these objects are classified now, unless it has a newer candid for them; locks their
+ * rows there. An alert without a candid is not known to be older: it passes, and the stored candid stays.
  *
  * @returns the objects that may be written
  */
@@ -168,15 +138,15 @@ export function enterHistory(connection: Connection, entry: HistoryEntry): Promi
 }
 
 /**
- * Enters objects of which the history table has a newer candid, where `probability` has no rows for it any more: what is not
- * stored must not keep anything out. Only for objects that `enterHistory` has just refused in this transaction: it holds
- * their locks, so whoever wrote them before has committed, and this statement sees it.
+ * Enters objects for which the history table has a newer candid but `probability` has no rows any more: what is not stored
+ * must not keep anything out. Only for objects that `enterHistory` has just refused in this transaction: it holds their
+ * locks, so whoever wrote them before has committed, and this statement sees it.
  *
  * @returns the objects that may be written
  */
 export function reenterHistory(connection: Connection, entry: HistoryEntry): Promise<ReadonlySet<number>> {
   const classifierNames = [...new Set(entry.wanted.places.map(({ classifierName }) => classifierName))]
-  // OFFSET 0: one lookup by index an object, however old the statistics of the table
+  // OFFSET 0: one index lookup per object, however old the statistics of the table
   return changeHistory(
     connection,
     `UPDATE lcclf_history AS h SET candid = new.candid, run = $4, time = now()
@@ -190,7 +160,7 @@ export function reenterHistory(connection: Connection, entry: HistoryEntry): Pro
   )
 }
 
-/** @param sql takes oids, candids, classifier version and run, then `others`; answers the oids that it changed */
+/** @param sql takes oids, candids, classifier version and run, then `others`; returns the oids it changed */
 async function changeHistory(
   connection: Connection,
   sql: string,

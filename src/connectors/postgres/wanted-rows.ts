@@ -1,6 +1,8 @@
-// The objects of a batch as the Probability table wants them: one row set an object, sorted by the primary key.
+// The rows of a batch as the Probability table should hold them, and how what it holds differs.
 import type { ClassifiedBatch, Reject, Taxonomy } from '../../pipeline/batch.ts'
 import { denseRanks } from '../../pipeline/ranking.ts'
+import { createBinaryRows, literal, textArrayLiteral } from './client/binary.ts'
+import type { Connection } from './client/connection.ts'
 
 /** One of the rows that every object has. */
 export interface Place {
@@ -21,14 +23,6 @@ export interface WantedRows {
   readonly rankings: Int32Array
 }
 
-/** What of a batch goes to the table, and what does not. */
-interface Selection {
-  readonly wanted: WantedRows
-  readonly refused: readonly Reject[]
-  /** rows of objects that the batch has again with a newer candid */
-  readonly superseded: number
-}
-
 /**
  * The classes of all levels in the order of the primary key (class_name before classifier_name), by code point. Every
  * writer keeps this order, so that no two wait for each other.
@@ -47,16 +41,22 @@ function compare(a: string, b: string): number {
 
 /**
  * Keeps the newest row of each object and sorts: the larger candid, of equal ones the later row; any candid is newer than
- * none, as in `sources/newest-rows.ts`.
+ * none, as in `pipeline/newest-only.ts`.
  *
  * @param address what rejects name as their place
+ * @returns the rows to write; the rows refused; how many rows the batch repeats with a newer candid
  */
-export function selectRows(batch: ClassifiedBatch, places: readonly Place[], address: string): Selection {
+export function selectRows(
+  batch: ClassifiedBatch,
+  places: readonly Place[],
+  address: string,
+): { wanted: WantedRows; refused: readonly Reject[]; superseded: number } {
   const newest = new Map<string, number>()
   const refused: Reject[] = []
   for (let row = 0; row < batch.rowCount; row++) {
     const oid = batch.oids[row]!
-    if (!isStorable(oid)) {
+    // Postgres has no NUL in text; half a surrogate pair would become another character, perhaps another oid
+    if (oid.includes('\0') || /\p{Surrogate}/u.test(oid)) {
       const reason = 'oid holds a character that Postgres cannot store'
       refused.push({ oid, where: address, reason, message: batch.messages?.[row] })
       continue
@@ -72,11 +72,6 @@ export function selectRows(batch: ClassifiedBatch, places: readonly Place[], add
 
 function isOlder(candid: bigint | null, than: bigint | null): boolean {
   return than !== null && (candid === null || candid < than)
-}
-
-/** Postgres has no NUL in text; half a surrogate pair would become another character, perhaps another oid. */
-function isStorable(oid: string): boolean {
-  return !oid.includes('\0') && !/\p{Surrogate}/u.test(oid)
 }
 
 function valuesOf(
@@ -116,4 +111,72 @@ export function pickObjects(rows: WantedRows, objects: readonly number[]): Wante
     probabilities,
     rankings,
   }
+}
+
+/** How the stored rows of each object differ from the wanted ones. */
+export interface Comparison {
+  /** objects of which nothing is stored */
+  readonly absent: readonly number[]
+  /** objects whose stored rows differ or are incomplete */
+  readonly different: readonly number[]
+  /** stored rows of a class that the model does not have at that level */
+  readonly stale: readonly { readonly object: number; readonly classifierName: string; readonly className: string }[]
+}
+
+/** Compares in our memory: fetching the stored rows is cheaper than staging the wanted ones where few differ. */
+export async function compareStored(
+  connection: Connection,
+  { oids, places, probabilities, rankings }: WantedRows,
+  classifierVersion: string,
+): Promise<Comparison> {
+  const width = places.length
+  const stored = new Int32Array(oids.length)
+  const equal = new Int32Array(oids.length)
+  const stale: Comparison['stale'][number][] = []
+  const placeOf = new Map(places.map((place, i) => [`${place.className}\0${place.classifierName}`, i]))
+  const ownClassifiers = new Set(places.map(({ classifierName }) => classifierName))
+  const rows = createBinaryRows(5)
+
+  function add(): void {
+    const { bytes, starts } = rows
+    const object = bytes.readInt32BE(starts[0]!) - 1
+    const className = rows.text(1)!
+    const classifierName = rows.text(2)!
+    const place = placeOf.get(`${className}\0${classifierName}`)
+    if (place === undefined) {
+      if (!ownClassifiers.has(classifierName)) return
+      stale.push({ object, classifierName, className })
+    } else {
+      const cell = object * width + place
+      const isEqual =
+        bytes.readDoubleBE(starts[3]!) === probabilities[cell]! && bytes.readInt32BE(starts[4]!) === rankings[cell]!
+      if (isEqual) equal[object]!++
+    }
+    stored[object]!++
+  }
+
+  for await (const chunk of connection.copyOut(storedRowsStatement(oids, classifierVersion))) {
+    rows.push(chunk)
+    while (rows.next()) add()
+  }
+  rows.finish()
+  const absent: number[] = []
+  const different: number[] = []
+  for (let object = 0; object < oids.length; object++) {
+    if (stored[object] === 0) absent.push(object)
+    else if (stored[object] !== width || equal[object] !== width) different.push(object)
+  }
+  return { absent, different, stale }
+}
+
+/** `OFFSET 0` keeps one index lookup per object, however large the table and old its statistics. */
+function storedRowsStatement(oids: readonly string[], classifierVersion: string): string {
+  return `COPY (
+    SELECT o.n::int4, p.class_name, p.classifier_name, p.probability, p.ranking
+      FROM unnest(${textArrayLiteral(oids)}) WITH ORDINALITY AS o(oid, n)
+     CROSS JOIN LATERAL (
+       SELECT class_name, classifier_name, probability, ranking FROM probability
+        WHERE oid = o.oid AND classifier_version = ${literal(classifierVersion)} OFFSET 0
+     ) AS p
+  ) TO STDOUT (FORMAT binary)`
 }

@@ -1,20 +1,13 @@
 // One batch into the Probability table, in one transaction, whatever is stored already and whoever else writes.
+import pRetry from 'p-retry'
+import { DataError } from '../../errors.ts'
+import { textArray } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
-import { missingKeyOf } from './client/failure.ts'
+import { type Session, transaction } from './client/session.ts'
+import type { MissingObject } from './settings.ts'
+import { copyObjects, deleteStale, enterHistory, reenterHistory, storedCandids, upsertObjects } from './statements.ts'
 import type { TablesForWriting } from './tables/open-tables.ts'
-import type { Session } from './client/session.ts'
-import { transaction } from './client/transaction.ts'
-import type { MissingObjects } from './missing-objects.ts'
-import { pickObjects, type WantedRows } from './wanted-rows.ts'
-import {
-  copyObjects,
-  deleteStale,
-  enterHistory,
-  findByForeignKey,
-  reenterHistory,
-  upsertObjects,
-} from './statements.ts'
-import { compareStored, storedCandids, type Comparison } from './stored-rows.ts'
+import { compareStored, type Comparison, pickObjects, type WantedRows } from './wanted-rows.ts'
 
 /** What holds for all batches of a sink. */
 export interface WriteContext {
@@ -26,7 +19,7 @@ export interface WriteContext {
   readonly statementTimeout: number
 }
 
-/** What became of the objects that were not refused. */
+/** The objects that were not refused. */
 interface Written {
   readonly objects: number
   /** objects that are stored with a newer candid */
@@ -36,12 +29,6 @@ interface Written {
   /** there is a history table */
   readonly hasHistory: boolean
 }
-
-/**
- * Asked in each transaction: `db upgrade` may add the table while a stream runs, and what is written without an entry after
- * that is unguarded.
- */
-const askForHistory = `SELECT to_regclass('lcclf_history') IS NOT NULL`
 
 /**
  * Writes all rows of each object or none. It first compares with what is stored, without a lock: where nothing differs
@@ -56,47 +43,34 @@ export async function writeObjects(
   context: WriteContext,
 ): Promise<Written> {
   for (;;) {
-    const written = await session.run(async (connection, conflicts) => {
-      try {
-        return await writeOnce(connection, wanted, missing, context, conflicts > 0)
-      } catch (error) {
-        const oid = missingKeyOf(error)
-        if (oid === undefined) throw error
-        await missing.blame(oid, async (oids = wanted.oids.filter((known) => !missing.refused.has(known))) =>
-          findByForeignKey(connection, oids, wanted.places[0]!, context),
-        )
-        return undefined
-      }
-    })
+    const written = await session.run((connection, conflicts) =>
+      writeOnce(connection, wanted, missing, { ...context, mayCopy: context.tables.canCopy && conflicts === 0 }),
+    )
     if (written) return written
   }
 }
 
-interface Plan {
-  readonly hasHistory: boolean
-  readonly comparison: Comparison
-  readonly superseded: ReadonlySet<number>
-  /** objects whose row of the history table must change, ascending */
-  readonly forHistory: readonly number[]
-  /** those of them that are stored, and of which the history table knows nothing */
-  readonly unguarded: ReadonlySet<number>
-}
+/**
+ * Asked in each transaction: `db upgrade` may add the table while a stream runs, and whatever is written without an entry
+ * after that is unguarded.
+ */
+const askForHistory = `SELECT to_regclass('lcclf_history') IS NOT NULL`
 
-/** @returns undefined if the history table has come or gone meanwhile: then nothing was written, and all is to be done again */
+/** @returns undefined if the history table has come or gone meanwhile: then nothing was written, and all is done again */
 async function writeOnce(
   connection: Connection,
   all: WantedRows,
   missing: MissingObjects,
-  context: WriteContext,
-  avoidsCopy: boolean,
+  context: WriteContext & { readonly mayCopy: boolean },
 ): Promise<Written | undefined> {
   const { refused } = missing
-  const wanted = withoutRefused(all, refused)
-  const { statementTimeout } = context
-  const plan = await transaction(
-    connection,
-    { access: 'read only', isolation: 'read committed', statementTimeout, ask: askForHistory },
-    ([hasHistory]) => planOf(connection, wanted, context, hasHistory === true),
+  const wanted = pickObjects(
+    all,
+    [...all.oids.keys()].filter((object) => !refused.has(all.oids[object]!)),
+  )
+  const mode = { statementTimeout: context.statementTimeout, ask: askForHistory }
+  const plan = await transaction(connection, { ...mode, access: 'read only' }, ([hasHistory]) =>
+    planOf(connection, wanted, context, hasHistory === true),
   )
   // the foreign key vouches for objects that are stored already
   const fresh = plan.comparison.absent.filter((object) => !plan.superseded.has(object))
@@ -104,16 +78,13 @@ async function writeOnce(
     connection,
     fresh.map((object) => wanted.oids[object]!),
   )
-  const isLeftOut = (object: number): boolean => plan.superseded.has(object) || refused.has(wanted.oids[object]!)
-  const comparison = without(plan.comparison, isLeftOut)
-  const changes = { ...plan, comparison, forHistory: plan.forHistory.filter((object) => !isLeftOut(object)) }
+  const isKept = (object: number): boolean => !plan.superseded.has(object) && !refused.has(wanted.oids[object]!)
+  const comparison = only(plan.comparison, isKept)
+  const changes = { ...plan, comparison, forHistory: plan.forHistory.filter(isKept) }
   let changed: Changed | undefined = { late: 0, unguarded: 0 }
   if (comparison.absent.length + comparison.different.length + changes.forHistory.length > 0) {
-    const mode = { access: 'read write', isolation: 'read committed', statementTimeout, ask: askForHistory } as const
-    changed = await transaction(connection, mode, async ([hasHistory]) =>
-      hasHistory === plan.hasHistory
-        ? change(connection, wanted, changes, { ...context, avoidsCopy })
-        : Promise.resolve(undefined),
+    changed = await transaction(connection, { ...mode, access: 'read write' }, async ([hasHistory]) =>
+      hasHistory === plan.hasHistory ? change(connection, wanted, changes, context) : undefined,
     )
   }
   if (!changed) return undefined
@@ -122,12 +93,14 @@ async function writeOnce(
   return { objects: left - superseded, superseded, unguarded: changed.unguarded, hasHistory: plan.hasHistory }
 }
 
-function withoutRefused(rows: WantedRows, refused: ReadonlySet<string>): WantedRows {
-  if (refused.size === 0) return rows
-  return pickObjects(
-    rows,
-    [...rows.oids.keys()].filter((object) => !refused.has(rows.oids[object]!)),
-  )
+interface Plan {
+  readonly hasHistory: boolean
+  readonly comparison: Comparison
+  readonly superseded: ReadonlySet<number>
+  /** objects whose row of the history table must change, ascending */
+  readonly forHistory: readonly number[]
+  /** those of them that are stored, but unknown to the history table */
+  readonly unguarded: ReadonlySet<number>
 }
 
 async function planOf(
@@ -157,15 +130,13 @@ async function planOf(
   return { hasHistory, comparison, superseded, forHistory, unguarded }
 }
 
-function without(comparison: Comparison, isLeftOut: (object: number) => boolean): Comparison {
+function only(comparison: Comparison, isKept: (object: number) => boolean): Comparison {
   return {
-    absent: comparison.absent.filter((object) => !isLeftOut(object)),
-    different: comparison.different.filter((object) => !isLeftOut(object)),
-    stale: comparison.stale.filter(({ object }) => !isLeftOut(object)),
+    absent: comparison.absent.filter(isKept),
+    different: comparison.different.filter(isKept),
+    stale: comparison.stale.filter(({ object }) => isKept(object)),
   }
 }
-
-type Changes = Omit<Plan, 'superseded'>
 
 interface Changed {
   /** objects that turned out to be superseded only now */
@@ -176,10 +147,10 @@ interface Changed {
 async function change(
   connection: Connection,
   wanted: WantedRows,
-  { hasHistory, forHistory, unguarded, ...changes }: Changes,
-  { tables, classifierVersion, run, avoidsCopy }: WriteContext & { avoidsCopy: boolean },
+  { hasHistory, forHistory, unguarded, ...plan }: Plan,
+  { classifierVersion, run, mayCopy }: WriteContext & { readonly mayCopy: boolean },
 ): Promise<Changed> {
-  let { comparison } = changes
+  let { comparison } = plan
   const entered = new Set<number>()
   if (hasHistory) {
     const entry = { wanted, classifierVersion, run }
@@ -188,11 +159,10 @@ async function change(
     if (kept.length > 0) {
       for (const object of await reenterHistory(connection, { ...entry, objects: kept })) entered.add(object)
     }
-    if (entered.size < forHistory.length) comparison = without(comparison, (object) => !entered.has(object))
+    comparison = only(comparison, (object) => entered.has(object))
   }
   // without the locks of the history table, objects that differ must not be locked after those that are new
-  const isOrdered = hasHistory || comparison.different.length === 0
-  const canCopy = tables.canCopy && !avoidsCopy && isOrdered
+  const canCopy = mayCopy && (hasHistory || comparison.different.length === 0)
   if (canCopy && comparison.absent.length > 0) {
     await copyObjects(connection, pickObjects(wanted, comparison.absent), classifierVersion)
   }
@@ -207,12 +177,67 @@ async function change(
 }
 
 /**
- * Objects that differ; objects that have a newer candid only, because an older alert may have changed them since they were
- * compared; and those that seemed to be absent and may not be so any more, where COPY (which then fails) is not used: in
- * one statement each takes its turn by its oid.
+ * Objects that differ; objects that only have a newer candid, because an older alert may have changed them since they were
+ * compared; and those that seemed absent and may not be so any more, where COPY (which then fails) is not used: in one
+ * statement each takes its turn by its oid.
  */
 function objectsToUpsert({ absent, different }: Comparison, entered: ReadonlySet<number>, canCopy: boolean): number[] {
   const objects = new Set([...different, ...entered, ...absent])
   if (canCopy) for (const object of absent) objects.delete(object)
   return [...objects].sort((a, b) => a - b)
+}
+
+/** The objects of one batch that have no row in the table `object`. */
+type MissingObjects = ReturnType<typeof createMissingObjects>
+
+const stillMissing = new Error('some objects have no row')
+
+/**
+ * Waits for missing objects, refuses them or ends the run. Nothing is ever inserted into `object`: it belongs to the pipeline.
+ *
+ * @param wait milliseconds for all waits of this batch together
+ */
+export function createMissingObjects({ objectTable }: TablesForWriting, policy: MissingObject, wait: number) {
+  const refused = new Set<string>()
+  let deadline: number | undefined
+
+  function refuse(oids: readonly string[]): void {
+    if (policy === 'fail' && oids.length > 0) {
+      const others = oids.length > 1 ? ` and ${oids.length - 1} more` : ''
+      throw new DataError(`${oids[0]!}${others}: no row in table ${objectTable ?? 'object'}`, {
+        hint: 'Use --missing-object wait or reject to continue without such objects.',
+      })
+    }
+    for (const oid of oids) refused.add(oid)
+  }
+
+  return {
+    /** oids that will not be written */
+    refused: refused as ReadonlySet<string>,
+    /** Looks for the rows of these oids, waits if that is asked for, and refuses what has none. */
+    async settle(connection: Connection, oids: readonly string[]): Promise<void> {
+      if (objectTable === undefined) return
+      let missing = oids.filter((oid) => !refused.has(oid))
+      const look = async (): Promise<void> => {
+        missing = await withoutRow(connection, objectTable, missing)
+        if (missing.length > 0) throw stillMissing
+      }
+      deadline ??= performance.now() + wait
+      const limits = { minTimeout: 100, maxTimeout: 1000, maxRetryTime: Math.max(0, deadline - performance.now()) }
+      const shouldRetry = ({ error }: { readonly error: Error }): boolean => policy === 'wait' && error === stillMissing
+      await pRetry(look, { ...limits, retries: Infinity, shouldRetry }).catch((error: unknown) => {
+        if (error !== stillMissing) throw error
+      })
+      refuse(missing)
+    },
+  }
+}
+
+async function withoutRow(connection: Connection, objectTable: string, oids: readonly string[]): Promise<string[]> {
+  if (oids.length === 0) return []
+  const rows = await connection.rows(
+    `SELECT o.oid FROM unnest($1::text[]) AS o(oid) WHERE NOT EXISTS (SELECT FROM ${objectTable} x WHERE x.oid = o.oid)`,
+    [textArray(oids)],
+  )
+  return rows.map(([oid]) => String(oid))
 }

@@ -1,75 +1,74 @@
-// What the doctor looks at and what it finds: one check a file, one finding a line.
+// What the doctor checks and finds, and how the checks are run: all at once, each within its time.
+import { LcclfError, messageOf } from '../../errors.ts'
 
-/** `not configured` is fine: nobody asked for it. */
-export type FindingStatus = 'ok' | 'warning' | 'failed' | 'not configured'
-
-/** One line. */
+/** What one line says. */
 export interface Finding {
-  readonly name: string
-  readonly status: FindingStatus
+  /** `not configured` is fine: nobody asked for it */
+  readonly status: 'ok' | 'warning' | 'failed' | 'not configured'
   /** what was found, without any secret */
   readonly message: string
   /** what to do */
   readonly hint?: string | undefined
 }
 
-/** The clock of another machine. */
-export interface ClockReading {
-  /** whose clock */
-  readonly place: string
-  /** milliseconds it is ahead of ours */
-  readonly aheadMs: number
-}
-
-/** What a check gets, and where it leaves what others need. */
-export interface CheckContext {
-  /** comes when the time is over: give up, and leave nothing open */
-  readonly signal: AbortSignal
-  tellClock(reading: ClockReading): void
-}
-
-/** One thing to look at. */
+/** One thing to look at; its name is that of its lines. */
 export interface Check {
   readonly name: string
-  /** what the line is about, where the check itself has no time to say it; may be shown */
+  /** what the line is about, if the check has no time to say it itself; may be shown */
   readonly about?: string | undefined
   /** milliseconds it may take */
   readonly limitMs?: number
-  /** Whatever is thrown becomes a failed line. */
-  look(context: CheckContext): Promise<readonly Finding[]>
+  /**
+   * Whatever is thrown becomes a failed line.
+   *
+   * @param signal comes when the time is over: give up, and leave nothing open
+   */
+  look(signal: AbortSignal): Promise<Finding | readonly Finding[]>
 }
 
-// This machine's clock against those of the services.
+/** A finding with the name of its check. */
+export type Line = Finding & Pick<Check, 'name'>
 
-const mostSkewMs = 60_000
+const usualLimitMs = 10_000
 
-/** Two writers decide by time which is the newer, and messages carry timestamps: a minute is too much. */
-export function clockFinding(readings: readonly ClockReading[]): Finding {
-  const name = 'clock'
-  const now = `${new Date().toISOString().slice(0, 19)}Z`
-  if (readings.length === 0) return { name, status: 'ok', message: `${now}, compared with nobody else's` }
-  const wrong = readings.filter(({ aheadMs }) => Math.abs(aheadMs) > mostSkewMs)
-  if (wrong.length === 0) {
-    const most = Math.max(...readings.map(({ aheadMs }) => Math.abs(aheadMs)))
-    const places = [...new Set(readings.map(({ place }) => place))].join(', ')
-    return { name, status: 'ok', message: `${now}, within ${shownSeconds(most)} of ${places}` }
+/**
+ * Runs all checks and returns their findings in the same order. A check that throws or hangs is a failed line.
+ *
+ * @param waiting what reaches out to others, done at once
+ * @param working what keeps this thread busy, and would delay the others: done afterwards, one by one
+ */
+export async function runChecks(waiting: readonly Check[], working: readonly Check[]): Promise<readonly Line[]> {
+  const found = await Promise.all(waiting.map(linesOf))
+  for (const check of working) found.push(await linesOf(check))
+  return found.flat()
+}
+
+async function linesOf(check: Check): Promise<readonly Line[]> {
+  const { name, about, limitMs = usualLimitMs } = check
+  const controller = new AbortController()
+  const subject = about === undefined ? '' : `${about}: `
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Finding>((resolve) => {
+    timer = setTimeout(() => {
+      const message = `${subject}no answer within ${limitMs / 1000} s`
+      resolve({ status: 'failed', message, hint: 'Is it running, and reachable from here?' })
+      controller.abort()
+    }, limitMs)
+  })
+  try {
+    const looking = check.look(controller.signal)
+    // what comes after the time is over does not matter
+    looking.catch(() => undefined)
+    return [await Promise.race([looking, late])].flat().map((finding) => ({ name, ...finding }))
+  } catch (thrown) {
+    return [{ name, status: 'failed', ...reasonOf(thrown, subject) }]
+  } finally {
+    clearTimeout(timer)
   }
-  const differences = wrong.map(
-    ({ place, aheadMs }) => `${place} is ${shownSeconds(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead' : 'behind'}`,
-  )
-  return {
-    name,
-    status: 'warning',
-    message: `${now}; ${differences.join(', ')}`,
-    hint: 'Set the clocks (NTP): which of two results is the newer, and the windows of --since and --until, go by them.',
-  }
 }
 
-function shownSeconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`
-}
-
-/** The reading from a question that was answered: the clock was read half-way between. */
-export function readingOf(place: string, theirs: number, sent: number, received: number): ClockReading {
-  return { place, aheadMs: theirs - (sent + received) / 2 }
+function reasonOf(thrown: unknown, subject: string): Pick<Finding, 'message' | 'hint'> {
+  if (thrown instanceof LcclfError) return { message: thrown.message, hint: thrown.hint }
+  const message = `${subject}unexpected: ${messageOf(thrown).split('\n', 1)[0]!}`
+  return { message, hint: 'This is a bug in lcclf: please report it.' }
 }

@@ -1,29 +1,119 @@
-// The story of `lcclf doctor`.
-import { type Check, clockFinding, type ClockReading, type Finding, type FindingStatus } from './check.ts'
-import { doctorChecks } from './checks.ts'
+// The story of `lcclf doctor`: what is configured, what is checked, and how it is told.
+import { existsSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { filePathOf } from '../../connectors/address.ts'
+import { kafkaAddressOf, parseKafkaAddress, withoutPassword } from '../../connectors/kafka/address.ts'
+import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
+import { isPostgresAddress, parsePostgresAddress } from '../../connectors/postgres/address.ts'
+import { isS3Address } from '../../connectors/s3/address.ts'
+import { UsageError } from '../../errors.ts'
+import { pinFile } from '../../model/store/model-pin.ts'
+import { cacheFolder, findModel, modelStore, newestStored, pinnedReference } from '../../model/store/model-reference.ts'
 import { harmless } from '../../terminal/text-table.ts'
-import { LcclfError, messageOf } from '../../errors.ts'
+import { type Check, type Finding, type Line, runChecks } from './check.ts'
+import {
+  type ChosenModel,
+  diskCheck,
+  memoryCheck,
+  modelCheck,
+  nodeCheck,
+  pathCheck,
+  processorCheck,
+  storeCheck,
+} from './machine-checks.ts'
+import { databaseCheck, s3Check, topicsCheck } from './service-checks.ts'
 
-/** Looks at everything and prints it, as text or with --json as one object; answers the exit code: 5 if anything failed. */
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Checks everything and prints it, as text or with --json as one object; returns the exit code: 5 if anything failed. */
 export async function doctor(addresses: readonly string[], { json }: { json: boolean }): Promise<number> {
-  const { waiting, working } = doctorChecks(addresses, process.env)
-  const checks = await runChecks(waiting, working)
+  const checks = await runChecks(
+    [
+      nodeCheck(requiredNode()),
+      processorCheck,
+      memoryCheck,
+      diskCheck(tmpdir(), 'temporary files'),
+      diskCheck(cacheFolder(), 'downloads and what can be made again'),
+      storeCheck(modelStore()),
+      ...environmentChecks(process.env, addresses),
+      ...addresses.map((address) => addressCheck(address, process.env)),
+    ],
+    [modelCheck({ find: chosenModel, isNeeded: ['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some(isSet) })],
+  )
   const exitCode = checks.some(({ status }) => status === 'failed') ? 5 : 0
   const report = { schemaVersion: 1, command: 'doctor', checks, exitCode }
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : textOf(checks))
-  endSoon(exitCode)
+  // a connection to a server that has frozen may not end by itself: nobody waits for it
+  setTimeout(() => process.exit(exitCode), 2000).unref()
   return exitCode
 }
 
-const marks: Readonly<Record<FindingStatus, string>> = {
+function requiredNode(): string {
+  const path = new URL('../../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(path, 'utf8')) as { engines: { node: string } }).engines.node
+}
+
+function isSet(variable: string): boolean {
+  return (process.env[variable] ?? '').trim() !== ''
+}
+
+/** What a run without --model would use. */
+function chosenModel(): ChosenModel | undefined {
+  const named = process.env['LCCLF_MODEL']
+  if (named) return { directory: findModel(named), chosenBy: 'LCCLF_MODEL' }
+  if (existsSync(pinFile)) return { directory: findModel(pinnedReference()!), chosenBy: pinFile }
+  const newest = newestStored()
+  return newest && { directory: newest.folder, chosenBy: 'the newest of the store' }
+}
+
+/** Everything that the environment of a stream configures. */
+function environmentChecks(environment: Environment, addresses: readonly string[]): Check[] {
+  const checks: Check[] = []
+  if (['DB_HOST', 'PGHOST', 'PGDATABASE'].some(isSet)) checks.push(addressCheck('postgres://', environment))
+  else if (!addresses.some(isPostgresAddress)) checks.push(nothing('database', 'no DB_HOST, no PGHOST'))
+  const topics = [
+    { name: 'input topics', use: 'read', role: 'consumer', variable: 'CONSUMER_SERVER' },
+    { name: 'output topic', use: 'write', role: 'producer', variable: 'PRODUCER_SERVER' },
+    { name: 'metrics topic', use: 'write', role: 'metrics', variable: 'METRICS_HOST' },
+  ] as const
+  const used = topics.filter(({ variable }) => isSet(variable))
+  for (const { name, use, role, variable } of used) {
+    checks.push(topicsCheck({ name, use, parse: () => kafkaAddressOf(role, environment)!, about: variable }))
+  }
+  if (used.length === 0 && !addresses.some(isKafkaAddress))
+    checks.push(nothing('brokers', 'no CONSUMER_SERVER, no PRODUCER_SERVER, no METRICS_HOST'))
+  if (addresses.some(isS3Address)) return checks
+  // any of these says that somebody means to use S3
+  const s3 = ['ACCESS_KEY_ID', 'PROFILE', 'ENDPOINT_URL', 'ENDPOINT_URL_S3', 'WEB_IDENTITY_TOKEN_FILE']
+  const hasS3 = s3.some((name) => isSet(`AWS_${name}`))
+  return [...checks, hasS3 ? s3Check(undefined, environment) : nothing('s3', 'no AWS_ settings')]
+}
+
+/** @throws UsageError for an address of no kind that lcclf knows */
+function addressCheck(address: string, environment: Environment): Check {
+  if (isPostgresAddress(address)) return databaseCheck(() => parsePostgresAddress(address, environment, 'any'))
+  if (isS3Address(address)) return s3Check(address, environment)
+  if (isKafkaAddress(address)) {
+    const parse = (): ReturnType<typeof parseKafkaAddress> => parseKafkaAddress(address, 'consumer', environment)
+    return topicsCheck({ name: 'topics', use: 'either', parse, about: withoutPassword(address) })
+  }
+  if (address === '-') throw new UsageError('-: stdin and stdout cannot be checked')
+  return pathCheck(filePathOf(address, 'input'))
+}
+
+function nothing(name: string, message: string): Check {
+  return { name, look: () => Promise.resolve({ status: 'not configured', message }) }
+}
+
+const marks: Readonly<Record<Finding['status'], string>> = {
   ok: 'ok',
   warning: 'warning',
   failed: 'FAILED',
   'not configured': '-',
 }
 
-/** Aligned lines; what to do stands below the line that it is about. */
-function textOf(checks: readonly Finding[]): string {
+/** Aligned lines; what to do stands below the line that it belongs to. */
+function textOf(checks: readonly Line[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length))
   const indent = ' '.repeat('warning'.length + 2 + width + 2)
   const lines = checks.flatMap(({ name, status, message, hint }) => {
@@ -31,68 +121,12 @@ function textOf(checks: readonly Finding[]): string {
     const line = `${marks[status].padEnd('warning'.length)}  ${name.padEnd(width)}  ${harmless(text)}`
     return hint === undefined ? [line] : [line, `${indent}${harmless(hint.replaceAll('\n', ' '))}`]
   })
-  return `${lines.join('\n')}\n${verdictOf(checks)}\n`
-}
-
-function verdictOf(checks: readonly Finding[]): string {
-  const count = (wanted: FindingStatus): number => checks.filter(({ status }) => status === wanted).length
+  const count = (wanted: Finding['status']): number => checks.filter(({ status }) => status === wanted).length
   const [failed, warnings] = [count('failed'), count('warning')]
   const more = warnings === 0 ? '' : `, ${warnings === 1 ? 'one warning' : `${warnings} warnings`}`
-  if (failed === 0) return `What is configured works${more}.`
-  return `${failed === 1 ? 'One thing does' : `${failed} things do`} not work${more}: see above.`
-}
-
-const graceMs = 2000
-
-/** A connection to a server that has frozen may not end by itself: nobody waits for it. */
-function endSoon(exitCode: number): void {
-  setTimeout(() => process.exit(exitCode), graceMs).unref()
-}
-
-// All checks at once, each within its time: a check that throws or hangs is a failed line.
-
-const usualLimitMs = 10_000
-
-/**
- * Looks at everything and answers the findings in the order of the checks, the clock last.
- *
- * @param waiting what reaches out to others, done at once
- * @param working what keeps this thread busy, and would make the others late: done afterwards, one by one
- */
-export async function runChecks(waiting: readonly Check[], working: readonly Check[]): Promise<readonly Finding[]> {
-  const clocks: ClockReading[] = []
-  const found = await Promise.all(waiting.map((check) => findingsOf(check, clocks)))
-  for (const check of working) found.push(await findingsOf(check, clocks))
-  return [...found.flat(), clockFinding(clocks)]
-}
-
-async function findingsOf(check: Check, clocks: ClockReading[]): Promise<readonly Finding[]> {
-  const { name, about, limitMs = usualLimitMs } = check
-  const controller = new AbortController()
-  const { signal } = controller
-  const subject = about === undefined ? '' : `${about}: `
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<readonly Finding[]>((resolve) => {
-    timer = setTimeout(() => {
-      const message = `${subject}no answer within ${limitMs / 1000} s`
-      resolve([{ name, status: 'failed', message, hint: 'Is it running, and reachable from here?' }])
-      controller.abort()
-    }, limitMs)
-  })
-  try {
-    const looking = check.look({ signal, tellClock: (reading) => void clocks.push(reading) })
-    // what comes after the time is over concerns nobody
-    looking.catch(() => undefined)
-    return await Promise.race([looking, late])
-  } catch (thrown) {
-    return [{ name, status: 'failed', ...reasonOf(thrown, subject) }]
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function reasonOf(thrown: unknown, subject: string): { message: string; hint?: string | undefined } {
-  if (thrown instanceof LcclfError) return { message: thrown.message, hint: thrown.hint }
-  const message = `${subject}unexpected: ${messageOf(thrown).split('\n', 1)[0]!}`
-  return { message, hint: 'This is a bug in lcclf: please report it.' }
+  const verdict =
+    failed === 0
+      ? `What is configured works${more}.`
+      : `${failed === 1 ? 'One thing does' : `${failed} things do`} not work${more}: see above.`
+  return `${lines.join('\n')}\n${verdict}\n`
 }

@@ -1,188 +1,235 @@
-// This machine: Node, what its processor and its memory are good for.
+// This machine: Node, its processor and memory, folders and files, the store and the model that would be used.
+import { existsSync } from 'node:fs'
 import { access, constants, mkdtemp, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
-import { availableParallelism, freemem, totalmem } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { compileKernel } from '../../model/forest/kernel/kernel-module.ts'
 import { messageOf, systemCode } from '../../errors.ts'
-import type { Check, Finding } from './check.ts'
 import { byteText } from '../../formats/shown-text.ts'
+import { describeComparison } from '../../model/bundle/golden.ts'
+import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
+import { compileKernel } from '../../model/forest/kernel/kernel-module.ts'
+import { answerGolden, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
+import { cacheFolder } from '../../model/store/model-reference.ts'
+import type { ModelStore } from '../../model/store/model-store.ts'
+import type { Check, Finding } from './check.ts'
 
 /** a run with the full-size model holds this much */
 const neededMemory = 300e6
-
-/** @param required as `engines` of package.json says it: `>=20.19.4` */
-export function nodeCheck(required: string): Check {
-  const name = 'node'
-  const look = (): Finding => {
-    const message = `${process.version}, ${process.platform} ${process.arch}`
-    if (isAtLeast(process.versions.node, required.replace(/^\D+/, ''))) return { name, status: 'ok', message }
-    return { name, status: 'failed', message: `${message}: lcclf needs ${required}`, hint: 'Install a newer Node.js.' }
-  }
-  return { name, look: () => Promise.resolve([look()]) }
-}
-
-/** Whether a version is another or newer; pre-releases count as what they lead to. */
-export function isAtLeast(version: string, least: string): boolean {
-  const [own, wanted] = [version, least].map((text) => text.split('-', 1)[0]!.split('.').map(Number)) as [
-    number[],
-    number[],
-  ]
-  for (const [i, part] of wanted.entries()) {
-    const difference = (own[i] ?? 0) - part
-    if (difference !== 0) return difference > 0
-  }
-  return true
-}
-
-/** What the forest's kernel needs: WebAssembly with SIMD, and memory that threads share. */
-export function processorCheck(): Check {
-  const name = 'cpu'
-  return {
-    name,
-    async look() {
-      const cores = `${availableParallelism()} cores${await limitText()}`
-      try {
-        await compileKernel()
-        new SharedArrayBuffer(8)
-        return [{ name, status: 'ok', message: `${cores}, WebAssembly with SIMD and shared memory` }]
-      } catch (error) {
-        const message = `${cores}: the kernel cannot be compiled (${messageOf(error).split('\n', 1)[0]!})`
-        const hint = 'Node must be allowed WebAssembly SIMD and threads (--no-wasm-simd and --jitless forbid them).'
-        return [{ name, status: 'failed', message, hint }]
-      }
-    },
-  }
-}
-
-/** A container's share of the processors, which the number of cores does not tell. */
-async function limitText(): Promise<string> {
-  const text = await readFile('/sys/fs/cgroup/cpu.max', 'utf8').catch(() => '')
-  const [quota, period] = text.trim().split(' ').map(Number)
-  return quota !== undefined && period !== undefined && quota / period > 0
-    ? `, ${(quota / period).toFixed(1)} of them for this container`
-    : ''
-}
-
-/** Free memory, within the container's limit where there is one. */
-export function memoryCheck(): Check {
-  const name = 'memory'
-  const look = (): Finding => {
-    const total = totalmem()
-    const limit = process.constrainedMemory()
-    // without a limit it is 0, or larger than all there is
-    const isLimited = limit > 0 && limit < total
-    const free = isLimited ? process.availableMemory() : freemem()
-    const message = `${byteText(free)} free of ${byteText(isLimited ? limit : total)}${isLimited ? ' (the limit of this container)' : ''}`
-    if (free >= neededMemory) return { name, status: 'ok', message }
-    return {
-      name,
-      status: 'warning',
-      message: `${message}: a run takes about ${byteText(neededMemory)}`,
-      hint: 'Give it more, or use a smaller --batch-size and --threads 1.',
-    }
-  }
-  return { name, look: () => Promise.resolve([look()]) }
-}
-
-// A folder that lcclf writes: may it, and how much room is there?
-
 /** below it sorting, joining and downloads may not fit */
 const neededSpace = 1e9
 
-/** @param use what is written there */
+/** @param required as `engines` of package.json says it: `>=20.19.4` */
+export function nodeCheck(required: string): Check {
+  const message = `${process.version}, ${process.platform} ${process.arch}`
+  const finding: Finding = isAtLeast(process.versions.node, required.replace(/^\D+/, ''))
+    ? { status: 'ok', message }
+    : { status: 'failed', message: `${message}: lcclf needs ${required}`, hint: 'Install a newer Node.js.' }
+  return { name: 'node', look: () => Promise.resolve(finding) }
+}
+
+/** Whether a version is the same or newer; a pre-release counts as the version it leads to. */
+export function isAtLeast(version: string, least: string): boolean {
+  return new Intl.Collator('en', { numeric: true }).compare(version, least) >= 0
+}
+
+/** What the forest's kernel needs: WebAssembly with SIMD, and memory that threads share. */
+export const processorCheck: Check = {
+  name: 'cpu',
+  async look() {
+    // a container's share of the processors, which the number of cores does not tell
+    const share = await readFile('/sys/fs/cgroup/cpu.max', 'utf8').catch(() => '')
+    const [quota = NaN, period = NaN] = share.split(' ').map(Number)
+    const limit = quota / period > 0 ? `, ${(quota / period).toFixed(1)} of them for this container` : ''
+    const cores = `${availableParallelism()} cores${limit}`
+    try {
+      await compileKernel()
+      new SharedArrayBuffer(8)
+      return { status: 'ok', message: `${cores}, WebAssembly with SIMD and shared memory` }
+    } catch (error) {
+      const message = `${cores}: the kernel cannot be compiled (${messageOf(error).split('\n', 1)[0]!})`
+      const hint = 'Allow Node to use WebAssembly SIMD and threads: --no-wasm-simd and --jitless forbid them.'
+      return { status: 'failed', message, hint }
+    }
+  },
+}
+
+/** Free memory, within the container's limit if there is one. */
+export const memoryCheck: Check = {
+  name: 'memory',
+  look() {
+    // without a limit it is 0, or larger than all there is
+    const limit = process.constrainedMemory()
+    const isLimited = limit > 0 && limit < totalmem()
+    const free = process.availableMemory()
+    const total = isLimited ? `${byteText(limit)} (the limit of this container)` : byteText(totalmem())
+    const message = `${byteText(free)} free of ${total}`
+    if (free >= neededMemory) return Promise.resolve({ status: 'ok', message })
+    return Promise.resolve({
+      status: 'warning',
+      message: `${message}: a run takes about ${byteText(neededMemory)}`,
+      hint: 'Give it more, or use a smaller --batch-size and --threads 1.',
+    })
+  },
+}
+
+/**
+ * A folder that lcclf writes: is it writable, and how much room is there?
+ *
+ * @param use what is written there
+ */
 export function diskCheck(folder: string, use: string): Check {
-  const name = 'disk'
   return {
-    name,
+    name: 'disk',
     about: folder,
-    async look(): Promise<Finding[]> {
+    async look() {
       const existing = await nearestFolder(folder)
       const problem = await whyNotWritable(existing)
       if (problem !== undefined) {
         const hint = 'Make it writable, or name another folder: TMPDIR, LCCLF_HOME or XDG_CACHE_HOME.'
-        return [{ name, status: 'failed', message: `${folder} (${use}) cannot be written: ${problem}`, hint }]
+        return { status: 'failed', message: `${folder} (${use}) cannot be written: ${problem}`, hint }
       }
       const { bavail, bsize } = await statfs(existing)
       const free = bavail * bsize
-      const will = existing === resolve(folder) ? 'writable' : 'will be made'
-      const message = `${folder} (${use}): ${will}, ${byteText(free)} free`
-      if (free >= neededSpace) return [{ name, status: 'ok', message }]
-      return [{ name, status: 'warning', message, hint: 'Free some space there, or name another folder.' }]
+      const state = existing === resolve(folder) ? 'writable' : 'will be created'
+      const message = `${folder} (${use}): ${state}, ${byteText(free)} free`
+      if (free >= neededSpace) return { status: 'ok', message }
+      return { status: 'warning', message, hint: 'Free some space there, or name another folder.' }
     },
   }
 }
 
-/** The folder itself, or the first above it that exists. */
-export async function nearestFolder(folder: string): Promise<string> {
-  for (let place = resolve(folder); ; place = dirname(place)) {
-    const found = await stat(place).catch(() => undefined)
-    if (found || place === dirname(place)) return place
-  }
-}
-
-/** What the system says against a new file in a folder; undefined if it may be written. */
-export async function whyNotWritable(folder: string): Promise<string | undefined> {
-  try {
-    await access(folder, constants.W_OK | constants.X_OK)
-    // access says nothing of full disks, nor of read-only mounts everywhere
-    await rm(await mkdtemp(join(folder, '.lcclf-doctor-')), { recursive: true })
-    return undefined
-  } catch (error) {
-    return systemCode(error) ?? messageOf(error)
-  }
-}
-
-// A file or folder that was named: can it be read, can it be written?
-
-/** A path that exists must be readable; of one that does not, who knows: an input is missing, the folder of an output must be writable. */
+/**
+ * A path that exists must be readable. One that does not exist may be an input that is missing, or an output that is still to
+ * be written: then its folder must be writable.
+ */
 export function pathCheck(path: string): Check {
-  const name = 'files'
-  const failed = (message: string, hint: string): Finding => ({ name, status: 'failed', message, hint })
   return {
-    name,
+    name: 'files',
     about: path,
     async look() {
       const found = await stat(path).catch(() => undefined)
       if (!found) {
         const folder = await nearestFolder(dirname(path))
         const problem = await whyNotWritable(folder)
-        const message = `${path}: there is no such file`
-        if (problem === undefined) {
-          return [
-            { name, status: 'warning', message: `${message}: as an input it is missing; as an output it can be made` },
-          ]
-        }
-        return [failed(`${message}, and it cannot be made (${problem})`, `See the rights of ${folder}.`)]
+        const message = `${path} does not exist`
+        return problem === undefined
+          ? { status: 'warning', message: `${message}: it cannot be read, but can be written` }
+          : {
+              status: 'failed',
+              message: `${message}, and cannot be written (${problem})`,
+              hint: `Check the permissions of ${folder}.`,
+            }
       }
-      const problem = found.isDirectory() ? await whyNotListed(path) : await whyNotReadable(path)
-      if (problem !== undefined) return [failed(`${path}: cannot be read (${problem})`, 'See its rights.')]
-      const isWritable = found.isDirectory()
-        ? (await whyNotWritable(path)) === undefined
-        : await access(path, constants.W_OK).then(
-            () => true,
-            () => false,
-          )
-      const what = found.isDirectory() ? 'a folder' : byteText(found.size)
-      return [{ name, status: 'ok', message: `${path}: ${what}, readable${isWritable ? ' and writable' : ' only'}` }]
+      const isFolder = found.isDirectory()
+      const problem = await whyNotReadable(path, isFolder)
+      if (problem !== undefined)
+        return { status: 'failed', message: `${path}: cannot be read (${problem})`, hint: 'Check its permissions.' }
+      const obstacle = await (isFolder ? whyNotWritable(path) : whyNot(() => access(path, constants.W_OK)))
+      const what = isFolder ? 'a folder' : byteText(found.size)
+      const rights = obstacle === undefined ? 'readable and writable' : 'readable only'
+      return { status: 'ok', message: `${path}: ${what}, ${rights}` }
     },
   }
 }
 
-async function whyNotReadable(path: string): Promise<string | undefined> {
+/** The folder itself, or the first one above it that exists. */
+async function nearestFolder(folder: string): Promise<string> {
+  for (let place = resolve(folder); ; place = dirname(place)) {
+    if (existsSync(place) || place === dirname(place)) return place
+  }
+}
+
+function whyNotWritable(folder: string): Promise<string | undefined> {
+  return whyNot(async () => {
+    await access(folder, constants.W_OK | constants.X_OK)
+    // access says nothing about full disks, nor about read-only mounts everywhere
+    await rm(await mkdtemp(join(folder, '.lcclf-doctor-')), { recursive: true })
+  })
+}
+
+function whyNotReadable(path: string, isFolder: boolean): Promise<string | undefined> {
+  return whyNot(async () => (isFolder ? readdir(path) : (await open(path, 'r')).close()))
+}
+
+/** What the system says against it; undefined if it works. */
+async function whyNot(work: () => Promise<unknown>): Promise<string | undefined> {
   try {
-    const file = await open(path, 'r')
-    await file.close()
+    await work()
     return undefined
   } catch (error) {
     return systemCode(error) ?? messageOf(error)
   }
 }
 
-async function whyNotListed(path: string): Promise<string | undefined> {
+/** The model store: does it exist, what is in it, may it be changed? A read-only store is fine. */
+export function storeCheck(store: ModelStore): Check {
+  const { root } = store
+  return {
+    name: 'model store',
+    about: root,
+    async look() {
+      const unreadable = existsSync(root) ? await whyNotReadable(root, true) : undefined
+      if (unreadable !== undefined) {
+        const hint = 'LCCLF_HOME names a folder for a store of your own.'
+        return { status: 'failed', message: `${root}: cannot be read (${unreadable})`, hint }
+      }
+      const models = store.list().map(({ name, version }) => `${name}@${version}`)
+      const problem = await whyNotWritable(await nearestFolder(root))
+      const use = problem === undefined ? '' : `; read-only (${problem}): models can be used, but none can be added`
+      return { status: 'ok', message: `${root}: ${models.length === 0 ? 'empty' : models.join(', ')}${use}` }
+    },
+  }
+}
+
+/** A model, and what chose it. */
+export interface ChosenModel {
+  readonly directory: string
+  /** e.g. `LCCLF_MODEL`, `lcclf.lock` */
+  readonly chosenBy: string
+}
+
+/**
+ * Everything that `lcclf model verify` checks, with the engine that would be used.
+ *
+ * @param find the model that a run without --model would use; undefined if there is none
+ * @param isNeeded a stream is configured, which needs one
+ */
+export function modelCheck({ find, isNeeded }: { find: () => ChosenModel | undefined; isNeeded: boolean }): Check {
+  return {
+    name: 'model',
+    // reading and asking the full-size model takes this thread some seconds, and many on a slow machine
+    limitMs: 120_000,
+    async look() {
+      const chosen = find()
+      if (!chosen) {
+        const message = 'no LCCLF_MODEL, no lcclf.lock here, and the store is empty'
+        return {
+          status: isNeeded ? 'warning' : 'not configured',
+          message: isNeeded ? `${message}: a stream would have to pull a model` : message,
+          hint: 'lcclf model pull downloads a model, lcclf model import makes one from pickles.',
+        }
+      }
+      return verified(chosen)
+    },
+  }
+}
+
+async function verified({ directory, chosenBy }: ChosenModel): Promise<Finding> {
+  const damaged = (message: string): Finding => {
+    return { status: 'failed', message, hint: 'Pull or import it again; lcclf model verify has details.' }
+  }
+  const { checks, bundle } = await verifyBundle(directory)
+  const wrong = checks.find(({ ok }) => !ok)
+  if (wrong) return damaged(`${directory} (${chosenBy}): ${wrong.name}: ${wrong.detail}`)
+  const engine = enginesOf(bundle!)[0]!
+  const classifier = await openEngine(directory, bundle!, { engine, threads: 1, cacheFolder: cacheFolder() })
   try {
-    await readdir(path)
-    return undefined
-  } catch (error) {
-    return systemCode(error) ?? messageOf(error)
+    const comparison = await answerGolden(classifier, bundle!.golden)
+    const { name, version } = bundle!.manifest
+    const about = `${name}@${version} (${chosenBy})`
+    if (!isReproduced(comparison, engine)) return damaged(`${about}: ${describeComparison(comparison)}`)
+    return { status: 'ok', message: `${about}: checksums and golden answers verified` }
+  } finally {
+    await classifier.close()
   }
 }

@@ -5,9 +5,9 @@ import type { DuckDBValue } from '@duckdb/node-api'
 import { DataError, messageOf, UsageError } from '../../errors.ts'
 import { createBinaryRows, literal } from '../../connectors/postgres/client/binary.ts'
 import type { Connection } from '../../connectors/postgres/client/connection.ts'
-import { withDatabase } from '../../connectors/postgres/client/session.ts'
+import { transaction, withDatabase } from '../../connectors/postgres/client/session.ts'
 import { type PostgresResultsSpec, serverName } from '../../connectors/postgres/settings.ts'
-import { transaction } from '../../connectors/postgres/client/transaction.ts'
+import { inspectTables } from '../../connectors/postgres/tables/inspect-tables.ts'
 import { sqlName } from '../../connectors/files/duckdb.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import { alphabet } from './class-order.ts'
@@ -66,20 +66,15 @@ export async function selectStored(
 /** The table's name as it can stand in a statement. */
 async function findTable(connection: Connection, wanted: string): Promise<string> {
   const server = serverName(connection.settings)
-  const [row] = await connection.rows('SELECT to_regclass($1)::text', [wanted])
-  const name = row?.[0]
-  if (typeof name !== 'string') {
+  const [table] = await inspectTables(connection, [wanted])
+  if (!table) {
     throw new DataError(`${server} has no table ${wanted}`, {
       hint: 'Results are read from probability; another table is named with ?table=.',
     })
   }
-  const columns = await connection.rows(
-    'SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped',
-    [wanted],
-  )
-  const missing = neededColumns.filter((column) => !columns.some(([there]) => there === column))
-  if (missing.length === 0) return name
-  throw new DataError(`${server}: table ${name} has no column ${missing.join(', ')}: it holds no results`)
+  const missing = neededColumns.filter((column) => !table.columns.some(({ name }) => name === column))
+  if (missing.length === 0) return table.name
+  throw new DataError(`${server}: table ${table.name} has no column ${missing.join(', ')}: it holds no results`)
 }
 
 /** Which version is read, and its classifiers and classes: one look over the whole table. */

@@ -1,11 +1,16 @@
-import { writeFileSync, chmodSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { isPostgresAddress, parsePostgresAddress, type AddressRole } from '../../../src/connectors/postgres/address.ts'
-import { passwordIn } from '../../../src/connectors/postgres/client/pgpass.ts'
+import {
+  type AddressRole,
+  isPostgresAddress,
+  parsePostgresAddress,
+  passwordIn,
+} from '../../../src/connectors/postgres/address.ts'
 import { stepFromEnvironment } from '../../../src/connectors/postgres/settings.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
@@ -145,7 +150,7 @@ describe('a Postgres address', () => {
     ['postgres://h/d?application_name=a&channel_binding=require', 'output', /unknown parameter channel_binding/],
     ['postgres://h/d?connections=2&ssl=true', 'output', /unknown parameter ssl$/],
     ['postgres://h/d?table=feature&SSLMODE=require', 'input', /begins no parameter/],
-    ['postgres://h/d?query=SELECT 1&version=2', 'input', /\?query= and version= do not go together/],
+    ['postgres://h/d?query=SELECT 1&version=2', 'input', /\?query= and version= cannot be combined/],
     ['postgres://h/d?query=', 'input', /is empty/],
     ['postgres://h/d?sslmode=always', 'input', /sslmode is always: expected one of disable/],
     ['postgres://h/d?statement_timeout=soon', 'input', /statement_timeout is soon/],

@@ -59,7 +59,7 @@ it('a full disk ends the run with exit code 5, keeps every batch that was writte
   expect(failure).toMatchObject({
     exitCode: 5,
     message: expect.stringContaining("the server's disk is full") as string,
-    hint: expect.stringContaining('nothing of it was left half done') as string,
+    hint: expect.stringContaining('nothing was left half done') as string,
   })
   expect(written).toBeGreaterThan(0)
   expect(await database.query(storedRowsQuery)).toEqual(expectedRows(batchOf(oids.slice(0, written), 1)))

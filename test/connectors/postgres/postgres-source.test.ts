@@ -175,7 +175,7 @@ describe('the long feature table', () => {
     await expect(open('table=feature')).rejects.toMatchObject({
       constructor: DataError,
       message: expect.stringContaining('several versions, such as v1 and v2') as string,
-      hint: 'choose one with ?version=',
+      hint: 'Choose one with ?version=.',
     })
     await expect(open('table=feature&version=v3')).rejects.toThrow(/no features of version v3/)
   })
@@ -292,8 +292,8 @@ describe('the long feature table', () => {
     await expect(open('table=nothing')).rejects.toThrow(/has no table nothing/)
     await expect(open('table=object')).rejects.toMatchObject({
       constructor: DataError,
-      message: 'table object has no column name, value, fid, version: it is no long feature table',
-      hint: "a table with one row an object is read with '?query=SELECT * FROM object'",
+      message: 'table object has no column name, value, fid, version: it is not a long feature table',
+      hint: "Read a table with one row per object with '?query=SELECT * FROM object'.",
     })
     await expect(open('table=feature', { where: 'oid > 1' })).rejects.toThrow(UsageError)
   })
@@ -339,7 +339,7 @@ describe('a query', () => {
     )
     await expect(open(`query=SELECT ${columns}, 1 AS oid, 2 AS oid`)).rejects.toThrow(/has the column oid 2 times/)
     await expect(open(`query=SELECT ${columns}, 1.5::float8 AS oid`)).rejects.toThrow(
-      /oid is of type double precision, in which ids are broken/,
+      /oid is of type double precision, which breaks ids/,
     )
     await expect(open(`query=SELECT ${columns}, 1 AS oid, 1::float8 AS candid`)).rejects.toThrow(
       /candid is of type double precision/,
@@ -348,7 +348,7 @@ describe('a query', () => {
       open(
         `query=SELECT 'x' AS oid, now() AS "W1-W2", 1 AS "Amplitude_1", 1 AS "Amplitude_2", 1 AS "Power_rate_1/2", 1 AS "naïve_1"`,
       ),
-    ).rejects.toThrow(/W1-W2 is of type timestamp with time zone, which is no number/)
+    ).rejects.toThrow(/W1-W2 is of type timestamp with time zone, which is not a number/)
   })
 
   it.each([

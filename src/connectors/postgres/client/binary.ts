@@ -91,59 +91,48 @@ export function* copyPieces(
   yield copyEnd
 }
 
-// type OIDs of pg_type that never change
-const textType = 25
-const float64Type = 701
-const int32Type = 23
-const int64Type = 20
-
 /** `text[]` */
 export function textArray(values: readonly string[]): Buffer {
-  const writer = arrayWriter(values.length, textType, values.length * 24, false)
-  for (const value of values) writer.text(value)
-  return writer.take()
+  return arrayOf(25, values, (writer, value) => writer.text(value))
 }
 
 /** `float8[]` */
 export function float64Array(values: ArrayLike<number>): Buffer {
-  const writer = arrayWriter(values.length, float64Type, values.length * 12, false)
-  for (let i = 0; i < values.length; i++) {
+  return arrayOf(701, values, (writer, value) => {
     writer.int32(8)
-    writer.float64(values[i]!)
-  }
-  return writer.take()
+    writer.float64(value)
+  })
 }
 
 /** `int4[]` */
 export function int32Array(values: ArrayLike<number>): Buffer {
-  const writer = arrayWriter(values.length, int32Type, values.length * 8, false)
-  for (let i = 0; i < values.length; i++) {
+  return arrayOf(23, values, (writer, value) => {
     writer.int32(4)
-    writer.int32(values[i]!)
-  }
-  return writer.take()
+    writer.int32(value)
+  })
 }
 
 /** `int8[]` with nulls */
 export function int64Array(values: readonly (bigint | null)[]): Buffer {
-  const writer = arrayWriter(values.length, int64Type, values.length * 12, values.includes(null))
-  for (const value of values) {
+  return arrayOf(20, values, (writer, value) => {
     writer.int32(value === null ? -1 : 8)
     if (value !== null) writer.int64(value)
-  }
-  return writer.take()
+  })
 }
 
-function arrayWriter(length: number, elementType: number, bytes: number, hasNulls: boolean): ByteWriter {
-  const writer = createByteWriter(20 + bytes)
-  writer.int32(length === 0 ? 0 : 1)
-  writer.int32(hasNulls ? 1 : 0)
+/** @param elementType an OID of pg_type, which never changes */
+function arrayOf<T>(elementType: number, values: ArrayLike<T>, write: (writer: ByteWriter, value: T) => void): Buffer {
+  const writer = createByteWriter(20 + values.length * 24)
+  writer.int32(values.length === 0 ? 0 : 1)
+  // there may be nulls: the server looks for itself
+  writer.int32(1)
   writer.int32(elementType)
-  if (length > 0) {
-    writer.int32(length)
+  if (values.length > 0) {
+    writer.int32(values.length)
     writer.int32(1)
   }
-  return writer
+  for (let i = 0; i < values.length; i++) write(writer, values[i]!)
+  return writer.take()
 }
 
 /** A list of texts as a literal of SQL, for statements that take no values (COPY). */
@@ -163,49 +152,33 @@ export function identifier(name: string): string {
   return `"${name.replace(/"/g, '""')}"`
 }
 
-// Rows of `COPY … TO STDOUT (FORMAT binary)`, one at a time out of chunks that end anywhere.
+const signature = copySignature.subarray(0, 11)
+
+/** Rows of `COPY … TO STDOUT (FORMAT binary)`. */
+export type BinaryRows = ReturnType<typeof createBinaryRows>
 
 /**
- * Reads rows by hand: `push` a chunk, then `next` until it says false. `bytes`, `starts` and `lengths` are of the row that
- * `next` found and hold until the next call. Numbers are big-endian; a length of −1 is null.
+ * Reads rows one at a time out of chunks that end anywhere: `push` a chunk, then `next` until it says false. `bytes`,
+ * `starts` and `lengths` belong to the row that `next` found and hold until the next call. Numbers are big-endian; a length
+ * of −1 is null.
+ *
+ * @param fieldCount what each row has: anything else is an error of the protocol
  */
-export interface BinaryRows {
-  push(chunk: Buffer): void
-  next(): boolean
-  /** @throws ServiceError if the rows have not come to their own end: a part must not pass for the whole */
-  finish(): void
-  readonly bytes: Buffer
-  /** where each field begins in `bytes` */
-  readonly starts: Int32Array
-  readonly lengths: Int32Array
-}
-
-const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
-const headerLength = signature.length + 8
-const nothing = Buffer.alloc(0)
-
-/** @param fieldCount what each row has: anything else is an error of the protocol */
-export function createBinaryRows(fieldCount: number): BinaryRows {
+export function createBinaryRows(fieldCount: number) {
   const starts = new Int32Array(fieldCount)
   const lengths = new Int32Array(fieldCount)
-  let bytes: Buffer = nothing
+  let bytes: Buffer = Buffer.alloc(0)
   let at = 0
   let hasHeader = false
   let isEnded = false
 
-  function push(chunk: Buffer): void {
-    // what is left is less than a row
-    bytes = at === bytes.length ? chunk : Buffer.concat([bytes.subarray(at), chunk])
-    at = 0
-  }
-
   function skipHeader(): boolean {
-    if (bytes.length < headerLength) return false
-    const extension = bytes.readInt32BE(headerLength - 4)
+    if (bytes.length < copySignature.length) return false
+    const extension = bytes.readInt32BE(copySignature.length - 4)
     if (!bytes.subarray(0, signature.length).equals(signature) || extension !== 0) {
       throw new ServiceError('Postgres answered something other than COPY data')
     }
-    at = headerLength
+    at = copySignature.length
     hasHeader = true
     return true
   }
@@ -234,15 +207,26 @@ export function createBinaryRows(fieldCount: number): BinaryRows {
   }
 
   return {
-    push,
-    next,
-    finish() {
-      if (!isEnded) throw new ServiceError('the rows of Postgres broke off before their end')
-    },
+    /** where each field begins in `bytes` */
     starts,
     lengths,
     get bytes() {
       return bytes
+    },
+    push(chunk: Buffer): void {
+      // what is left is less than a row
+      bytes = at === bytes.length ? chunk : Buffer.concat([bytes.subarray(at), chunk])
+      at = 0
+    },
+    next,
+    /** The text of a field; undefined for null. */
+    text(field: number): string | undefined {
+      const start = starts[field]!
+      return lengths[field]! < 0 ? undefined : bytes.toString('utf8', start, start + lengths[field]!)
+    },
+    /** @throws ServiceError if the rows have not reached their own end: a part must not pass for the whole */
+    finish(): void {
+      if (!isEnded) throw new ServiceError('the rows of Postgres broke off before their end')
     },
   }
 }

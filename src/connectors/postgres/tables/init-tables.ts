@@ -1,25 +1,11 @@
-// `db init` and `db upgrade`: makes what is missing and leaves alone what exists.
+// `db init` and `db upgrade`: create what is missing and leave alone what exists.
 import { ServiceError } from '../../../errors.ts'
 import type { Connection } from '../client/connection.ts'
 import { identifier } from '../client/binary.ts'
 import { creationStatements, historyTable, pipelineTables, type TableDefinition } from './tables.ts'
-import { transaction } from '../client/transaction.ts'
+import { transaction } from '../client/session.ts'
+import { inspectTables } from './inspect-tables.ts'
 
-/** What was done, or with `dryRun` would be. */
-export interface InitReport {
-  /** in order, without semicolons; empty if nothing is missing */
-  readonly statements: readonly string[]
-  /** names of the tables that these statements create */
-  readonly created: readonly string[]
-  /** names of the tables that were there already */
-  readonly existing: readonly string[]
-  /** whether the statements were run */
-  readonly done: boolean
-  /** what whoever relies on the tables should know */
-  readonly notes: readonly string[]
-}
-
-/** See initTables. */
 interface InitOptions {
   /** also the table that lets the newer alert win */
   readonly withHistory: boolean
@@ -28,9 +14,12 @@ interface InitOptions {
   readonly statementTimeout?: number | undefined
 }
 
+/** What was done, or with `dryRun` would be. */
+export type InitReport = Awaited<ReturnType<typeof createMissing>>
+
 /**
- * Creates the pipeline's tables that do not exist yet, in one transaction. A table that exists is not changed, not even
- * where it differs: `checkTables` says so.
+ * Creates the pipeline's tables that do not exist yet, in one transaction. A table that exists is not changed, even if it
+ * differs: `checkTables` says so.
  */
 export async function initTables(connection: Connection, options: InitOptions): Promise<InitReport> {
   const tables = options.withHistory ? [...pipelineTables, historyTable] : pipelineTables
@@ -46,26 +35,24 @@ export async function upgradeTables(
   connection: Connection,
   options: Omit<InitOptions, 'withHistory'>,
 ): Promise<InitReport> {
-  const [row] = await connection.rows("SELECT to_regclass('probability') IS NULL")
-  if (row?.[0] === true) {
-    throw new ServiceError('there is no table probability to upgrade', {
-      hint: 'lcclf db init --with-history makes all tables',
-    })
-  }
-  return createMissing(connection, [historyTable], options)
+  const [probability] = await inspectTables(connection, ['probability'])
+  if (probability) return createMissing(connection, [historyTable], options)
+  throw new ServiceError('there is no table probability to upgrade', {
+    hint: 'lcclf db init --with-history creates all tables.',
+  })
 }
 
 async function createMissing(
   connection: Connection,
   tables: readonly TableDefinition[],
   { dryRun, statementTimeout = 0 }: Omit<InitOptions, 'withHistory'>,
-): Promise<InitReport> {
-  const access = dryRun ? 'read only' : 'read write'
-  return transaction(connection, { access, isolation: 'read committed', statementTimeout }, async () => {
+) {
+  return transaction(connection, { access: dryRun ? 'read only' : 'read write', statementTimeout }, async () => {
     // two of us at once must not both find nothing
     if (!dryRun) await connection.run("SELECT pg_advisory_xact_lock(hashtext('lcclf db init'))")
-    const existing = await existingTables(connection, tables)
-    const missing = tables.filter(({ name }) => !existing.has(name))
+    const names = tables.map(({ name }) => name)
+    const found = await inspectTables(connection, names)
+    const missing = tables.filter((_, i) => !found[i])
     const statements = missing.flatMap(creationStatements)
     const notes: string[] = []
     if (missing.includes(historyTable)) {
@@ -74,36 +61,29 @@ async function createMissing(
     }
     if (!dryRun) for (const statement of statements) await connection.run(statement)
     return {
+      /** in order, without semicolons; empty if nothing is missing */
       statements,
+      /** names of the tables that these statements create */
       created: missing.map(({ name }) => name),
-      existing: [...existing],
+      /** names of the tables that were there already */
+      existing: names.filter((_, i) => found[i]),
+      /** whether the statements were run */
       done: !dryRun,
+      /** what whoever relies on the tables should know */
       notes,
     }
   })
 }
 
 const unguardedRows =
-  'what is stored in probability already has no row in lcclf_history: until an object is written again, an older alert still replaces it'
+  'what is already stored in probability has no row in lcclf_history: until an object is written again, an older alert still replaces it'
 
-/** Whether something may be stored already. Whoever may not look is told as if there were. */
+/** Whether something may be stored already; yes if this role may not look. */
 async function hasRows(connection: Connection): Promise<boolean> {
-  const [row] = await connection.rows(
-    `SELECT to_regclass('probability') IS NOT NULL, has_table_privilege(to_regclass('probability'), 'SELECT')`,
-  )
-  if (row?.[0] !== true) return false
-  if (row[1] !== true) return true
+  const [probability] = await inspectTables(connection, ['probability'])
+  if (!probability?.privileges.includes('SELECT')) return probability !== undefined
   const [found] = await connection.rows('SELECT EXISTS (SELECT FROM probability)')
   return found?.[0] === true
-}
-
-/** by the search path, as every later statement finds them */
-async function existingTables(connection: Connection, tables: readonly TableDefinition[]): Promise<Set<string>> {
-  const rows = await connection.rows(
-    'SELECT name FROM unnest($1::text[]) WITH ORDINALITY t(name, n) WHERE to_regclass(quote_ident(name)) IS NOT NULL ORDER BY n',
-    [tables.map(({ name }) => name)],
-  )
-  return new Set(rows.map(([name]) => String(name)))
 }
 
 async function historyGrants(connection: Connection): Promise<string[]> {

@@ -1,38 +1,54 @@
-// What the catalog says about a table, against its definition.
+// What the catalog says about tables: the one look at them, for whoever reads or writes them.
 import type { Connection } from '../client/connection.ts'
-import { keyColumns, type TableColumn, type TableDefinition } from './tables.ts'
+import { keyColumns, type TableDefinition } from './tables.ts'
 
-/** A table as it is there. */
+/** A table, view or whatever else has columns. */
 export interface TableFacts {
+  /** as a statement needs it: quoted, and with its schema where the search path does not find it */
   readonly name: string
-  readonly exists: boolean
-  readonly columns: readonly (TableColumn & { readonly hasDefault: boolean })[]
+  /** types as `format_type` names them */
+  readonly columns: readonly {
+    readonly name: string
+    readonly type: string
+    readonly isNullable: boolean
+    readonly hasDefault: boolean
+  }[]
   /** names */
   readonly constraints: readonly string[]
   readonly indexes: readonly string[]
-  /** the sorted columns of each unique index that an upsert can go by, divided by commas */
+  /** the sorted columns of each unique index that an upsert can go by, separated by commas */
   readonly keys: readonly string[]
-  /** of the present role: SELECT, INSERT, UPDATE, DELETE */
+  /** of the current role: SELECT, INSERT, UPDATE, DELETE */
   readonly privileges: readonly string[]
-  /** row-level security holds for the present role: COPY cannot write the table */
+  /** row-level security applies to the current role: it may not see all rows, and COPY cannot write the table */
   readonly hasRowSecurity: boolean
-  /** the planner's estimate; undefined if the table was never analyzed */
-  readonly estimatedRows: number | undefined
-  /** the table that `oid` refers to, and whether the present role sees all of it: the foreign key does */
-  readonly reference: { readonly table: string; readonly isReadable: boolean } | undefined
+  /** the planner's estimate; negative if the table was never analyzed */
+  readonly estimatedRows: number
+  /** the table that the foreign key of `oid` refers to; undefined without one */
+  readonly objectTable: string | undefined
 }
 
-/** types that hold the same values for us */
-const sameType: Readonly<Record<string, string>> = { text: 'character varying', 'text[]': 'character varying[]' }
+type TableRow = readonly [
+  name: string | null,
+  hasRowSecurity: boolean,
+  estimatedRows: number,
+  ...lists: readonly [privileges: string[], constraints: string[], indexes: string[], keys: string[]],
+  objectTable: string | null,
+]
+type ColumnRow = readonly [place: number, name: string, type: string, isNullable: boolean, hasDefault: boolean]
 
-/** Looks at tables where the search path finds them. */
+/**
+ * Looks at tables where the search path finds them.
+ *
+ * @param names as they are written in SQL, with or without their schema
+ * @returns in that order; undefined for a table that does not exist
+ */
 export async function inspectTables(
   connection: Connection,
-  tables: readonly TableDefinition[],
-): Promise<readonly TableFacts[]> {
-  const names = tables.map(({ name }) => name)
-  const main = await connection.rows(
-    `SELECT t.name, c.oid IS NOT NULL, row_security_active(c.oid), c.reltuples,
+  names: readonly string[],
+): Promise<(TableFacts | undefined)[]> {
+  const tables = await connection.rows<TableRow>(
+    `SELECT c.oid::regclass::text, row_security_active(c.oid), c.reltuples,
             ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p WHERE has_table_privilege(c.oid, p)),
             ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('p', 'f', 'u')),
             ARRAY(SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid),
@@ -40,47 +56,27 @@ export async function inspectTables(
                            WHERE attrelid = c.oid AND attnum = ANY((x.indkey::int2[])[0:x.indnkeyatts - 1]))
                     FROM pg_index x WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indimmediate
                                       AND x.indpred IS NULL AND x.indexprs IS NULL),
-            f.confrelid::regclass::text, has_table_privilege(f.confrelid, 'SELECT') AND NOT row_security_active(f.confrelid)
-       FROM unnest($1::text[]) WITH ORDINALITY t(name, n)
-       LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident(t.name))
-       LEFT JOIN LATERAL (SELECT confrelid FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-                           WHERE k.conrelid = c.oid AND k.contype = 'f' AND a.attname = 'oid' LIMIT 1) f ON true
-      ORDER BY t.n`,
+            (SELECT confrelid::regclass::text FROM pg_constraint k
+               JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+              WHERE k.conrelid = c.oid AND k.contype = 'f' AND a.attname = 'oid' LIMIT 1)
+       FROM unnest($1::text[]) WITH ORDINALITY t(name, n) LEFT JOIN pg_class c ON c.oid = to_regclass(t.name) ORDER BY n`,
     [names],
   )
-  const columns = await connection.rows(
-    `SELECT t.name, a.attname, format_type(a.atttypid, NULL), NOT a.attnotnull, a.atthasdef OR a.attidentity <> ''
-       FROM unnest($1::text[]) t(name) JOIN pg_attribute a ON a.attrelid = to_regclass(quote_ident(t.name))
-      WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+  const columns = await connection.rows<ColumnRow>(
+    `SELECT n::int, attname::text, format_type(atttypid, NULL), NOT attnotnull, atthasdef OR attidentity <> ''
+       FROM unnest($1::text[]) WITH ORDINALITY t(name, n) JOIN pg_attribute ON attrelid = to_regclass(t.name)
+      WHERE attnum > 0 AND NOT attisdropped ORDER BY attnum`,
     [names],
   )
-  return main.map((row) => factsOf(row, columns))
-}
-
-function factsOf(row: readonly unknown[], columns: readonly (readonly unknown[])[]): TableFacts {
-  const [name, exists, hasRowSecurity, tuples, privileges, constraints, indexes, keys, target, isReadable] = row
-  return {
-    name: String(name),
-    exists: exists === true,
-    columns: columns.filter(([table]) => table === name).map(columnOf),
-    constraints: exists === true ? (constraints as string[]) : [],
-    indexes: exists === true ? (indexes as string[]) : [],
-    keys: exists === true ? (keys as string[]) : [],
-    privileges: exists === true ? (privileges as string[]) : [],
-    hasRowSecurity: hasRowSecurity === true,
-    estimatedRows: typeof tuples === 'number' && tuples >= 0 ? tuples : undefined,
-    reference: typeof target === 'string' ? { table: target, isReadable: isReadable === true } : undefined,
-  }
-}
-
-function columnOf([, name, type, isNullable, hasDefault]: readonly unknown[]): TableFacts['columns'][number] {
-  const known = sameType[String(type)] ?? String(type)
-  return {
-    name: String(name),
-    type: known as TableColumn['type'],
-    isNullable: isNullable === true,
-    hasDefault: hasDefault === true,
-  }
+  return tables.map(([name, hasRowSecurity, estimatedRows, privileges, constraints, indexes, keys, objectTable], i) => {
+    if (name === null) return undefined
+    const own = columns.filter(([place]) => place === i + 1)
+    return {
+      ...{ name, hasRowSecurity, estimatedRows, privileges, constraints, indexes, keys },
+      objectTable: objectTable ?? undefined,
+      columns: own.map(([, column, type, isNullable, hasDefault]) => ({ name: column, type, isNullable, hasDefault })),
+    }
+  })
 }
 
 /** Whether a table lacks the key that an upsert goes by; its name does not matter. */
@@ -88,17 +84,22 @@ export function lacksKey(definition: TableDefinition, { keys }: TableFacts): boo
   return !keys.includes([...keyColumns(definition)].sort().join(','))
 }
 
+/** types that hold the same values for us */
+const sameType: Readonly<Record<string, string>> = { text: 'character varying', 'text[]': 'character varying[]' }
+
 /** What keeps the sink from writing a table: columns that are missing, of another type, or required and unknown to us. */
-export function columnProblems(definition: TableDefinition, facts: TableFacts): string[] {
+export function columnProblems(definition: TableDefinition, { columns }: TableFacts): string[] {
   const problems: string[] = []
   for (const { name, type } of definition.columns) {
-    const found = facts.columns.find((column) => column.name === name)
+    const found = columns.find((column) => column.name === name)
     if (!found) problems.push(`column ${name} is missing`)
-    else if (found.type !== type) problems.push(`column ${name} is ${found.type} in place of ${type}`)
+    else if ((sameType[found.type] ?? found.type) !== type)
+      problems.push(`column ${name} is ${found.type} in place of ${type}`)
   }
-  const names = new Set(definition.columns.map(({ name }) => name))
-  for (const { name, isNullable, hasDefault } of facts.columns) {
-    if (!names.has(name) && !isNullable && !hasDefault) problems.push(`column ${name} is required and unknown to lcclf`)
+  const known = definition.columns.map(({ name }) => name)
+  for (const { name, isNullable, hasDefault } of columns) {
+    if (!known.includes(name) && !isNullable && !hasDefault)
+      problems.push(`column ${name} is required and unknown to lcclf`)
   }
   return problems
 }

@@ -3,7 +3,7 @@ import type { Taxonomy } from '../../../pipeline/batch.ts'
 import { ModelError, ServiceError } from '../../../errors.ts'
 import type { Connection } from '../client/connection.ts'
 import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
-import { serverName, type StepRow } from '../settings.ts'
+import { type PostgresSinkSpec, serverName } from '../settings.ts'
 import { historyTable, keyColumns, type TableDefinition, writtenTables } from './tables.ts'
 import { textArray } from '../client/binary.ts'
 
@@ -12,8 +12,6 @@ export interface TablesForWriting {
   readonly hasHistory: boolean
   /** the table that `probability.oid` refers to, quoted, or undefined if it refers to none */
   readonly objectTable: string | undefined
-  /** whether the present role sees all of its rows */
-  readonly canSeeObjects: boolean
   /** false under row-level security */
   readonly canCopy: boolean
 }
@@ -21,46 +19,45 @@ export interface TablesForWriting {
 /**
  * Looks at the tables that will be written.
  *
- * @throws ServiceError if one is absent, has other columns, lacks its key, or may not be written
+ * @throws ServiceError if one is absent, has other columns, lacks its key, or may not be used as it must be
  */
 export async function inspectForWriting(connection: Connection, withStep: boolean): Promise<TablesForWriting> {
   const needed = writtenTables.filter(({ name }) => withStep || name !== 'step')
   const definitions = [...needed, historyTable]
-  const facts = await inspectTables(connection, definitions)
+  const facts = await inspectTables(
+    connection,
+    definitions.map(({ name }) => name),
+  )
   const server = serverName(connection.settings)
-  const absent = needed.filter((_, i) => !facts[i]!.exists).map(({ name }) => name)
+  const absent = needed.filter((_, i) => !facts[i]).map(({ name }) => name)
   if (absent.length > 0) {
     throw new ServiceError(`${server} has no table ${absent.join(', ')}`, {
-      hint: 'lcclf db init makes the tables that are missing',
+      hint: 'lcclf db init creates missing tables.',
     })
   }
   definitions.forEach((definition, i) => {
-    const problems = facts[i]!.exists ? columnProblems(definition, facts[i]!) : []
-    if (problems.length > 0) {
-      throw new ServiceError(`${server}: table ${definition.name}: ${problems.join('; ')}`, {
-        hint: 'lcclf db check tells more',
-      })
-    }
-    if (facts[i]!.exists) refuseLackingKey(definition, facts[i]!, server)
+    if (facts[i]) refuseUnlike(definition, facts[i], server)
   })
-  const [probability] = facts
-  const history = facts.at(-1)!
-  refuseLackingPrivileges(probability!, ['SELECT', 'INSERT', 'UPDATE'], server)
-  if (history.exists) refuseLackingPrivileges(history, ['SELECT', 'INSERT', 'UPDATE'], server)
-  return {
-    hasHistory: history.exists,
-    objectTable: probability!.reference?.table,
-    canSeeObjects: probability!.reference?.isReadable ?? false,
-    canCopy: !probability!.hasRowSecurity,
-  }
+  const [probability, history] = [facts[0]!, facts.at(-1)]
+  refuseLackingPrivileges(probability, ['SELECT', 'INSERT', 'UPDATE'], server)
+  if (history) refuseLackingPrivileges(history, ['SELECT', 'INSERT', 'UPDATE'], server)
+  const { objectTable } = probability
+  if (objectTable !== undefined) await refuseHiddenObjects(connection, objectTable, server)
+  return { hasHistory: history !== undefined, objectTable, canCopy: !probability.hasRowSecurity }
 }
 
-/** What writes go by: without it the first batch of changed objects would end the run. */
-function refuseLackingKey(definition: TableDefinition, facts: TableFacts, server: string): void {
+/** Other columns, or no key to write by: the first batch of changed objects would end the run. */
+function refuseUnlike(definition: TableDefinition, facts: TableFacts, server: string): void {
+  const problems = columnProblems(definition, facts)
+  if (problems.length > 0) {
+    throw new ServiceError(`${server}: table ${definition.name}: ${problems.join('; ')}`, {
+      hint: 'lcclf db check has details.',
+    })
+  }
   if (!lacksKey(definition, facts)) return
   const key = `PRIMARY KEY (${keyColumns(definition).join(', ')})`
   throw new ServiceError(`${server}: table ${definition.name} has no ${key}`, {
-    hint: `ALTER TABLE ${definition.name} ADD ${key}`,
+    hint: `Add it: ALTER TABLE ${definition.name} ADD ${key}.`,
   })
 }
 
@@ -68,7 +65,17 @@ function refuseLackingPrivileges({ name, privileges }: TableFacts, needed: reado
   const lacking = needed.filter((right) => !privileges.includes(right))
   if (lacking.length === 0) return
   throw new ServiceError(`${server}: permission denied for table ${name} (${lacking.join(', ')})`, {
-    hint: `GRANT ${lacking.join(', ')} ON ${name} TO your role`,
+    hint: `GRANT ${lacking.join(', ')} ON ${name} TO your role.`,
+  })
+}
+
+/** Which objects have no row there is looked up, so that one of them does not cost the others. */
+async function refuseHiddenObjects(connection: Connection, objectTable: string, server: string): Promise<void> {
+  const [objects] = await inspectTables(connection, [objectTable])
+  refuseLackingPrivileges(objects!, ['SELECT'], server)
+  if (!objects!.hasRowSecurity) return
+  throw new ServiceError(`${server}: row-level security may hide rows of table ${objectTable} from this role`, {
+    hint: 'Write as a role that it does not apply to: ALTER ROLE … BYPASSRLS.',
   })
 }
 
@@ -94,7 +101,12 @@ export async function ensureTaxonomy(
   // another writer may have been first, with another model
   const now = absent.length > 0 ? await storedClasses(connection, classifierVersion) : stored
   for (const { classifierName, classes } of levels) {
-    refuseOtherClasses(classifierName, classifierVersion, classes, now.get(classifierName) ?? [], connection)
+    const differences = differencesOf(classes, now.get(classifierName) ?? [])
+    if (differences === '') continue
+    throw new ModelError(
+      `${serverName(connection.settings)}: the taxonomy of ${classifierName} ${classifierVersion} has other classes: ${differences}`,
+      { hint: 'Another model was written under this version: import yours under another --version.' },
+    )
   }
 }
 
@@ -106,24 +118,13 @@ async function storedClasses(connection: Connection, version: string): Promise<M
   return new Map(rows.map(([name, classes]) => [String(name), classes as string[]]))
 }
 
-function refuseOtherClasses(
-  name: string,
-  version: string,
-  own: readonly string[],
-  stored: readonly string[],
-  { settings }: Connection,
-): void {
+function differencesOf(own: readonly string[], stored: readonly string[]): string {
   const onlyStored = stored.filter((className) => !own.includes(className))
   const onlyOwn = own.filter((className) => !stored.includes(className))
-  if (onlyStored.length === 0 && onlyOwn.length === 0) return
-  const differences = [
+  return [
     ...(onlyStored.length > 0 ? [`the database has ${onlyStored.join(', ')}`] : []),
     ...(onlyOwn.length > 0 ? [`the model has ${onlyOwn.join(', ')}`] : []),
-  ]
-  throw new ModelError(
-    `${serverName(settings)}: the taxonomy of ${name} ${version} has other classes: ${differences.join(', ')}`,
-    { hint: 'another model was written under this version: import yours under another --version' },
-  )
+  ].join(', ')
 }
 
 /**
@@ -131,7 +132,10 @@ function refuseOtherClasses(
  *
  * @returns a note if the stored row has another version: it is left as it is
  */
-export async function ensureStep(connection: Connection, step: StepRow): Promise<string | undefined> {
+export async function ensureStep(
+  connection: Connection,
+  step: NonNullable<PostgresSinkSpec['step']>,
+): Promise<string | undefined> {
   const find = 'SELECT version FROM step WHERE step_id = $1'
   let [stored] = await connection.rows(find, [step.stepId])
   if (!stored) {
@@ -144,5 +148,5 @@ export async function ensureStep(connection: Connection, step: StepRow): Promise
   }
   const version = String(stored?.[0])
   if (version === step.version) return undefined
-  return `step ${step.stepId} is stored with version ${version}, this is ${step.version}; the row was left as it is`
+  return `step ${step.stepId} is stored with version ${version}, this is ${step.version}; the row was left unchanged`
 }

@@ -1,13 +1,11 @@
 // The tables of the survey's pipeline as its own library creates them (db-plugins), and the one that lcclf adds.
 
 /** A column, its type as Postgres names it. */
-export interface TableColumn {
+interface TableColumn {
   readonly name: string
-  readonly type: 'character varying' | 'double precision' | 'integer' | 'boolean' | 'bigint' | ColumnTypeOfArrayOrTime
+  readonly type: string
   readonly isNullable: boolean
 }
-
-type ColumnTypeOfArrayOrTime = 'character varying[]' | 'timestamp without time zone' | 'timestamp with time zone'
 
 /** A constraint or an index: its name is part of the interface, other programs refer to it. */
 interface NamedClause {
@@ -27,11 +25,11 @@ export interface TableDefinition {
 const text = 'character varying'
 const real = 'double precision'
 
-function required(type: TableColumn['type'], ...names: string[]): TableColumn[] {
+function required(type: string, ...names: string[]): TableColumn[] {
   return names.map((name) => ({ name, type, isNullable: false }))
 }
 
-function optional(type: TableColumn['type'], ...names: string[]): TableColumn[] {
+function optional(type: string, ...names: string[]): TableColumn[] {
   return names.map((name) => ({ name, type, isNullable: true }))
 }
 
@@ -136,8 +134,8 @@ export const pipelineTables: readonly TableDefinition[] = [object, step, feature
 export const writtenTables: readonly TableDefinition[] = [probability, taxonomy, step]
 
 /**
- * The table that lets the newer alert win: which candid the stored classification of an object is of. It has no foreign
- * key, because `probability` has one already and this is written with it.
+ * The table that lets the newer alert win: it has the candid of each object's stored classification. It has no foreign key,
+ * because `probability` has one and is written with it.
  */
 export const historyTable: TableDefinition = {
   name: 'lcclf_history',
@@ -167,15 +165,4 @@ export function creationStatements({ name, columns, constraints, indexes }: Tabl
     `CREATE TABLE ${name} (\n    ${lines.join(',\n    ')}\n)`,
     ...indexes.map((index) => `CREATE INDEX ${index.name} ON ${name} ${index.sql}`),
   ]
-}
-
-// One line of what `db check` finds.
-
-/** One thing that was looked at. */
-export interface TableCheck {
-  readonly name: string
-  /** `note`: works, but somebody may want to know */
-  readonly state: 'ok' | 'note' | 'problem'
-  readonly detail: string
-  readonly hint?: string
 }

@@ -139,10 +139,10 @@ describe('logging in', () => {
       [
         `postgres://u:SECRET@127.0.0.1:${await freePort()}/d`,
         /no connection \(ECONNREFUSED\)/,
-        /is the server running/,
+        /Is the server running/,
       ],
-      ['postgres://u:SECRET@no.such.host.invalid/d', /host is unknown|EAI_AGAIN/, /name|reachable/],
-      [`postgres://u:SECRET@/d?host=/nonexistent`, /no connection \(ENOENT\)/, /is the server running/],
+      ['postgres://u:SECRET@no.such.host.invalid/d', /unknown host|EAI_AGAIN/, /name|reachable/],
+      [`postgres://u:SECRET@/d?host=/nonexistent`, /no connection \(ENOENT\)/, /Is the server running/],
     ]
     for (const [address, message, hint] of failures) {
       const error = await ask(address, 'SELECT 1').catch((thrown: unknown) => thrown)

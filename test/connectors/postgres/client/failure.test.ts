@@ -3,7 +3,6 @@ import { DataError } from '../../../../src/errors.ts'
 import {
   isConflict,
   isConnectionLost,
-  missingKeyOf,
   postgresFailure,
   statementFailure,
 } from '../../../../src/connectors/postgres/client/failure.ts'
@@ -30,18 +29,12 @@ describe('a lost connection', () => {
   })
 
   it('is no conflict, no wrong password and no lack of space', () => {
-    for (const code of ['40001', '40P01', '23505']) {
+    for (const code of ['40001', '40P01', '23505', '23503']) {
       expect(isConnectionLost(serverError(code))).toBe(false)
       expect(isConflict(serverError(code))).toBe(true)
     }
-    for (const code of ['28P01', '53100', '23503']) expect(isConflict(serverError(code))).toBe(false)
+    for (const code of ['28P01', '53100']) expect(isConflict(serverError(code))).toBe(false)
   })
-})
-
-it('the key of a violated foreign key is read in any language', () => {
-  const detail = 'Schlüssel (oid)=(ZTF18a(b)c) ist nicht in Tabelle »object« vorhanden.'
-  expect(missingKeyOf(serverError('23503', { detail }))).toBe('ZTF18a(b)c')
-  expect(missingKeyOf(serverError('23505', { detail }))).toBeUndefined()
 })
 
 describe('a statement of the user', () => {

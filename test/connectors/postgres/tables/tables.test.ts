@@ -1,8 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ServiceError } from '../../../../src/errors.ts'
 import { checkTables, type TablesReport } from '../../../../src/connectors/postgres/tables/check-tables.ts'
-import { connect } from '../../../../src/connectors/postgres/client/connect.ts'
-import type { Connection } from '../../../../src/connectors/postgres/client/connection.ts'
+import { connect, type Connection } from '../../../../src/connectors/postgres/client/connection.ts'
 import { initTables, upgradeTables } from '../../../../src/connectors/postgres/tables/init-tables.ts'
 import { withDatabase } from '../../../../src/connectors/postgres/client/session.ts'
 import type { ConnectionSettings } from '../../../../src/connectors/postgres/settings.ts'
@@ -260,7 +259,7 @@ describe('db check', () => {
     expect(report.ok).toBe(false)
     expect(found(report, 'privileges on probability')).toEqual(['problem', 'this role lacks UPDATE, DELETE'])
     expect(found(report, 'privileges on taxonomy')).toEqual(['problem', 'this role lacks INSERT'])
-    expect(found(report, 'privileges on object')).toEqual(['note', 'this role lacks SELECT'])
+    expect(found(report, 'privileges on object')).toEqual(['problem', 'this role lacks SELECT'])
   })
 
   it('gives up on what takes too long, and says so', async () => {

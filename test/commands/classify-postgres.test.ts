@@ -64,7 +64,7 @@ function resultLines(path: string): string[] {
 }
 
 describe('lcclf classify to Postgres', () => {
-  it('writes 33 rows an object, says so in the receipt, and changes nothing the second time', async () => {
+  it('writes 33 rows per object, says so in the receipt, and changes nothing the second time', async () => {
     await database.addObjects(oids)
     const receipt = join(work, 'receipt.json')
     const run = await hostedLcclf(['classify', parquet, ...model, '--to', database.url, '--receipt', receipt])
@@ -132,7 +132,7 @@ describe('lcclf classify to Postgres', () => {
     expect(await database.query('SELECT count(*) FROM probability')).toEqual([['0']])
   })
 
-  it('without tables says which command makes them, and --dry-run finds that out too', async () => {
+  it('without tables names the command that creates them, and so does --dry-run', async () => {
     await database.query('DROP TABLE probability')
     for (const more of [[], ['--dry-run']]) {
       const { code, stderr } = await hostedLcclf(['classify', parquet, ...model, '--to', database.url, ...more])

@@ -31,7 +31,7 @@ describe('lcclf db, from an empty database on', () => {
     expect(await tables()).toEqual([])
   })
 
-  it('init makes the tables, and a second time leaves them alone', async () => {
+  it('init creates the tables, and a second time leaves them alone', async () => {
     const first = await hostedLcclf(['db', 'init', database.url])
     expect(first).toMatchObject({ code: 0, stdout: '' })
     expect(first.stderr).toContain('created: object, step, feature_version, feature, taxonomy, probability')
@@ -70,7 +70,7 @@ describe('lcclf db, from an empty database on', () => {
     expect(stdout + stderr).not.toContain('not-this-one')
   })
 
-  it('a command that there is not does not repeat the address', async () => {
+  it('an unknown command does not repeat the address', async () => {
     const { code, stderr } = await lcclf(['db', 'inti', 'postgres://me:secret@host/db'])
     expect(code).toBe(2)
     expect(stderr).toBe('lcclf: there is no command db inti\n  Did you mean lcclf db init?\n')

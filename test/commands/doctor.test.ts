@@ -82,7 +82,7 @@ describe('lcclf doctor on a machine where nothing is configured', () => {
     expect(lines.at(-2)).toBe('What is configured works.')
   })
 
-  it('names files that can be read, and such as cannot be made', async () => {
+  it('tells files that can be read from those that cannot be written', async () => {
     const work = temporaryFolder()
     const report = await examine([
       join(samples, 'ztf-300.parquet'),
@@ -94,7 +94,7 @@ describe('lcclf doctor on a machine where nothing is configured', () => {
     expect(report.exitCode).toBe(5)
   })
 
-  it('refuses addresses of no kind that lcclf knows', async () => {
+  it('refuses addresses that lcclf does not know', async () => {
     expect((await lcclf(['doctor', 'ftp://host/x'])).code).toBe(2)
   })
 })
@@ -121,7 +121,7 @@ describe('lcclf doctor and the model', () => {
     expect(linesOf(pinned, 'model')[0]!.message).toContain('lcclf.lock: cannot be read')
   })
 
-  it('warns where a stream is configured and would have to pull a model', async () => {
+  it('warns if a stream is configured and would have to pull a model', async () => {
     const report = await examine([], { env: { PRODUCER_SERVER: `127.0.0.1:${await freePort()}` } })
     expect(linesOf(report, 'model')).toMatchObject([{ status: 'warning' }])
   })
@@ -182,7 +182,7 @@ describe('lcclf doctor and the database', () => {
     const text = failed.map(({ message, hint }) => `${message} | ${hint ?? ''}`).join('\n')
     expect(text).toMatch(/table probability: absent \| lcclf db init/)
     expect(text).toMatch(/this role lacks INSERT, UPDATE, DELETE \| GRANT INSERT/)
-    expect(text).toMatch(/1 objects have not the 2 rows/)
+    expect(text).toMatch(/1 objects do not have the 2 rows/)
   })
 
   it('looks at the table or the query that an address names, and not at the others', async () => {
@@ -195,7 +195,7 @@ describe('lcclf doctor and the database', () => {
     expect(linesOf(report, 'database').map(({ status }) => status)).toEqual(['ok', 'ok', 'ok', 'failed', 'failed'])
   })
 
-  it('says of a wrong password, a wrong port and an unreadable address that they fail, without any secret', async () => {
+  it('fails for a wrong password, a wrong port and an unreadable address, without any secret', async () => {
     const wrong = new URL(database.url)
     wrong.password = 'wrong-geheim-1'
     const away = new URL(database.url)
@@ -214,7 +214,7 @@ describe('lcclf doctor and the database', () => {
     expect(text.stdout).toMatch(/^FAILED {3}database/m)
   })
 
-  it('waits for whatever is frozen at once: a database before the password and after, brokers, S3', async () => {
+  it('waits for everything that is frozen at the same time: a database before the password and after, brokers, S3', async () => {
     const { hostname: host, port } = new URL(database.url)
     const target = { host, port: Number(port) }
     let held = 0
@@ -272,7 +272,7 @@ describe.runIf(kafka !== undefined)('lcclf doctor and the brokers', () => {
 
   afterAll(() => broker.remove())
 
-  it('finds topics, what a group is behind, and topics that a stream would make', async () => {
+  it('finds topics, the lag of a group, and topics that a stream would create', async () => {
     const cluster = await connectCluster({ brokers: [plain], patienceMs: 20_000 }, 'test')
     const nobody = { groupId: 'lc', generation: -1, memberId: '' }
     await commitOffsets(cluster, nobody, [{ topic: 'features', partition: 0, offset: 2n }])
@@ -297,7 +297,7 @@ describe.runIf(kafka !== undefined)('lcclf doctor and the brokers', () => {
     expect(linesOf(again, 'metrics topic')[1]).toMatchObject({ status: 'warning' })
   })
 
-  it('says of topics that are read and are not there, and of groups that have committed nothing', async () => {
+  it('names topics to read that are missing, and groups that have committed nothing', async () => {
     const report = await examine([`kafka://${plain}/nothing`, `kafka://${plain}/features?group=new`])
     expect(linesOf(report, 'topics')).toMatchObject([
       { status: 'ok' },
@@ -344,7 +344,7 @@ describe.skipIf(whyNoS3 !== undefined)('lcclf doctor and S3', () => {
     expect(linesOf(alone, 's3')).toMatchObject([{ status: 'ok' }])
   })
 
-  it('says of an absent bucket and a wrong key that they fail', async () => {
+  it('fails for an absent bucket and a wrong key', async () => {
     const env = { ...server.environment, AWS_SECRET_ACCESS_KEY: 'wrong-geheim' }
     const absent = await examine(['s3://absent/'], { env: server.environment })
     expect(linesOf(absent, 's3')).toMatchObject([{ status: 'failed' }])

@@ -86,7 +86,7 @@ describe('results in a database', () => {
     }
   })
 
-  it('of several models need a choice, which --classifier-version makes too', async () => {
+  it('of several models need a choice, also by --classifier-version', async () => {
     const run = (address: string, ...more: string[]): Promise<Outcome> =>
       hostedLcclf(['evaluate', address, '--labels', labels, ...more])
     const open = await run(database.url)
@@ -96,7 +96,7 @@ describe('results in a database', () => {
     expect((await run(database.url, '--classifier-version', 'old_1')).code).toBe(0)
   })
 
-  it('may lie in another table, which must have the columns', async () => {
+  it('may be in another table, which must have the columns', async () => {
     await database.query(
       'CREATE SCHEMA other; CREATE TABLE other.results AS SELECT * FROM probability WHERE oid < $$ZTF19$$',
     )
@@ -114,7 +114,7 @@ describe('results in a database', () => {
     expectFailure(await run('empty_results'), 3, 'has no rows')
   })
 
-  it('are refused where an object lacks some of its rows', async () => {
+  it('are refused if an object lacks some of its rows', async () => {
     await database.query("CREATE TABLE partial AS SELECT * FROM probability WHERE classifier_version = 'old_1'")
     await database.query('DELETE FROM partial WHERE oid = $1 AND class_name = $2', [oids[7], 'RRL'])
     const run = await hostedLcclf(['evaluate', `${database.url}?table=partial`, '--labels', labels])
@@ -123,7 +123,7 @@ describe('results in a database', () => {
     expect(run.stderr).toContain('lcclf db check')
   })
 
-  it('are read again from the start where the connection is lost on the way', async () => {
+  it('are read again from the start if the connection is lost halfway', async () => {
     const { hostname: host, port } = new URL(database.url)
     let cuts = 0
     const proxy = await startProxy({ host, port: Number(port) }, (chunk) =>
@@ -138,7 +138,7 @@ describe('results in a database', () => {
     expect(withoutAddresses(again)).toEqual(withoutAddresses(once))
   })
 
-  it('say in vain which objects were asked for, without the password', async () => {
+  it('without the objects that were asked for are an error without the password', async () => {
     writeFileSync(join(work, 'strangers.csv'), 'oid,class\nnobody,RRL\n')
     const run = await hostedLcclf(['evaluate', versioned('old_1'), '--labels', join(work, 'strangers.csv')])
     expectFailure(run, 3, 'no object of postgres://')
@@ -179,7 +179,7 @@ describe('lcclf explain', () => {
     }
   })
 
-  it('asks the database for the object alone and says of it what a file says', async () => {
+  it('asks the database for that object alone and explains it as from a file', async () => {
     const args = ['--oid', oids[3]!, '--model', join(samples, 'model')]
     const about = (report: Record<string, unknown>): string =>
       JSON.stringify({ ...report, input: null, candid: null, object: null })

@@ -40,7 +40,7 @@ describe.skipIf(!kafka)('lcclf stream into Postgres and a topic', () => {
     await kafka.remove()
   })
 
-  it("by the original's variables alone gives its 1,320 rows and its 40 messages", async () => {
+  it("with the original's variables alone gives its 1,320 rows and its 40 messages", async () => {
     await database.addObjects(oids)
     const topic = await kafka.createTopic('features', 2)
     await produce(kafka, topic, alerts)
@@ -77,7 +77,7 @@ describe.skipIf(!kafka)('lcclf stream into Postgres and a topic', () => {
     expect(await storedRows()).toStrictEqual(originalRows)
   })
 
-  it('keeps messages whose object is not known, and writes the others', async () => {
+  it('keeps messages whose object is unknown, and writes the others', async () => {
     const topic = await kafka.createTopic('strangers', 1)
     const features = plainAlert(alerts[0]!.value).features
     await produce(kafka, topic, [

@@ -109,45 +109,46 @@ export async function storedCandids(
   return new Map(rows.map(([n, candid]) => [Number(n) - 1, typeof candid === 'string' ? BigInt(candid) : null]))
 }
 
-/** What the history table records of objects. */
+/** What the history table records of some objects, by their ascending indices. */
 interface HistoryEntry {
   readonly wanted: WantedRows
-  /** of `wanted` */
-  readonly objects: readonly number[]
   readonly classifierVersion: string
   readonly run: string
 }
 
 /**
  * Records in the history table that these objects are classified now, unless it has a newer candid for them; locks their
- * rows there. An alert without a candid is not known to be older: it passes, and the stored candid stays.
+ * rows there. An alert without a candid is not known to be older: it passes, and the stored candid stays. A newer candid of
+ * objects that have no rows in `probability` any more counts for nothing: what is not stored must not keep anything out.
  *
+ * @param absent those of the objects that seemed to have no rows
  * @returns the objects that may be written
  */
-export function enterHistory(connection: Connection, entry: HistoryEntry): Promise<ReadonlySet<number>> {
-  return changeHistory(
-    connection,
-    `INSERT INTO lcclf_history AS stored (oid, classifier_version, candid, run, time)
+export async function enterHistory(
+  connection: Connection,
+  entry: HistoryEntry,
+  objects: readonly number[],
+  absent: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const entered = new Set(
+    await changeHistory(
+      connection,
+      `INSERT INTO lcclf_history AS stored (oid, classifier_version, candid, run, time)
      SELECT oid, $3, candid, $4, now() FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY AS new (oid, candid, n) ORDER BY n
          ON CONFLICT (oid, classifier_version)
          DO UPDATE SET candid = coalesce(excluded.candid, stored.candid), run = excluded.run, time = excluded.time
       WHERE (excluded.candid < stored.candid) IS NOT TRUE
      RETURNING oid`,
-    entry,
+      entry,
+      objects,
+    ),
   )
-}
-
-/**
- * Enters objects for which the history table has a newer candid but `probability` has no rows any more: what is not stored
- * must not keep anything out. Only for objects that `enterHistory` has just refused in this transaction: it holds their
- * locks, so whoever wrote them before has committed, and this statement sees it.
- *
- * @returns the objects that may be written
- */
-export function reenterHistory(connection: Connection, entry: HistoryEntry): Promise<ReadonlySet<number>> {
+  const refused = absent.filter((object) => !entered.has(object))
+  if (refused.length === 0) return entered
   const classifierNames = [...new Set(entry.wanted.places.map(({ classifierName }) => classifierName))]
+  // this transaction holds their locks now, so whoever wrote them before has committed, and this statement sees it;
   // OFFSET 0: one index lookup per object, however old the statistics of the table
-  return changeHistory(
+  const reentered = await changeHistory(
     connection,
     `UPDATE lcclf_history AS h SET candid = new.candid, run = $4, time = now()
        FROM unnest($1::text[], $2::int8[]) AS new (oid, candid)
@@ -156,24 +157,27 @@ export function reenterHistory(connection: Connection, entry: HistoryEntry): Pro
                                                     AND p.classifier_name = ANY($5::text[]) OFFSET 0)
      RETURNING h.oid`,
     entry,
+    refused,
     textArray(classifierNames),
   )
+  return new Set([...entered, ...reentered])
 }
 
 /** @param sql takes oids, candids, classifier version and run, then `others`; returns the oids it changed */
 async function changeHistory(
   connection: Connection,
   sql: string,
-  { wanted: { oids, candids }, objects, classifierVersion, run }: HistoryEntry,
+  { wanted: { oids, candids }, classifierVersion, run }: HistoryEntry,
+  objects: readonly number[],
   ...others: readonly StatementValue[]
-): Promise<ReadonlySet<number>> {
+): Promise<number[]> {
   const indexOf = new Map(objects.map((object) => [oids[object]!, object]))
-  const rows = await connection.rows(sql, [
-    textArray(objects.map((object) => oids[object]!)),
+  const rows = await connection.rows<[oid: string]>(sql, [
+    textArray([...indexOf.keys()]),
     int64Array(objects.map((object) => candids[object]!)),
     classifierVersion,
     run,
     ...others,
   ])
-  return new Set(rows.map(([oid]) => indexOf.get(String(oid))!))
+  return rows.map(([oid]) => indexOf.get(oid)!)
 }

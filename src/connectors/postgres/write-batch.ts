@@ -5,7 +5,7 @@ import { textArray } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { type Session, transaction } from './client/session.ts'
 import type { MissingObject } from './settings.ts'
-import { copyObjects, deleteStale, enterHistory, reenterHistory, storedCandids, upsertObjects } from './statements.ts'
+import { copyObjects, deleteStale, enterHistory, storedCandids, upsertObjects } from './statements.ts'
 import type { TablesForWriting } from './tables/open-tables.ts'
 import { compareStored, type Comparison, pickObjects, type WantedRows } from './wanted-rows.ts'
 
@@ -151,14 +151,10 @@ async function change(
   { classifierVersion, run, mayCopy }: WriteContext & { readonly mayCopy: boolean },
 ): Promise<Changed> {
   let { comparison } = plan
-  const entered = new Set<number>()
+  let entered: ReadonlySet<number> = new Set()
   if (hasHistory) {
     const entry = { wanted, classifierVersion, run }
-    for (const object of await enterHistory(connection, { ...entry, objects: forHistory })) entered.add(object)
-    const kept = comparison.absent.filter((object) => !entered.has(object))
-    if (kept.length > 0) {
-      for (const object of await reenterHistory(connection, { ...entry, objects: kept })) entered.add(object)
-    }
+    entered = await enterHistory(connection, entry, forHistory, comparison.absent)
     comparison = only(comparison, (object) => entered.has(object))
   }
   // without the locks of the history table, objects that differ must not be locked after those that are new

@@ -23,8 +23,6 @@ import {
 } from './machine-checks.ts'
 import { databaseCheck, s3Check, topicsCheck } from './service-checks.ts'
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 /** Checks everything and prints it, as text or with --json as one object; returns the exit code: 5 if anything failed. */
 export async function doctor(addresses: readonly string[], { json }: { json: boolean }): Promise<number> {
   const checks = await runChecks(
@@ -35,8 +33,8 @@ export async function doctor(addresses: readonly string[], { json }: { json: boo
       diskCheck(tmpdir(), 'temporary files'),
       diskCheck(cacheFolder(), 'downloads and what can be made again'),
       storeCheck(modelStore()),
-      ...environmentChecks(process.env, addresses),
-      ...addresses.map((address) => addressCheck(address, process.env)),
+      ...environmentChecks(addresses),
+      ...addresses.map(addressCheck),
     ],
     [modelCheck({ find: chosenModel, isNeeded: ['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some(isSet) })],
   )
@@ -67,9 +65,9 @@ function chosenModel(): ChosenModel | undefined {
 }
 
 /** Everything that the environment of a stream configures. */
-function environmentChecks(environment: Environment, addresses: readonly string[]): Check[] {
+function environmentChecks(addresses: readonly string[]): Check[] {
   const checks: Check[] = []
-  if (['DB_HOST', 'PGHOST', 'PGDATABASE'].some(isSet)) checks.push(addressCheck('postgres://', environment))
+  if (['DB_HOST', 'PGHOST', 'PGDATABASE'].some(isSet)) checks.push(addressCheck('postgres://'))
   else if (!addresses.some(isPostgresAddress)) checks.push(nothing('database', 'no DB_HOST, no PGHOST'))
   const topics = [
     { name: 'input topics', use: 'read', role: 'consumer', variable: 'CONSUMER_SERVER' },
@@ -78,7 +76,7 @@ function environmentChecks(environment: Environment, addresses: readonly string[
   ] as const
   const used = topics.filter(({ variable }) => isSet(variable))
   for (const { name, use, role, variable } of used) {
-    checks.push(topicsCheck({ name, use, parse: () => kafkaAddressOf(role, environment)!, about: variable }))
+    checks.push(topicsCheck({ name, use, parse: () => kafkaAddressOf(role, process.env)!, about: variable }))
   }
   if (used.length === 0 && !addresses.some(isKafkaAddress))
     checks.push(nothing('brokers', 'no CONSUMER_SERVER, no PRODUCER_SERVER, no METRICS_HOST'))
@@ -86,15 +84,15 @@ function environmentChecks(environment: Environment, addresses: readonly string[
   // any of these says that somebody means to use S3
   const s3 = ['ACCESS_KEY_ID', 'PROFILE', 'ENDPOINT_URL', 'ENDPOINT_URL_S3', 'WEB_IDENTITY_TOKEN_FILE']
   const hasS3 = s3.some((name) => isSet(`AWS_${name}`))
-  return [...checks, hasS3 ? s3Check(undefined, environment) : nothing('s3', 'no AWS_ settings')]
+  return [...checks, hasS3 ? s3Check(undefined, process.env) : nothing('s3', 'no AWS_ settings')]
 }
 
 /** @throws UsageError for an address of no kind that lcclf knows */
-function addressCheck(address: string, environment: Environment): Check {
-  if (isPostgresAddress(address)) return databaseCheck(() => parsePostgresAddress(address, environment, 'any'))
-  if (isS3Address(address)) return s3Check(address, environment)
+function addressCheck(address: string): Check {
+  if (isPostgresAddress(address)) return databaseCheck(() => parsePostgresAddress(address, process.env, 'any'))
+  if (isS3Address(address)) return s3Check(address, process.env)
   if (isKafkaAddress(address)) {
-    const parse = (): ReturnType<typeof parseKafkaAddress> => parseKafkaAddress(address, 'consumer', environment)
+    const parse = (): ReturnType<typeof parseKafkaAddress> => parseKafkaAddress(address, 'consumer', process.env)
     return topicsCheck({ name: 'topics', use: 'either', parse, about: withoutPassword(address) })
   }
   if (address === '-') throw new UsageError('-: stdin and stdout cannot be checked')

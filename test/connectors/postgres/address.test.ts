@@ -57,7 +57,7 @@ describe('a Postgres address', () => {
     expect(parse('postgres://', rest).connection).toMatchObject({ host: 'two', user: 'c', database: 'd', port: 2 })
   })
 
-  it('alone, with nothing in the environment, is no address', () => {
+  it('alone, with nothing in the environment, is not an address', () => {
     expect(() => parse('postgres://')).toThrow(/neither DB_HOST nor PGHOST is set/)
   })
 
@@ -106,7 +106,7 @@ describe('a Postgres address', () => {
     expect(parse('postgres://u@h/d', { ...env, DB_PASSWORD: '' }).connection.password()).toBe('c')
   })
 
-  it('finds a socket by its folder, and an address of version 6', () => {
+  it('finds a socket by its folder, and an IPv6 address', () => {
     expect(parse('postgres:///d?host=/run/postgresql&user=u').connection).toMatchObject({
       host: '/run/postgresql',
       user: 'u',
@@ -190,7 +190,7 @@ describe('a Postgres address', () => {
     expect(shown).not.toThrow(/geheim|wort/)
   })
 
-  it('is known by its scheme', () => {
+  it('is recognised by its scheme', () => {
     expect(
       ['postgres://', 'postgresql://x', 'POSTGRES://x', 'postgres:', 'kafka://x', 'a.csv'].map(isPostgresAddress),
     ).toEqual([true, true, true, false, false, false])
@@ -204,7 +204,7 @@ describe('~/.pgpass', () => {
     folder = temporaryFolder()
   })
 
-  it('is read if it is private, and passed over if others may read it', () => {
+  it('is read if it is private, and ignored if others may read it', () => {
     const path = join(folder, '.pgpass')
     writeFileSync(path, '# ours\nh:5432:*:u:from:file\\\\x\n')
     const password = () => parsePostgresAddress('postgres://u@h/d', { HOME: folder }, 'output').connection.password()

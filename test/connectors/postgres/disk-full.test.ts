@@ -28,7 +28,7 @@ function smallDisk(): string | undefined {
   return folder
 }
 
-it('a full disk ends the run with exit code 5, keeps every batch that was written, and is no matter once there is room', async (test) => {
+it('a full disk ends the run with exit code 5, keeps every batch that was written, and no longer matters once there is room', async (test) => {
   const disk = smallDisk()
   if (disk === undefined) return test.skip('mounting a small file system needs root')
   const server = await startOwnPostgres()

@@ -95,7 +95,7 @@ describe('the Postgres sink', () => {
     expect(await database.query('SELECT version FROM step')).toEqual([['1']])
   })
 
-  it('refuses a version that is stored with other classes, and takes another order', async () => {
+  it('refuses a version that is stored with other classes, and accepts another order', async () => {
     const reversed = taxonomy.levels.map((level) => ({ ...level, classes: [...level.classes].reverse() }))
     await open({}, { ...context, taxonomy: { levels: reversed } })
     await open()
@@ -208,7 +208,7 @@ describe('the Postgres sink', () => {
     expect(await database.query('SELECT count(*)::int FROM probability')).toEqual([[4 * 33]])
   })
 
-  it('takes a batch that is empty, and one that has only one level', async () => {
+  it('accepts an empty batch, and one with a single level', async () => {
     const levels = [
       { classifierName: 'stars', prefix: '', branch: null, classes: ['star', 'galaxy "far"', "it's", 'a,b\\'] },
     ]
@@ -315,7 +315,7 @@ describe('an object without a row in table object', () => {
     expect(await database.query('SELECT count(*)::int FROM object')).toEqual([[9]])
   })
 
-  it('ends the run if that is asked for, with nothing of the batch written', async () => {
+  it('ends the run on request, with nothing of the batch written', async () => {
     const oids = oidsOf(10)
     await database.addObjects(oids.slice(2))
     const sink = await open({ missingObject: 'fail' })
@@ -325,7 +325,7 @@ describe('an object without a row in table object', () => {
     expect(await database.query('SELECT count(*)::int FROM probability')).toEqual([[0]])
   })
 
-  it('is waited for where the foreign key is checked late', async () => {
+  it('is waited for if the foreign key is checked late', async () => {
     const oids = oidsOf(300).sort()
     await database.addObjects(oids.slice(100))
     await database.query('ALTER TABLE probability ALTER CONSTRAINT probability_oid_fkey DEFERRABLE INITIALLY DEFERRED')
@@ -338,7 +338,7 @@ describe('an object without a row in table object', () => {
     expect(await stored()).toEqual(expectedRows(batchOf([...oids.slice(0, 10), ...oids.slice(100)], 1)))
   })
 
-  it('cannot be told by a role that may not read object: refused at the start, with what to grant', async () => {
+  it('needs a role that may read object: others are refused at the start, with what to grant', async () => {
     const { settings } = await database.addRole(['SELECT, INSERT, UPDATE, DELETE ON probability, taxonomy, step'])
     await expect(open({ connection: settings })).rejects.toMatchObject({
       constructor: ServiceError,
@@ -347,7 +347,7 @@ describe('an object without a row in table object', () => {
     })
   })
 
-  it('cannot be told by a role that may not see all of object: refused at the start', async () => {
+  it('needs a role that sees all of object: others are refused at the start', async () => {
     await database.query('ALTER TABLE object ENABLE ROW LEVEL SECURITY')
     const { settings } = await database.addRole([
       'SELECT, INSERT, UPDATE, DELETE ON probability, taxonomy, step, object',
@@ -359,7 +359,7 @@ describe('an object without a row in table object', () => {
     })
   })
 
-  it('is written where the table has no foreign key', async () => {
+  it('is written if the table has no foreign key', async () => {
     await database.query('ALTER TABLE probability DROP CONSTRAINT probability_oid_fkey')
     const sink = await open({ missingObject: 'reject' })
     expect((await sink.write(batchOf(['nowhere'], 1))).objects).toBe(1)
@@ -399,7 +399,7 @@ describe('newer wins', () => {
     })
   })
 
-  it('notes a newer candid though the probabilities are the same, and then changes no row of probability', async () => {
+  it('records a newer candid even if the probabilities are the same, and then changes no row of probability', async () => {
     const rowVersions =
       'SELECT oid, class_name, classifier_name, xmin::text, ctid::text FROM probability ORDER BY 1, 2, 3'
     const oids = oidsOf(5)
@@ -426,7 +426,7 @@ describe('newer wins', () => {
     expect(await state()).toEqual(before)
   })
 
-  it('is not there without the history table, and the sink says so', async () => {
+  it('does not work without the history table, and the sink says so', async () => {
     await database.query('DROP TABLE lcclf_history')
     const sink = await open()
     expect(sink.notes.join()).toContain('no history table')
@@ -476,7 +476,7 @@ describe('newer wins', () => {
 })
 
 describe('a database that is not ready', () => {
-  it('is refused at once, with the command that helps, where a table is missing', async () => {
+  it('is refused at once, with the command that helps, if a table is missing', async () => {
     await database.query('DROP TABLE probability, taxonomy')
     await expect(open()).rejects.toMatchObject({
       constructor: ServiceError,
@@ -485,7 +485,7 @@ describe('a database that is not ready', () => {
     })
   })
 
-  it('is refused where a column has another type or is unknown and required', async () => {
+  it('is refused if a column has another type or is unknown and required', async () => {
     await database.query('ALTER TABLE probability ALTER COLUMN ranking TYPE bigint')
     await expect(open()).rejects.toThrow('column ranking is bigint in place of integer')
     await database.query(
@@ -498,7 +498,7 @@ describe('a database that is not ready', () => {
     expect(await sink.write(batchOf(['x'], 1))).toMatchObject({ objects: 1 })
   })
 
-  it('is refused where the key is missing that an upsert goes by, whatever its name', async () => {
+  it('is refused if the key that upserts need is missing, whatever its name', async () => {
     await database.query('ALTER TABLE probability DROP CONSTRAINT probability_pkey')
     await expect(open()).rejects.toMatchObject({
       constructor: ServiceError,
@@ -514,7 +514,7 @@ describe('a database that is not ready', () => {
     expect(await stored()).toEqual(expectedRows(batchOf(['x'], 2)))
   })
 
-  it('is refused where the role may not write', async () => {
+  it('is refused if the role may not write', async () => {
     const { settings } = await database.addRole(['SELECT ON probability, taxonomy, step, object'])
     await expect(open({ connection: settings })).rejects.toMatchObject({
       constructor: ServiceError,

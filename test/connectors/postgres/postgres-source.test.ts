@@ -117,7 +117,7 @@ async function addFeatures(
 }
 
 describe('the long feature table', () => {
-  it('becomes one row an object, by the stored name or with the number of its band', async () => {
+  it('becomes one row per object, by the stored name or with the number of its band', async () => {
     await addFeatures('b', [1, 2, 3, null, 5])
     await addFeatures('a', [0.1, NaN, Infinity, 1e33, -0])
     await addFeatures(
@@ -168,7 +168,7 @@ describe('the long feature table', () => {
     expect(source.notes()).toEqual(['the table has features that the model does not use: amplitude (fid 1), rb'])
   })
 
-  it('is of one version, which must be chosen where there are several', async () => {
+  it('has one version, which must be chosen if there are several', async () => {
     await addFeatures('x', [1, 2, 3, 4, 5], 'v1')
     await addFeatures('x', [6, 7, 8, 9, 10], 'v2')
     expect((await read(await open('table=feature&version=v2'))).rows).toEqual(['x 6 7 8 9 10'])
@@ -180,7 +180,7 @@ describe('the long feature table', () => {
     await expect(open('table=feature&version=v3')).rejects.toThrow(/no features of version v3/)
   })
 
-  it('reads a list of objects, in its order, and says which are not there', async () => {
+  it('reads a list of objects, in its order, and says which are missing', async () => {
     for (const [i, oid] of ['a', 'b', "it's", 'd'].entries()) await addFeatures(oid, [i, i, i, i, i])
     const list = join(folder, 'oids.txt')
     writeFileSync(list, `oid\r\nd\n\nnowhere\n"quoted", \\ {\nit's\nd\na`)
@@ -216,7 +216,7 @@ describe('the long feature table', () => {
     expect(shards.flatMap(({ rows }) => rows.map((row) => row[0])).sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
   })
 
-  it('is all of one moment, also when it is read twice', async () => {
+  it('is a snapshot, even when it is read twice', async () => {
     await addFeatures('a', [1, 2, 3, 4, 5])
     const source = await open('table=feature')
     await addFeatures('b', [1, 2, 3, 4, 5])
@@ -270,25 +270,22 @@ describe('the long feature table', () => {
     await expect(open('table=loose&version=v1')).rejects.toThrow(/no features of version v1/)
   })
 
-  it.each(['bigint', 'integer', 'numeric'])(
-    'takes a list of ids that are %s, and says which are none',
-    async (type) => {
-      await database.query(`CREATE TABLE numbered_${type} (id ${type}, name text, value float8, fid int, version text)`)
-      await database.query(
-        `INSERT INTO numbered_${type} SELECT i, f, i, 0, 'v' FROM unnest($1::text[]) f CROSS JOIN generate_series(1, 3) i`,
-        [features],
-      )
-      const list = join(folder, 'numbers.txt')
-      writeFileSync(list, '3\nZTF18abc\n99999999999999999999\n99999999999\n1')
-      const { rows, rejects } = await read(await open(`table=numbered_${type}&oids=${list}`, { idColumn: 'id' }))
-      expect(rows).toEqual(['3 3 3 3 3 3', '1 1 1 1 1 1'])
-      expect(rejects).toEqual(
-        ['ZTF18abc', '99999999999999999999', '99999999999'].map((oid) => `${oid} | no features in the table`),
-      )
-    },
-  )
+  it.each(['bigint', 'integer', 'numeric'])('takes a list of ids that are %s, and says which are not', async (type) => {
+    await database.query(`CREATE TABLE numbered_${type} (id ${type}, name text, value float8, fid int, version text)`)
+    await database.query(
+      `INSERT INTO numbered_${type} SELECT i, f, i, 0, 'v' FROM unnest($1::text[]) f CROSS JOIN generate_series(1, 3) i`,
+      [features],
+    )
+    const list = join(folder, 'numbers.txt')
+    writeFileSync(list, '3\nZTF18abc\n99999999999999999999\n99999999999\n1')
+    const { rows, rejects } = await read(await open(`table=numbered_${type}&oids=${list}`, { idColumn: 'id' }))
+    expect(rows).toEqual(['3 3 3 3 3 3', '1 1 1 1 1 1'])
+    expect(rejects).toEqual(
+      ['ZTF18abc', '99999999999999999999', '99999999999'].map((oid) => `${oid} | no features in the table`),
+    )
+  })
 
-  it('must be there and have its columns', async () => {
+  it('must exist and have its columns', async () => {
     await expect(open('table=nothing')).rejects.toThrow(/has no table nothing/)
     await expect(open('table=object')).rejects.toMatchObject({
       constructor: DataError,
@@ -302,7 +299,7 @@ describe('the long feature table', () => {
 describe('a query', () => {
   const columns = features.map((name, i) => `${i + 1} AS "${name}"`).join(', ')
 
-  it('gives one row an object, its columns matched by name', async () => {
+  it('gives one row per object, its columns matched by name', async () => {
     const sql = `SELECT ${columns}, o.oid, 9007199254740993 + n AS candid, 'x' AS other FROM unnest(ARRAY['b','a']) WITH ORDINALITY o(oid, n)`
     const source = await open(`query=${sql}`)
     expect(source.schema).toEqual({ oidType: 'string', hasCandid: true })
@@ -333,7 +330,7 @@ describe('a query', () => {
     await expect(open(`query=${sql}`, { where: 'true); DROP TABLE step; SELECT (1' })).rejects.toThrow(UsageError)
   })
 
-  it('says which columns are missing and what comes near', async () => {
+  it('says which columns are missing and which names come closest', async () => {
     await expect(open('query=SELECT 1 AS oid, 2 AS amplitude_1')).rejects.toThrow(
       /the query on .* lacks 5 columns the model needs: Amplitude_1 \(nearest: amplitude_1\)/,
     )
@@ -400,7 +397,7 @@ describe('a query', () => {
     })
   })
 
-  it('that fails on the way is an error of the data, with where it was', async () => {
+  it('that fails halfway is an error of the data, with its place', async () => {
     const sql = `SELECT ${columns.replace('1 AS', '1 / (5000 - n) AS')}, n AS oid FROM generate_series(1, 9000) n`
     await expect(read(await open(`query=${sql}`))).rejects.toMatchObject({
       constructor: DataError,
@@ -428,7 +425,7 @@ describe('a source without an end', () => {
     expect(held() - before).toBeLessThan(30e6)
   })
 
-  it('broken off by the signal ends soon, without an error', async () => {
+  it('stopped by the signal ends soon, without an error', async () => {
     const source = await open(endless, { batchSize: 1000 })
     const controller = new AbortController()
     let rows = 0
@@ -439,7 +436,7 @@ describe('a source without an end', () => {
     expect(rows).toBeLessThan(200_000)
   })
 
-  it('broken off by the signal while the server has not answered yet ends too', async () => {
+  it('stopped by the signal before the server has answered ends too', async () => {
     const source = await open(
       `query=SELECT ${features.map((name) => `1 AS "${name}"`).join(', ')}, 'a' AS oid FROM pg_sleep(120)`,
     )
@@ -448,7 +445,7 @@ describe('a source without an end', () => {
     expect(Date.now() - started).toBeLessThan(60_000)
   })
 
-  it('broken off by its reader leaves no query behind', async () => {
+  it('abandoned by its reader leaves no query behind', async () => {
     const source = await open(endless)
     for await (const { batch } of source.deliveries(never)) if (batch.rowCount > 0) break
     await source.close()
@@ -463,7 +460,7 @@ describe('a source without an end', () => {
     expect.unreachable('the server is still busy')
   })
 
-  it('broken off by the network is an error of the service', async () => {
+  it('cut off by the network is an error of the service', async () => {
     const { hostname, port } = new URL(database.url)
     const proxy = await startProxy({ host: hostname, port: Number(port) })
     const source = await open(endless, {}, { host: '127.0.0.1', port: proxy.port })

@@ -52,7 +52,7 @@ describe('checks', () => {
     expect(findings[0]!.message).toBe('postgres://host/db: no answer within 0.05 s')
   })
 
-  it('that keep this thread busy begin when nobody waits for an answer any more', async () => {
+  it('that keep this thread busy begin after all answers have arrived', async () => {
     const order: string[] = []
     const note = (name: string, ms: number): Check =>
       check(async () => {

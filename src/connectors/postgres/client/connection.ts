@@ -1,4 +1,5 @@
 // One connection to a server: TLS, password, statements, COPY in both directions, and an end in any case.
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { homedir } from 'node:os'
@@ -192,7 +193,7 @@ function createConnection(client: Client, socket: Socket, settings: ConnectionSe
     /** Runs `COPY … FROM STDIN`. */
     async copyIn(sql: string, chunks: Iterable<Buffer>): Promise<void> {
       const { from } = await import('pg-copy-streams')
-      await within(() => feed(client.query(from(sql)), chunks[Symbol.iterator]()))
+      await within(() => feed(client.query(from(sql)), chunks))
     },
     copyOut,
     /**
@@ -220,35 +221,26 @@ function createConnection(client: Client, socket: Socket, settings: ConnectionSe
 }
 
 /** stream.pipeline would wait for a close that does not come after the server's error. */
-function feed(stream: Writable, chunks: Iterator<Buffer>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let hasFailed = false
+async function feed(stream: Writable, chunks: Iterable<Buffer>): Promise<void> {
+  let hasFailed = false
+  const ended = new Promise<void>((resolve, reject) => {
     stream.on('finish', resolve)
     stream.on('error', (error) => {
       hasFailed = true
       reject(error)
     })
-    function more(): void {
-      try {
-        while (!hasFailed) {
-          const item = chunks.next()
-          if (item.done === true) {
-            stream.end()
-            return
-          }
-          if (!stream.write(item.value)) {
-            stream.once('drain', more)
-            return
-          }
-        }
-      } catch (error) {
-        // our own rows failed: the server must not take what came before for the whole
-        reject(error as Error)
-        stream.destroy(error as Error)
-      }
-    }
-    more()
   })
+  // while it is fed, `drain` fails likewise
+  ended.catch(() => undefined)
+  try {
+    for (const chunk of chunks) if (!stream.write(chunk)) await once(stream, 'drain')
+    stream.end()
+  } catch (error) {
+    // our own rows failed: the server must not take what came before for the whole
+    if (!hasFailed) stream.destroy(error as Error)
+    throw error
+  }
+  return ended
 }
 
 /** Asks the server to stop this client's statement; whether it listens does not matter. Needs no TLS and no password. */

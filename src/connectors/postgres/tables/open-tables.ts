@@ -8,20 +8,14 @@ import { historyTable, keyColumns, type TableDefinition, writtenTables } from '.
 import { textArray } from '../client/binary.ts'
 
 /** What the sink must know of the tables. */
-export interface TablesForWriting {
-  readonly hasHistory: boolean
-  /** the table that `probability.oid` refers to, quoted, or undefined if it refers to none */
-  readonly objectTable: string | undefined
-  /** false under row-level security */
-  readonly canCopy: boolean
-}
+export type TablesForWriting = Awaited<ReturnType<typeof inspectForWriting>>
 
 /**
  * Looks at the tables that will be written.
  *
  * @throws ServiceError if one is absent, has other columns, lacks its key, or may not be used as it must be
  */
-export async function inspectForWriting(connection: Connection, withStep: boolean): Promise<TablesForWriting> {
+export async function inspectForWriting(connection: Connection, withStep: boolean) {
   const needed = writtenTables.filter(({ name }) => withStep || name !== 'step')
   const definitions = [...needed, historyTable]
   const facts = await inspectTables(
@@ -43,7 +37,13 @@ export async function inspectForWriting(connection: Connection, withStep: boolea
   if (history) refuseLackingPrivileges(history, ['SELECT', 'INSERT', 'UPDATE'], server)
   const { objectTable } = probability
   if (objectTable !== undefined) await refuseHiddenObjects(connection, objectTable, server)
-  return { hasHistory: history !== undefined, objectTable, canCopy: !probability.hasRowSecurity }
+  return {
+    hasHistory: history !== undefined,
+    /** the table that `probability.oid` refers to, quoted, or undefined if it refers to none */
+    objectTable,
+    /** false under row-level security */
+    canCopy: !probability.hasRowSecurity,
+  }
 }
 
 /** Other columns, or no key to write by: the first batch of changed objects would end the run. */

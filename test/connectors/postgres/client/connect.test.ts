@@ -92,7 +92,7 @@ describe('TLS', () => {
     )
   })
 
-  it('is left out, with prefer, where the server has none, and demanded with require', async () => {
+  it('is skipped with prefer if the server has none, and demanded with require', async () => {
     const plain = await startOwnPostgres()
     const { port, password } = new URL(plain.url)
     const address = (mode: string): string =>
@@ -155,7 +155,7 @@ describe('logging in', () => {
     }
   })
 
-  it('does not wait for ever for a server that says nothing', async () => {
+  it('does not wait forever for a silent server', async () => {
     const sockets: Socket[] = []
     const silent = createServer((socket) => void sockets.push(socket))
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))

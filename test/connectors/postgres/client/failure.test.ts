@@ -14,21 +14,21 @@ function serverError(code: string, more: Record<string, unknown> = {}): Error {
 }
 
 describe('a lost connection', () => {
-  it.each(['ECONNRESET', 'EPIPE', '57P01', '57P03', '25P03', '53300'])('is known by %s', (code) => {
+  it.each(['ECONNRESET', 'EPIPE', '57P01', '57P03', '25P03', '53300'])('is recognised by %s', (code) => {
     expect(isConnectionLost(serverError(code))).toBe(true)
   })
 
-  it('is what PgBouncer says while its server is away, and no protocol error of ours', () => {
+  it('is what PgBouncer says while its server is away, not a protocol error of ours', () => {
     expect(isConnectionLost(serverError('08P01', { severity: 'FATAL' }))).toBe(true)
     expect(isConnectionLost(serverError('08P01'))).toBe(false)
   })
 
-  it('is a name that is not found only where it was found before', () => {
+  it('includes a name that is not found, but only if it was found before', () => {
     expect(isConnectionLost(serverError('ENOTFOUND'))).toBe(false)
     expect(isConnectionLost(serverError('ENOTFOUND'), true)).toBe(true)
   })
 
-  it('is no conflict, no wrong password and no lack of space', () => {
+  it('is not a conflict, a wrong password or a full disk', () => {
     for (const code of ['40001', '40P01', '23505', '23503']) {
       expect(isConnectionLost(serverError(code))).toBe(false)
       expect(isConflict(serverError(code))).toBe(true)
@@ -47,7 +47,7 @@ describe('a statement of the user', () => {
   })
 })
 
-it('a bug of ours stays one, and is not called a failure of the server', () => {
+it('our own bug stays one, and does not become a failure of the server', () => {
   const bug = new TypeError('x is not a function')
   expect(postgresFailure(bug, settingsOf('postgres://u@h/d'))).toBe(bug)
 })

@@ -36,7 +36,7 @@ async function endBackendOf(connection: Connection): Promise<void> {
   await database.query('SELECT pg_terminate_backend($1)', [row![0]])
 }
 
-it('work that took longer than the patience is begun again all the same when its connection is lost', async () => {
+it('work that took longer than the patience is still restarted when its connection is lost', async () => {
   let attempts = 0
   const session = sessionWith({ patience: 500 })
   const answer = await session.run(async (connection) => {
@@ -61,7 +61,7 @@ it('work that ends every connection is given up', async () => {
   expect(attempts).toBe(6)
 })
 
-it('an answer of ours is not asked for again, though the connection went meanwhile', async () => {
+it('an error of our own is not retried, even if the connection is gone', async () => {
   let attempts = 0
   const running = sessionWith({}).run((connection) => {
     attempts++
@@ -100,7 +100,7 @@ it.each(['a statement', 'a COPY'])('a server that falls silent in the middle of 
   await proxy.close()
 })
 
-it('rows that cannot be made end a COPY without a row', async () => {
+it('rows that cannot be produced end a COPY without a row', async () => {
   const session = sessionWith({})
   await session.run((connection) => connection.run('CREATE TABLE t (x text)'))
   function* broken(): Generator<Buffer, void, undefined> {

@@ -62,7 +62,7 @@ async function write(oids: readonly string[]): Promise<void> {
 }
 
 describe('db init', () => {
-  it("makes the pipeline's own tables, in every name", async () => {
+  it("creates the pipeline's own tables, down to every name", async () => {
     const reference = await createDatabase(server)
     cleanups.push(() => reference.drop())
     const report = await initTables(await connected(), { withHistory: false, dryRun: false })
@@ -76,7 +76,7 @@ describe('db init', () => {
     expect(await schemaOf(database)).toEqual(expected)
   })
 
-  it('makes the history table if that is asked for, and nothing twice', async () => {
+  it('creates the history table on request, and nothing twice', async () => {
     const connection = await connected()
     await initTables(connection, { withHistory: true, dryRun: false })
     const before = await schemaOf(database)
@@ -87,7 +87,7 @@ describe('db init', () => {
     expect(before.some(([table]) => table === 'lcclf_history')).toBe(true)
   })
 
-  it('leaves alone what exists, though it differs', async () => {
+  it('leaves existing tables alone, even if they differ', async () => {
     await database.query('CREATE TABLE probability (oid text, mine int)')
     await database.query("INSERT INTO probability VALUES ('kept', 1)")
     const report = await initTables(await connected(), { withHistory: false, dryRun: false })
@@ -95,7 +95,7 @@ describe('db init', () => {
     expect(await database.query('SELECT * FROM probability')).toEqual([['kept', 1]])
   })
 
-  it('prints with dryRun what it would do, and does nothing', async () => {
+  it('with dryRun prints what it would do, and does nothing', async () => {
     const report = await initTables(await connected(), { withHistory: true, dryRun: true })
     expect(report.done).toBe(false)
     expect(await schemaOf(database)).toEqual([])
@@ -112,7 +112,7 @@ describe('db init', () => {
     expect(reports.map(({ created }) => created.length).sort()).toEqual([0, 0, 0, 7])
   })
 
-  it('says what it lacks where the role may not create tables', async () => {
+  it('says what is missing if the role may not create tables', async () => {
     await database.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC')
     const { settings } = await database.addRole([])
     const making = withDatabase(settings, (connection) => initTables(connection, { withHistory: false, dryRun: false }))
@@ -134,7 +134,7 @@ describe('db init', () => {
     }
   })
 
-  it('undoes all of it if a part fails', async () => {
+  it('undoes everything if one part fails', async () => {
     // the name of an index that will be wanted
     await database.query('CREATE TABLE other (x int); CREATE INDEX ix_probabilities_oid ON other (x)')
     await expect(initTables(await connected(), { withHistory: false, dryRun: false })).rejects.toThrow(/already exists/)
@@ -163,7 +163,7 @@ describe('db upgrade', () => {
     expect((await upgradeTables(await connected(), { dryRun: false })).created).toEqual([])
   })
 
-  it('says that what is stored already is unguarded, and db check counts it', async () => {
+  it('says that what is already stored is unguarded, and db check counts it', async () => {
     await database.query(referenceTables)
     const oids = oidsOf(3)
     await write(oids)
@@ -193,7 +193,7 @@ describe('db check', () => {
     return [state, detail]
   }
 
-  it('finds nothing wrong with tables that lcclf has made and filled', async () => {
+  it('finds nothing wrong with tables that lcclf has created and filled', async () => {
     await initTables(await connected(), { withHistory: true, dryRun: false })
     await write(oidsOf(12))
     const report = await check()

@@ -8,9 +8,9 @@ export default class Doctor extends BaseCommand {
   static override summary = 'Say what works here, what does not, and what to do'
 
   static override description = `Looks at Node, processor, memory, disk, the model store and the model that would be used, and at everything that the
-environment configures: the database (DB_*, PG*), the brokers (CONSUMER_*, PRODUCER_*, METRICS_*), S3 (AWS_*), and whether
-their clocks agree with ours. Addresses that are named are looked at too. Nothing is written to any of them, no group is
-joined, and no secret is printed. Each check has ten seconds, the model's own two minutes. Exit 5 if something failed.`
+environment configures: the database (DB_*, PG*) and its clock, the brokers (CONSUMER_*, PRODUCER_*, METRICS_*), and S3
+(AWS_*). Addresses that are named are checked too. Nothing is written to any of them, no group is joined, and no secret is
+printed. Each check has ten seconds, the model's own two minutes. Exit 5 if something failed.`
 
   static override examples = [
     '<%= config.bin %> doctor',

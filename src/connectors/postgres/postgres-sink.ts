@@ -4,7 +4,7 @@ import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
 import { createSession, type Session, transaction } from './client/session.ts'
 import { type PostgresSinkSpec, serverName } from './settings.ts'
 import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
-import { pickObjects, type Place, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
+import { pickObjects, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
 import { createMissingObjects, type WriteContext, writeObjects } from './write-batch.ts'
 
 /** milliseconds for one statement: a table that somebody has locked must not stop us indefinitely */
@@ -27,8 +27,8 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
   try {
     const { tables, notes } = await prepare(sessions[0]!, spec, context, statementTimeout)
     const { classifierVersion } = context
-    const writing = { tables, classifierVersion, run: new Date().toISOString(), statementTimeout }
     const places = placesOf(context.taxonomy)
+    const writing = { tables, classifierVersion, places, run: new Date().toISOString(), statementTimeout }
     const seen = { withoutHistory: !tables.hasHistory, unguarded: 0 }
     return {
       address: spec.address,
@@ -40,7 +40,7 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
         return Math.max(...sessions.map((session) => session.unreachableMs))
       },
       async write(batch) {
-        const { hasHistory, ...outcome } = await writeBatch(batch, { spec, sessions, places, writing })
+        const { hasHistory, ...outcome } = await writeBatch(batch, spec, sessions, writing)
         seen.withoutHistory ||= !hasHistory
         seen.unguarded += outcome.unguarded ?? 0
         return outcome
@@ -79,18 +79,11 @@ function historyNotes(server: string, seen: { withoutHistory: boolean; unguarded
 
 async function writeBatch(
   batch: ClassifiedBatch,
-  {
-    spec,
-    sessions,
-    places,
-    writing,
-  }: {
-    readonly spec: PostgresSinkSpec
-    readonly sessions: readonly Session[]
-    readonly places: readonly Place[]
-    readonly writing: WriteContext
-  },
+  spec: PostgresSinkSpec,
+  sessions: readonly Session[],
+  writing: WriteContext,
 ): Promise<WriteOutcome & { readonly hasHistory: boolean }> {
+  const { places } = writing
   const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
   const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
   const shares = sharesOf(wanted, sessions.length)

@@ -7,12 +7,14 @@ import { type Session, transaction } from './client/session.ts'
 import type { MissingObject } from './settings.ts'
 import { copyObjects, deleteStale, enterHistory, storedCandids, upsertObjects } from './statements.ts'
 import type { TablesForWriting } from './tables/open-tables.ts'
-import { compareStored, type Comparison, pickObjects, type WantedRows } from './wanted-rows.ts'
+import { compareStored, type Comparison, pickObjects, type Place, type WantedRows } from './wanted-rows.ts'
 
 /** What holds for all batches of a sink. */
 export interface WriteContext {
   readonly tables: TablesForWriting
   readonly classifierVersion: string
+  /** the rows that every object has */
+  readonly places: readonly Place[]
   /** names this run in the history table */
   readonly run: string
   /** milliseconds, 0 for none */

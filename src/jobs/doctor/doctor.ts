@@ -76,7 +76,7 @@ function environmentChecks(addresses: readonly string[]): Check[] {
   ] as const
   const used = topics.filter(({ variable }) => isSet(variable))
   for (const { name, use, role, variable } of used) {
-    checks.push(topicsCheck({ name, use, parse: () => kafkaAddressOf(role, process.env)!, about: variable }))
+    checks.push(topicsCheck({ name, about: variable }, use, () => kafkaAddressOf(role, process.env)!))
   }
   if (used.length === 0 && !addresses.some(isKafkaAddress))
     checks.push(nothing('brokers', 'no CONSUMER_SERVER, no PRODUCER_SERVER, no METRICS_HOST'))
@@ -92,8 +92,8 @@ function addressCheck(address: string): Check {
   if (isPostgresAddress(address)) return databaseCheck(() => parsePostgresAddress(address, process.env, 'any'))
   if (isS3Address(address)) return s3Check(address, process.env)
   if (isKafkaAddress(address)) {
-    const parse = (): ReturnType<typeof parseKafkaAddress> => parseKafkaAddress(address, 'consumer', process.env)
-    return topicsCheck({ name: 'topics', use: 'either', parse, about: withoutPassword(address) })
+    const about = withoutPassword(address)
+    return topicsCheck({ name: 'topics', about }, 'either', () => parseKafkaAddress(address, 'consumer', process.env))
   }
   if (address === '-') throw new UsageError('-: stdin and stdout cannot be checked')
   return pathCheck(filePathOf(address, 'input'))

@@ -137,17 +137,11 @@ async function readingFinding(
 type TopicUse = 'read' | 'write' | 'either'
 
 /** Whether the brokers answer, the topics of an address exist, and how far the group that it names is behind. */
-export function topicsCheck({
-  name,
-  use,
-  parse,
-  about,
-}: {
-  readonly name: string
-  readonly use: TopicUse
-  readonly parse: () => KafkaAddress
-  readonly about: string
-}): Check {
+export function topicsCheck(
+  { name, about }: Pick<Check, 'name' | 'about'>,
+  use: TopicUse,
+  parse: () => KafkaAddress,
+): Check {
   return {
     name,
     about,

@@ -1,5 +1,5 @@
 // The story of `lcclf doctor`: what is configured, what is checked, and how it is told.
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { filePathOf } from '../../connectors/address.ts'
 import { kafkaAddressOf, parseKafkaAddress, withoutPassword } from '../../connectors/kafka/address.ts'
@@ -7,12 +7,10 @@ import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { isPostgresAddress, parsePostgresAddress } from '../../connectors/postgres/address.ts'
 import { isS3Address } from '../../connectors/s3/address.ts'
 import { UsageError } from '../../errors.ts'
-import { pinFile } from '../../model/store/model-pin.ts'
-import { cacheFolder, findModel, modelStore, newestStored, pinnedReference } from '../../model/store/model-reference.ts'
+import { cacheFolder, chooseModel, modelStore, theNewest } from '../../model/store/model-reference.ts'
 import { harmless } from '../../terminal/text-table.ts'
 import { type Check, type Finding, type Line, runChecks } from './check.ts'
 import {
-  type ChosenModel,
   diskCheck,
   memoryCheck,
   modelCheck,
@@ -36,7 +34,12 @@ export async function doctor(addresses: readonly string[], { json }: { json: boo
       ...environmentChecks(addresses),
       ...addresses.map(addressCheck),
     ],
-    [modelCheck({ find: chosenModel, isNeeded: ['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some(isSet) })],
+    [
+      modelCheck({
+        find: () => chooseModel(process.env['LCCLF_MODEL'] || undefined, theNewest),
+        isNeeded: ['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some(isSet),
+      }),
+    ],
   )
   const exitCode = checks.some(({ status }) => status === 'failed') ? 5 : 0
   const report = { schemaVersion: 1, command: 'doctor', checks, exitCode }
@@ -53,15 +56,6 @@ function requiredNode(): string {
 
 function isSet(variable: string): boolean {
   return (process.env[variable] ?? '').trim() !== ''
-}
-
-/** What a run without --model would use. */
-function chosenModel(): ChosenModel | undefined {
-  const named = process.env['LCCLF_MODEL']
-  if (named) return { directory: findModel(named), chosenBy: 'LCCLF_MODEL' }
-  if (existsSync(pinFile)) return { directory: findModel(pinnedReference()!), chosenBy: pinFile }
-  const newest = newestStored()
-  return newest && { directory: newest.folder, chosenBy: 'the newest of the store' }
 }
 
 /** Everything that the environment of a stream configures. */

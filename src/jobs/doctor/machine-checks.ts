@@ -9,7 +9,7 @@ import { describeComparison } from '../../model/bundle/golden.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import { compileKernel } from '../../model/forest/kernel/kernel-module.ts'
 import { answerGolden, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
-import { cacheFolder } from '../../model/store/model-reference.ts'
+import { cacheFolder, type ChosenModel } from '../../model/store/model-reference.ts'
 import type { ModelStore } from '../../model/store/model-store.ts'
 import type { Check, Finding } from './check.ts'
 
@@ -181,13 +181,6 @@ export function storeCheck(store: ModelStore): Check {
   }
 }
 
-/** A model, and what chose it. */
-export interface ChosenModel {
-  readonly directory: string
-  /** e.g. `LCCLF_MODEL`, `lcclf.lock` */
-  readonly chosenBy: string
-}
-
 /**
  * Everything that `lcclf model verify` checks, with the engine that would be used.
  *
@@ -214,7 +207,8 @@ export function modelCheck({ find, isNeeded }: { find: () => ChosenModel | undef
   }
 }
 
-async function verified({ directory, chosenBy }: ChosenModel): Promise<Finding> {
+async function verified({ directory, ...chosen }: ChosenModel): Promise<Finding> {
+  const chosenBy = chosen.chosenBy === 'its name' ? 'LCCLF_MODEL' : chosen.chosenBy
   const damaged = (message: string): Finding => {
     return { status: 'failed', message, hint: 'Pull or import it again; lcclf model verify has details.' }
   }

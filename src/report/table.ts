@@ -1,32 +1,24 @@
 // A table of a report: caption, headings with their scope, and cells that the page's script can sort.
-import { markup, trusted, type Content, type Html } from './html.ts'
+import { type Column, numberText, percentText, type Table } from '../formats/table.ts'
+import { type Content, type Html, markup, trusted } from './html.ts'
 
-/** A column. Numbers stand right and sort as numbers. */
-export interface Column<Row> {
-  readonly heading: string
-  readonly cell: (row: Row) => string | number | null
-  readonly isText?: boolean
-}
-
-/** See tableOf. The first column is the heading of its row. */
-interface TableOptions<Row> {
-  readonly caption: Content
-  readonly columns: readonly Column<Row>[]
-  readonly rows: readonly Row[]
-  /** the script makes buttons of its headings; without script it keeps the order of `rows` */
-  readonly isSortable?: boolean
-}
-
-/** A table as markup; cells without a value are empty. Optional end tags are left out: curves have thousands of cells. */
-export function tableOf<Row>({ caption, columns, rows, isSortable = false }: TableOptions<Row>): Html {
-  const headings = columns.map(({ heading, isText }) =>
-    isText === true ? markup`<th scope="col" class="t">${heading}</th>` : markup`<th scope="col">${heading}</th>`,
-  )
+/**
+ * A table as markup; its first column is the heading of each row, cells without a value are empty. Optional end tags are
+ * left out: curves have thousands of cells.
+ */
+export function tableOf<Row>({ caption, columns, rows, isSortable = false }: Table<Row>): Html {
+  const shown = columns.filter(({ heading }) => heading !== undefined)
+  const headings = shown.map(({ heading, isText }) => markup`<th scope="col"${sideOf(isText)}>${heading!}</th>`)
   const body = rows.map((row) => {
-    const cells = columns.map((column, i) => cellOf(column, row, i === 0))
+    const cells = shown.map((column, i) =>
+      i === 0
+        ? markup`<th scope="row"${sideOf(column.isText)}>${cellText(column, row)}`
+        : markup`<td${sideOf(column.isText)}>${cellText(column, row)}`,
+    )
     return markup`<tr>${cells}
 `
   })
+  // the script makes buttons of the headings; without script the rows keep their order
   const kind = trusted(isSortable ? ' class="sortable"' : '')
   return markup`<div class="scroll" tabindex="0" role="group" aria-label="table">
 <table${kind}><caption>${caption}</caption><thead><tr>${headings}</tr></thead>
@@ -35,21 +27,14 @@ ${body}</tbody></table></div>
 `
 }
 
-function cellOf<Row>({ cell, isText }: Column<Row>, row: Row, isHeading: boolean): Html {
+function sideOf(isText: boolean | undefined): Html {
+  return trusted(isText === true ? ' class="t"' : '')
+}
+
+function cellText<Row>({ cell, isShare }: Column<Row>, row: Row): Content {
   const value = cell(row)
-  const text = typeof value === 'number' ? numberText(value) : value
-  if (isHeading) return isText === true ? markup`<th scope="row" class="t">${text}` : markup`<th scope="row">${text}`
-  return isText === true ? markup`<td class="t">${text}` : markup`<td>${text}`
-}
-
-/** A number for a reader, to six significant digits; whole numbers have all of theirs. */
-export function numberText(value: number): string {
-  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)))
-}
-
-/** A share as a percentage with one decimal. */
-export function percentText(share: number): string {
-  return `${(100 * share).toFixed(1)} %`
+  if (typeof value !== 'number') return value
+  return isShare === true ? percentText(value, 2) : numberText(value)
 }
 
 /** Names and values in two columns. */

@@ -1,35 +1,49 @@
 // Tables of a report as CSV files in a folder.
 import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { stringify } from 'csv-stringify/sync'
-import { messageOf, ServiceError, systemCode, UsageError } from '../errors.ts'
-import { writeWholeFile } from '../whole-file.ts'
-
-/** One table: a row is an object, its keys the columns. */
-export interface CsvTable {
-  readonly name: string
-  readonly columns: readonly string[]
-  readonly rows: readonly Readonly<Record<string, string | number | null>>[]
-}
+import { UsageError } from '../errors.ts'
+import type { BareTable, Cell } from '../formats/table.ts'
+import { openReplacement, writeFailure } from '../whole-file.ts'
 
 /** Before any work: refuses a folder that holds something, so that nothing is replaced by mistake. */
 export function checkTableFolder(folder: string, overwrite: boolean): void {
   if (overwrite || !existsSync(folder)) return
   if (readdirSync(folder).length === 0) return
-  throw new UsageError(`${folder} is not empty`, { hint: 'Give another --csv, or --overwrite.' })
+  throw new UsageError(`${folder} is not empty`, { hint: 'Choose another folder with --csv, or add --overwrite.' })
 }
 
-/** Writes `NAME.csv` for each table, numbers in full precision; an empty cell is what is not defined. */
-export async function writeCsvTables(folder: string, tables: readonly CsvTable[]): Promise<void> {
-  for (const { name, columns, rows } of tables) {
-    const text = stringify(
-      rows.map((row) => columns.map((column) => row[column] ?? null)),
-      { header: true, columns: columns.map((column) => ({ key: column, header: column })), cast: { number: String } },
-    )
-    try {
-      await writeWholeFile(join(folder, `${name}.csv`), Buffer.from(text))
-    } catch (cause) {
-      throw new ServiceError(`${folder}: cannot be written (${systemCode(cause) ?? messageOf(cause)})`, { cause })
-    }
+/** Writes `NAME.csv` for each table: numbers in full precision, an empty cell where a value is not defined. */
+export async function writeCsvTables(folder: string, tables: Readonly<Record<string, BareTable>>): Promise<void> {
+  for (const [name, { columns, rows }] of Object.entries(tables)) {
+    const written = columns.filter(({ key }) => key !== undefined)
+    const cells = rows.map((row) => written.map(({ cell }) => cell(row)))
+    await writeCsvRows(join(folder, `${name}.csv`), { header: written.map(({ key }) => key!), chunks: [cells] })
+  }
+}
+
+/** Rows that may be too many to be in memory at once. */
+interface CsvRows {
+  readonly header: readonly string[]
+  readonly chunks: Iterable<readonly Cell[][]> | AsyncIterable<readonly Cell[][]>
+}
+
+/** Writes a CSV file, and makes its folder; the file appears whole or not at all, and replaces an older one. */
+export async function writeCsvRows(path: string, { header, chunks }: CsvRows): Promise<void> {
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw writeFailure(folder, error)
+  })
+  const output = await openReplacement({ path, address: path, overwrite: true })
+  const write = (rows: readonly (readonly Cell[])[]): Promise<void> =>
+    output.write(Buffer.from(stringify([...rows], { cast: { number: String } })))
+  try {
+    await write([header])
+    for await (const rows of chunks) await write(rows)
+    await output.finish()
+    await output.publish()
+  } finally {
+    await output.close()
   }
 }

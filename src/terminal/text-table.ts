@@ -1,49 +1,41 @@
-// Tables of text for people: columns side by side, numbers to the right.
+// Tables and numbers as text for people at a terminal.
 import { stripVTControlCharacters } from 'node:util'
+import { type BareTable, type Column, numberText, percentText, type Table } from '../formats/table.ts'
 
-/** A column; its cells are text already. */
-export interface TextColumn {
-  readonly heading: string
-  readonly cells: readonly string[]
-  /** stands to the right, as numbers do */
-  readonly isNumber: boolean
-}
+const narrowHeading = 7
 
 /** The lines of a table, its headings first. */
-export function textTable(columns: readonly TextColumn[]): string[] {
-  const safe = columns.map(({ heading, cells, isNumber }) => {
-    const texts = [heading, ...cells].map(harmless)
-    return { texts, isNumber, width: Math.max(...texts.map((text) => text.length)) }
+export function textTable<Row>({ columns, rows }: BareTable<Row>): string[] {
+  const shown = columns.flatMap((column) => {
+    const { heading, isText, isNarrow } = column
+    if (heading === undefined) return []
+    const name = isNarrow && heading.length > narrowHeading ? `${heading.slice(0, narrowHeading - 1)}…` : heading
+    const texts = [name, ...rows.map((row) => cellText(column, row))].map(harmless)
+    const width = Math.max(...texts.map((text) => text.length))
+    return [texts.map((text) => (isText ? text.padEnd(width) : text.padStart(width)))]
   })
-  const length = Math.max(0, ...safe.map(({ texts }) => texts.length))
-  return Array.from({ length }, (_, row) =>
-    safe
-      .map(({ texts, isNumber, width }) => {
-        const text = texts[row] ?? ''
-        return isNumber ? text.padStart(width) : text.padEnd(width)
-      })
-      .join('  ')
-      .trimEnd(),
-  )
+  const lineOf = (line: number): string => shown.map((texts) => texts[line]!).join('  ')
+  return Array.from({ length: rows.length + 1 }, (_, line) => lineOf(line).trimEnd())
 }
 
-/** A column of numbers. `null`: not defined. */
-export function numberColumn(heading: string, values: readonly (number | null)[], decimals = 0): TextColumn {
-  return { heading, cells: values.map((value) => shownNumber(value, decimals)), isNumber: true }
+/** A table below its caption; nothing where it has no rows. */
+export function captionedTable<Row>(table: Table<Row>): string[] {
+  return table.rows.length === 0 ? [] : [harmless(table.caption), ...textTable(table)]
 }
 
-/** A column of text. */
-export function textColumn(heading: string, cells: readonly string[]): TextColumn {
-  return { heading, cells, isNumber: false }
+/** Parts of a text with an empty line between them; parts without lines are left out. */
+export function paragraphs(parts: readonly (readonly string[])[]): string {
+  const filled = parts.filter((lines) => lines.length > 0)
+  return `${filled.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
 
-/** Makes the columns of a table of these rows: each says what of a row its cell shows. */
-export function columnsOf<Row>(rows: readonly Row[]) {
-  return {
-    text: (heading: string, cell: (row: Row) => string): TextColumn => textColumn(heading, rows.map(cell)),
-    number: (heading: string, value: (row: Row) => number | null, decimals = 0): TextColumn =>
-      numberColumn(heading, rows.map(value), decimals),
-  }
+function cellText<Row>({ cell, decimals, isShare, isSigned }: Column<Row>, row: Row): string {
+  const value = cell(row)
+  if (typeof value === 'string') return value
+  if (value !== null && isShare) return percentText(value, 2)
+  if (value !== null && isSigned) return `${value < 0 ? '−' : '+'}${shownNumber(Math.abs(value), decimals)}`
+  const isFixed = value === null || decimals !== undefined || Number.isInteger(value)
+  return isFixed ? shownNumber(value, decimals) : numberText(value)
 }
 
 /** A number with its thousands parted; `–` where there is none. */
@@ -60,16 +52,4 @@ export function objectCount(count: number): string {
 /** An id or a label may hold anything, a terminal's own commands included. */
 export function harmless(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{C}/gu, '?')
-}
-
-// What is said of equal probabilities whose order is not known.
-
-/**
- * @param ties objects whose largest probability several classes have
- * @param where what stands after “two classes”
- * @param assumed what decided
- */
-export function tieLine(ties: number, where: string, assumed: string): string {
-  const [ranks, were] = ties === 1 ? ['first rank', 'was'] : ['first ranks', 'were']
-  return `${shownNumber(ties)} ${ranks} shared by two classes${where} ${were} decided by ${assumed}, which may not be the model’s: long results have no order of classes; --model names the model`
 }

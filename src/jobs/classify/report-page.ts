@@ -1,12 +1,12 @@
 // The report of a classify run: its receipt, how many of each class, how sure the model was, and whom it doubts.
-import { barChart, histogramChart } from '../../report/bar-charts.ts'
-import { labelMargin, openCanvas, type Canvas } from '../../report/canvas.ts'
-import { confidenceBins, type ClassFacts, type ClassifyFacts, type LevelFacts } from './report-facts.ts'
-import { figureOf, type Picture } from '../../report/figure.ts'
-import { markup, type Html } from '../../report/html.ts'
-import { pageOf } from '../../report/page.ts'
+import { barChart, histogramChart } from '../../report/charts.ts'
+import { type Canvas, labelMargin, openCanvas } from '../../report/canvas.ts'
+import { type ClassFacts, type ClassifyFacts, confidenceBins, type LevelFacts } from './report-facts.ts'
+import { figureOf, pageOf, type Picture } from '../../report/page.ts'
+import { type Html, markup } from '../../report/html.ts'
 import { receiptSection, type RunReceipt } from './receipt-section.ts'
-import { percentText, tableOf } from '../../report/table.ts'
+import { percentText } from '../../formats/table.ts'
+import { tableOf } from '../../report/table.ts'
 
 /** Small charts of one figure: more would be a page that nobody reads, and too large a file. */
 const shownCharts = 40

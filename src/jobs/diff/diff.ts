@@ -2,9 +2,8 @@
 import type { DiffReport } from './diff-report.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
-import { diffTables, writeOnlyIn } from './tables.ts'
-import { diffText } from './text.ts'
-import { inModelOrder } from '../predictions/known-orders.ts'
+import { diffTables, diffText, writeOnlyIn } from './tables.ts'
+import { inModelOrder } from '../predictions/class-order.ts'
 import { openReport } from '../../report/report-file.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { resultAddress, type ResultAddress } from '../predictions/result-file.ts'
@@ -61,7 +60,8 @@ export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
       openPredictions(session, results, { classifierVersion, table })
     const sides = await inOneOrder([await open(a, 'side_a'), await open(b, 'side_b')], flags.model)
     const findings = await diffPredictions(session, sides, { shownObjects: flags.top })
-    if (flags.csv !== undefined) await writeOnlyIn(session, sides, flags.csv)
+    const expected = findings.a.only_here.objects + findings.b.only_here.objects
+    if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
     const bound = flags.failIfChanged
     return { ...findings, limit: bound ? { text: bound.text, exceeded: isExceeded(bound, findings) } : null }
   } finally {

@@ -1,7 +1,7 @@
 // All levels of a hierarchy against the labels of its objects.
 import { evaluateLevel, type LevelData, winnersOf } from './evaluate-level.ts'
 import { type DoubtfulObject, type EvaluationReport, type LevelScores, scoresOf } from './evaluation-report.ts'
-import { hierarchicalScores, type HierarchicalScores } from './hierarchical-scores.ts'
+import { hierarchicalScores, type HierarchicalScores } from './confusion.ts'
 
 /** A level as results name it. */
 interface EvaluatedLevel {

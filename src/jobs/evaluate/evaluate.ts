@@ -3,9 +3,8 @@ import { DataError, UsageError } from '../../errors.ts'
 import { evaluatePredictions } from './evaluate-predictions.ts'
 import type { EvaluationReport } from './evaluation-report.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
-import { evaluationTables } from './tables.ts'
-import { evaluationText } from './text.ts'
-import { inModelOrder } from '../predictions/known-orders.ts'
+import { evaluationTables, evaluationText } from './tables.ts'
+import { inModelOrder } from '../predictions/class-order.ts'
 import { openReport } from '../../report/report-file.ts'
 import { resultAddress, resultFile } from '../predictions/result-file.ts'
 
@@ -54,11 +53,10 @@ export async function evaluationReport(flags: EvaluateFlags): Promise<Evaluation
   // labels are the smaller file: what is wrong with them shows before results are fetched
   const labelFile = await resultFile(flags.labels)
   const predicted = await resultAddress(flags.predictions)
-  const [{ openSession }, { openPredictions }, { openLabels }, { joinLabels }] = await Promise.all([
+  const [{ openSession }, { openPredictions }, { joinLabels, openLabels }] = await Promise.all([
     import('../predictions/session.ts'),
     import('../predictions/open-predictions.ts'),
     import('../predictions/labels.ts'),
-    import('../predictions/labelled-predictions.ts'),
   ])
   const session = await openSession()
   try {

@@ -1,6 +1,5 @@
 // What `lcclf evaluate` finds: every number of its tables and figures, in one object that is also its JSON.
-import type { ClassScores, Confusion, OverallScores } from './confusion.ts'
-import type { HierarchicalScores } from './hierarchical-scores.ts'
+import type { ClassScores, Confusion, HierarchicalScores, OverallScores } from './confusion.ts'
 import type { ReliabilityBin } from './probability-scores.ts'
 import type { CurvePoint } from './ranking-curves.ts'
 

@@ -1,13 +1,33 @@
 // The report of an evaluation: scores, and for each level the matrix, the curves and the calibration.
-import type { DoubtfulObject, EvaluationReport, LevelEvaluation } from './evaluation-report.ts'
-import { openCanvas, type Canvas } from '../../report/canvas.ts'
-import { markup, type Html } from '../../report/html.ts'
-import { confusionFigure, curveFigure, reliabilityFigure, type LevelView } from './level-figures.ts'
-import { pageOf, type Section } from '../../report/page.ts'
-import { listOf, numberText, percentText, tableOf, type Column } from '../../report/table.ts'
+import { numberText, percentText, type Table } from '../../formats/table.ts'
+import { type Canvas, openCanvas } from '../../report/canvas.ts'
+import { curveChart, matrixFigure } from '../../report/charts.ts'
+import { type Html, markup } from '../../report/html.ts'
+import { figureOf, pageOf, type Picture, type Section } from '../../report/page.ts'
+import { listOf, tableOf } from '../../report/table.ts'
+import { objectCount } from '../../terminal/text-table.ts'
+import { orderText } from '../predictions/class-order.ts'
+import type { ClassEvaluation, EvaluationReport, LevelEvaluation } from './evaluation-report.ts'
+import type { CurvePoint } from './ranking-curves.ts'
+import {
+  classTable,
+  confusionMatrix,
+  coverageEntries,
+  curveName,
+  curveTable,
+  filledBins,
+  levelTable,
+  objectCaptions,
+  objectTable,
+  reliabilityCurves,
+  reliabilityTable,
+} from './tables.ts'
 
 /** classes with curves of their own, over all levels; a level with more shows its largest */
 const shownClasses = 70
+/** points of a curve, in the picture and in the table */
+const shownPoints = 100
+const shownLabels = 200
 
 /** The text of the page. */
 export async function evaluatePage(report: EvaluationReport): Promise<string> {
@@ -15,24 +35,20 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
   const { levels } = report
   const classes = levels.reduce((sum, level) => sum + level.classes.length, 0)
   const share = Math.min(1, shownClasses / classes)
+  const { mostInDoubt, mostConfidentErrors } = objectCaptions
   return pageOf({
     title: 'lcclf evaluate: predictions against labels',
     lead: leadOf(report),
     sections: [
       { title: 'What was compared', content: [coverageOf(report)] },
-      { title: 'Scores', content: [scoreTable(report)] },
+      { title: 'Scores', content: [scoresOf(report)] },
       ...levels.map((level) =>
-        levelSection(canvas, { level, shown: Math.max(1, Math.floor(level.classes.length * share)) }),
+        levelSection({ canvas, level, shown: Math.max(1, Math.floor(level.classes.length * share)) }),
       ),
-      {
-        title: 'Objects most in doubt',
-        content: [objectTable(report.most_in_doubt, 'The smallest margin between the two most probable classes first')],
-      },
+      { title: 'Objects most in doubt', content: [tableOf(objectTable(mostInDoubt, report.most_in_doubt))] },
       {
         title: 'Confidently wrong',
-        content: [
-          objectTable(report.most_confident_errors, 'Objects that have another label, the most probable class first'),
-        ],
+        content: [tableOf(objectTable(mostConfidentErrors, report.most_confident_errors))],
       },
     ],
   })
@@ -44,125 +60,163 @@ function leadOf({ predictions, labels, levels }: EvaluationReport): Html {
   const sides = markup`${predictions.address} (${predictions.classifier_version}) against ${labels.address}`
   if (!first || first.accuracy === null) return markup`${sides}: no object could be evaluated.`
   const what = first.branch === null && first !== levels[0] ? 'branch' : 'class'
-  return markup`${countOf(first.objects)} of ${sides}: ${percentText(first.accuracy)} have the ${what} of their label.`
+  return markup`${objectCount(first.objects)} of ${sides}: ${percentText(first.accuracy)} have the ${what} of their label.`
 }
 
-function countOf(objects: number): string {
-  return objects === 1 ? '1 object' : `${objects} objects`
-}
-
-function coverageOf({ predictions, labels, coverage, tie_order_assumed: assumed }: EvaluationReport): Html {
-  const outside = Object.entries(coverage.outside_taxonomy)
+function coverageOf(report: EvaluationReport): Html {
+  const { predictions, labels } = report
+  const outside: Table<readonly [string, number]> = {
+    caption: 'Labels outside the taxonomy',
+    rows: Object.entries(report.coverage.outside_taxonomy).slice(0, shownLabels),
+    isSortable: true,
+    columns: [
+      { heading: 'label', cell: ([label]) => label, isText: true },
+      { heading: 'objects', cell: ([, count]) => count },
+    ],
+  }
   return markup`${listOf([
     ['predictions', predictions.address],
     ['their classifier_version', predictions.classifier_version],
     ['objects with a prediction', predictions.objects],
     ['labels', `${labels.address}, column ${labels.column}`],
     ['objects with a label', labels.objects],
-    ['evaluated', coverage.evaluated],
-    ['labelled by a branch', coverage.labelled_by_branch],
-    ['objects without a label', coverage.objects_without_label],
-    ['labels without a prediction', coverage.labels_without_prediction],
-    ['labels outside the taxonomy', coverage.labels_outside_taxonomy],
-    ['objects with several labels', coverage.conflicting_labels],
-    ['empty labels', coverage.empty_labels],
-    ['older predictions of an object', coverage.duplicate_predictions],
-    ['order of classes that decides ties', assumed === null ? 'the taxonomy’s' : `not known; taken was ${assumed}`],
-  ])}${
-    outside.length === 0
-      ? null
-      : tableOf({
-          caption: 'Labels outside the taxonomy',
-          rows: outside.slice(0, 200),
-          isSortable: true,
-          columns: [
-            { heading: 'label', cell: ([label]) => label, isText: true },
-            { heading: 'objects', cell: ([, count]) => count },
-          ],
-        })
-  }`
+    ...coverageEntries(report),
+    ['order of classes that decides ties', orderText(report.tie_order_assumed)],
+  ])}${outside.rows.length === 0 ? null : tableOf(outside)}`
 }
 
-const scores = [
-  ['accuracy', 'accuracy'],
-  ['balanced accuracy', 'balanced_accuracy'],
-  ['macro F1', 'macro_f1'],
-  ['weighted F1', 'weighted_f1'],
-  ['macro ROC-AUC', 'macro_roc_auc'],
-  ['macro average precision', 'macro_average_precision'],
-  ['log loss', 'log_loss'],
-  ['Brier score', 'brier'],
-  ['calibration error', 'ece'],
-] as const
-
-function scoreTable(report: EvaluationReport): Html {
-  const { hierarchical_precision: precision, hierarchical_recall: recall, hierarchical_f1: f1, levels } = report
-  const hierarchical = [precision, recall, f1].map((value) => (value === null ? '–' : numberText(value)))
-  return markup`${tableOf({
-    caption: 'Scores of each level',
-    rows: levels,
-    isSortable: true,
-    columns: [
-      { heading: 'level', cell: (level) => level.classifier_name, isText: true },
-      { heading: 'objects', cell: (level) => level.objects },
-      ...scores.map(([heading, key]): Column<LevelEvaluation> => ({ heading, cell: (level) => level[key] })),
-    ],
-  })}
+function scoresOf(report: EvaluationReport): Html {
+  const [precision, recall, f1] = (['precision', 'recall', 'f1'] as const).map((score) => {
+    const value = report[`hierarchical_${score}`]
+    return value === null ? '–' : numberText(value)
+  })
+  return markup`${tableOf(levelTable(report.levels))}
     <p>
-      Hierarchical precision ${hierarchical[0]!}, recall ${hierarchical[1]!}, F1 ${hierarchical[2]!}. A level of a
-      branch counts the objects labelled with its classes. Definitions are scikit-learn’s.
+      Hierarchical precision ${precision!}, recall ${recall!}, F1 ${f1!}. The level of a branch counts the objects
+      labelled with its classes. Balanced is the balanced accuracy; ROC-AUC and average precision (avg prec) are means
+      over the classes, each against the rest; ECE is the expected calibration error. Definitions are scikit-learn’s.
     </p> `
 }
 
-function levelSection(canvas: Canvas, view: Omit<LevelView, 'canvas'>): Section {
-  const { level } = view
+/** A level and how much of it has room. */
+interface LevelView {
+  readonly canvas: Canvas
+  readonly level: LevelEvaluation
+  /** classes with charts of their own */
+  readonly shown: number
+}
+
+function levelSection(view: LevelView): Section {
+  const { canvas, level } = view
   return {
     title: level.classifier_name,
     content: [
       level.accuracy === null
         ? markup`<p>No object is labelled with a class of this level: nothing was evaluated.</p>`
-        : markup`<p>${countOf(level.objects)}, ${percentText(level.accuracy)} right.</p>`,
-      classTable(level),
-      confusionFigure({ canvas, ...view }),
-      curveFigure({ canvas, ...view }),
-      reliabilityFigure({ canvas, ...view }),
+        : markup`<p>${objectCount(level.objects)}, ${percentText(level.accuracy)} right.</p>`,
+      tableOf(classTable(level)),
+      matrixFigure(canvas, confusionMatrix(level), {
+        note: 'Rows are labels, columns predictions, numbers objects. The colour is the share of the row.',
+        label: 'Confusion matrix: labels in rows, predictions in columns; the table has the counts',
+        rowAxis: 'label',
+        columnAxis: 'predicted',
+      }),
+      curveFigure(view),
+      reliabilityFigure(view),
     ],
   }
 }
 
-function classTable({ classifier_name: name, classes }: LevelEvaluation): Html {
-  return tableOf({
-    caption: `Classes of ${name}`,
-    rows: classes,
-    isSortable: true,
-    columns: [
-      { heading: 'class', cell: (one) => one.class, isText: true },
-      { heading: 'labelled', cell: (one) => one.support },
-      { heading: 'predicted', cell: (one) => one.predicted },
-      { heading: 'precision', cell: (one) => one.precision },
-      { heading: 'recall', cell: (one) => one.recall },
-      { heading: 'F1', cell: (one) => one.f1 },
-      { heading: 'ROC-AUC', cell: (one) => one.roc_auc },
-      { heading: 'average precision', cell: (one) => one.average_precision },
-      { heading: 'Brier score', cell: (one) => one.brier },
-      { heading: 'calibration error', cell: (one) => one.ece },
-    ],
+/** ROC beside precision-recall, a pair for each class that some object has. */
+function curveFigure(view: LevelView): Html {
+  const { canvas, level } = view
+  const { classifier_name } = level
+  const { classes, note } = shownOf(view)
+  const thinned = classes.map((one) => ({ ...one, classifier_name, curve: thinnedCurve(one.curve) }))
+  return figureOf({
+    title: `ROC and precision-recall curves of ${classifier_name}`,
+    note: markup`Each class against the rest: true against false positive rate (dashed: chance), and precision against
+    recall.${note}`,
+    pictures: thinned.map((one) => curvePicture(canvas, one)),
+    numbers: tableOf(
+      curveTable(`Curves of ${classifier_name}: rates of the objects at or above each threshold`, thinned),
+    ),
   })
 }
 
-function objectTable(rows: readonly DoubtfulObject[], caption: string): Html {
-  return tableOf({
-    caption,
-    rows,
-    isSortable: true,
-    columns: [
-      { heading: 'oid', cell: ({ oid }) => oid, isText: true },
-      { heading: 'label', cell: ({ label }) => label, isText: true },
-      { heading: 'class', cell: (row) => row.class, isText: true },
-      { heading: 'probability', cell: (row) => row.probability },
-      { heading: 'second class', cell: (row) => row.second_class, isText: true },
-      { heading: 'its probability', cell: (row) => row.second_probability },
-      { heading: 'probability of the label', cell: (row) => row.label_probability },
+function curvePicture(canvas: Canvas, one: ClassEvaluation): Picture {
+  const area = (value: number | null): string =>
+    value === null ? 'not defined' : numberText(Math.round(value * 1000) / 1000)
+  const roc = one.curve.map((point) => ({ x: point.false_positive_rate, y: point.true_positive_rate }))
+  const recall = one.curve.map((point) => ({ x: point.true_positive_rate, y: point.precision }))
+  return {
+    name: `${one.class}: ROC-AUC ${area(one.roc_auc)}, AP ${area(one.average_precision)}`,
+    drawing: [
+      markup`<div class="pictures">`,
+      curveChart(canvas, {
+        label: `ROC curve of ${one.class}, area ${area(one.roc_auc)}`,
+        points: [{ x: 0, y: 0 }, ...roc],
+        xAxis: 'false positives',
+        yAxis: 'true positives',
+        color: 0,
+        hasDiagonal: true,
+      }),
+      curveChart(canvas, {
+        label: `Precision-recall curve of ${one.class}, average precision ${area(one.average_precision)}`,
+        points: [...(recall[0] ? [{ x: 0, y: recall[0].y }] : []), ...recall],
+        xAxis: 'recall',
+        yAxis: 'precision',
+        color: 1,
+        hasDiagonal: false,
+      }),
+      markup`</div>`,
     ],
+  }
+}
+
+/** Observed share against mean confidence: of the largest probability, then of each class. */
+function reliabilityFigure(view: LevelView): Html {
+  const { canvas, level } = view
+  const { classes, note } = shownOf(view)
+  const curves = reliabilityCurves({ ...level, classes })
+  return figureOf({
+    title: `Reliability of ${level.classifier_name}`,
+    note: markup`How often it is so, against how probable the model says it is, by interval of probability. On the dashed
+    line they agree; above it the model is too careful, below too sure.${note}`,
+    pictures: curves.map((curve) => ({
+      name: curveName(curve),
+      drawing: [
+        curveChart(canvas, {
+          label: `Reliability curve of ${curveName(curve)}`,
+          points: curve.bins.flatMap(({ confidence: x, observed: y }) => (x === null || y === null ? [] : [{ x, y }])),
+          xAxis: 'probability',
+          yAxis: 'observed',
+          color: curve.className === null ? 5 : 2,
+          hasDiagonal: true,
+          hasDots: true,
+        }),
+      ],
+    })),
+    numbers: tableOf(
+      reliabilityTable(`Reliability of ${level.classifier_name}: intervals with objects`, filledBins(curves)),
+    ),
   })
+}
+
+/** The classes that objects have, the most frequent where there is no room for all; in the level's order. */
+function shownOf({ level, shown }: LevelView): { classes: readonly ClassEvaluation[]; note: string } {
+  const present = level.classes.filter(({ support }) => support > 0)
+  const largest = new Set([...present].sort((a, b) => b.support - a.support).slice(0, shown))
+  const missing = present.length - largest.size
+  return {
+    classes: present.filter((one) => largest.has(one)),
+    note: missing > 0 ? ` The ${missing} classes with the fewest objects are left out; --csv has them.` : '',
+  }
+}
+
+/** Evenly thinned, with both ends. */
+function thinnedCurve(curve: readonly CurvePoint[]): readonly CurvePoint[] {
+  if (curve.length <= shownPoints) return curve
+  const step = (curve.length - 1) / (shownPoints - 1)
+  return Array.from({ length: shownPoints }, (_, i) => curve[Math.round(i * step)]!)
 }

@@ -7,15 +7,16 @@ import {
   additivityError,
   type Attribution,
   type ClassExplanation,
+  explainedParts,
   type ExplainedFeature,
   type Explanation,
+  largestFirst,
   type LevelExplanation,
   type RankedFeature,
   type TrainingQuantiles,
 } from './explanation.ts'
 import { pathAttribution } from './path-attribution.ts'
 import { treeShap } from './tree-shap.ts'
-import { UsageError } from '../../errors.ts'
 
 /** What is explained. */
 interface ExplanationRequest {
@@ -79,7 +80,7 @@ export function explainObject(request: ExplanationRequest): Explanation {
     method: request.isApproximate ? 'path_attribution' : 'tree_shap',
     is_exact: !request.isApproximate,
     predicted_class: predicted,
-    ...rankFeatures(explained, features, { className: request.className ?? predicted, top: request.top }),
+    ...aboutClass(explained, features, { className: request.className ?? predicted, top: request.top }),
     additivity_error: error,
     features,
     levels: explained,
@@ -131,14 +132,15 @@ function productOf(name: string, f: ClassExplanation, g: ClassExplanation): Clas
 }
 
 function largestError(levels: readonly LevelExplanation[]): number {
-  return levels.reduce((largest, { classes }) => {
-    const error = classes.reduce((most, { base, contributions, probability }) => {
-      const attribution = { base: Float64Array.of(base), contributions: Float64Array.from(contributions) }
-      const own = additivityError(attribution, Float64Array.of(probability))
-      return own <= most ? most : own
-    }, 0)
-    return error <= largest ? largest : error
-  }, 0)
+  const gaps = levels.flatMap(({ classes }) =>
+    classes.map(({ base, contributions, probability }) =>
+      additivityError(
+        { base: Float64Array.of(base), contributions: Float64Array.from(contributions) },
+        Float64Array.of(probability),
+      ),
+    ),
+  )
+  return Math.max(...gaps)
 }
 
 function featuresOf({ manifest, row, training }: ExplanationRequest): ExplainedFeature[] {
@@ -150,47 +152,33 @@ function featuresOf({ manifest, row, training }: ExplanationRequest): ExplainedF
   }))
 }
 
-// Which features speak most for or against one class.
-
 /** The part of an explanation that is about one class. */
-type ClassRanking = Pick<Explanation, 'class' | 'branch' | 'probability' | 'base' | 'ranking' | 'others'>
-
-/**
- * @param levels the product first
- * @throws UsageError for a class that the model does not have
- */
-function rankFeatures(
-  [product, top, ...branches]: readonly LevelExplanation[],
+function aboutClass(
+  levels: readonly LevelExplanation[],
   features: readonly ExplainedFeature[],
   { className, top: count }: { className: string; top: number },
-): ClassRanking {
-  const explained = product!.classes.find((one) => one.class === className)
-  if (!explained) {
-    const names = product!.classes.map((one) => one.class).join(', ')
-    throw new UsageError(`the model has no class ${className}`, { hint: `Its classes are ${names}.` })
-  }
-  const level = branches.find(({ classes }) => classes.some((one) => one.class === className))
-  const ofTop = level && top?.classes.find((one) => one.class === level.branch)
-  const ofBranch = level?.classes.find((one) => one.class === className)
-  const order = features
-    .map((_, i) => i)
-    .sort((i, j) => Math.abs(explained.contributions[j]!) - Math.abs(explained.contributions[i]!) || i - j)
+): Pick<Explanation, 'class' | 'branch' | 'probability' | 'base' | 'ranking' | 'others'> {
+  const level = levels.find((one) => one.branch !== null && one.classes.some((inner) => inner.class === className))
+  const branch = level?.branch ?? null
+  const parts = explainedParts({ levels, class: className, branch })
+  const [{ probability, base, contributions }, ofTop, ofBranch] = parts.map(({ explained }) => explained) as [
+    ClassExplanation,
+    ...ClassExplanation[],
+  ]
+  const order = largestFirst(contributions)
   const ranking = order.slice(0, count).map((i): RankedFeature => ({
     ...features[i]!,
-    contribution: explained.contributions[i]!,
+    contribution: contributions[i]!,
     top_contribution: ofTop?.contributions[i] ?? null,
     branch_contribution: ofBranch?.contributions[i] ?? null,
   }))
   const rest = order.slice(count)
   return {
     class: className,
-    branch: level?.branch ?? null,
-    probability: explained.probability,
-    base: explained.base,
+    branch,
+    probability,
+    base,
     ranking,
-    others: {
-      features: rest.length,
-      contribution: rest.reduce((sum, i) => sum + explained.contributions[i]!, 0),
-    },
+    others: { features: rest.length, contribution: rest.reduce((sum, i) => sum + contributions[i]!, 0) },
   }
 }

@@ -80,6 +80,25 @@ export interface Explanation {
   readonly levels: readonly LevelExplanation[]
 }
 
+/** The explained class at each level: as leaf class, then its branch, then within the branch. */
+export function explainedParts({ levels, class: name, branch }: Pick<Explanation, 'levels' | 'class' | 'branch'>): {
+  readonly name: string
+  readonly explained: ClassExplanation
+}[] {
+  return levels.flatMap((level, index) => {
+    const isTop = index > 0 && level.branch === null
+    const explained = level.classes.find((one) => one.class === (isTop ? branch : name))
+    if (!explained) return []
+    return [{ name: level.branch === null ? explained.class : `${name}, if ${level.branch}`, explained }]
+  })
+}
+
+/** Places of contributions, the largest first. */
+export function largestFirst(contributions: readonly number[]): number[] {
+  const size = (i: number): number => Math.abs(contributions[i]!)
+  return [...contributions.keys()].sort((a, b) => size(b) - size(a) || a - b)
+}
+
 // What an explanation of one forest says.
 
 /** Contributions of features to the probabilities of one forest: `base + Σ contributions = prediction`, class by class. */
@@ -97,9 +116,8 @@ export function additivityError({ base, contributions }: Attribution, prediction
   for (let c = 0; c < width; c++) {
     let sum = base[c]!
     for (let at = c; at < contributions.length; at += width) sum += contributions[at]!
-    const gap = Math.abs(sum - prediction[c]!)
-    // a gap that is no number must not pass for none
-    largest = gap <= largest ? largest : gap
+    // NaN stays NaN: it must not pass for no gap
+    largest = Math.max(largest, Math.abs(sum - prediction[c]!))
   }
   return largest
 }

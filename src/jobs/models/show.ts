@@ -5,9 +5,9 @@ import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { describeModel, type ModelDescription, readPulledRecord } from '../../model/store/describe-model.ts'
 import { byteText } from '../../formats/shown-text.ts'
-import { findBundle, modelStore, splitReference, modelNotFound, writePin } from '../../model/store/model-reference.ts'
+import { findBundle, modelNotFound, modelStore, splitReference, writePin } from '../../model/store/model-reference.ts'
 import { listOf } from '../../model/store/model-store.ts'
-import { columnsOf, harmless, textTable } from '../../terminal/text-table.ts'
+import { harmless, textTable } from '../../terminal/text-table.ts'
 import { UsageError } from '../../errors.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */
@@ -95,16 +95,22 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
     process.stderr.write(`The model store ${store.root} is empty: lcclf model pull downloads a model.\n`)
     return exitCode
   }
-  const { text } = columnsOf(models)
-  const lines = textTable([
-    text('NAME', ({ name }) => name),
-    text('VERSION', ({ version }) => version),
-    text('CLASSES', ({ classes }) => String(classes.length)),
-    text('TREES', ({ trees }) => String(trees)),
-    text('SIZE', ({ size }) => byteText(size)),
-    text('VERIFIED', ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO')),
-    text('ORIGIN', ({ origin }) => origin),
-  ])
+  const lines = textTable({
+    rows: models,
+    columns: [
+      { heading: 'NAME', cell: ({ name }) => name, isText: true },
+      { heading: 'VERSION', cell: ({ version }) => version, isText: true },
+      { heading: 'CLASSES', cell: ({ classes }) => String(classes.length), isText: true },
+      { heading: 'TREES', cell: ({ trees }) => String(trees), isText: true },
+      { heading: 'SIZE', cell: ({ size }) => byteText(size), isText: true },
+      {
+        heading: 'VERIFIED',
+        cell: ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO'),
+        isText: true,
+      },
+      { heading: 'ORIGIN', cell: ({ origin }) => origin, isText: true },
+    ],
+  })
   process.stdout.write(`${lines.join('\n')}\n`)
   for (const { name, version, problem } of models) {
     if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${harmless(problem)}\n`)

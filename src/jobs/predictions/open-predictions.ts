@@ -3,9 +3,18 @@ import { DataError, UsageError } from '../../errors.ts'
 import type { PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
 import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
 import { shownText } from '../../formats/shown-text.ts'
-import { alphabet } from './class-order.ts'
-import { type FoundLevel, levelsOf, missingClass, nestedLevels, wideLevels } from './classifier-levels.ts'
-import { columnName, type PredictionOptions, type Predictions, type Selection } from './predictions.ts'
+import {
+  alphabet,
+  columnName,
+  type FoundLevel,
+  levelsOf,
+  missingClass,
+  nestedLevels,
+  type PredictionOptions,
+  type Predictions,
+  type Selection,
+  wideLevels,
+} from './predictions.ts'
 import { type FileSpec, openRelation, type Relation, type RelationColumn } from './relation.ts'
 import type { Session } from './session.ts'
 

@@ -10,9 +10,14 @@ import { type PostgresResultsSpec, serverName } from '../../connectors/postgres/
 import { inspectTables } from '../../connectors/postgres/tables/inspect-tables.ts'
 import { sqlName } from '../../connectors/files/duckdb.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
-import { alphabet } from './class-order.ts'
-import { type FoundLevel, levelsOf } from './classifier-levels.ts'
-import { columnName, type PredictionOptions, type Selection } from './predictions.ts'
+import {
+  alphabet,
+  columnName,
+  type FoundLevel,
+  levelsOf,
+  type PredictionOptions,
+  type Selection,
+} from './predictions.ts'
 import type { Session } from './session.ts'
 
 const neededColumns = ['oid', 'classifier_name', 'classifier_version', 'class_name', 'probability']

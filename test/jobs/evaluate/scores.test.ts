@@ -7,7 +7,7 @@ import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
 import type { EvaluationReport, LevelEvaluation } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluateLevel, winnersOf } from '../../../src/jobs/evaluate/evaluate-level.ts'
 import { exactSum, reliability } from '../../../src/jobs/evaluate/probability-scores.ts'
-import { hierarchicalScores } from '../../../src/jobs/evaluate/hierarchical-scores.ts'
+import { hierarchicalScores } from '../../../src/jobs/evaluate/confusion.ts'
 import { rankingCurves } from '../../../src/jobs/evaluate/ranking-curves.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/evaluation/', import.meta.url))

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { diffReport } from '../../../src/jobs/diff/diff.ts'
-import { diffText } from '../../../src/jobs/diff/text.ts'
+import { diffText } from '../../../src/jobs/diff/tables.ts'
 import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
-import { evaluationText } from '../../../src/jobs/evaluate/text.ts'
+import { evaluationText } from '../../../src/jobs/evaluate/tables.ts'
 import type { EvaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import type { Manifest } from '../../../src/model/bundle/manifest.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
@@ -162,8 +162,8 @@ describe('equal probabilities of long results', { tags: ['long'] }, () => {
     expect(report.changed_without_moving).toBe(report.changed)
     expect(diffText(report)).toContain(`${report.changed} of them with the same probabilities on both sides`)
     const assumed = diffText(await compared(unknown, write('other.csv', long('other_1'))))
-    expect(assumed).toMatch(/two classes of A were decided by the order of sample_forest_1\.5\.2/)
-    expect(assumed).toMatch(/two classes of B were decided/)
+    expect(assumed).toMatch(/ties for first place in A were decided by the order of sample_forest_1\.5\.2/)
+    expect(assumed).toMatch(/ties for first place in B were decided/)
   })
 
   it('alone need a model: one that cannot be found stops no others', async () => {

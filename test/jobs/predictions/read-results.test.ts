@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { diffReport } from '../../../src/jobs/diff/diff.ts'
 import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
-import { evaluationTables } from '../../../src/jobs/evaluate/tables.ts'
-import { evaluationText } from '../../../src/jobs/evaluate/text.ts'
+import { evaluationTables, evaluationText } from '../../../src/jobs/evaluate/tables.ts'
 import { resultFile } from '../../../src/jobs/predictions/result-file.ts'
 import { UsageError } from '../../../src/errors.ts'
 import type { EvaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
@@ -50,8 +49,9 @@ describe('labels', () => {
     // a class that never occurs among objects keeps scikit-learn's zero
     expect(top!.classes.map(({ recall }) => recall)).toContain(0)
     expect(evaluationText(report)).toMatch(/lc_classifier +0 +– +– +–/)
-    const levels = evaluationTables(report).find(({ name }) => name === 'levels')!
-    expect(levels.rows[0]).toMatchObject({ objects: 0, accuracy: null })
+    const { columns, rows } = evaluationTables(report)['levels']!
+    const cells = columns.map(({ key, cell }) => [key, cell(rows[0])])
+    expect(Object.fromEntries(cells)).toMatchObject({ objects: 0, accuracy: null })
     const page = await evaluatePage(report)
     expect(page).toContain('have the branch of their label')
     expect(page.match(/nothing was evaluated/g)).toHaveLength(4)

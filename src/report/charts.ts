@@ -1,0 +1,280 @@
+// The charts of a report: bars, histograms, contributions, curves, shares of two sides, and matrices of counts.
+import { type Matrix, matrixTable } from '../formats/table.ts'
+import { axisLabel, type Canvas, labelMargin, paletteColor } from './canvas.ts'
+import type { Content, Html } from './html.ts'
+import { figureOf } from './page.ts'
+import { tableOf } from './table.ts'
+
+/** A named number. */
+export interface Bar {
+  readonly name: string
+  readonly value: number
+}
+
+const barHeight = 22
+/** what stands above and below rows with names */
+const rowMargins = { marginTop: 10, marginBottom: 45 }
+
+/** The vertical axis of rows with names; two names may look alike when they are shortened: places tell them apart. */
+function namesAxis(rows: readonly { readonly name: string }[]) {
+  return { domain: [...rows.keys()], tickFormat: (key: number) => axisLabel(rows[key]!.name), label: null, tickSize: 0 }
+}
+
+function keyed<Row>(rows: readonly Row[]): (Row & { readonly key: number })[] {
+  return rows.map((row, key) => ({ ...row, key }))
+}
+
+function marginOf(rows: readonly { readonly name: string }[]): number {
+  return labelMargin(rows.map(({ name }) => name))
+}
+
+/**
+ * Horizontal bars in the order given, with the value at the end of each.
+ *
+ * @param chart.most the largest value of the axis, `chart.margin` the room for names: several charts may share them
+ */
+export function barChart(
+  canvas: Canvas,
+  chart: { label: string; bars: readonly Bar[]; axis: string; most: number; color: number; margin?: number },
+): Html {
+  const { label, bars, axis, most, color, margin = marginOf(bars) } = chart
+  const rows = keyed(bars)
+  const { plot } = canvas
+  return canvas.draw(label, {
+    width: 350,
+    height: bars.length * barHeight + 60,
+    marginLeft: margin,
+    marginRight: 50,
+    ...rowMargins,
+    x: { domain: [0, most || 1], label: axis, ticks: 3, grid: true, labelAnchor: 'right', tickFormat: shortNumber },
+    y: namesAxis(bars),
+    marks: [
+      plot.barX(rows, { x: 'value', y: 'key', fill: paletteColor(color), insetTop: 2, insetBottom: 2 }),
+      plot.text(rows, { x: 'value', y: 'key', text: (row: Bar) => shortNumber(row.value), dx: 4, textAnchor: 'start' }),
+      plot.ruleX([0]),
+    ],
+  })
+}
+
+/** A histogram over probabilities or distances: x goes from 0 to 1. */
+export function histogramChart(
+  canvas: Canvas,
+  chart: {
+    label: string
+    bins: readonly { readonly from: number; readonly to: number; readonly value: number }[]
+    xAxis: string
+    yAxis: string
+    color: number
+    width?: number
+    height?: number
+  },
+): Html {
+  const { label, bins, xAxis, yAxis, color, width = 350, height = 220 } = chart
+  const { plot } = canvas
+  const most = Math.max(0, ...bins.map(({ value }) => value))
+  return canvas.draw(label, {
+    width,
+    height,
+    marginLeft: 48,
+    marginRight: 14,
+    marginTop: 24,
+    marginBottom: 40,
+    x: { domain: [0, 1], ticks: 5, label: xAxis },
+    y: { domain: [0, most || 1], ticks: 4, grid: true, label: yAxis, tickFormat: shortNumber },
+    marks: [
+      plot.rectY(bins, { x1: 'from', x2: 'to', y: 'value', fill: paletteColor(color), inset: 0.5 }),
+      plot.ruleY([0]),
+    ],
+  })
+}
+
+/** Bars to both sides of zero: what speaks for and what against. */
+export function contributionChart(
+  canvas: Canvas,
+  { label, bars, axis }: { label: string; bars: readonly Bar[]; axis: string },
+): Html {
+  const rows = keyed(bars)
+  const { plot } = canvas
+  const far = Math.max(...bars.map(({ value }) => Math.abs(value)), 1e-12) * 1.35
+  const sideTexts = (side: 1 | -1) =>
+    plot.text(
+      rows.filter(({ value }) => value < 0 === side < 0),
+      {
+        x: 'value',
+        y: 'key',
+        text: (row: Bar) => `${row.value < 0 ? '−' : '+'}${Math.abs(row.value).toFixed(4)}`,
+        dx: 4 * side,
+        textAnchor: side > 0 ? 'start' : 'end',
+      },
+    )
+  // constants are colours, columns would be data
+  const fill = (row: Bar): string => (row.value < 0 ? paletteColor(1) : paletteColor(0))
+  return canvas.draw(label, {
+    width: 500,
+    height: bars.length * barHeight + 60,
+    marginLeft: marginOf(bars),
+    marginRight: 20,
+    ...rowMargins,
+    x: { domain: [-far, far], label: axis, ticks: 5, grid: true, labelAnchor: 'center', labelArrow: 'none' },
+    y: namesAxis(bars),
+    marks: [
+      plot.barX(rows, { x: 'value', y: 'key', fill, insetTop: 2, insetBottom: 2 }),
+      sideTexts(1),
+      sideTexts(-1),
+      plot.ruleX([0]),
+    ],
+    color: { type: 'identity' },
+  })
+}
+
+/**
+ * A curve in the unit square, small: many of them stand beside each other.
+ *
+ * @param chart.hasDiagonal what chance, or perfect calibration, would give
+ * @param chart.hasDots a dot at each point
+ */
+export function curveChart(
+  canvas: Canvas,
+  chart: {
+    label: string
+    points: readonly { readonly x: number; readonly y: number }[]
+    xAxis: string
+    yAxis: string
+    color: number
+    hasDiagonal: boolean
+    hasDots?: boolean
+  },
+): Html {
+  const { label, points, xAxis, yAxis, color, hasDiagonal, hasDots = false } = chart
+  const { plot } = canvas
+  const stroke = paletteColor(color)
+  const dashes = { stroke: 'currentColor', strokeOpacity: 0.5, strokeDasharray: '3,3' }
+  return canvas.draw(label, {
+    width: 190,
+    height: 190,
+    marginLeft: 34,
+    marginRight: 12,
+    marginTop: 22,
+    marginBottom: 36,
+    x: { domain: [0, 1], ticks: [0, 0.5, 1], label: xAxis, tickSize: 4 },
+    y: { domain: [0, 1], ticks: [0, 0.5, 1], label: yAxis, tickSize: 4 },
+    marks: [
+      plot.frame({ strokeOpacity: 0.25 }),
+      ...(hasDiagonal ? [plot.line([[0, 0], [1, 1]], dashes)] : []), // prettier-ignore
+      plot.line(points, { x: 'x', y: 'y', stroke, strokeWidth: 2 }),
+      ...(hasDots ? [plot.dot(points, { x: 'x', y: 'y', fill: stroke, r: 3 })] : []),
+    ],
+  })
+}
+
+/** Each class's share on both sides: a ring for A, a disc for B, a line between them, so that nobody needs the colours. */
+export function shareChart(
+  canvas: Canvas,
+  label: string,
+  pairs: readonly { readonly name: string; readonly a: number; readonly b: number }[],
+): Html {
+  const { plot } = canvas
+  const rows = keyed(pairs)
+  return canvas.draw(label, {
+    width: 440,
+    height: pairs.length * 24 + 60,
+    marginLeft: marginOf(pairs),
+    marginRight: 20,
+    ...rowMargins,
+    x: {
+      domain: [0, Math.max(...pairs.flatMap(({ a, b }) => [a, b]), 1e-9) * 1.05],
+      grid: true,
+      ticks: 4,
+      percent: false,
+      tickFormat: (share: number) => `${Number((share * 100).toPrecision(3))} %`,
+      label: 'share of the objects',
+      labelAnchor: 'right',
+    },
+    y: namesAxis(pairs),
+    marks: [
+      plot.link(rows, { x1: 'a', x2: 'b', y1: 'key', y2: 'key', stroke: 'currentColor', strokeOpacity: 0.5 }),
+      plot.dot(rows, { x: 'b', y: 'key', r: 5, fill: paletteColor(0) }),
+      plot.dot(rows, { x: 'a', y: 'key', r: 5, stroke: paletteColor(1), strokeWidth: 2 }),
+    ],
+  })
+}
+
+const cellSize = 36
+/** of the colour: text on more of it could not be read */
+const darkest = 0.55
+/** beyond so many classes on a side, a matrix is its table alone */
+const largestMatrix = 40
+
+/** A matrix of counts, drawn and as a table. */
+export function matrixFigure(
+  canvas: Canvas,
+  matrix: Matrix,
+  text: { note: Content; label: string; rowAxis: string; columnAxis: string },
+): Html {
+  const isSmall = Math.max(matrix.rows.length, matrix.columns.length) <= largestMatrix
+  return figureOf({
+    title: matrix.title,
+    note: text.note,
+    pictures: isSmall ? [{ name: null, drawing: [matrixChart(canvas, matrix, text)], isWide: true }] : [],
+    numbers: tableOf(matrixTable(matrix)),
+  })
+}
+
+/** Counts stand in the cells that have any; the colour is the share of the row. */
+function matrixChart(
+  canvas: Canvas,
+  { rows, columns, counts }: Matrix,
+  { label, rowAxis, columnAxis }: { label: string; rowAxis: string; columnAxis: string },
+): Html {
+  const { plot } = canvas
+  const cells = counts.flatMap((row, y) => {
+    const total = row.reduce((sum, count) => sum + count, 0)
+    return row.map((count, x) => ({ x, y, count, share: total === 0 ? 0 : count / total }))
+  })
+  const filled = cells.filter(({ count }) => count > 0)
+  const marginLeft = labelMargin(rows) + 16
+  const marginTop = labelMargin(columns) + 14
+  const band = (names: readonly string[]) => ({
+    type: 'band' as const,
+    domain: [...names.keys()],
+    tickFormat: (i: number) => axisLabel(names[i]!),
+    labelArrow: 'none' as const,
+    tickSize: 0,
+    padding: 0,
+  })
+  return canvas.draw(label, {
+    width: marginLeft + columns.length * cellSize + 30,
+    height: marginTop + rows.length * cellSize + 10,
+    marginLeft,
+    marginTop,
+    marginRight: 30,
+    marginBottom: 10,
+    x: { ...band(columns), axis: 'top', tickRotate: -90, label: columnAxis, labelAnchor: 'left' },
+    y: { ...band(rows), label: rowAxis, labelAnchor: 'center' },
+    marks: [
+      plot.cell(cells, { x: 'x', y: 'y', fill: 'none', stroke: 'var(--line)' }),
+      plot.cell(filled, {
+        x: 'x',
+        y: 'y',
+        fill: paletteColor(0),
+        fillOpacity: ({ share }: { share: number }) => 0.04 + (darkest - 0.04) * share,
+        inset: 0.5,
+      }),
+      plot.text(filled, { x: 'x', y: 'y', text: ({ count }: { count: number }) => cellNumber(count), fontSize: 11 }),
+    ],
+    opacity: { type: 'identity' },
+  })
+}
+
+/** Up to ten thousand as it is, beyond that shortened. */
+function shortNumber(value: number): string {
+  if (!Number.isInteger(value)) return String(Number(value.toPrecision(3)))
+  if (value < 10_000) return String(value)
+  return value < 1e6 ? `${Number((value / 1e3).toPrecision(3))}k` : `${Number((value / 1e6).toPrecision(3))}M`
+}
+
+/** At most four letters: a cell has no room for more. */
+function cellNumber(count: number): string {
+  if (count < 10_000) return String(count)
+  return count < 1e6 ? `${Math.round(count / 1e3)}k` : `${Math.round(count / 1e6)}M`
+}

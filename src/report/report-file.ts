@@ -4,21 +4,13 @@ import { UsageError } from '../errors.ts'
 import { alreadyThere, openReplacement } from '../whole-file.ts'
 
 /** A report that is still to be written. */
-export interface ReportFile {
-  readonly path: string
-  /** Everything of it is there under its name when this resolves. */
-  publish(page: string): Promise<void>
-  /** Harmless after `publish`; before it, nothing is left behind. */
-  close(): Promise<void>
-}
+export type ReportFile = NonNullable<Awaited<ReturnType<typeof openReport>>>
 
-/** What can be told of the name without touching the disk: for a run that only says what it would do. */
+/** What can be told from the name without touching the disk: for a run that only says what it would do. */
 export function checkReport(path: string | undefined, overwrite: boolean): void {
   if (path === undefined) return
   if (!path.endsWith('.html')) throw new UsageError(`--report ${path}: expected a name that ends with .html`)
-  if (!overwrite && existsSync(path)) {
-    throw alreadyThere(path)
-  }
+  if (!overwrite && existsSync(path)) throw alreadyThere(path)
 }
 
 /**
@@ -26,17 +18,35 @@ export function checkReport(path: string | undefined, overwrite: boolean): void 
  *
  * @throws UsageError for a name without .html, one that is taken (without `overwrite`), or a folder that is not there
  */
-export async function openReport(path: string | undefined, overwrite: boolean): Promise<ReportFile | undefined> {
+export async function openReport(path: string | undefined, overwrite: boolean) {
   checkReport(path, overwrite)
   if (path === undefined) return undefined
   const output = await openReplacement({ path, address: path, overwrite })
   return {
     path,
-    async publish(page) {
+    /** Everything of it is there under its name when this resolves. */
+    async publish(page: string): Promise<void> {
       await output.write(Buffer.from(page))
       await output.finish()
       await output.publish()
     },
+    /** Harmless after `publish`; before it, nothing is left behind. */
     close: () => output.close(),
+  }
+}
+
+/** Does the work, and writes its report where one was asked for; answers what was found. */
+export async function withReport<Found>(
+  { report, overwrite = false }: { readonly report?: string | undefined; readonly overwrite?: boolean },
+  work: () => Promise<Found>,
+  pageOf: (found: Found) => Promise<string>,
+): Promise<Found> {
+  const file = await openReport(report, overwrite)
+  try {
+    const found = await work()
+    await file?.publish(await pageOf(found))
+    return found
+  } finally {
+    await file?.close()
   }
 }

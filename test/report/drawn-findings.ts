@@ -1,9 +1,9 @@
 // Findings to make reports of: drawn numbers, and names as hostile as one likes.
 import type { ClassifiedBatch, Taxonomy } from '../../src/pipeline/batch.ts'
-import type { DiffReport } from '../../src/jobs/diff/diff-report.ts'
+import type { DiffReport } from '../../src/jobs/diff/diff-predictions.ts'
 import { evaluatePredictions } from '../../src/jobs/evaluate/evaluate-predictions.ts'
 import type { EvaluationReport } from '../../src/jobs/evaluate/evaluation-report.ts'
-import type { Explanation } from '../../src/jobs/explain/explanation.ts'
+import type { Explanation } from '../../src/jobs/explain/explain-object.ts'
 import type { RunReceipt } from '../../src/jobs/classify/receipt-section.ts'
 
 /** What must never come out as it went in. */

@@ -2,30 +2,35 @@
 import { DataError } from '../../errors.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
-import type { DiffReport, DiffSide, LevelDiff, MovedObject, Movement } from './diff-report.ts'
-import { joinedTable, joinSides, onlyIn, type LevelPair } from './joined-sides.ts'
-import { diffLevel } from './level-diff.ts'
+import { joinedTable, joinSides, type LevelPair, onlyInSql } from './joined-sides.ts'
+import { diffLevel, type LevelDiff } from './level-diff.ts'
 
-/** How much to tell: objects of each ranking, and of those that one side only has. */
-interface DiffOptions {
-  readonly shownObjects: number
+/** Every number of the tables and figures of `lcclf diff`, in one object that is also its JSON. */
+export type DiffReport = Awaited<ReturnType<typeof diffPredictions>> & {
+  /** `--fail-if-changed`; null where it was not given */
+  readonly limit: { readonly text: string; readonly exceeded: boolean } | null
 }
 
-/** The report but for what was asked of it. */
-type DiffFindings = Omit<DiffReport, 'limit'>
+/** One side of a comparison. */
+export type DiffSide = DiffReport['a']
+
+/** An object of both sides. */
+export type MovedObject = DiffReport['most_moved'][number]
+
+/** How far the objects' probabilities moved. */
+export type Movement = DiffReport['movement']
 
 const histogramBins = 20
+const about = 'the comparison'
 
 /**
- * Compares. The sides may come from anywhere: what is needed of each is a table in the session.
+ * Compares. The sides may come from anywhere: what is needed of each is a table in the session. Classes of one side only
+ * have probability 0 on the other.
  *
+ * @param limit objects of each ranking, and of those that one side only has
  * @throws DataError where no object is on both sides, or the models have no classifier in common
  */
-export async function diffPredictions(
-  session: Session,
-  sides: readonly [Predictions, Predictions],
-  { shownObjects }: DiffOptions,
-): Promise<DiffFindings> {
+export async function diffPredictions(session: Session, sides: readonly [Predictions, Predictions], limit: number) {
   const [a, b] = sides
   const pairs = pairsOf(a, b)
   const common = await joinSides(session, sides, pairs)
@@ -36,28 +41,33 @@ export async function diffPredictions(
   }
   const levels: LevelDiff[] = []
   for (let index = 0; index < pairs.length; index++) levels.push(await diffLevel({ session, sides, pairs }, index))
-  const [product] = levels
-  const names = pairs.map((pair) => pair.a.classifierName)
+  const product = levels[0]!
+  const changed = changedSql(pairs[0]!)
+  const names = levels.map((level) => level.classifier_name)
   const others = ({ levels: all }: Predictions): string[] =>
     all.map(({ classifierName }) => classifierName).filter((name) => !names.includes(name))
+  const unmoved = `SELECT count(*) FROM ${joinedTable} WHERE distance = 0 AND ${changed}`
   return {
-    schemaVersion: 1,
-    command: 'diff',
-    a: { ...(await sideOf(session, a, b, { common, limit: shownObjects })), ties: product!.ties_a },
-    b: { ...(await sideOf(session, b, a, { common, limit: shownObjects })), ties: product!.ties_b },
+    schemaVersion: 1 as const,
+    command: 'diff' as const,
+    a: await sideOf(session, [a, b], { common, limit, ties: product.ties_a }),
+    b: await sideOf(session, [b, a], { common, limit, ties: product.ties_b }),
+    /** objects of both sides */
     common,
-    changed: product!.changed,
-    changed_share: product!.changed / common,
-    changed_without_moving: await session.count(
-      `SELECT count(*) FROM ${joinedTable} WHERE distance = 0 AND ${changedSql(pairs[0]!)}`,
-      'the comparison',
-    ),
-    movement: await movementOf(session, common),
+    /** of those, objects whose leaf class is another one */
+    changed: product.changed,
+    changed_share: product.changed / common,
+    /** of the changed, objects whose probabilities are all the same: the order of classes alone differs */
+    changed_without_moving: await session.count(unmoved, about),
+    movement: await movementOf(session),
     levels,
+    /** classifiers that only one side has */
     levels_only_in_a: others(a),
     levels_only_in_b: others(b),
-    changed_objects: await ranked(session, pairs[0]!, { only: changedSql(pairs[0]!), limit: shownObjects }),
-    most_moved: await ranked(session, pairs[0]!, { only: 'true', limit: shownObjects }),
+    /** objects whose class changed, the farthest moved first */
+    changed_objects: await ranked(session, pairs[0]!, { only: changed, limit }),
+    /** the farthest moved, whether or not the class changed */
+    most_moved: await ranked(session, pairs[0]!, { only: 'true', limit }),
   }
 }
 
@@ -76,43 +86,50 @@ function pairsOf(a: Predictions, b: Predictions): LevelPair[] {
 
 async function sideOf(
   session: Session,
-  side: Predictions,
-  other: Predictions,
-  counts: { common: number; limit: number },
-): Promise<Omit<DiffSide, 'ties'>> {
+  [side, other]: readonly [Predictions, Predictions],
+  { common, limit, ties }: { common: number; limit: number; ties: number },
+) {
   const { address, classifierVersion, objects, duplicates, assumedOrder } = side
-  const only = await onlyIn(session, side, other, counts)
+  const only = objects - common
+  const first = only === 0 ? [] : await session.rows(`${onlyInSql(side, other)} ORDER BY oid LIMIT ${limit}`, address)
   return {
     address,
     classifier_version: classifierVersion,
     objects,
+    /** rows of an object that came again; the newest counts */
     duplicates,
+    /** whether the order of classes, which decides ties, is known to be the model's */
     tie_order_known: assumedOrder === null,
+    /** what decided where it is not: “the order of MODEL”, “the alphabet”, or both, for different levels */
     tie_order_assumed: assumedOrder,
-    only_here: only,
+    /** objects that the other side does not have, with the first of them by oid, as many as --top */
+    only_here: { objects: only, first: first.map(([oid]) => String(oid)) },
+    /** objects whose largest probability two leaf classes have; the first in the order of the classes is taken */
+    ties,
   }
 }
 
-async function movementOf(session: Session, common: number): Promise<Movement> {
+async function movementOf(session: Session) {
   // in an order of their own, distances have the same sum wherever they come from
   const [row] = await session.rows(
     `SELECT avg(distance ORDER BY distance), quantile_cont(distance, 0.5), quantile_cont(distance, 0.95), quantile_cont(distance, 0.99),
        max(distance) FROM ${joinedTable}`,
-    'the comparison',
+    about,
   )
-  const [mean, median, p95, p99, max] = row!.map(Number)
+  const [mean, median, p95, p99, max] = row!.map(Number) as [number, number, number, number, number]
   const counted = await session.rows(
     `SELECT least(${histogramBins - 1}, greatest(0, CAST(ceil(distance * ${histogramBins}) AS INTEGER) - 1)) AS bin, count(*)
      FROM ${joinedTable} GROUP BY 1`,
-    `the comparison of ${common} objects`,
+    about,
   )
   const counts = new Map(counted.map(([bin, count]) => [Number(bin), Number(count)]))
+  /** objects by distance, in twenty intervals from 0 to 1 */
   const histogram = Array.from({ length: histogramBins }, (_, bin) => ({
     from: bin / histogramBins,
     to: (bin + 1) / histogramBins,
     objects: counts.get(bin) ?? 0,
   }))
-  return { mean: mean!, median: median!, p95: p95!, p99: p99!, max: max!, histogram }
+  return { mean, median, p95, p99, max, histogram }
 }
 
 /** Whether an object's leaf class is another one: places are of different lists. */
@@ -124,14 +141,10 @@ function changedSql({ a, b }: LevelPair): string {
   return same.length === 0 ? 'true' : `NOT (${same.join(' OR ')})`
 }
 
-async function ranked(
-  session: Session,
-  { a, b }: LevelPair,
-  { only, limit }: { only: string; limit: number },
-): Promise<MovedObject[]> {
+async function ranked(session: Session, { a, b }: LevelPair, { only, limit }: { only: string; limit: number }) {
   const rows = await session.rows(
     `SELECT oid, a0, pa, b0, pb, distance FROM ${joinedTable} WHERE ${only} ORDER BY distance DESC, oid LIMIT ${limit}`,
-    'the comparison',
+    about,
   )
   return rows.map(([oid, from, before, to, after, distance]) => ({
     oid: String(oid),
@@ -139,6 +152,7 @@ async function ranked(
     probability_a: Number(before),
     class_b: b.classes[Number(to)]!,
     probability_b: Number(after),
+    /** ½ Σ |difference| over the leaf classes: 0 nothing moved, 1 everything did (total variation) */
     distance: Number(distance),
   }))
 }

@@ -1,10 +1,10 @@
 // The story of `lcclf diff`.
-import type { DiffReport } from './diff-report.ts'
+import type { DiffReport } from './diff-predictions.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
 import { diffTables, diffText, writeOnlyIn } from './tables.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
-import { openReport } from '../../report/report-file.ts'
+import { withReport } from '../../report/report-file.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { resultAddress, type ResultAddress } from '../predictions/result-file.ts'
 import { UsageError } from '../../errors.ts'
@@ -26,17 +26,15 @@ interface DiffFlags {
 
 /** Prints the report, as text or with --json as one object; answers the exit code: 3 if more changed than allowed. */
 export async function diff(flags: DiffFlags): Promise<number> {
-  if (flags.csv !== undefined) checkTableFolder(flags.csv, flags.overwrite)
-  const file = await openReport(flags.report, flags.overwrite)
-  let report: DiffReport
-  try {
-    report = await diffReport(flags)
-    if (flags.csv !== undefined) await writeCsvTables(flags.csv, diffTables(report))
-    if (file) await file.publish(await (await import('./page.ts')).diffPage(report))
-  } finally {
-    await file?.close()
+  const { csv, overwrite, json } = flags
+  if (csv !== undefined) checkTableFolder(csv, overwrite)
+  const work = async (): Promise<DiffReport> => {
+    const report = await diffReport(flags)
+    if (csv !== undefined) await writeCsvTables(csv, diffTables(report))
+    return report
   }
-  process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : diffText(report))
+  const report = await withReport(flags, work, async (found) => (await import('./page.ts')).diffPage(found))
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : diffText(report))
   if (!report.limit?.exceeded) return 0
   const share = (100 * report.changed_share).toFixed(2)
   process.stderr.write(
@@ -59,7 +57,7 @@ export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
     const open = ({ results, classifierVersion }: ResultAddress, table: string): Promise<Predictions> =>
       openPredictions(session, results, { classifierVersion, table })
     const sides = await inOneOrder([await open(a, 'side_a'), await open(b, 'side_b')], flags.model)
-    const findings = await diffPredictions(session, sides, { shownObjects: flags.top })
+    const findings = await diffPredictions(session, sides, flags.top)
     const expected = findings.a.only_here.objects + findings.b.only_here.objects
     if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
     const bound = flags.failIfChanged

@@ -12,17 +12,20 @@ export interface LevelPair {
 /** The name of the joined table: `oid`, for level n of the pairs `a<n>` and `b<n>` (places of classes), and below. */
 export const joinedTable = 'moved'
 
+function listed(side: string, { columns }: PredictedLevel): string {
+  return columns.map((name) => `${side}.${name}`).join(', ')
+}
+
 /** The SQL of the place of a level's class, from 0: the first of the largest, in taxonomy order. */
-export function winnerSql(side: string, { columns }: PredictedLevel): string {
-  const names = columns.map((name) => `${side}.${name}`)
-  return `CAST(list_position([${names.join(', ')}], greatest(${names.join(', ')})) - 1 AS USMALLINT)`
+export function winnerSql(side: string, level: PredictedLevel): string {
+  const names = listed(side, level)
+  return `CAST(list_position([${names}], greatest(${names})) - 1 AS USMALLINT)`
 }
 
 /** The SQL of whether several classes have the largest probability. */
-export function isTieSql(side: string, { columns }: PredictedLevel): string {
-  const names = columns.map((name) => `${side}.${name}`)
-  const largest = `greatest(${names.join(', ')})`
-  return `${names.map((name) => `CAST(${name} = ${largest} AS INTEGER)`).join(' + ')} > 1`
+export function isTieSql(side: string, level: PredictedLevel): string {
+  const largest = `greatest(${listed(side, level)})`
+  return `${level.columns.map((name) => `CAST(${side}.${name} = ${largest} AS INTEGER)`).join(' + ')} > 1`
 }
 
 /**
@@ -37,17 +40,16 @@ export async function joinSides(
   pairs: readonly LevelPair[],
 ): Promise<number> {
   const about = `${a.address} and ${b.address}`
-  const [product] = pairs
-  const largest = (side: string, { columns }: PredictedLevel): string =>
-    `greatest(${columns.map((name) => `${side}.${name}`).join(', ')})`
+  const product = pairs[0]!
   const columns = pairs.flatMap((pair, n) => [
     `${winnerSql('a', pair.a)} AS a${n}`,
     `${winnerSql('b', pair.b)} AS b${n}`,
   ])
   await session.rows(
     `CREATE OR REPLACE TEMP TABLE ${joinedTable} AS
-     SELECT a.oid AS oid, ${columns.join(', ')}, ${largest('a', product!.a)} AS pa, ${largest('b', product!.b)} AS pb,
-       ${distanceSql(product!)} AS distance
+     SELECT a.oid AS oid, ${columns.join(', ')}, greatest(${listed('a', product.a)}) AS pa,
+       greatest(${listed('b', product.b)}) AS pb,
+       ${distanceSql(product)} AS distance
      FROM ${sqlName(a.table)} a JOIN ${sqlName(b.table)} b USING (oid)`,
     about,
   )
@@ -67,17 +69,4 @@ function distanceSql({ a, b }: LevelPair): string {
 /** The SQL of the oids of one side that the other lacks. */
 export function onlyInSql(side: Predictions, other: Predictions): string {
   return `SELECT oid FROM ${sqlName(side.table)} ANTI JOIN ${sqlName(other.table)} USING (oid)`
-}
-
-/** Objects of one side that the other lacks; `first`, by oid, are no more than `limit`. */
-export async function onlyIn(
-  session: Session,
-  side: Predictions,
-  other: Predictions,
-  { common, limit }: { common: number; limit: number },
-): Promise<{ objects: number; first: string[] }> {
-  const objects = side.objects - common
-  if (objects === 0) return { objects, first: [] }
-  const rows = await session.rows(`${onlyInSql(side, other)} ORDER BY oid LIMIT ${limit}`, side.address)
-  return { objects, first: rows.map(([oid]) => String(oid)) }
 }

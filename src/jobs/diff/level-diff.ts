@@ -1,8 +1,7 @@
 // One level of both sides: who changed class, and how each class's probabilities shifted.
+import { sqlName } from '../../connectors/files/duckdb.ts'
 import type { PredictedLevel, Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
-import { sqlName } from '../../connectors/files/duckdb.ts'
-import type { ClassShift, LevelDiff, ShiftBin, Transitions } from './diff-report.ts'
 import { isTieSql, joinedTable, type LevelPair, winnerSql } from './joined-sides.ts'
 
 /** What a level is compared within. */
@@ -12,37 +11,45 @@ interface DiffContext {
   readonly pairs: readonly LevelPair[]
 }
 
+/** One classifier of both hierarchies. */
+export type LevelDiff = Awaited<ReturnType<typeof diffLevel>>
+
+/** How one class differs between all objects of A and all objects of B. */
+export type ClassShift = Awaited<ReturnType<typeof shiftOf>>
+
 /** @param index place of the level in `pairs` */
-export async function diffLevel(context: DiffContext, index: number): Promise<LevelDiff> {
-  const pair = context.pairs[index]!
-  const transitions = await transitionsOf(context, index)
-  const objects = transitions.counts.flat().reduce((sum, count) => sum + count, 0)
-  const kept = transitions.counts.reduce(
-    (sum, row, i) => sum + (row[transitions.classes_b.indexOf(transitions.classes_a[i]!)] ?? 0),
-    0,
-  )
-  const names = [...new Set([...pair.a.classes, ...pair.b.classes])]
-  const shares = [await sharesOf(context, pair.a, 0), await sharesOf(context, pair.b, 1)] as const
+export async function diffLevel(context: DiffContext, index: number) {
+  const { a, b } = context.pairs[index]!
+  const counts = await transitionsOf(context, index)
+  const objects = counts.flat().reduce((sum, count) => sum + count, 0)
+  const kept = counts.reduce((sum, row, i) => sum + (row[b.classes.indexOf(a.classes[i]!)] ?? 0), 0)
+  const shares = [await sharesOf(context, a, 0), await sharesOf(context, b, 1)] as const
   const classes: ClassShift[] = []
   // one class at a time: its values of both sides are what memory holds
-  for (const name of names) classes.push(await shiftOf(context, pair, name, shares))
+  for (const name of new Set([...a.classes, ...b.classes])) classes.push(await shiftOf(context, { a, b }, name, shares))
   return {
-    classifier_name: pair.a.classifierName,
-    branch: pair.a.branch,
+    classifier_name: a.classifierName,
+    /** a branch counts the objects whose top class it is: on both sides for transitions, on each side for shifts */
+    branch: a.branch,
+    /** objects that both sides have */
     objects,
     changed: objects - kept,
+    /** null where there are no objects */
     changed_share: objects === 0 ? null : (objects - kept) / objects,
+    /** objects of each side whose largest probability two classes have */
     ties_a: shares[0].ties,
     ties_b: shares[1].ties,
-    transitions,
+    /** `counts[i][j]`: objects of class i in A and class j in B */
+    transitions: { classes_a: a.classes, classes_b: b.classes, counts },
     classes,
+    /** population stability index of the class shares */
     share_psi: populationStability(
       classes.flatMap(({ share_a, share_b }) => (share_a === null || share_b === null ? [] : [{ share_a, share_b }])),
     ),
   }
 }
 
-async function transitionsOf({ session, pairs }: DiffContext, index: number): Promise<Transitions> {
+async function transitionsOf({ session, pairs }: DiffContext, index: number): Promise<number[][]> {
   const { a, b } = pairs[index]!
   const top = pairs.findIndex((pair, i) => i > 0 && pair.a.branch === null)
   const isOfBranch =
@@ -55,7 +62,7 @@ async function transitionsOf({ session, pairs }: DiffContext, index: number): Pr
   )
   const counts = a.classes.map(() => new Array<number>(b.classes.length).fill(0))
   for (const [from, to, count] of rows) counts[Number(from)]![Number(to)] = Number(count)
-  return { classes_a: a.classes, classes_b: b.classes, counts }
+  return counts
 }
 
 /** Which objects of a side a level is about: all, or those whose top class is its branch. */
@@ -67,29 +74,23 @@ function objectsOf({ sides }: DiffContext, level: PredictedLevel, side: 0 | 1): 
   return `${from} WHERE ${winnerSql('s', top)} = ${top.classes.indexOf(level.branch)}`
 }
 
-interface Shares {
-  readonly objects: number
-  readonly ties: number
-  /** class → objects that have it */
-  readonly counts: ReadonlyMap<string, number>
-}
+type Shares = Awaited<ReturnType<typeof sharesOf>>
 
-async function sharesOf(context: DiffContext, level: PredictedLevel, side: 0 | 1): Promise<Shares> {
+async function sharesOf(context: DiffContext, level: PredictedLevel, side: 0 | 1) {
   const rows = await context.session.rows(
     `SELECT ${winnerSql('s', level)} AS winner, count(*), count(*) FILTER (${isTieSql('s', level)}) FROM ${objectsOf(context, level, side)} GROUP BY 1`,
     context.sides[side].address,
   )
-  const counts = new Map(rows.map(([place, count]) => [level.classes[Number(place)]!, Number(count)]))
-  const ties = rows.reduce((sum, row) => sum + Number(row[2]), 0)
-  return { objects: [...counts.values()].reduce((sum, count) => sum + count, 0), ties, counts }
+  const sumOf = (column: number): number => rows.reduce((sum, row) => sum + Number(row[column]), 0)
+  return {
+    objects: sumOf(1),
+    ties: sumOf(2),
+    /** class → objects that have it */
+    counts: new Map(rows.map(([place, count]) => [level.classes[Number(place)]!, Number(count)])),
+  }
 }
 
-async function shiftOf(
-  context: DiffContext,
-  pair: LevelPair,
-  name: string,
-  shares: readonly [Shares, Shares],
-): Promise<ClassShift> {
+async function shiftOf(context: DiffContext, pair: LevelPair, name: string, shares: readonly [Shares, Shares]) {
   const a = await sortedValues(context, pair.a, { name, side: 0, objects: shares[0].objects })
   const b = await sortedValues(context, pair.b, { name, side: 1, objects: shares[1].objects })
   const bins = decileBins(a, b)
@@ -97,11 +98,14 @@ async function shiftOf(
     objects === 0 ? null : (counts.get(name) ?? 0) / objects
   return {
     class: name,
+    /** share of the objects whose largest probability is this class's; null where a side has no objects */
     share_a: share(shares[0]),
     share_b: share(shares[1]),
     mean_probability_a: meanOf(a),
     mean_probability_b: meanOf(b),
+    /** Kolmogorov–Smirnov statistic of the class's probability: 0 the same distribution, 1 nothing in common */
     ks: kolmogorovSmirnov(a, b),
+    /** population stability index of the class's probability, over the deciles of A */
     psi: populationStability(bins),
     bins,
   }
@@ -153,12 +157,15 @@ export function kolmogorovSmirnov(a: Float64Array, b: Float64Array): number | nu
 }
 
 /**
- * Shares of both samples between the deciles of the first. Probabilities have many equal values (zeros above all), so
- * deciles that coincide make one bin.
+ * Shares of both samples between the deciles of the first; an interval is open to the left. Probabilities have many equal
+ * values (zeros above all), so deciles that coincide make one bin.
  *
  * @param a, b in rising order, between 0 and 1
  */
-export function decileBins(a: Float64Array, b: Float64Array): ShiftBin[] {
+export function decileBins(
+  a: Float64Array,
+  b: Float64Array,
+): { from: number; to: number; share_a: number; share_b: number }[] {
   if (a.length === 0 || b.length === 0) return []
   const inner = Array.from({ length: 9 }, (_, i) => a[Math.ceil(((i + 1) * a.length) / 10) - 1]!)
   const edges = [...new Set(inner)].filter((edge) => edge < 1)

@@ -5,7 +5,8 @@ import { histogramChart, matrixFigure, shareChart } from '../../report/charts.ts
 import { type Html, markup } from '../../report/html.ts'
 import { figureOf, pageOf } from '../../report/page.ts'
 import { listOf, tableOf } from '../../report/table.ts'
-import type { DiffReport, DiffSide, LevelDiff, MovedObject } from './diff-report.ts'
+import type { DiffReport, DiffSide, MovedObject } from './diff-predictions.ts'
+import type { LevelDiff } from './level-diff.ts'
 import {
   levelTable,
   movementTable,

@@ -1,48 +1,25 @@
 // Hard predictions against labels: the confusion matrix and what is counted from it.
 
-/** Counts of one level: `counts[i][j]` objects of class i that were called class j. */
-export interface Confusion {
-  readonly classes: readonly string[]
-  readonly counts: readonly (readonly number[])[]
-  /** each row divided by its sum; a row of a class that no object has is 0 */
-  readonly by_row: readonly (readonly number[])[]
-}
+type Confusion = ReturnType<typeof confusionOf>
 
 /** Precision and recall of one class; 0 where they are 0/0, as scikit-learn has it, null in a level without objects. */
-export interface ClassScores {
-  readonly support: number
-  readonly predicted: number
-  readonly precision: number | null
-  readonly recall: number | null
-  readonly f1: number | null
-}
-
-/** Scores over all classes of a level; null where it has no objects. */
-export interface OverallScores {
-  readonly accuracy: number | null
-  /** the mean recall of the classes that objects have (scikit-learn: `balanced_accuracy_score`) */
-  readonly balanced_accuracy: number | null
-  readonly macro_precision: number | null
-  readonly macro_recall: number | null
-  readonly macro_f1: number | null
-  readonly weighted_precision: number | null
-  readonly weighted_recall: number | null
-  readonly weighted_f1: number | null
-}
+export type ClassScores = ReturnType<typeof classScores>[number]
 
 /** @param truth place in `classes` of each object's label; `predicted` the same of its prediction */
-export function confusionOf(classes: readonly string[], truth: Int32Array, predicted: Int32Array): Confusion {
+export function confusionOf(classes: readonly string[], truth: Int32Array, predicted: Int32Array) {
+  /** `counts[i][j]`: objects of class i that were called class j */
   const counts = classes.map(() => new Array<number>(classes.length).fill(0))
   for (let row = 0; row < truth.length; row++) counts[truth[row]!]![predicted[row]!]!++
   return {
     classes,
     counts,
+    /** each row divided by its sum; a row of a class that no object has is 0 */
     by_row: counts.map((row) => row.map((count) => ratio(count, sum(row)))),
   }
 }
 
 /** The scores of each class, in the matrix's order. */
-export function classScores({ counts }: Confusion): ClassScores[] {
+export function classScores({ counts }: Confusion) {
   const total = sum(counts.flat())
   const share = (part: number, whole: number): number | null => (total === 0 ? null : ratio(part, whole))
   return counts.map((row, i) => {
@@ -63,7 +40,7 @@ export function classScores({ counts }: Confusion): ClassScores[] {
  * Scores over the classes that occur as a label or as a prediction, which is what scikit-learn takes when it is not told
  * the classes; `macro_…` are their plain means, `weighted_…` weighted by support. Of no objects nothing is known.
  */
-export function overallScores({ counts }: Confusion, scores: readonly ClassScores[]): OverallScores {
+export function overallScores({ counts }: Confusion, scores: readonly ClassScores[]) {
   const occurring = scores.filter(({ support, predicted }) => support + predicted > 0)
   const present = scores.filter(({ support }) => support > 0)
   const total = sum(scores.map(({ support }) => support))
@@ -74,6 +51,7 @@ export function overallScores({ counts }: Confusion, scores: readonly ClassScore
     share(sum(present.map((score) => (score[key] ?? 0) * score.support)), total)
   return {
     accuracy: share(sum(counts.map((row, i) => row[i]!)), total),
+    /** the mean recall of the classes that objects have (scikit-learn: `balanced_accuracy_score`) */
     balanced_accuracy: mean(present.map(({ recall }) => recall ?? 0)),
     macro_precision: macro('precision'),
     macro_recall: macro('recall'),
@@ -94,14 +72,9 @@ function ratio(part: number, whole: number): number {
 
 // Errors weighed by the tree: an AGN called QSO keeps its branch, an AGN called SNIa does not.
 
-/** Precision and recall over nodes of the tree instead of classes (Kiritchenko et al. 2005; Silla & Freitas 2011). */
-export interface HierarchicalScores {
-  readonly hierarchical_precision: number
-  readonly hierarchical_recall: number
-  readonly hierarchical_f1: number
-}
-
 /**
+ * Precision and recall over nodes of the tree instead of classes (Kiritchenko et al. 2005; Silla & Freitas 2011).
+ *
  * A class stands for itself and its branch, a branch for itself alone (the root is everybody's and is left out). Summed
  * over all objects: the nodes that prediction and label share, by the nodes of the predictions (precision) or of the
  * labels (recall). Where every label is a leaf class both are the same number.
@@ -112,7 +85,7 @@ export function hierarchicalScores(
   labels: readonly string[],
   predictions: readonly string[],
   branchOf: ReadonlyMap<string, string>,
-): HierarchicalScores {
+) {
   let shared = 0
   let ofPredictions = 0
   let ofLabels = 0

@@ -1,123 +1,104 @@
-// What `lcclf evaluate` finds: every number of its tables and figures, in one object that is also its JSON.
-import type { ClassScores, Confusion, HierarchicalScores, OverallScores } from './confusion.ts'
-import type { ReliabilityBin } from './probability-scores.ts'
-import type { CurvePoint } from './ranking-curves.ts'
+// Predictions and labels, from their addresses to everything that `lcclf evaluate` finds.
+import { DataError, UsageError } from '../../errors.ts'
+import { inModelOrder } from '../predictions/class-order.ts'
+import { resultAddress, resultFile } from '../predictions/result-file.ts'
+import { evaluatePredictions } from './evaluate-predictions.ts'
 
-/** Scores of one level that are single numbers. null: not defined for these objects. */
-export interface LevelScores extends OverallScores {
-  readonly log_loss: number | null
-  readonly brier: number | null
-  /** expected calibration error of the confidence (the largest probability) */
-  readonly ece: number | null
-  /** the largest gap of any bin */
-  readonly mce: number | null
-  /** means over the classes for which they are defined; one class against the rest */
-  readonly macro_roc_auc: number | null
-  readonly weighted_roc_auc: number | null
-  readonly macro_average_precision: number | null
-  readonly weighted_average_precision: number | null
+/** What is evaluated against what. */
+interface EvaluationFlags {
+  readonly predictions: string
+  readonly labels: string
+  readonly labelColumn: string
+  readonly idColumn: string
+  /** the file's class → the taxonomy's */
+  readonly renames: ReadonlyMap<string, string>
+  readonly classifierVersion: string | undefined
+  /** whose order of classes decides ties in long results */
+  readonly model: string | undefined
+  /** intervals of the reliability curves */
+  readonly bins: number
 }
 
-/** One class of a level. */
-export interface ClassEvaluation extends ClassScores {
-  readonly class: string
-  readonly roc_auc: number | null
-  readonly average_precision: number | null
-  readonly brier: number | null
-  readonly ece: number | null
-  readonly reliability: readonly ReliabilityBin[]
-  readonly curve: readonly CurvePoint[]
-}
-
-/** One classifier of the hierarchy. */
-export interface LevelEvaluation extends LevelScores {
-  readonly classifier_name: string
-  /** objects of this branch alone are counted (by their label); null for the product and the top */
-  readonly branch: string | null
-  readonly objects: number
-  /** objects whose largest probability two classes have; the first in taxonomy order is taken */
-  readonly ties: number
-  readonly classes: readonly ClassEvaluation[]
-  readonly confusion: Confusion
-  /** of the largest probability */
-  readonly reliability: readonly ReliabilityBin[]
-}
+/** Every number of the tables and figures of `lcclf evaluate`, in one object that is also its JSON. */
+export type EvaluationReport = Awaited<ReturnType<typeof evaluationReport>>
 
 /** An object worth a look. */
-export interface DoubtfulObject {
-  readonly oid: string
-  readonly label: string
-  readonly class: string
-  readonly probability: number
-  /** the class of the second largest probability */
-  readonly second_class: string
-  readonly second_probability: number
-  readonly label_probability: number
+export type DoubtfulObject = EvaluationReport['most_in_doubt'][number]
+
+/**
+ * Reads results and labels and evaluates; the scores at the top of the report are those of the product.
+ *
+ * @throws DataError where nothing can be evaluated: no object has a label of the taxonomy
+ */
+export async function evaluationReport(flags: EvaluationFlags) {
+  if (flags.bins < 1) throw new UsageError('--bins must be at least 1')
+  // labels are the smaller file: what is wrong with them shows before results are fetched
+  const labelFile = await resultFile(flags.labels)
+  const predicted = await resultAddress(flags.predictions)
+  const [{ openSession }, { openPredictions }, { joinLabels, openLabels }] = await Promise.all([
+    import('../predictions/session.ts'),
+    import('../predictions/open-predictions.ts'),
+    import('../predictions/labels.ts'),
+  ])
+  const session = await openSession()
+  try {
+    const opened = await openPredictions(session, predicted.results, {
+      table: 'predictions',
+      classifierVersion: flags.classifierVersion ?? predicted.classifierVersion,
+    })
+    const predictions = await inModelOrder(opened, flags.model)
+    const labels = await openLabels(session, labelFile.file, { ...flags, table: 'labels' })
+    const { joined, coverage } = await joinLabels(session, predictions, labels)
+    const outside = Object.values(coverage.labels_outside_taxonomy).reduce((sum, count) => sum + count, 0)
+    if (joined.oids.length === 0) throw nothingToEvaluate(predictions.address, labels.address, outside)
+    const { evaluated, labelledByBranch, ...findings } = evaluatePredictions({
+      ...joined,
+      ...predictions,
+      bins: flags.bins,
+    })
+    return {
+      schemaVersion: 1 as const,
+      command: 'evaluate' as const,
+      predictions: {
+        address: predictions.address,
+        classifier_version: predictions.classifierVersion,
+        objects: predictions.objects,
+      },
+      labels: { address: labels.address, column: flags.labelColumn, objects: labels.objects },
+      coverage: {
+        /** objects with a prediction and a label that is a leaf class */
+        evaluated,
+        /** objects whose label names a branch: counted in the top level and in the hierarchical scores only */
+        labelled_by_branch: labelledByBranch,
+        objects_without_label: coverage.objects_without_label,
+        labels_without_prediction: coverage.labels_without_prediction,
+        /** objects with a prediction and a label that the taxonomy does not know */
+        labels_outside_taxonomy: outside,
+        outside_taxonomy: coverage.labels_outside_taxonomy,
+        /** objects to which the file gives several classes */
+        conflicting_labels: labels.conflicting,
+        empty_labels: labels.empty,
+        /** rows of predictions for an object that came again; the newest counts */
+        duplicate_predictions: predictions.duplicates,
+      },
+      /** whether the order of classes that decides ties is known to be the model's */
+      tie_order_known: predictions.assumedOrder === null,
+      /** what decided ties where it is not: “the order of MODEL”, “the alphabet”, or both, for different levels */
+      tie_order_assumed: predictions.assumedOrder,
+      ...findings,
+    }
+  } finally {
+    session.close()
+  }
 }
 
-/** What was joined, and what was not. */
-interface EvaluationCoverage {
-  /** objects with a prediction and a label that is a leaf class */
-  readonly evaluated: number
-  /** objects whose label names a branch: counted in the top level and in the hierarchical scores only */
-  readonly labelled_by_branch: number
-  readonly objects_without_label: number
-  readonly labels_without_prediction: number
-  /** objects with a prediction and a label that the taxonomy does not know */
-  readonly labels_outside_taxonomy: number
-  readonly outside_taxonomy: Readonly<Record<string, number>>
-  /** objects to which the file gives several classes */
-  readonly conflicting_labels: number
-  readonly empty_labels: number
-  /** rows of predictions for an object that came again; the newest counts */
-  readonly duplicate_predictions: number
-}
-
-/** The report; the scores at its top are those of the product. */
-export interface EvaluationReport extends LevelScores {
-  readonly schemaVersion: 1
-  readonly command: 'evaluate'
-  readonly predictions: { readonly address: string; readonly classifier_version: string; readonly objects: number }
-  readonly labels: { readonly address: string; readonly column: string; readonly objects: number }
-  readonly coverage: EvaluationCoverage
-  readonly hierarchical_precision: HierarchicalScores['hierarchical_precision'] | null
-  readonly hierarchical_recall: HierarchicalScores['hierarchical_recall'] | null
-  readonly hierarchical_f1: HierarchicalScores['hierarchical_f1'] | null
-  /** whether the order of classes that decides ties is known to be the taxonomy's */
-  readonly tie_order_known: boolean
-  /** what decided ties where it is not: “the order of MODEL”, “the alphabet”, or both, for different levels */
-  readonly tie_order_assumed: string | null
-  /** the product, the top, the branches */
-  readonly levels: readonly LevelEvaluation[]
-  /** smallest difference between the two largest probabilities first */
-  readonly most_in_doubt: readonly DoubtfulObject[]
-  /** wrong, the most confident first */
-  readonly most_confident_errors: readonly DoubtfulObject[]
-}
-
-// The scores that are one number a level, in the order tables show them.
-
-/** Keys of `LevelScores`. */
-export const scoreNames = [
-  'accuracy',
-  'balanced_accuracy',
-  'macro_precision',
-  'macro_recall',
-  'macro_f1',
-  'weighted_precision',
-  'weighted_recall',
-  'weighted_f1',
-  'macro_roc_auc',
-  'weighted_roc_auc',
-  'macro_average_precision',
-  'weighted_average_precision',
-  'log_loss',
-  'brier',
-  'ece',
-  'mce',
-] as const satisfies readonly (keyof LevelScores)[]
-
-/** The scores of a level without the rest of it. */
-export function scoresOf(level: LevelScores): LevelScores {
-  return Object.fromEntries(scoreNames.map((name) => [name, level[name]])) as unknown as LevelScores
+function nothingToEvaluate(predictions: string, labels: string, outside: number): DataError {
+  if (outside > 0) {
+    return new DataError(`${labels}: none of its labels is a class of ${predictions}`, {
+      hint: '--rename-class OLD=NEW gives a class its name in the taxonomy; --label-column names another column.',
+    })
+  }
+  return new DataError(`no object of ${predictions} has a label in ${labels}`, {
+    hint: 'The ids (oid) of both must be the same; --id-column names the column of the labels.',
+  })
 }

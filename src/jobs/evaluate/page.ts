@@ -7,8 +7,9 @@ import { figureOf, pageOf, type Picture, type Section } from '../../report/page.
 import { listOf, tableOf } from '../../report/table.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { orderText } from '../predictions/class-order.ts'
-import type { ClassEvaluation, EvaluationReport, LevelEvaluation } from './evaluation-report.ts'
-import type { CurvePoint } from './ranking-curves.ts'
+import type { ClassEvaluation, LevelEvaluation } from './evaluate-level.ts'
+import type { EvaluationReport } from './evaluation-report.ts'
+import type { CurvePoint } from './probability-scores.ts'
 import {
   classTable,
   confusionMatrix,
@@ -204,7 +205,7 @@ function reliabilityFigure(view: LevelView): Html {
 }
 
 /** The classes that objects have, the most frequent where there is no room for all; in the level's order. */
-function shownOf({ level, shown }: LevelView): { classes: readonly ClassEvaluation[]; note: string } {
+function shownOf({ level, shown }: LevelView): { classes: ClassEvaluation[]; note: string } {
   const present = level.classes.filter(({ support }) => support > 0)
   const largest = new Set([...present].sort((a, b) => b.support - a.support).slice(0, shown))
   const missing = present.length - largest.size
@@ -215,7 +216,7 @@ function shownOf({ level, shown }: LevelView): { classes: readonly ClassEvaluati
 }
 
 /** Evenly thinned, with both ends. */
-function thinnedCurve(curve: readonly CurvePoint[]): readonly CurvePoint[] {
+function thinnedCurve(curve: CurvePoint[]): CurvePoint[] {
   if (curve.length <= shownPoints) return curve
   const step = (curve.length - 1) / (shownPoints - 1)
   return Array.from({ length: shownPoints }, (_, i) => curve[Math.round(i * step)]!)

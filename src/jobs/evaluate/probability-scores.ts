@@ -1,15 +1,4 @@
-// How good the probabilities themselves are: log loss, Brier score, calibration.
-
-/** Objects whose confidence lies in one interval, open to the left (the first one is closed). */
-export interface ReliabilityBin {
-  readonly from: number
-  readonly to: number
-  readonly objects: number
-  /** mean confidence in the bin; null where it is empty */
-  readonly confidence: number | null
-  /** share of them that are right; null where it is empty */
-  readonly observed: number | null
-}
+// How good the probabilities themselves are: log loss, Brier score, calibration, ROC and precision-recall curves.
 
 /** what scikit-learn cuts probabilities off at: no object can cost more than 36 */
 const epsilon = Number.EPSILON
@@ -42,17 +31,16 @@ export function classBrier({ probabilities, width, truth }: Scored, index: numbe
   return exactMean(truth.length, (row) => (probabilities[row * width + index]! - (truth[row] === index ? 1 : 0)) ** 2)
 }
 
+/** Objects whose confidence lies in one interval, open to the left (the first one is closed). */
+export type ReliabilityBin = ReturnType<typeof reliability>[number]
+
 /**
  * Puts confidences into `count` intervals of equal width, as scikit-learn's `calibration_curve` does: a value on an edge
  * belongs to the lower one.
  *
  * @param isRight whether the object's event happened
  */
-export function reliability(
-  confidences: Float64Array,
-  isRight: (row: number) => boolean,
-  count: number,
-): ReliabilityBin[] {
+export function reliability(confidences: Float64Array, isRight: (row: number) => boolean, count: number) {
   const edges = Float64Array.from({ length: count + 1 }, (_, i) => i * (1 / count))
   const objects = new Float64Array(count)
   const right = new Float64Array(count)
@@ -70,7 +58,9 @@ export function reliability(
     from: edges[bin]!,
     to: bin === count - 1 ? 1 : edges[bin + 1]!,
     objects: objects[bin]!,
+    /** mean confidence in the bin; null where it is empty */
     confidence: exactMean(rows.length, (i) => confidences[rows[i]!]!),
+    /** share of them that are right; null where it is empty */
     observed: rows.length === 0 ? null : right[bin]! / objects[bin]!,
   }))
 }
@@ -109,4 +99,58 @@ export function exactSum(count: number, term: (index: number) => number): number
 /** The mean; null of nothing. */
 function exactMean(count: number, term: (index: number) => number): number | null {
   return count === 0 ? null : exactSum(count, term) / count
+}
+
+// One class against the rest at every threshold: ROC and precision-recall curves and their areas.
+
+/** The objects at or above a threshold. */
+export type CurvePoint = ReturnType<typeof rankingCurves>['curve'][number]
+
+/** points of a curve that are kept: more than a figure can show */
+const shownPoints = 100
+
+/**
+ * @param scores the class's probability of each object
+ * @param isOfClass whether the object is of the class
+ */
+export function rankingCurves(scores: Float64Array, isOfClass: (row: number) => boolean) {
+  // sorting plain numbers is ten times as fast as sorting rows by their score
+  const positives = scores.filter((_, row) => isOfClass(row)).sort()
+  const negatives = scores.filter((_, row) => !isOfClass(row)).sort()
+  let rocSum = 0
+  let precisionSum = 0
+  let [hits, misses] = [0, 0]
+  let shown = { hits, misses }
+  const curve = []
+  // down the distinct scores; equal ones count together, as nothing can part them
+  while (hits < positives.length || misses < negatives.length) {
+    const before = { hits, misses }
+    const threshold = Math.max(positives.at(-1 - hits) ?? -Infinity, negatives.at(-1 - misses) ?? -Infinity)
+    while (positives[positives.length - 1 - hits] === threshold) hits++
+    while (negatives[negatives.length - 1 - misses] === threshold) misses++
+    // twice the area of the trapezoid, in whole numbers
+    rocSum += (misses - before.misses) * (hits + before.hits)
+    precisionSum += ((hits - before.hits) * hits) / (hits + misses)
+    const isLast = hits === positives.length && misses === negatives.length
+    const isFar =
+      (hits - shown.hits) * shownPoints >= positives.length || (misses - shown.misses) * shownPoints >= negatives.length
+    if (curve.length > 0 && !isLast && !isFar) continue
+    shown = { hits, misses }
+    curve.push({
+      threshold,
+      false_positive_rate: negatives.length === 0 ? 0 : misses / negatives.length,
+      /** also called recall */
+      true_positive_rate: positives.length === 0 ? 0 : hits / positives.length,
+      precision: hits / (hits + misses),
+    })
+  }
+  const hasBoth = positives.length > 0 && negatives.length > 0
+  return {
+    /** area under the ROC curve (scikit-learn: `roc_auc_score`); null where every object or none is of the class */
+    roc_auc: hasBoth ? rocSum / 2 / (positives.length * negatives.length) : null,
+    /** Σ (recall step) · precision (scikit-learn: `average_precision_score`); null where no object is of the class */
+    average_precision: positives.length > 0 ? precisionSum / positives.length : null,
+    /** thinned to about a hundred points, the ends included */
+    curve,
+  }
 }

@@ -2,15 +2,9 @@
 import { type BareTable, cellTable, type Column, type Matrix, matrixTable, type Table } from '../../formats/table.ts'
 import { captionedTable, harmless, paragraphs, shownNumber } from '../../terminal/text-table.ts'
 import { tieLines } from '../predictions/class-order.ts'
-import {
-  type ClassEvaluation,
-  type DoubtfulObject,
-  type EvaluationReport,
-  type LevelEvaluation,
-  scoreNames,
-} from './evaluation-report.ts'
-import type { ReliabilityBin } from './probability-scores.ts'
-import type { CurvePoint } from './ranking-curves.ts'
+import { type ClassEvaluation, type LevelEvaluation, scoreNames } from './evaluate-level.ts'
+import type { DoubtfulObject, EvaluationReport } from './evaluation-report.ts'
+import type { CurvePoint, ReliabilityBin } from './probability-scores.ts'
 
 const decimals = 4
 const shownObjects = 5

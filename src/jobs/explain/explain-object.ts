@@ -1,22 +1,24 @@
 // One object through the hierarchy: every forest's attribution, and what follows for the product.
-import { firstMaximum } from '../../pipeline/batch.ts'
 import type { Forest } from '../../model/bundle/forest.ts'
+import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
 import { evaluatePlainly } from '../../model/bundle/plain-evaluation.ts'
+import { firstMaximum } from '../../pipeline/batch.ts'
 import {
   additivityError,
-  type Attribution,
   type ClassExplanation,
   explainedParts,
-  type ExplainedFeature,
-  type Explanation,
   largestFirst,
   type LevelExplanation,
-  type RankedFeature,
-  type TrainingQuantiles,
 } from './explanation.ts'
 import { pathAttribution } from './path-attribution.ts'
 import { treeShap } from './tree-shap.ts'
+
+/** Every number of the tables and figures of `lcclf explain`, in one object that is also its JSON. */
+export type Explanation = ReturnType<typeof explainObject>
+
+/** Where a feature's values lay in training. */
+export type TrainingQuantiles = NonNullable<Explanation['features'][number]['training']>
 
 /** What is explained. */
 interface ExplanationRequest {
@@ -31,12 +33,12 @@ interface ExplanationRequest {
   readonly candid: bigint | null
   /** path attribution in place of Shapley values */
   readonly isApproximate: boolean
-  /** the class to rank features for; the predicted one where it is not given */
+  /** the class to rank features for, one of the model's; the predicted one where it is not given */
   readonly className?: string | undefined
   /** features to rank */
   readonly top: number
-  /** by feature, where the bundle has them */
-  readonly training?: ReadonlyMap<string, TrainingQuantiles> | undefined
+  /** the model's usual inputs, where the bundle has them */
+  readonly profile: InputProfile | undefined
 }
 
 /** base + Σ contributions must come this near to the probability */
@@ -51,51 +53,49 @@ const additivityLimit = 1e-9
  *
  * @throws Error (a bug) where an attribution does not add up
  */
-export function explainObject(request: ExplanationRequest): Explanation {
-  const { manifest, forests, row } = request
-  const attribute = request.isApproximate ? pathAttribution : treeShap
+export function explainObject(request: ExplanationRequest) {
+  const { manifest, forests, row, isApproximate } = request
   const { levels } = taxonomyOf(manifest)
-  const own = forests.map((forest, index) => {
-    const prediction = evaluatePlainly(forest, row, 1)
-    return levelOf(manifest.levels[index]!, { attribution: attribute(forest, row), prediction, manifest })
-  })
+  const own = forests.map((forest, index) => levelOf(manifest, index, { forest, row, isApproximate }))
   const explained = manifest.taxonomy === null ? own : [productLevel(levels[0]!, own), ...own]
   const error = largestError(explained)
   if (!(error <= additivityLimit)) throw new Error(`the contributions miss the probability by ${error}`)
-  const [product] = explained
-  const winner = firstMaximum(
-    Float64Array.from(product!.classes, ({ probability }) => probability),
-    0,
-    product!.classes.length,
-  )
-  const predicted = product!.classes[winner]!.class
+  const { classes } = explained[0]!
+  const probabilities = Float64Array.from(classes, ({ probability }) => probability)
+  const predicted = classes[firstMaximum(probabilities, 0, classes.length)]!.class
   const features = featuresOf(request)
   return {
-    schemaVersion: 1,
-    command: 'explain',
+    schemaVersion: 1 as const,
+    command: 'explain' as const,
     model: { name: manifest.name, version: manifest.version, sha256: request.sha256 },
     input: request.input,
     oid: request.oid,
+    /** decimal text: it is an int64 */
     candid: request.candid?.toString() ?? null,
-    method: request.isApproximate ? 'path_attribution' : 'tree_shap',
-    is_exact: !request.isApproximate,
+    /** `tree_shap`: exact Shapley values; `path_attribution`: an approximation */
+    method: isApproximate ? ('path_attribution' as const) : ('tree_shap' as const),
+    is_exact: !isApproximate,
     predicted_class: predicted,
     ...aboutClass(explained, features, { className: request.className ?? predicted, top: request.top }),
+    /** the largest gap between `base + Σ contributions` and the probability, over all classes of all levels */
     additivity_error: error,
     features,
+    /** the product first, then the top, then the branches */
     levels: explained,
   }
 }
 
 function levelOf(
-  { name, branch, classes }: Manifest['levels'][number],
-  { attribution, prediction, manifest }: { attribution: Attribution; prediction: Float64Array; manifest: Manifest },
+  { levels, taxonomy, classifierName }: Manifest,
+  index: number,
+  { forest, row, isApproximate }: { forest: Required<Forest>; row: Float32Array; isApproximate: boolean },
 ): LevelExplanation {
-  const { base, contributions } = attribution
+  const { name, branch, classes } = levels[index]!
+  const { base, contributions } = (isApproximate ? pathAttribution : treeShap)(forest, row)
+  const prediction = evaluatePlainly(forest, row, 1)
   const width = classes.length
-  const classifier = manifest.taxonomy === null ? manifest.classifierName : `${manifest.classifierName}_${name}`
   return {
-    classifier_name: classifier,
+    classifier_name: taxonomy === null ? classifierName : `${classifierName}_${name}`,
     branch,
     classes: classes.map((className, c) => ({
       class: className,
@@ -133,52 +133,65 @@ function productOf(name: string, f: ClassExplanation, g: ClassExplanation): Clas
 
 function largestError(levels: readonly LevelExplanation[]): number {
   const gaps = levels.flatMap(({ classes }) =>
-    classes.map(({ base, contributions, probability }) =>
-      additivityError(
-        { base: Float64Array.of(base), contributions: Float64Array.from(contributions) },
-        Float64Array.of(probability),
-      ),
-    ),
+    classes.map(({ base, contributions, probability }) => {
+      const attribution = { base: Float64Array.of(base), contributions: Float64Array.from(contributions) }
+      return additivityError(attribution, Float64Array.of(probability))
+    }),
   )
   return Math.max(...gaps)
 }
 
-function featuresOf({ manifest, row, training }: ExplanationRequest): ExplainedFeature[] {
+function featuresOf({ manifest, row, profile }: ExplanationRequest) {
+  const training = trainingQuantiles(profile)
   return manifest.features.map((name, i) => ({
     name,
+    /** as the forest sees it: float32, after preprocessing */
     value: row[i]!,
+    /** the object lacks it, and `value` stands for that */
     is_missing: row[i] === manifest.preprocessing.missing,
-    training: training?.get(name) ?? null,
+    /** null where the bundle does not know, or the feature had no values */
+    training: training.get(name) ?? null,
   }))
 }
 
-/** The part of an explanation that is about one class. */
+function trainingQuantiles(profile: InputProfile | undefined) {
+  const found = (profile?.features ?? []).flatMap(({ name, missing, values }) => {
+    if (values === null) return []
+    const at = (share: (typeof profileQuantiles)[number]): number => values.quantiles[profileQuantiles.indexOf(share)]!
+    const quantiles = { q05: at(0.05), q25: at(0.25), q50: at(0.5), q75: at(0.75), q95: at(0.95) }
+    /** `missing`: the share of the training objects that lack it */
+    return [[name, { ...quantiles, missing: missing / profile!.rows }] as const]
+  })
+  return new Map(found)
+}
+
+/** The part of an explanation that is about one class: which features speak most for or against it. */
 function aboutClass(
   levels: readonly LevelExplanation[],
-  features: readonly ExplainedFeature[],
-  { className, top: count }: { className: string; top: number },
-): Pick<Explanation, 'class' | 'branch' | 'probability' | 'base' | 'ranking' | 'others'> {
+  features: ReturnType<typeof featuresOf>,
+  { className, top }: { className: string; top: number },
+) {
   const level = levels.find((one) => one.branch !== null && one.classes.some((inner) => inner.class === className))
   const branch = level?.branch ?? null
-  const parts = explainedParts({ levels, class: className, branch })
-  const [{ probability, base, contributions }, ofTop, ofBranch] = parts.map(({ explained }) => explained) as [
-    ClassExplanation,
-    ...ClassExplanation[],
-  ]
+  const parts = explainedParts(levels, { class: className, branch }).map(({ explained }) => explained)
+  const { probability, base, contributions } = parts[0]!
   const order = largestFirst(contributions)
-  const ranking = order.slice(0, count).map((i): RankedFeature => ({
-    ...features[i]!,
-    contribution: contributions[i]!,
-    top_contribution: ofTop?.contributions[i] ?? null,
-    branch_contribution: ofBranch?.contributions[i] ?? null,
-  }))
-  const rest = order.slice(count)
+  const rest = order.slice(top)
   return {
+    /** the class that `ranking` is about */
     class: className,
     branch,
     probability,
     base,
-    ranking,
+    ranking: order.slice(0, top).map((i) => ({
+      ...features[i]!,
+      contribution: contributions[i]!,
+      /** to P(branch); null for a model of one level */
+      top_contribution: parts[1]?.contributions[i] ?? null,
+      /** to P(class, given the branch); null for a model of one level */
+      branch_contribution: parts[2]?.contributions[i] ?? null,
+    })),
+    /** features that are not ranked */
     others: { features: rest.length, contribution: rest.reduce((sum, i) => sum + contributions[i]!, 0) },
   }
 }

@@ -1,6 +1,7 @@
 // The story of `lcclf explain`.
 import { UsageError } from '../../errors.ts'
-import type { Explanation, TrainingQuantiles } from './explanation.ts'
+import type { Manifest } from '../../model/bundle/manifest.ts'
+import type { Explanation } from './explain-object.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
 import type { InputFormat } from '../../connectors/files/file-formats.ts'
@@ -8,8 +9,6 @@ import { explainText } from './tables.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, theSample } from '../../model/store/model-reference.ts'
-import { openReport } from '../../report/report-file.ts'
-import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 
 /** What was asked. */
 interface ExplainFlags {
@@ -37,14 +36,11 @@ export async function explain(flags: ExplainFlags): Promise<void> {
   if (chosenBy === 'the sample model') {
     process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
   }
-  const file = await openReport(flags.report, flags.overwrite === true)
-  let explanation: Explanation
-  try {
-    explanation = await explanationOf(flags, directory)
-    if (file) await file.publish(await (await import('./page.ts')).explainPage(explanation))
-  } finally {
-    await file?.close()
-  }
+  const explanation = await withReport(
+    flags,
+    () => explanationOf(flags, directory),
+    async (found) => (await import('./page.ts')).explainPage(found),
+  )
   process.stdout.write(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
 }
 
@@ -68,44 +64,12 @@ async function explanationOf(flags: ExplainFlags, directory: string): Promise<Ex
   if (flags.className !== undefined) refuseUnknownClass(flags.className, manifest)
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
   const object = await findObject(inputs, { ...flags, ...manifest, renameMapPairs })
-  const training = usualQuantiles(await readProfile(directory))
-  return explainObject({ ...flags, ...object, manifest, sha256, forests, training })
+  const profile = await readProfile(directory)
+  return explainObject({ ...flags, ...object, manifest, sha256, forests, profile })
 }
 
-function refuseUnknownClass(
-  name: string,
-  {
-    taxonomy,
-    levels,
-  }: {
-    taxonomy: Readonly<Record<string, readonly string[]>> | null
-    levels: readonly { classes: readonly string[] }[]
-  },
-): void {
+function refuseUnknownClass(name: string, { taxonomy, levels }: Manifest): void {
   const classes = taxonomy === null ? (levels[0]?.classes ?? []) : Object.values(taxonomy).flat()
   if (classes.includes(name)) return
   throw new UsageError(`the model has no class ${name}`, { hint: `Its classes are ${classes.join(', ')}.` })
-}
-
-// A profile as an explanation shows it beside an object's values.
-
-/** By feature; a feature without values has none. Undefined where the bundle has no profile. */
-function usualQuantiles(profile: InputProfile | undefined): ReadonlyMap<string, TrainingQuantiles> | undefined {
-  if (!profile) return undefined
-  const at = (quantiles: readonly number[], share: (typeof profileQuantiles)[number]): number =>
-    quantiles[profileQuantiles.indexOf(share)]!
-  const found = new Map<string, TrainingQuantiles>()
-  for (const { name, missing, values } of profile.features) {
-    if (values === null) continue
-    const { quantiles } = values
-    found.set(name, {
-      q05: at(quantiles, 0.05),
-      q25: at(quantiles, 0.25),
-      q50: at(quantiles, 0.5),
-      q75: at(quantiles, 0.75),
-      q95: at(quantiles, 0.95),
-      missing: missing / profile.rows,
-    })
-  }
-  return found
 }

@@ -5,7 +5,8 @@ import { type Bar, barChart, contributionChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { figureOf, pageOf } from '../../report/page.ts'
 import { listOf, tableOf } from '../../report/table.ts'
-import { type ClassExplanation, explainedParts, type Explanation, largestFirst } from './explanation.ts'
+import type { Explanation } from './explain-object.ts'
+import { type ClassExplanation, explainedParts, largestFirst } from './explanation.ts'
 import { featureTable, levelTable } from './tables.ts'
 
 /** features in a picture, however many --top asks for; the table has all of them */
@@ -52,9 +53,9 @@ function facts(explanation: Explanation): Html {
 
 /** As leaf class, then its branch, then within the branch; each with its own largest contributions. */
 function contributionFigures(canvas: Canvas, explanation: Explanation): Html[] {
-  const { features, ranking } = explanation
+  const { features, ranking, levels } = explanation
   const shown = Math.min(ranking.length, shownFeatures)
-  return explainedParts(explanation).map(({ name, explained }) => {
+  return explainedParts(levels, explanation).map(({ name, explained }) => {
     const bars = largestFirst(explained.contributions).map((i): Bar => ({
       name: features[i]!.name,
       value: explained.contributions[i]!,

@@ -1,14 +1,8 @@
 // The tables of an explanation, and its text for a person at a terminal.
 import type { Cell, Column, Table } from '../../formats/table.ts'
 import { captionedTable, harmless, paragraphs, shownNumber } from '../../terminal/text-table.ts'
-import {
-  type ClassExplanation,
-  explainedParts,
-  type Explanation,
-  largestFirst,
-  type LevelExplanation,
-  type TrainingQuantiles,
-} from './explanation.ts'
+import type { Explanation, TrainingQuantiles } from './explain-object.ts'
+import { type ClassExplanation, explainedParts, largestFirst, type LevelExplanation } from './explanation.ts'
 
 const decimals = 4
 const trainingHeadings = { q05: 'training 5 %', q50: 'median', q95: '95 %', missing: 'share missing' } as const
@@ -24,7 +18,7 @@ interface FeatureRow {
 /** Features with the largest contributions to the class, as many as are `shown`, and all others together. */
 export function featureTable(explanation: Explanation, shown: number): Table<FeatureRow> {
   const { features } = explanation
-  const parts = explainedParts(explanation)
+  const parts = explainedParts(explanation.levels, explanation)
   const order = largestFirst(parts[0]!.explained.contributions)
   const rest = order.slice(shown)
   const rows = order.slice(0, shown).map((i): FeatureRow => {

@@ -3,12 +3,10 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
-import type { EvaluationReport, LevelEvaluation } from '../../../src/jobs/evaluate/evaluation-report.ts'
-import { evaluateLevel, winnersOf } from '../../../src/jobs/evaluate/evaluate-level.ts'
-import { exactSum, reliability } from '../../../src/jobs/evaluate/probability-scores.ts'
+import { evaluationReport, type EvaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
+import { evaluateLevel, type LevelEvaluation, winnersOf } from '../../../src/jobs/evaluate/evaluate-level.ts'
+import { exactSum, rankingCurves, reliability } from '../../../src/jobs/evaluate/probability-scores.ts'
 import { hierarchicalScores } from '../../../src/jobs/evaluate/confusion.ts'
-import { rankingCurves } from '../../../src/jobs/evaluate/ranking-curves.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/evaluation/', import.meta.url))
 
@@ -31,9 +29,6 @@ const drawnFlags = {
   classifierVersion: undefined,
   model: undefined,
   bins: 10,
-  csv: undefined,
-  overwrite: false,
-  json: true,
 }
 
 /** every number of `wanted` within 1e-12 of the one of the same name */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { diffReport } from '../../../src/jobs/diff/diff.ts'
 import { diffText } from '../../../src/jobs/diff/tables.ts'
-import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
+import { evaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluationText } from '../../../src/jobs/evaluate/tables.ts'
 import type { EvaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import type { Manifest } from '../../../src/model/bundle/manifest.ts'
@@ -76,9 +76,6 @@ const evaluated = (predictions: string, model?: string): Promise<EvaluationRepor
     classifierVersion: undefined,
     model,
     bins: 10,
-    csv: undefined,
-    overwrite: false,
-    json: true,
   })
 
 const compared = (a: string, b: string, model?: string): ReturnType<typeof diffReport> =>

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { diffReport } from '../../../src/jobs/diff/diff.ts'
-import { evaluationReport } from '../../../src/jobs/evaluate/evaluate.ts'
+import { evaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluationTables, evaluationText } from '../../../src/jobs/evaluate/tables.ts'
 import { resultFile } from '../../../src/jobs/predictions/result-file.ts'
 import { UsageError } from '../../../src/errors.ts'
@@ -32,9 +32,6 @@ const evaluated = (labels: readonly string[], predictions = drawn): Promise<Eval
     classifierVersion: undefined,
     model: undefined,
     bins: 10,
-    csv: undefined,
-    overwrite: false,
-    json: true,
   })
 
 describe('labels', () => {

@@ -44,7 +44,7 @@ interface Plan {
  */
 export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openArrowInput(spec)
-  const arrow = await loadArrow()
+  const arrow = loadArrow()
   const readers = createRestartable(() => openArrowReader(input.messages()), {
     replayable: input.replayable,
     dispose: (opened) => opened.close(),

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { createRequire } from 'node:module'
 import type * as DuckDb from '@duckdb/node-api'
-import type { DuckDBAppender, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import type { DataType, RecordBatch, Vector } from 'apache-arrow'
 import { DataError, LcclfError, messageOf, UsageError } from '../../errors.ts'
 import { csvRecords } from '../../formats/csv-records.ts'
@@ -14,8 +14,8 @@ import { inspectFile } from '../../connectors/files/input-file.ts'
 import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
-import type { Session } from './session.ts'
-import { type ArrowLibrary, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
+import { rowsAChunk, type Session } from './session.ts'
+import { loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
 import { openArrowInput } from '../../connectors/files/arrow-input.ts'
 
 /** A file to read. */
@@ -54,9 +54,8 @@ export async function openRelation(session: Session, spec: FileSpec, table: stri
       return delimitedRelation(spec)
     case 'ndjson':
       return ndjsonRelation(session, spec)
-    case 'arrow': {
+    case 'arrow':
       return arrowRelation(session, spec, table)
-    }
     case 'avro':
       throw new UsageError(`${spec.address}: Avro messages are not read here`, {
         hint: 'Use Parquet, CSV, NDJSON or Arrow.',
@@ -157,25 +156,24 @@ interface Leaf {
   readonly valueOf: (value: unknown) => DuckDBValue
 }
 
-/** what one data chunk of DuckDB holds */
-const rowsAChunk = 2048
-
 /** Copies every column of text, numbers, or structs of them; others are passed over. */
-async function arrowRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
+async function arrowRelation(session: Session, spec: FileSpec, name: string): Promise<Relation> {
   const input = await openArrowInput(spec)
   try {
-    const arrow = await loadArrow()
-    const library = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
     const { reader, close } = await openArrowReader(input.messages())
     try {
-      const leaves = reader.schema.fields.flatMap(({ name, type }) => leavesOf2(arrow, library, type, [name]))
-      const columns = leaves.map(({ path, type }, i) => ({ path, type, sql: `c${i}` }))
-      const declared = columns.map(({ sql, type }) => `${sql} ${type.toString()}`)
-      await session.rows(`CREATE OR REPLACE TEMP TABLE ${sqlName(table)} (${declared.join(', ')})`, spec.address)
-      const appender = await session.connection.createAppender(table, undefined, 'temp')
-      for await (const batch of reader) append(library, appender, batch, leaves)
-      appender.closeSync()
-      return { address: spec.address, sql: sqlName(table), columns }
+      const leaves = reader.schema.fields.flatMap((field) => arrowLeaves(field.type, [field.name]))
+      const columns = leaves.map(({ path, type }, i) => ({ path, type, sql: `c${i}`, name: `c${i}` }))
+      const table = await session.createTable(name, columns, spec.address)
+      for await (const batch of reader) {
+        const vectors = leaves.map(({ path }) => vectorAt(batch, path))
+        for (let start = 0; start < batch.numRows; start += rowsAChunk) {
+          const length = Math.min(rowsAChunk, batch.numRows - start)
+          table.append(leaves.map(({ valueOf }, i) => valuesOf(vectors[i]!, { start, length, valueOf })))
+        }
+      }
+      table.close()
+      return { address: spec.address, sql: sqlName(name), columns }
     } finally {
       await close()
     }
@@ -185,31 +183,16 @@ async function arrowRelation(session: Session, spec: FileSpec, table: string): P
   }
 }
 
-function leavesOf2(arrow: ArrowLibrary, library: typeof DuckDb, type: DataType, path: readonly string[]): Leaf[] {
-  if (arrow.DataType.isStruct(type)) {
-    return type.children.flatMap((child) => leavesOf2(arrow, library, child.type as DataType, [...path, child.name]))
+function arrowLeaves(type: DataType, path: readonly string[]): Leaf[] {
+  const { DataType: Is } = loadArrow()
+  const { DOUBLE, HUGEINT, VARCHAR } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
+  if (Is.isStruct(type)) {
+    return type.children.flatMap((child) => arrowLeaves(child.type as DataType, [...path, child.name]))
   }
-  if (arrow.DataType.isFloat(type)) return [{ path, type: library.DOUBLE, valueOf: (value) => Number(value) }]
-  if (arrow.DataType.isInt(type)) return [{ path, type: library.HUGEINT, valueOf: (value) => BigInt(value as bigint) }]
-  const isText = arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type) || arrow.DataType.isDictionary(type)
-  return isText ? [{ path, type: library.VARCHAR, valueOf: String }] : []
-}
-
-function append(library: typeof DuckDb, appender: DuckDBAppender, batch: RecordBatch, leaves: readonly Leaf[]): void {
-  const vectors = leaves.map(({ path }) => vectorAt(batch, path))
-  const types = leaves.map(({ type }) => type)
-  for (let start = 0; start < batch.numRows; start += rowsAChunk) {
-    const length = Math.min(rowsAChunk, batch.numRows - start)
-    const chunk = library.DuckDBDataChunk.create(types, length)
-    const columns = leaves.map(({ valueOf }, i) =>
-      Array.from({ length }, (_, row): DuckDBValue => {
-        const value: unknown = vectors[i]!.get(start + row)
-        return value === null ? null : valueOf(value)
-      }),
-    )
-    chunk.setColumns(columns)
-    appender.appendDataChunk(chunk)
-  }
+  if (Is.isFloat(type)) return [{ path, type: DOUBLE, valueOf: (value) => Number(value) }]
+  if (Is.isInt(type)) return [{ path, type: HUGEINT, valueOf: (value) => BigInt(value as bigint) }]
+  const isText = Is.isUtf8(type) || Is.isLargeUtf8(type) || Is.isDictionary(type)
+  return isText ? [{ path, type: VARCHAR, valueOf: String }] : []
 }
 
 function vectorAt(batch: RecordBatch, [first, ...rest]: readonly string[]): Vector {
@@ -217,4 +200,14 @@ function vectorAt(batch: RecordBatch, [first, ...rest]: readonly string[]): Vect
   for (const name of rest) vector = vector?.getChild(name as never) ?? null
   if (!vector) throw new Error('a column is missing')
   return vector
+}
+
+function valuesOf(
+  vector: Vector,
+  { start, length, valueOf }: Pick<Leaf, 'valueOf'> & { start: number; length: number },
+): DuckDBValue[] {
+  return Array.from({ length }, (_, row) => {
+    const value: unknown = vector.get(start + row)
+    return value === null ? null : valueOf(value)
+  })
 }

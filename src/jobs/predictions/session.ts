@@ -1,82 +1,115 @@
 // DuckDB for questions about results: one connection, a bound on memory, and errors that name the file.
+import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
+import type * as DuckDb from '@duckdb/node-api'
+import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import { leaseDuckDb, sqlName } from '../../connectors/files/duckdb.ts'
 import { DataError, LcclfError, messageOf } from '../../errors.ts'
-import { leaseDuckDb } from '../../connectors/files/duckdb.ts'
 import { firstLine } from '../../formats/shown-text.ts'
 
-/** A place for tables and questions; what does not fit the bound goes to the temporary folder. */
-export interface Session {
-  readonly connection: DuckDBConnection
-  /** Runs SQL and answers its rows; errors name `about`. */
-  rows(sql: string, about: string): Promise<unknown[][]>
-  /** The first cell of the answer as a number. */
-  count(sql: string, about: string): Promise<number>
-  /** The columns that SQL would select. */
-  columnsOf(sql: string, about: string): Promise<readonly { readonly name: string; readonly type: DuckDBType }[]>
-  /**
-   * The rows of a selection, chunk by chunk.
-   *
-   * @param expected how many rows there are: fewer are an error
-   */
-  chunks(sql: string, about: string, expected: number): AsyncGenerator<Chunk, void, undefined>
-  close(): void
-}
-
-/** Some rows of a selection. */
-interface Chunk {
-  readonly rowCount: number
-  texts(column: number): readonly (string | null)[]
-  doubles(column: number): Float64Array
-}
+/** A place for tables and questions; errors name `about`. */
+export type Session = Awaited<ReturnType<typeof openSession>>
 
 /** two sides of a million objects, sorted and joined, stay within it; the rest of the process takes 150 MB */
 const memoryLimit = '1GB'
 
 const longestReason = 200
 
-/** Opens a session. Close it when the last question is answered. */
-export async function openSession(): Promise<Session> {
+/** what one data chunk of DuckDB holds */
+export const rowsAChunk = 2048
+
+/** Opens a session. Close it when the last question is answered; what its memory cannot hold goes to the temporary folder. */
+export async function openSession() {
   const lease = await leaseDuckDb()
   const connection = await lease.connect()
   // both are the instance's: no other input is open in a process that compares results
   await connection.run(`SET memory_limit = '${memoryLimit}'`)
   await connection.run(`SET threads = ${Math.min(4, availableParallelism())}`)
 
-  async function guarded<T>(about: string, work: () => Promise<T>): Promise<T> {
+  async function guarded<T>(about: string, work: () => T | Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (cause) {
-      throw cause instanceof LcclfError ? cause : readingFailed(about, cause)
+      throw readingFailed(about, cause)
     }
   }
 
+  const rows = (sql: string, about: string): Promise<unknown[][]> =>
+    guarded(about, async () => (await connection.run(sql)).getRows())
+
   return {
     connection,
-    rows: (sql, about) => guarded(about, async () => (await connection.run(sql)).getRows()),
-    count: (sql, about) => guarded(about, async () => Number((await (await connection.run(sql)).getRows())[0]?.[0])),
-    columnsOf: (sql, about) =>
+    rows,
+    /** The first cell of the answer as a number. */
+    count: async (sql: string, about: string): Promise<number> => Number((await rows(sql, about))[0]?.[0]),
+
+    /** The columns that SQL would select. */
+    columnsOf: (sql: string, about: string) =>
       guarded(about, async () => {
         const result = await connection.run(`SELECT * FROM (${sql}) LIMIT 0`)
         return result.columnNames().map((name, i) => ({ name, type: result.columnType(i) }))
       }),
-    async *chunks(sql, about, expected) {
+
+    /**
+     * The rows of a selection, chunk by chunk.
+     *
+     * @param expected how many rows there are: fewer are an error
+     */
+    async *chunks(sql: string, about: string, expected: number) {
       const result = await guarded(about, () => connection.stream(sql))
-      let rows = 0
+      let seen = 0
       for (;;) {
         const chunk = await guarded(about, () => result.fetchChunk())
         if (chunk === null || chunk.rowCount === 0) break
-        rows += chunk.rowCount
+        seen += chunk.rowCount
         yield {
           rowCount: chunk.rowCount,
-          texts: (column) => chunk.getColumnValues(column).map((value) => (value === null ? null : String(value))),
-          doubles: (column) => doublesOf(chunk.getColumnVector(column), chunk.rowCount),
+          texts: (column: number): (string | null)[] =>
+            chunk.getColumnValues(column).map((value) => (value === null ? null : String(value))),
+          doubles: (column: number): Float64Array => doublesOf(chunk.getColumnVector(column), chunk.rowCount),
         }
       }
       // a stream that fails on the way ends as if the rows had come to their end
-      if (rows !== expected) throw new DataError(`${about}: reading stopped after row ${rows} of ${expected}`)
+      if (seen !== expected) throw new DataError(`${about}: reading stopped after row ${seen} of ${expected}`)
     },
-    close() {
+
+    /** Makes a temporary table, or makes it anew, to be filled chunk by chunk. */
+    async createTable(
+      name: string,
+      columns: readonly { readonly name: string; readonly type: DuckDBType }[],
+      about: string,
+    ) {
+      const { DuckDBDataChunk } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
+      const declared = columns.map((column) => `${sqlName(column.name)} ${column.type.toString()}`)
+      await rows(`CREATE OR REPLACE TEMP TABLE ${sqlName(name)} (${declared.join(', ')})`, about)
+      const appender = await connection.createAppender(name, undefined, 'temp')
+      const types = columns.map(({ type }) => type)
+      let isClosed = false
+      const tried = (work: () => void): void => {
+        try {
+          work()
+        } catch (cause) {
+          throw readingFailed(about, cause)
+        }
+      }
+      return {
+        /** @param cells a list for each column, of at most `rowsAChunk` values */
+        append: (cells: readonly DuckDBValue[][]): void =>
+          tried(() => {
+            const chunk = DuckDBDataChunk.create(types, cells[0]!.length)
+            chunk.setColumns([...cells])
+            appender.appendDataChunk(chunk)
+          }),
+        /** In any case: what is still on its way must not get into a table of the same name that is made later. */
+        close(): void {
+          if (isClosed) return
+          isClosed = true
+          tried(() => appender.closeSync())
+        },
+      }
+    },
+
+    close(): void {
       connection.closeSync()
       lease.release()
     },
@@ -90,7 +123,8 @@ function doublesOf(vector: { getItem(row: number): unknown }, rowCount: number):
   return Float64Array.from({ length: rowCount }, (_, row) => Number(vector.getItem(row) ?? NaN))
 }
 
-function readingFailed(about: string, cause: unknown): DataError {
+function readingFailed(about: string, cause: unknown): LcclfError {
+  if (cause instanceof LcclfError) return cause
   return new DataError(`${about}: cannot be read: ${reasonOf(messageOf(cause))}`, { cause })
 }
 
@@ -104,5 +138,5 @@ function reasonOf(message: string): string {
   if (/^(Original Line|CSV Error on Line):/.test(what) || what.length > longestReason)
     return `CSV error on line ${line}`
   const columns = /^Expected Number of Columns: (\d+) Found: (\d+)$/.exec(what)
-  return `line ${line}: ${columns ? `expected are ${columns[1]} columns, found ${columns[2]}` : what.replace(/\.$/, '')}`
+  return `line ${line}: ${columns ? `expected ${columns[1]} columns, found ${columns[2]}` : what.replace(/\.$/, '')}`
 }

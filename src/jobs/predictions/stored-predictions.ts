@@ -2,14 +2,14 @@
 import { createRequire } from 'node:module'
 import type * as DuckDb from '@duckdb/node-api'
 import type { DuckDBValue } from '@duckdb/node-api'
-import { DataError, messageOf, UsageError } from '../../errors.ts'
+import { DataError, UsageError } from '../../errors.ts'
 import { createBinaryRows, literal } from '../../connectors/postgres/client/binary.ts'
 import type { Connection } from '../../connectors/postgres/client/connection.ts'
 import { transaction, withDatabase } from '../../connectors/postgres/client/session.ts'
 import { type PostgresResultsSpec, serverName } from '../../connectors/postgres/settings.ts'
 import { inspectTables } from '../../connectors/postgres/tables/inspect-tables.ts'
 import { sqlName } from '../../connectors/files/duckdb.ts'
-import { firstLine, shownText } from '../../formats/shown-text.ts'
+import { shownText } from '../../formats/shown-text.ts'
 import {
   alphabet,
   columnName,
@@ -18,7 +18,7 @@ import {
   type PredictionOptions,
   type Selection,
 } from './predictions.ts'
-import type { Session } from './session.ts'
+import { rowsAChunk, type Session } from './session.ts'
 
 const neededColumns = ['oid', 'classifier_name', 'classifier_version', 'class_name', 'probability']
 const hint = 'lcclf db check counts partial row sets; classifying these objects again completes them.'
@@ -154,77 +154,44 @@ async function copyInto(wide: WideTable, chunks: AsyncIterable<Buffer>): Promise
 
 // A table with one row an object, filled value by value as rows of a long table come along.
 
-/** One object after the other; what is not set is null. */
-interface WideTable {
-  /** the next object */
-  begin(oid: string | null): void
-  /** Gives the present object a value; answers whether it had one there. */
-  set(column: number, value: number): boolean
-  /** After the last object. */
-  finish(): void
-  /** In any case: what is still on its way must not get into a table of the same name that is made later. */
-  close(): void
-}
+type WideTable = Awaited<ReturnType<typeof createWideTable>>
 
-/** what one data chunk of DuckDB holds */
-const rowsAChunk = 2048
-
-/** Makes a temporary table with `oid` (VARCHAR) and columns of DOUBLE. */
+/** Makes a temporary table with `oid` (VARCHAR) and columns of DOUBLE; what is not set is null. */
 async function createWideTable(
   session: Session,
   { name, columns, address }: { name: string; columns: readonly string[]; address: string },
-): Promise<WideTable> {
-  const library = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
-  const declared = columns.map((column) => `${column} DOUBLE`)
-  await session.rows(`CREATE OR REPLACE TEMP TABLE ${sqlName(name)} (oid VARCHAR, ${declared.join(', ')})`, address)
-  const appender = await session.connection.createAppender(name, undefined, 'temp')
-  const types = [library.VARCHAR, ...columns.map(() => library.DOUBLE)]
-  const oids: (string | null)[] = []
+) {
+  const { VARCHAR, DOUBLE } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
+  const doubles = columns.map((column) => ({ name: column, type: DOUBLE }))
+  const table = await session.createTable(name, [{ name: 'oid', type: VARCHAR }, ...doubles], address)
+  const oids: DuckDBValue[] = []
   const values = columns.map((): DuckDBValue[] => [])
-  let isClosed = false
-
-  /** What DuckDB cannot take (a full disk, mostly) is no failure of the server the rows come from. */
-  function guarded(work: () => void): void {
-    try {
-      work()
-    } catch (cause) {
-      throw new DataError(`${address}: cannot be read: ${firstLine(messageOf(cause))}`, { cause })
-    }
-  }
 
   function flush(): void {
-    if (oids.length === 0) return
-    guarded(() => {
-      const chunk = library.DuckDBDataChunk.create(types, oids.length)
-      chunk.setColumns([oids, ...values])
-      appender.appendDataChunk(chunk)
-    })
+    if (oids.length > 0) table.append([oids, ...values])
     for (const cells of [oids, ...values]) cells.length = 0
   }
 
-  function close(): void {
-    if (isClosed) return
-    isClosed = true
-    guarded(() => appender.closeSync())
-  }
-
   return {
-    begin(oid) {
+    /** Begins the next object. */
+    begin(oid: string | null): void {
       if (oids.length === rowsAChunk) flush()
       oids.push(oid)
       for (const cells of values) cells.push(null)
     },
-    set(column, value) {
+    /** Gives the present object a value; answers whether it had one there. */
+    set(column: number, value: number): boolean {
       const cells = values[column]!
       const row = cells.length - 1
       const isRepeated = cells[row] !== null
       cells[row] = value
       return isRepeated
     },
-    finish() {
+    /** After the last object. */
+    finish(): void {
       flush()
-      close()
+      table.close()
     },
-    close,
+    close: table.close,
   }
 }

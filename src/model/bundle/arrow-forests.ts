@@ -1,14 +1,14 @@
 // Forests ↔ forest.arrow and leaves.arrow: one record batch a level, uncompressed, so that reading makes views only.
 import type { Data, RecordBatch, Schema } from 'apache-arrow'
 import { ModelError } from '../../errors.ts'
-import type { Arrow } from './arrow-library.ts'
+import type { ArrowLibrary } from '../../formats/arrow/reader.ts'
 import type { Forest } from './forest.ts'
 import type { ManifestLevel } from './manifest.ts'
 
 const nodeColumns = ['level', 'tree', 'feature', 'threshold', 'left', 'leaf'] as const
 
 /** forest.arrow: one row a node, in the order of the Forest's arrays. */
-export function encodeNodes(arrow: Arrow, forests: readonly Forest[]): Uint8Array {
+export function encodeNodes(arrow: ArrowLibrary, forests: readonly Forest[]): Uint8Array {
   const { Field, Float64, Int16, Schema: ArrowSchema, Uint16, Uint32, Uint8 } = arrow
   // a forest of more than 65,535 trees is absurd, and still no reason to refuse it
   const treeType = forests.every(({ roots }) => roots.length <= 0xffff) ? new Uint16() : new Uint32()
@@ -25,7 +25,7 @@ export function encodeNodes(arrow: Arrow, forests: readonly Forest[]): Uint8Arra
 }
 
 /** leaves.arrow: the distinct distributions of every level, numbered from 0 within the level. */
-export function encodeLeaves(arrow: Arrow, forests: readonly Forest[]): Uint8Array {
+export function encodeLeaves(arrow: ArrowLibrary, forests: readonly Forest[]): Uint8Array {
   const { Field, Float64, List, makeData, Schema: ArrowSchema, Uint8 } = arrow
   const list = new List(new Field('item', new Float64(), false))
   const schema = new ArrowSchema([new Field('level', new Uint8(), false), new Field('probabilities', list, false)])
@@ -47,7 +47,7 @@ export function encodeLeaves(arrow: Arrow, forests: readonly Forest[]): Uint8Arr
  * @throws ModelError where the files are not what `encodeNodes` and `encodeLeaves` write for these levels
  */
 export function decodeForests(
-  arrow: Arrow,
+  arrow: ArrowLibrary,
   { nodes, leaves }: { nodes: Uint8Array; leaves: Uint8Array },
   levels: readonly ManifestLevel[],
 ): Forest[] {
@@ -85,7 +85,7 @@ function valuesOf(column: Data | undefined, length: number): unknown {
 type Column = Uint8Array | Uint16Array | Uint32Array | Int16Array | Float64Array | object
 
 function encode(
-  arrow: Arrow,
+  arrow: ArrowLibrary,
   schema: Schema,
   batchAt: (index: number) => { length: number; columns: Column[] } | undefined,
 ): Uint8Array {
@@ -104,7 +104,7 @@ function encode(
   return tableToIPC(new Table(schema, batches), 'file')
 }
 
-function batchesOf(arrow: Arrow, bytes: Uint8Array, file: string): readonly RecordBatch[] {
+function batchesOf(arrow: ArrowLibrary, bytes: Uint8Array, file: string): readonly RecordBatch[] {
   try {
     return arrow.tableFromIPC(bytes).batches
   } catch (cause) {
@@ -144,7 +144,7 @@ function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }
 export const coversFile = 'covers.arrow'
 
 /** Sample weights as float32 where none of them changes by it (they are mostly whole numbers), else as float64. */
-export function encodeCovers(arrow: Arrow, covers: readonly Float64Array[]): Uint8Array {
+export function encodeCovers(arrow: ArrowLibrary, covers: readonly Float64Array[]): Uint8Array {
   const { Field, Float32, Float64, makeData, RecordBatch: Batch, Schema, Struct, Table, tableToIPC } = arrow
   const isExact = covers.every((cover) => cover.every((value) => Math.fround(value) === value))
   const type = isExact ? new Float32() : new Float64()
@@ -165,7 +165,7 @@ export function encodeCovers(arrow: Arrow, covers: readonly Float64Array[]): Uin
 
 /** @throws ModelError for what is no `encodeCovers` of these forests, or has a node that no sample reached */
 export function decodeCovers(
-  arrow: Arrow,
+  arrow: ArrowLibrary,
   bytes: Uint8Array,
   forests: readonly Pick<Forest, 'feature'>[],
 ): Float64Array[] {
@@ -184,7 +184,7 @@ export function decodeCovers(
   })
 }
 
-function batchesOf2(arrow: Arrow, bytes: Uint8Array): readonly RecordBatch[] {
+function batchesOf2(arrow: ArrowLibrary, bytes: Uint8Array): readonly RecordBatch[] {
   try {
     return arrow.tableFromIPC(bytes).batches
   } catch (cause) {

@@ -2,11 +2,11 @@
 import type { Field as ArrowField } from 'apache-arrow'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
-import type { Arrow } from './arrow-library.ts'
+import type { ArrowLibrary } from '../../formats/arrow/reader.ts'
 import type { Golden } from './golden.ts'
 
 /** golden.arrow; a missing value is null, and NaN beneath, so that reading needs no bitmap. */
-export function encodeGolden(arrow: Arrow, golden: Golden, features: readonly string[]): Uint8Array {
+export function encodeGolden(arrow: ArrowLibrary, golden: Golden, features: readonly string[]): Uint8Array {
   const { Field, Float64, makeData, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray } = arrow
   const { rowCount, oids, inputs, expected } = golden
   const fields: ArrowField[] = [new Field('oid', new Utf8(), false)]
@@ -35,7 +35,7 @@ export function encodeGolden(arrow: Arrow, golden: Golden, features: readonly st
  * @throws ModelError where its columns are not those of this model
  */
 export function decodeGolden(
-  arrow: Arrow,
+  arrow: ArrowLibrary,
   bytes: Uint8Array,
   { features, taxonomy }: { features: readonly string[]; taxonomy: Taxonomy },
 ): Golden {
@@ -66,7 +66,7 @@ interface GoldenColumns {
   readonly oids: readonly string[]
 }
 
-function columnsOf(arrow: Arrow, bytes: Uint8Array): GoldenColumns {
+function columnsOf(arrow: ArrowLibrary, bytes: Uint8Array): GoldenColumns {
   try {
     const { batches, schema } = arrow.tableFromIPC(bytes)
     const [batch] = batches

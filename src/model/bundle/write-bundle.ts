@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
 import { coversFile, encodeCovers, encodeLeaves, encodeNodes } from './arrow-forests.ts'
 import { encodeGolden } from './arrow-golden.ts'
-import { type Arrow, loadArrow } from './arrow-library.ts'
+import { type ArrowLibrary, loadArrow } from '../../formats/arrow/reader.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { encodeProfile, type InputProfile, profileFile } from './input-profile.ts'
@@ -64,7 +64,7 @@ export async function writeBundle(
   return { manifest: complete, sha256: sha256Of(text) }
 }
 
-function coversOf(arrow: Arrow, forests: readonly Forest[]): [string, Uint8Array][] {
+function coversOf(arrow: ArrowLibrary, forests: readonly Forest[]): [string, Uint8Array][] {
   const covers = forests.flatMap(({ cover }) => (cover ? [cover] : []))
   return covers.length === forests.length ? [[coversFile, encodeCovers(arrow, covers)]] : []
 }

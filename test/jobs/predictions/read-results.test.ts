@@ -87,7 +87,7 @@ describe('results', () => {
   it('of a broken file are refused with the line and what is wrong with it', async () => {
     const labels = [`${oids[0]!},AGN`]
     const broken = (row: string): string => write('broken.csv', [...lines.slice(0, 3), row])
-    await expect(evaluated(labels, broken('a,b'))).rejects.toThrow('line 4: expected are 38 columns, found 2')
+    await expect(evaluated(labels, broken('a,b'))).rejects.toThrow('line 4: expected 38 columns, found 2')
     await expect(evaluated(labels, broken('"a,b'))).rejects.toThrow('line 4: Value with unterminated quote found')
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decodeCovers, encodeCovers } from '../../../src/model/bundle/arrow-forests.ts'
-import { loadArrow } from '../../../src/model/bundle/arrow-library.ts'
+import { loadArrow } from '../../../src/formats/arrow/reader.ts'
 
 const arrow = loadArrow()
 const forestOf = (rows: number) => ({ feature: new Int16Array(rows) })

@@ -6,13 +6,13 @@ import { evaluatePlainly } from '../../model/bundle/plain-evaluation.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
 import {
   additivityError,
+  byClass,
   type ClassExplanation,
   explainedParts,
   largestFirst,
   type LevelExplanation,
 } from './explanation.ts'
-import { pathAttribution } from './path-attribution.ts'
-import { treeShap } from './tree-shap.ts'
+import { pathAttribution, treeShap } from './tree-shap.ts'
 
 /** Every number of the tables and figures of `lcclf explain`, in one object that is also its JSON. */
 export type Explanation = ReturnType<typeof explainObject>
@@ -58,7 +58,8 @@ export function explainObject(request: ExplanationRequest) {
   const { levels } = taxonomyOf(manifest)
   const own = forests.map((forest, index) => levelOf(manifest, index, { forest, row, isApproximate }))
   const explained = manifest.taxonomy === null ? own : [productLevel(levels[0]!, own), ...own]
-  const error = largestError(explained)
+  const error = Math.max(...explained.flatMap(({ classes }) => classes.map(additivityError)))
+  // NaN must not pass for no gap
   if (!(error <= additivityLimit)) throw new Error(`the contributions miss the probability by ${error}`)
   const { classes } = explained[0]!
   const probabilities = Float64Array.from(classes, ({ probability }) => probability)
@@ -91,18 +92,11 @@ function levelOf(
   { forest, row, isApproximate }: { forest: Required<Forest>; row: Float32Array; isApproximate: boolean },
 ): LevelExplanation {
   const { name, branch, classes } = levels[index]!
-  const { base, contributions } = (isApproximate ? pathAttribution : treeShap)(forest, row)
-  const prediction = evaluatePlainly(forest, row, 1)
-  const width = classes.length
+  const attribution = (isApproximate ? pathAttribution : treeShap)(forest, row)
   return {
     classifier_name: taxonomy === null ? classifierName : `${classifierName}_${name}`,
     branch,
-    classes: classes.map((className, c) => ({
-      class: className,
-      probability: prediction[c]!,
-      base: base[c]!,
-      contributions: Array.from({ length: contributions.length / width }, (_, i) => contributions[i * width + c]!),
-    })),
+    classes: byClass(attribution, classes, evaluatePlainly(forest, row, 1)),
   }
 }
 
@@ -129,16 +123,6 @@ function productOf(name: string, f: ClassExplanation, g: ClassExplanation): Clas
     base: f.base * g.base,
     contributions: f.contributions.map((phi, i) => ofTop * phi + ofBranch * g.contributions[i]!),
   }
-}
-
-function largestError(levels: readonly LevelExplanation[]): number {
-  const gaps = levels.flatMap(({ classes }) =>
-    classes.map(({ base, contributions, probability }) => {
-      const attribution = { base: Float64Array.of(base), contributions: Float64Array.from(contributions) }
-      return additivityError(attribution, Float64Array.of(probability))
-    }),
-  )
-  return Math.max(...gaps)
 }
 
 function featuresOf({ manifest, row, profile }: ExplanationRequest) {

@@ -8,19 +8,6 @@ export interface Attribution {
   readonly contributions: Float64Array
 }
 
-/** The largest gap between `base + Σ contributions` and the prediction, over the classes. */
-export function additivityError({ base, contributions }: Attribution, prediction: Float64Array): number {
-  const width = base.length
-  let largest = 0
-  for (let c = 0; c < width; c++) {
-    let sum = base[c]!
-    for (let at = c; at < contributions.length; at += width) sum += contributions[at]!
-    // NaN stays NaN: it must not pass for no gap
-    largest = Math.max(largest, Math.abs(sum - prediction[c]!))
-  }
-  return largest
-}
-
 /** One class of a level: `base + Σ contributions = probability`. */
 export interface ClassExplanation {
   readonly class: string
@@ -29,6 +16,26 @@ export interface ClassExplanation {
   readonly base: number
   /** one a feature, in the order of `features` */
   readonly contributions: readonly number[]
+}
+
+/** The gap between `base + Σ contributions` and the probability. */
+export function additivityError({ base, contributions, probability }: ClassExplanation): number {
+  return Math.abs(contributions.reduce((sum, phi) => sum + phi, base) - probability)
+}
+
+/** A forest's attribution, class by class. */
+export function byClass(
+  { base, contributions }: Attribution,
+  classes: readonly string[],
+  prediction: Float64Array,
+): ClassExplanation[] {
+  const width = classes.length
+  return classes.map((name, c) => ({
+    class: name,
+    probability: prediction[c]!,
+    base: base[c]!,
+    contributions: Array.from({ length: contributions.length / width }, (_, i) => contributions[i * width + c]!),
+  }))
 }
 
 /** One classifier of the hierarchy. */

@@ -1,4 +1,4 @@
-// Exact Shapley values of a forest's probabilities, path-dependent as TreeSHAP has them.
+// Exact Shapley values of a forest's probabilities, path-dependent as TreeSHAP has them, and their quick approximation.
 import type { Forest } from '../../model/bundle/forest.ts'
 import type { Attribution } from './explanation.ts'
 
@@ -23,24 +23,48 @@ export function treeShap(forest: Required<Forest>, row: Float32Array): Attributi
   // trees of one depth share their points; a rule for more than they need would be exact too, and slower
   const walkers = new Map<number, TreeWalker>()
   for (let tree = 0; tree < roots.length; tree++) {
-    const root = roots[tree]!
-    addMean(forest, tree, base)
+    const means = nodeMeans(forest, tree)
+    for (let c = 0; c < base.length; c++) base[c]! += means[c]!
     const depth = depthOf(forest, tree)
     if (depth === 0) continue
-    let walker = walkers.get(depth)
-    if (!walker) walkers.set(depth, (walker = new TreeWalker(forest, row, depth)))
-    walker.walk(root, contributions)
+    const walker = walkers.get(depth) ?? new TreeWalker(forest, row, depth)
+    walkers.set(depth, walker)
+    walker.walk(roots[tree]!, contributions)
   }
-  for (let c = 0; c < base.length; c++) base[c]! /= roots.length
-  for (let i = 0; i < contributions.length; i++) contributions[i]! /= roots.length
-  return { base, contributions }
+  return { base: base.map((sum) => sum / roots.length), contributions: contributions.map((sum) => sum / roots.length) }
+}
+
+/**
+ * The quick approximation (Saabas 2014): each split on the object's own way gets the change of the mean. It adds up to the
+ * prediction as Shapley values do, but favours features near the leaves; it takes a seventh of their time.
+ *
+ * @param row float32 features, preprocessed
+ */
+export function pathAttribution(forest: Required<Forest>, row: Float32Array): Attribution {
+  const { classes, roots, feature, threshold, left } = forest
+  const width = classes.length
+  const base = new Float64Array(width)
+  const contributions = new Float64Array(row.length * width)
+  roots.forEach((root, tree) => {
+    const means = nodeMeans(forest, tree)
+    for (let c = 0; c < width; c++) base[c]! += means[c]!
+    for (let node = root; feature[node]! >= 0;) {
+      const asked = feature[node]!
+      const next = left[node]! + (row[asked]! <= threshold[node]! ? 0 : 1)
+      for (let c = 0; c < width; c++) {
+        contributions[asked * width + c]! += means[(next - root) * width + c]! - means[(node - root) * width + c]!
+      }
+      node = next
+    }
+  })
+  return { base: base.map((sum) => sum / roots.length), contributions: contributions.map((sum) => sum / roots.length) }
 }
 
 /** Walks trees depth first with a stack of its own: a hostile tree may be as deep as it has nodes. */
 class TreeWalker {
   readonly #forest: Required<Forest>
   readonly #row: Float32Array
-  readonly #rule: Quadrature
+  readonly #rule: ReturnType<typeof gaussLegendre>
   readonly #points: number
   /** weights / rests: what a feature that is not hot needs */
   readonly #coldWeights: Float64Array
@@ -114,20 +138,7 @@ class TreeWalker {
     this.#hot[depth] = isHot ? 1 : 0
     this.#above[depth] = above
     this.#last[asked] = depth
-    this.#multiply(depth, { above, wasHot, isHot, share, shareBefore })
-  }
-
-  /** The products one step deeper: the feature's old factor out, its new one in. */
-  #multiply(
-    depth: number,
-    {
-      above,
-      wasHot,
-      isHot,
-      share,
-      shareBefore,
-    }: { above: number; wasHot: boolean; isHot: boolean; share: number; shareBefore: number },
-  ): void {
+    // the products one step deeper: the feature's old factor out, its new one in
     const points = this.#points
     const to = depth * points
     const from = to - points
@@ -176,15 +187,16 @@ class TreeWalker {
   }
 }
 
-// What a tree says of an object of which nothing is known, at each of its nodes.
-
 /**
- * Mean probabilities below each node of one tree, weighted by the training samples.
+ * What a tree says of an object of which nothing is known, at each of its nodes: mean probabilities below the node, weighted
+ * by the training samples.
  *
  * @returns nodes of the tree × classes, row-major, the root first
  */
-function nodeMeans(forest: Required<Forest>, tree: number): Float64Array {
-  const { classes, roots, feature, left, leaf, leaves, cover } = forest
+function nodeMeans(
+  { classes, roots, feature, left, leaf, leaves, cover }: Required<Forest>,
+  tree: number,
+): Float64Array {
   const width = classes.length
   const start = roots[tree]!
   const end = roots[tree + 1] ?? feature.length
@@ -207,12 +219,6 @@ function nodeMeans(forest: Required<Forest>, tree: number): Float64Array {
   return means
 }
 
-/** Adds the mean of a whole tree. */
-function addMean(forest: Required<Forest>, tree: number, base: Float64Array): void {
-  const means = nodeMeans(forest, tree)
-  for (let c = 0; c < base.length; c++) base[c]! += means[c]!
-}
-
 /** Splits on the longest way from a tree's root to a leaf. */
 function depthOf({ roots, feature, left }: Forest, tree: number): number {
   const start = roots[tree]!
@@ -229,21 +235,12 @@ function depthOf({ roots, feature, left }: Forest, tree: number): number {
   return deepest
 }
 
-// Points and weights that integrate polynomials exactly.
-
-/** A quadrature rule on the interval from 0 to 1. */
-interface Quadrature {
-  readonly points: Float64Array
-  /** 1 − point, without the rounding of the subtraction */
-  readonly rests: Float64Array
-  readonly weights: Float64Array
-}
-
 /**
- * Gauss–Legendre: with n points exact for every polynomial up to degree 2n − 1. Points by Newton's method from the usual
- * first guess; good to the last digits for the few dozens that trees need.
+ * Gauss–Legendre points and weights on the interval from 0 to 1: with n points exact for every polynomial up to degree 2n − 1. Points by Newton's method from the usual
+ * first guess; good to the last digits for the few dozens that trees need. `rests`: 1 − point, without the rounding of
+ * the subtraction.
  */
-export function gaussLegendre(n: number): Quadrature {
+export function gaussLegendre(n: number) {
   const points = new Float64Array(n)
   const rests = new Float64Array(n)
   const weights = new Float64Array(n)

@@ -9,28 +9,17 @@ import type { Session } from './session.ts'
 import type { PredictedLevel, Predictions } from './predictions.ts'
 
 /** Labels, ready to be joined. */
-export interface Labels {
-  readonly address: string
-  /** a table with `oid` and `class` (both VARCHAR), each oid once */
-  readonly table: string
-  readonly objects: number
-  /** rows without a class */
-  readonly empty: number
-  /** objects that the file gives several classes: left out */
-  readonly conflicting: number
-}
+type Labels = Awaited<ReturnType<typeof openLabels>>
 
-/** Which columns, and which names. */
-interface LabelOptions {
-  readonly table: string
-  readonly idColumn: string
-  readonly labelColumn: string
-  /** the file's class → the taxonomy's */
-  readonly renames: ReadonlyMap<string, string>
-}
-
-/** @throws DataError for a file that cannot be read or lacks a column */
-export async function openLabels(session: Session, spec: FileSpec, options: LabelOptions): Promise<Labels> {
+/**
+ * @param options.renames the file's class → the taxonomy's
+ * @throws DataError for a file that cannot be read or lacks a column
+ */
+export async function openLabels(
+  session: Session,
+  spec: FileSpec,
+  options: { table: string; idColumn: string; labelColumn: string; renames: ReadonlyMap<string, string> },
+) {
   const { table, renames } = options
   const relation = await openRelation(session, spec, `${table}_rows`)
   const { address } = relation
@@ -54,9 +43,12 @@ export async function openLabels(session: Session, spec: FileSpec, options: Labe
   )
   return {
     address,
+    /** with `oid` and `class` (both VARCHAR), each oid once */
     table,
     objects: await session.count(`SELECT count(*) FROM ${sqlName(table)}`, address),
+    /** rows without a class */
     empty: await session.count(`SELECT count(*) FROM ${all} WHERE class IS NULL OR oid IS NULL`, address),
+    /** objects that the file gives several classes: left out */
     conflicting: await session.count(
       `SELECT count(*) FROM (SELECT oid FROM ${all} WHERE oid IS NOT NULL GROUP BY oid HAVING count(DISTINCT class) > 1)`,
       address,
@@ -74,75 +66,55 @@ function columnSql({ address, columns }: Relation, name: string, flag: string): 
   throw new DataError(`${address} has no column ${shownText(name)}`, { hint: `${flag} names it; there are ${others}.` })
 }
 
-// Predictions and labels joined: what is evaluated, and what has no counterpart.
-
-/** Objects that have a prediction and a label of the taxonomy, sorted by oid. */
-interface LabelledPredictions {
-  readonly oids: readonly string[]
-  /** the label of each: a leaf class, or the name of a branch */
-  readonly labels: readonly string[]
-  /** for each level objects × classes, row-major */
-  readonly probabilities: readonly Float64Array[]
-}
-
-/** What the join left over. */
-interface Coverage {
-  readonly objects_without_label: number
-  readonly labels_without_prediction: number
-  /** label → objects, the most frequent first */
-  readonly labels_outside_taxonomy: Readonly<Record<string, number>>
-}
-
-/** Joins by oid. Memory grows with the objects that have both: 8 bytes a probability. */
-export async function joinLabels(
-  session: Session,
-  predictions: Predictions,
-  labels: Labels,
-): Promise<{ joined: LabelledPredictions; coverage: Coverage }> {
-  const about = predictions.address
+/**
+ * Predictions and labels joined by oid: what is evaluated, and what has no counterpart. Memory grows with the objects that
+ * have both: 8 bytes a probability.
+ */
+export async function joinLabels(session: Session, predictions: Predictions, labels: Labels) {
+  const { address, levels } = predictions
   const both = `${sqlName(predictions.table)} p JOIN ${sqlName(labels.table)} l USING (oid)`
-  const counted = await session.rows(
-    `SELECT class, count(*) AS n FROM ${both} GROUP BY class ORDER BY n DESC, class`,
-    about,
-  )
-  const known = new Set(predictions.levels.flatMap(({ classes }) => classes))
-  const matched = counted.reduce((sum, [, n]) => sum + Number(n), 0)
-  const outside = counted.filter(([name]) => !known.has(String(name)))
-  const usable = matched - outside.reduce((sum, [, n]) => sum + Number(n), 0)
+  const counted = (
+    await session.rows(`SELECT class, count(*) AS n FROM ${both} GROUP BY class ORDER BY n DESC, class`, address)
+  ).map(([name, n]) => [String(name), Number(n)] as const)
+  const known = new Set(levels.flatMap(({ classes }) => classes))
+  const outside = counted.filter(([name]) => !known.has(name))
+  const sumOf = (counts: typeof counted): number => counts.reduce((sum, [, n]) => sum + n, 0)
+  const matched = sumOf(counted)
   return {
-    joined: await fetchJoined(session, both, predictions.levels, { known, matched, count: usable, about }),
+    joined: await fetchJoined(session, levels, {
+      from: `${both} WHERE class IN (${[...known].map(sqlText).join(', ')})`,
+      count: matched - sumOf(outside),
+      about: address,
+    }),
     coverage: {
       objects_without_label: predictions.objects - matched,
       labels_without_prediction: labels.objects - matched,
-      labels_outside_taxonomy: Object.fromEntries(outside.map(([name, n]) => [String(name), Number(n)])),
+      /** label → objects, the most frequent first */
+      labels_outside_taxonomy: Object.fromEntries(outside),
     },
   }
 }
 
+/** @returns objects sorted by oid; for each level probabilities, objects × classes, row-major */
 async function fetchJoined(
   session: Session,
-  both: string,
   levels: readonly PredictedLevel[],
-  { known, matched, count, about }: { known: ReadonlySet<string>; matched: number; count: number; about: string },
-): Promise<LabelledPredictions> {
+  { from, count, about }: { from: string; count: number; about: string },
+) {
   const oids: string[] = []
   const labels: string[] = []
   const probabilities = levels.map(({ classes }) => new Float64Array(count * classes.length))
   const columns = levels.flatMap((level, l) =>
     level.columns.map((name, i) => ({ name, l, i, width: level.classes.length })),
   )
-  const sql = `SELECT oid, class, ${columns.map(({ name }) => name).join(', ')} FROM ${both} ORDER BY oid`
-  for await (const chunk of session.chunks(sql, about, matched)) {
-    const chunkOids = chunk.texts(0)
-    const chunkLabels = chunk.texts(1)
-    const doubles = columns.map((_, c) => chunk.doubles(c + 2))
-    for (let row = 0; row < chunk.rowCount; row++) {
-      const label = chunkLabels[row]!
-      if (!known.has(label)) continue
-      const at = oids.push(chunkOids[row]!) - 1
-      labels.push(label)
-      columns.forEach(({ l, i, width }, c) => (probabilities[l]![at * width + i] = doubles[c]![row]!))
-    }
+  const sql = `SELECT oid, class, ${columns.map(({ name }) => name).join(', ')} FROM ${from} ORDER BY oid`
+  for await (const chunk of session.chunks(sql, about, count)) {
+    const start = oids.length
+    oids.push(...chunk.texts(0).map(String))
+    labels.push(...chunk.texts(1).map(String))
+    columns.forEach(({ l, i, width }, c) =>
+      chunk.doubles(c + 2).forEach((value, row) => (probabilities[l]![(start + row) * width + i] = value)),
+    )
   }
   return { oids, labels, probabilities }
 }

@@ -126,25 +126,14 @@ export function levelsOf(
     .map(([classifierName, level]) => ({ classifierName, branch: branchOf(classifierName), ...level }))
 }
 
-// A class that one level of a hierarchy has and another lacks: somebody left a column out.
-
-/** What is absent. */
-interface MissingClass {
-  /** the level that lacks it */
-  readonly classifierName: string
-  readonly className: string
-  /** the level that has it */
-  readonly otherName: string
-  /** its column in the wide layout */
-  readonly column: string
-}
-
 /**
- * The leaf classes of the product and of the branches are the same; levels that are absent as a whole say nothing.
+ * A class that one level of a hierarchy has and another lacks: somebody left a column out. The leaf classes of the product
+ * and of the branches are the same; levels that are absent as a whole say nothing.
  *
  * @param levels the product first
+ * @returns the level that lacks it, the class, the level that has it, and its column in the wide layout
  */
-export function missingClass(levels: readonly NamedLevel[]): MissingClass | undefined {
+export function missingClass(levels: readonly NamedLevel[]) {
   const [product, ...others] = levels
   const branches = others.filter(({ branch }) => branch !== null)
   if (!product || branches.length === 0) return undefined

@@ -12,17 +12,8 @@ import { fetchObject } from '../../connectors/s3/s3-source.ts'
 import { bucketToRead } from '../../connectors/s3/bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 
-/** A file, and which of its results. */
-interface ResultFile {
-  readonly file: FileSpec
-  readonly classifierVersion: string | undefined
-}
-
 /** Results, and which of them. */
-export interface ResultAddress {
-  readonly results: FileSpec | PostgresResultsSpec
-  readonly classifierVersion: string | undefined
-}
+export type ResultAddress = Awaited<ReturnType<typeof resultAddress>>
 
 const versionQuery = '?classifier_version='
 const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather, text also as .gz'
@@ -35,7 +26,7 @@ const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather, text also as .gz'
 export async function resultAddress(
   address: string,
   environment: NodeJS.ProcessEnv = process.env,
-): Promise<ResultAddress> {
+): Promise<{ results: FileSpec | PostgresResultsSpec; classifierVersion: string | undefined }> {
   if (!isPostgresAddress(address)) {
     const { file, classifierVersion } = await resultFile(address, environment)
     return { results: file, classifierVersion }
@@ -50,7 +41,10 @@ export async function resultAddress(
  *
  * @throws UsageError for what is no file with a known suffix; DataError for one that is not there; ServiceError
  */
-export async function resultFile(address: string, environment: NodeJS.ProcessEnv = process.env): Promise<ResultFile> {
+export async function resultFile(
+  address: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<{ file: FileSpec; classifierVersion: string | undefined }> {
   const at = address.lastIndexOf(versionQuery)
   const isQuery = at > 0 && !existsSync(address)
   const path = isQuery ? address.slice(0, at) : address

@@ -53,8 +53,8 @@ export async function selectStored(
       const columns = levels.flatMap(({ classes }, level) => classes.map((_, index) => columnName(level, index)))
       const rows = `${options.table}_rows`
       // made anew when a lost connection begins the reading again
-      const wide = await createWideTable(session, { name: rows, columns, address: spec.address })
-      const repeated = await copyInto(wide, connection.copyOut(copyStatement(table, version, levels)))
+      const wide = { name: rows, columns, address: spec.address }
+      const repeated = await copyInto(session, wide, connection.copyOut(copyStatement(table, version, levels)))
       return {
         sql: `SELECT * FROM ${sqlName(rows)}`,
         isView: true,
@@ -126,11 +126,30 @@ function copyStatement(table: string, version: string, levels: readonly FoundLev
   ) TO STDOUT (FORMAT binary)`
 }
 
-/** @returns how many rows gave a class of an object that it had already: the later one counts */
-async function copyInto(wide: WideTable, chunks: AsyncIterable<Buffer>): Promise<number> {
+/**
+ * Makes a temporary table with one row an object, `oid` (VARCHAR) and columns of DOUBLE; what is not set is null.
+ *
+ * @returns how many rows gave a class of an object that it had already: the later one counts
+ */
+async function copyInto(
+  session: Session,
+  { name, columns, address }: { name: string; columns: readonly string[]; address: string },
+  chunks: AsyncIterable<Buffer>,
+): Promise<number> {
+  const { VARCHAR, DOUBLE } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
+  const doubles = columns.map((column) => ({ name: column, type: DOUBLE }))
+  const table = await session.createTable(name, [{ name: 'oid', type: VARCHAR }, ...doubles], address)
+  const oids: DuckDBValue[] = []
+  const values = columns.map((): DuckDBValue[] => [])
   const rows = createBinaryRows(3)
   let id: Buffer | undefined
   let repeated = 0
+
+  function flush(): void {
+    if (oids.length > 0) table.append([oids, ...values])
+    for (const cells of [oids, ...values]) cells.length = 0
+  }
+
   try {
     for await (const chunk of chunks) {
       rows.push(chunk)
@@ -138,60 +157,21 @@ async function copyInto(wide: WideTable, chunks: AsyncIterable<Buffer>): Promise
         const { bytes, starts, lengths } = rows
         const [from, length] = [starts[0]!, lengths[0]!]
         if (!id || length !== id.length || bytes.compare(id, 0, length, from, from + length) !== 0) {
+          if (oids.length === rowsAChunk) flush()
           id = Buffer.from(bytes.subarray(from, from + Math.max(0, length)))
-          wide.begin(length < 0 ? null : id.toString('utf8'))
+          oids.push(length < 0 ? null : id.toString('utf8'))
+          for (const cells of values) cells.push(null)
         }
-        if (lengths[2]! >= 0 && wide.set(bytes.readInt32BE(starts[1]!), bytes.readDoubleBE(starts[2]!))) repeated++
+        if (lengths[2]! < 0) continue
+        const cells = values[bytes.readInt32BE(starts[1]!)]!
+        if (cells.at(-1) !== null) repeated++
+        cells[cells.length - 1] = bytes.readDoubleBE(starts[2]!)
       }
     }
     rows.finish()
-    wide.finish()
+    flush()
   } finally {
-    wide.close()
+    table.close()
   }
   return repeated
-}
-
-// A table with one row an object, filled value by value as rows of a long table come along.
-
-type WideTable = Awaited<ReturnType<typeof createWideTable>>
-
-/** Makes a temporary table with `oid` (VARCHAR) and columns of DOUBLE; what is not set is null. */
-async function createWideTable(
-  session: Session,
-  { name, columns, address }: { name: string; columns: readonly string[]; address: string },
-) {
-  const { VARCHAR, DOUBLE } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
-  const doubles = columns.map((column) => ({ name: column, type: DOUBLE }))
-  const table = await session.createTable(name, [{ name: 'oid', type: VARCHAR }, ...doubles], address)
-  const oids: DuckDBValue[] = []
-  const values = columns.map((): DuckDBValue[] => [])
-
-  function flush(): void {
-    if (oids.length > 0) table.append([oids, ...values])
-    for (const cells of [oids, ...values]) cells.length = 0
-  }
-
-  return {
-    /** Begins the next object. */
-    begin(oid: string | null): void {
-      if (oids.length === rowsAChunk) flush()
-      oids.push(oid)
-      for (const cells of values) cells.push(null)
-    },
-    /** Gives the present object a value; answers whether it had one there. */
-    set(column: number, value: number): boolean {
-      const cells = values[column]!
-      const row = cells.length - 1
-      const isRepeated = cells[row] !== null
-      cells[row] = value
-      return isRepeated
-    },
-    /** After the last object. */
-    finish(): void {
-      flush()
-      table.close()
-    },
-    close: table.close,
-  }
 }

@@ -3,11 +3,7 @@ import type * as ObservablePlot from '@observablehq/plot'
 import { trusted, visibleText, type Html } from './html.ts'
 
 /** The plot library, and how a chart of it becomes markup. */
-export interface Canvas {
-  readonly plot: typeof ObservablePlot
-  /** @param label what a screen reader says of the chart */
-  draw(label: string, options: ObservablePlot.PlotOptions): Html
-}
+export type Canvas = Awaited<ReturnType<typeof openCanvas>>
 
 /** pixels of a letter of the charts' text */
 const fontSize = 12
@@ -17,12 +13,13 @@ const longestLabel = 22
 const coordinates = new Set(['d', 'transform', 'x', 'y', 'x1', 'x2', 'y1', 'y2', 'cx', 'cy', 'width', 'height'])
 
 /** Loads Plot and a DOM to draw in: some 300 ms. */
-export async function openCanvas(): Promise<Canvas> {
+export async function openCanvas() {
   const [plot, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom/worker')])
   const { document } = parseHTML('<html><body></body></html>')
   return {
     plot,
-    draw(label, options) {
+    /** @param label what a screen reader says of the chart */
+    draw(label: string, options: ObservablePlot.PlotOptions): Html {
       const chart: Drawn = plot.plot({ document, style: { fontSize: `${fontSize}px` }, ...options })
       // the page has its own
       for (const sheet of [...chart.querySelectorAll('style')]) sheet.remove()

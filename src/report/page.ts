@@ -8,16 +8,13 @@ export interface Section {
   readonly content: readonly Html[]
 }
 
-/** See pageOf. */
-interface PageOptions {
-  readonly title: string
-  /** what came of it, in a sentence or two */
-  readonly lead: Content
-  readonly sections: readonly Section[]
-}
-
-/** The text of the file. The same facts give the same bytes. */
-export function pageOf({ title, lead, sections }: PageOptions): string {
+/**
+ * The text of the file. The same facts give the same bytes.
+ *
+ * @param page.lead the result, in a sentence or two
+ */
+export function pageOf(page: { title: string; lead: Content; sections: readonly Section[] }): string {
+  const { title, lead, sections } = page
   const anchors = sections.map(({ title: name }, i) => markup`<li><a href="#s${i + 1}">${name}</a></li>`)
   const parts = sections.map(
     ({ title: name, content }, i) =>
@@ -165,18 +162,6 @@ addEventListener('afterprint', () => {
 })
 `
 
-// A figure of a report: caption, pictures, and the table of its numbers for those who cannot see them or want them.
-
-/** See figureOf. */
-interface FigureOptions {
-  readonly title: string
-  /** what is to be seen, and how to read it */
-  readonly note: Content
-  readonly pictures: readonly Picture[]
-  /** made by `tableOf` */
-  readonly numbers: Html
-}
-
 /** One drawing; several stand beside each other as far as the page is wide. */
 export interface Picture {
   /** its own heading, where a figure has several */
@@ -186,8 +171,14 @@ export interface Picture {
   readonly isWide?: boolean
 }
 
-/** The markup of a figure. */
-export function figureOf({ title, note, pictures, numbers }: FigureOptions): Html {
+/**
+ * A figure: caption, pictures, and the table of its numbers for those who cannot see them or want them.
+ *
+ * @param figure.note what it shows, and how to read it
+ * @param figure.numbers made by `tableOf`
+ */
+export function figureOf(figure: { title: string; note: Content; pictures: readonly Picture[]; numbers: Html }): Html {
+  const { title, note, pictures, numbers } = figure
   return markup`<figure><figcaption><strong>${title}</strong> ${note}</figcaption>
 <div class="pictures">${pictures.map(pictureOf)}</div>
 <details><summary>Numbers of “${title}”</summary>

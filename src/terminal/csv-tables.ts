@@ -23,24 +23,25 @@ export async function writeCsvTables(folder: string, tables: Readonly<Record<str
   }
 }
 
-/** Rows that may be too many to be in memory at once. */
-interface CsvRows {
-  readonly header: readonly string[]
-  readonly chunks: Iterable<readonly Cell[][]> | AsyncIterable<readonly Cell[][]>
-}
-
-/** Writes a CSV file, and makes its folder; the file appears whole or not at all, and replaces an older one. */
-export async function writeCsvRows(path: string, { header, chunks }: CsvRows): Promise<void> {
+/**
+ * Writes a CSV file, and makes its folder; the file appears whole or not at all, and replaces an older one.
+ *
+ * @param rows.chunks all rows, which may be too many to be in memory at once
+ */
+export async function writeCsvRows(
+  path: string,
+  rows: { header: readonly string[]; chunks: Iterable<readonly Cell[][]> | AsyncIterable<readonly Cell[][]> },
+): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw writeFailure(folder, error)
   })
   const output = await openReplacement({ path, address: path, overwrite: true })
-  const write = (rows: readonly (readonly Cell[])[]): Promise<void> =>
-    output.write(Buffer.from(stringify([...rows], { cast: { number: String } })))
+  const write = (lines: readonly (readonly Cell[])[]): Promise<void> =>
+    output.write(Buffer.from(stringify([...lines], { cast: { number: String } })))
   try {
-    await write([header])
-    for await (const rows of chunks) await write(rows)
+    await write([rows.header])
+    for await (const chunk of rows.chunks) await write(chunk)
     await output.finish()
     await output.publish()
   } finally {

@@ -153,7 +153,13 @@ describe('what lcclf evaluate refuses', () => {
     ['a file of another kind', labels, 'oid,class\nx,AGN\n', 3, 'holds no predictions'],
     ['labels of other objects', drawn, 'oid,class\nx,AGN\n', 3, 'no object'],
     ['labels of another taxonomy', drawn, 'oid,class\nZTF200000001,Quasar\n', 3, 'none of its labels'],
-    ['labels without the column', drawn, 'oid,klass\nx,AGN\n', 3, '--label-column names it; there are klass'],
+    [
+      'labels without the column',
+      drawn,
+      'oid,klass\nx,AGN\n',
+      3,
+      'Name the column with --label-column; there are klass',
+    ],
     ['labels with a broken row', drawn, 'oid,class\nx\n', 3, 'cannot be read'],
     ['labels that are empty', drawn, '', 3, 'is empty'],
   ]

@@ -78,7 +78,7 @@ function pairsOf(a: Predictions, b: Predictions): LevelPair[] {
   })
   if (pairs[0]?.a !== a.levels[0]) {
     throw new DataError(`${a.address} and ${b.address} have no classifier in common`, {
-      hint: 'Both must be results of one survey’s classifier.',
+      hint: 'Both must be results of the same survey’s classifier.',
     })
   }
   return pairs

@@ -95,10 +95,10 @@ export async function evaluationReport(flags: EvaluationFlags) {
 function nothingToEvaluate(predictions: string, labels: string, outside: number): DataError {
   if (outside > 0) {
     return new DataError(`${labels}: none of its labels is a class of ${predictions}`, {
-      hint: '--rename-class OLD=NEW gives a class its name in the taxonomy; --label-column names another column.',
+      hint: 'Give labels their name in the taxonomy with --rename-class OLD=NEW, or choose another column with --label-column.',
     })
   }
   return new DataError(`no object of ${predictions} has a label in ${labels}`, {
-    hint: 'The ids (oid) of both must be the same; --id-column names the column of the labels.',
+    hint: 'Both must have the same ids (oid); name the id column of the labels with --id-column.',
   })
 }

@@ -43,9 +43,7 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
     sections: [
       { title: 'What was compared', content: [coverageOf(report)] },
       { title: 'Scores', content: [scoresOf(report)] },
-      ...levels.map((level) =>
-        levelSection({ canvas, level, shown: Math.max(1, Math.floor(level.classes.length * share)) }),
-      ),
+      ...levels.map((level) => levelSection(canvas, level, Math.max(1, Math.floor(level.classes.length * share)))),
       { title: 'Objects most in doubt', content: [tableOf(objectTable(mostInDoubt, report.most_in_doubt))] },
       {
         title: 'Confidently wrong',
@@ -99,16 +97,13 @@ function scoresOf(report: EvaluationReport): Html {
     </p> `
 }
 
-/** A level and how much of it has room. */
-interface LevelView {
-  readonly canvas: Canvas
-  readonly level: LevelEvaluation
-  /** classes with charts of their own */
-  readonly shown: number
-}
-
-function levelSection(view: LevelView): Section {
-  const { canvas, level } = view
+/** @param shown how many classes have charts of their own */
+function levelSection(canvas: Canvas, level: LevelEvaluation, shown: number): Section {
+  const present = level.classes.filter(({ support }) => support > 0)
+  const largest = new Set([...present].sort((a, b) => b.support - a.support).slice(0, shown))
+  const classes = present.filter((one) => largest.has(one))
+  const missing = present.length - classes.length
+  const note = missing > 0 ? ` The ${missing} classes with the fewest objects are left out; --csv has them.` : ''
   return {
     title: level.classifier_name,
     content: [
@@ -122,17 +117,14 @@ function levelSection(view: LevelView): Section {
         rowAxis: 'label',
         columnAxis: 'predicted',
       }),
-      curveFigure(view),
-      reliabilityFigure(view),
+      curveFigure(canvas, { ...level, classes }, note),
+      reliabilityFigure(canvas, { ...level, classes }, note),
     ],
   }
 }
 
 /** ROC beside precision-recall, a pair for each class that some object has. */
-function curveFigure(view: LevelView): Html {
-  const { canvas, level } = view
-  const { classifier_name } = level
-  const { classes, note } = shownOf(view)
+function curveFigure(canvas: Canvas, { classifier_name, classes }: LevelEvaluation, note: string): Html {
   const thinned = classes.map((one) => ({ ...one, classifier_name, curve: thinnedCurve(one.curve) }))
   return figureOf({
     title: `ROC and precision-recall curves of ${classifier_name}`,
@@ -176,14 +168,12 @@ function curvePicture(canvas: Canvas, one: ClassEvaluation): Picture {
 }
 
 /** Observed share against mean confidence: of the largest probability, then of each class. */
-function reliabilityFigure(view: LevelView): Html {
-  const { canvas, level } = view
-  const { classes, note } = shownOf(view)
-  const curves = reliabilityCurves({ ...level, classes })
+function reliabilityFigure(canvas: Canvas, level: LevelEvaluation, note: string): Html {
+  const curves = reliabilityCurves(level)
   return figureOf({
     title: `Reliability of ${level.classifier_name}`,
-    note: markup`How often it is so, against how probable the model says it is, by interval of probability. On the dashed
-    line they agree; above it the model is too careful, below too sure.${note}`,
+    note: markup`How often objects are of the class against how probable the model says it is, by interval of probability. On the
+    dashed line both agree; above it the model is too cautious, below it too sure.${note}`,
     pictures: curves.map((curve) => ({
       name: curveName(curve),
       drawing: [
@@ -202,17 +192,6 @@ function reliabilityFigure(view: LevelView): Html {
       reliabilityTable(`Reliability of ${level.classifier_name}: intervals with objects`, filledBins(curves)),
     ),
   })
-}
-
-/** The classes that objects have, the most frequent where there is no room for all; in the level's order. */
-function shownOf({ level, shown }: LevelView): { classes: ClassEvaluation[]; note: string } {
-  const present = level.classes.filter(({ support }) => support > 0)
-  const largest = new Set([...present].sort((a, b) => b.support - a.support).slice(0, shown))
-  const missing = present.length - largest.size
-  return {
-    classes: present.filter((one) => largest.has(one)),
-    note: missing > 0 ? ` The ${missing} classes with the fewest objects are left out; --csv has them.` : '',
-  }
 }
 
 /** Evenly thinned, with both ends. */

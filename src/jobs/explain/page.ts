@@ -17,13 +17,16 @@ export async function explainPage(explanation: Explanation): Promise<string> {
   const canvas = await openCanvas()
   const { oid, model, class: name, predicted_class: predicted, probability, base, is_exact: isExact } = explanation
   const asked = name === predicted ? '' : ` This report is about ${name}.`
+  const figures = explainedParts(explanation.levels, explanation).map((part) =>
+    contributionFigure(canvas, explanation, part),
+  )
   return pageOf({
     title: `lcclf explain: ${oid}`,
     lead: markup`${model.name} ${model.version} calls it ${predicted}.${asked} The probability of ${name} is
     ${numberText(probability)}; with nothing known about the object it would be ${numberText(base)}.`,
     sections: [
       { title: 'What was explained', content: [...(isExact ? [] : [approximate]), facts(explanation)] },
-      { title: 'What speaks for it', content: contributionFigures(canvas, explanation) },
+      { title: 'What speaks for it', content: figures },
       { title: 'What each level says', content: [levelFigure(canvas, explanation)] },
       { title: 'All features', content: [tableOf(featureTable(explanation, explanation.features.length))] },
     ],
@@ -51,29 +54,24 @@ function facts(explanation: Explanation): Html {
   ])
 }
 
-/** As leaf class, then its branch, then within the branch; each with its own largest contributions. */
-function contributionFigures(canvas: Canvas, explanation: Explanation): Html[] {
-  const { features, ranking, levels } = explanation
-  const shown = Math.min(ranking.length, shownFeatures)
-  return explainedParts(levels, explanation).map(({ name, explained }) => {
-    const bars = largestFirst(explained.contributions).map((i): Bar => ({
-      name: features[i]!.name,
-      value: explained.contributions[i]!,
-    }))
-    return contributionFigure(canvas, `Contributions to P(${name})`, { explained, bars, shown })
-  })
-}
-
+/** One part of the explanation, with its own largest contributions. */
 function contributionFigure(
   canvas: Canvas,
-  title: string,
-  { explained, bars, shown }: { explained: ClassExplanation; bars: readonly Bar[]; shown: number },
+  { features, ranking }: Explanation,
+  { name, explained }: { name: string; explained: ClassExplanation },
 ): Html {
+  const title = `Contributions to P(${name})`
+  const bars = largestFirst(explained.contributions).map((i): Bar => ({
+    name: features[i]!.name,
+    value: explained.contributions[i]!,
+  }))
+  const shown = Math.min(ranking.length, shownFeatures)
   const { base, probability } = explained
   const rest = bars.slice(shown)
   const others: Bar = { name: `${rest.length} others`, value: rest.reduce((sum, { value }) => sum + value, 0) }
   const othersNote = rest.length > 0 ? ` The ${others.name} add up to ${numberText(others.value)}.` : ''
-  const chart = { bars: bars.slice(0, shown), axis: 'contribution to the probability' }
+  const label = `Bar chart: ${title}, the largest first`
+  const chart = { label, bars: bars.slice(0, shown), axis: 'contribution to the probability' }
   const numbers: Table<Bar> = {
     caption: title,
     rows: [
@@ -91,12 +89,7 @@ function contributionFigure(
     title,
     note: markup`Bars to the right make it more probable, bars to the left less. ${numberText(base)} with nothing known
     and all contributions add up to ${numberText(probability)}.${othersNote}`,
-    pictures: [
-      {
-        name: null,
-        drawing: [contributionChart(canvas, { label: `Bar chart: ${title}, the largest first`, ...chart })],
-      },
-    ],
+    pictures: [{ name: null, drawing: [contributionChart(canvas, chart)] }],
     numbers: tableOf(numbers),
   })
 }

@@ -63,7 +63,9 @@ function columnSql({ address, columns }: Relation, name: string, flag: string): 
   const names = flat.map(({ path }) => path[0]!)
   const near = nearestNames(name, names)
   const others = (near.length > 0 ? near : names.slice(0, 10)).map(shownText).join(', ')
-  throw new DataError(`${address} has no column ${shownText(name)}`, { hint: `${flag} names it; there are ${others}.` })
+  throw new DataError(`${address} has no column ${shownText(name)}`, {
+    hint: `Name the column with ${flag}; there are ${others}.`,
+  })
 }
 
 /**

@@ -19,7 +19,7 @@ import { type FileSpec, openRelation, type Relation, type RelationColumn } from 
 import type { Session } from './session.ts'
 
 const longColumns = ['classifier_name', 'class_name', 'probability']
-const hint = 'Needed is a file that lcclf classify wrote: wide, long or nested.'
+const hint = 'Give a file that lcclf classify wrote, in its wide, long or nested layout.'
 
 /**
  * Opens results as a table.
@@ -161,7 +161,7 @@ async function onlyVersion(
   if (versions.length === 1) return versions[0]!
   if (versions.length === 0) throw new DataError(`${address} has no rows`)
   throw new DataError(`${address} holds the results of several models: ${list}`, {
-    hint: `'${address}?classifier_version=${shownText(versions[0]!)}' chooses one.`,
+    hint: `Choose one, for example '${address}?classifier_version=${shownText(versions[0]!)}'.`,
   })
 }
 

@@ -57,7 +57,7 @@ export async function openRelation(session: Session, spec: FileSpec, table: stri
     case 'arrow':
       return arrowRelation(session, spec, table)
     case 'avro':
-      throw new UsageError(`${spec.address}: Avro messages are not read here`, {
+      throw new UsageError(`${spec.address}: Avro messages hold no results`, {
         hint: 'Use Parquet, CSV, NDJSON or Arrow.',
       })
     default:
@@ -131,7 +131,7 @@ async function firstRecordOf(spec: FileSpec): Promise<JsonRecord> {
     if (line === undefined) continue
     const record = parseJsonLine(line)
     if (record) return record
-    throw new DataError(`${spec.address}: its first line is no JSON object`)
+    throw new DataError(`${spec.address}: the first line is not a JSON object`)
   }
   throw new DataError(`${spec.address} is empty: it has no rows`)
 }
@@ -169,10 +169,10 @@ async function arrowRelation(session: Session, spec: FileSpec, name: string): Pr
         const vectors = leaves.map(({ path }) => vectorAt(batch, path))
         for (let start = 0; start < batch.numRows; start += rowsAChunk) {
           const length = Math.min(rowsAChunk, batch.numRows - start)
-          table.append(leaves.map(({ valueOf }, i) => valuesOf(vectors[i]!, { start, length, valueOf })))
+          await table.append(leaves.map(({ valueOf }, i) => valuesOf(vectors[i]!, { start, length, valueOf })))
         }
       }
-      table.close()
+      await table.close()
       return { address: spec.address, sql: sqlName(name), columns }
     } finally {
       await close()
@@ -196,10 +196,8 @@ function arrowLeaves(type: DataType, path: readonly string[]): Leaf[] {
 }
 
 function vectorAt(batch: RecordBatch, [first, ...rest]: readonly string[]): Vector {
-  let vector: Vector | null = batch.getChild(first!)
-  for (const name of rest) vector = vector?.getChild(name as never) ?? null
-  if (!vector) throw new Error('a column is missing')
-  return vector
+  const child = (vector: Vector | null, name: string): Vector | null => vector?.getChild(name as never) ?? null
+  return rest.reduce(child, batch.getChild(first!))!
 }
 
 function valuesOf(

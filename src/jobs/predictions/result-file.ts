@@ -61,11 +61,11 @@ export async function resultFile(
 }
 
 function refuseOthers(path: string): void {
-  const hint = `Read is one file (${suffixes}), here or in S3 (s3://bucket/key), and results from postgres://…; no folder, and no - for stdin.`
-  if (path === '-') throw new UsageError('-: results and labels are not read from stdin', { hint })
+  const hint = `Give one file (${suffixes}), local or in S3 (s3://bucket/key); results may also come from postgres://…. Folders and stdin are not supported.`
+  if (path === '-') throw new UsageError('-: results and labels cannot be read from stdin', { hint })
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1]?.toLowerCase()
   if (scheme === undefined) return
-  if (scheme !== 's3') throw new UsageError(`${redacted(path)}: ${scheme}:// is not read here`, { hint })
+  if (scheme !== 's3') throw new UsageError(`${redacted(path)}: ${scheme}:// is not supported here`, { hint })
   if (path.endsWith('/')) throw new UsageError(`${path} is a prefix; one object is needed`, { hint })
   formatOf(path)
 }
@@ -73,12 +73,12 @@ function refuseOthers(path: string): void {
 function formatOf(path: string): FileSpec['format'] {
   const format = inputFormatOf(path)?.format
   if (format !== undefined && format !== 'avro') return format
-  throw new UsageError(`${path}: the name does not say its format`, { hint: `Read are ${suffixes}.` })
+  throw new UsageError(`${path}: the format cannot be told from the name`, { hint: `Supported are ${suffixes}.` })
 }
 
 // An object of a bucket that holds results or labels → a temporary file: DuckDB reads files only.
 
-const hint = 'Is the service up, and the endpoint (AWS_ENDPOINT_URL) right?'
+const hint = 'Check that the service is running and that the endpoint (AWS_ENDPOINT_URL) is right.'
 
 /**
  * Fetches one object as it is now. The folder of the temporary file goes with the process.

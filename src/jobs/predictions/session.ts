@@ -84,28 +84,16 @@ export async function openSession() {
       await rows(`CREATE OR REPLACE TEMP TABLE ${sqlName(name)} (${declared.join(', ')})`, about)
       const appender = await connection.createAppender(name, undefined, 'temp')
       const types = columns.map(({ type }) => type)
-      let isClosed = false
-      const tried = (work: () => void): void => {
-        try {
-          work()
-        } catch (cause) {
-          throw readingFailed(about, cause)
-        }
-      }
       return {
         /** @param cells a list for each column, of at most `rowsAChunk` values */
-        append: (cells: readonly DuckDBValue[][]): void =>
-          tried(() => {
+        append: (cells: readonly DuckDBValue[][]): Promise<void> =>
+          guarded(about, () => {
             const chunk = DuckDBDataChunk.create(types, cells[0]!.length)
             chunk.setColumns([...cells])
             appender.appendDataChunk(chunk)
           }),
         /** In any case: what is still on its way must not get into a table of the same name that is made later. */
-        close(): void {
-          if (isClosed) return
-          isClosed = true
-          tried(() => appender.closeSync())
-        },
+        close: (): Promise<void> => guarded(about, () => appender.closeSync()),
       }
     },
 

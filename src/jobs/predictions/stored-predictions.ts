@@ -21,7 +21,7 @@ import {
 import { rowsAChunk, type Session } from './session.ts'
 
 const neededColumns = ['oid', 'classifier_name', 'classifier_version', 'class_name', 'probability']
-const hint = 'lcclf db check counts partial row sets; classifying these objects again completes them.'
+const hint = 'Count partial row sets with lcclf db check; classify these objects again to complete them.'
 
 /** a server that says nothing for so long is gone; sorting a large table takes its time */
 const longestSilenceMs = 600_000
@@ -74,12 +74,12 @@ async function findTable(connection: Connection, wanted: string): Promise<string
   const [table] = await inspectTables(connection, [wanted])
   if (!table) {
     throw new DataError(`${server} has no table ${wanted}`, {
-      hint: 'Results are read from probability; another table is named with ?table=.',
+      hint: 'Results are read from the table probability; name another one with ?table=.',
     })
   }
   const missing = neededColumns.filter((column) => !table.columns.some(({ name }) => name === column))
   if (missing.length === 0) return table.name
-  throw new DataError(`${server}: table ${table.name} has no column ${missing.join(', ')}: it holds no results`)
+  throw new DataError(`${server}: table ${table.name} has no column ${missing.join(', ')}: not a table of results`)
 }
 
 /** Which version is read, and its classifiers and classes: one look over the whole table. */
@@ -103,7 +103,7 @@ async function surveyed(
   }
   if (wanted === undefined && versions.length > 1) {
     throw new UsageError(`${address} holds the results of several models: ${list}`, {
-      hint: '?classifier_version= chooses one.',
+      hint: 'Choose one with ?classifier_version=.',
     })
   }
   const pairs = all
@@ -145,8 +145,8 @@ async function copyInto(
   let id: Buffer | undefined
   let repeated = 0
 
-  function flush(): void {
-    if (oids.length > 0) table.append([oids, ...values])
+  async function flush(): Promise<void> {
+    if (oids.length > 0) await table.append([oids, ...values])
     for (const cells of [oids, ...values]) cells.length = 0
   }
 
@@ -157,7 +157,7 @@ async function copyInto(
         const { bytes, starts, lengths } = rows
         const [from, length] = [starts[0]!, lengths[0]!]
         if (!id || length !== id.length || bytes.compare(id, 0, length, from, from + length) !== 0) {
-          if (oids.length === rowsAChunk) flush()
+          if (oids.length === rowsAChunk) await flush()
           id = Buffer.from(bytes.subarray(from, from + Math.max(0, length)))
           oids.push(length < 0 ? null : id.toString('utf8'))
           for (const cells of values) cells.push(null)
@@ -169,9 +169,9 @@ async function copyInto(
       }
     }
     rows.finish()
-    flush()
+    await flush()
   } finally {
-    table.close()
+    await table.close()
   }
   return repeated
 }

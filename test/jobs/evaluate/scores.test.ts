@@ -92,6 +92,24 @@ describe('the scores of drawn predictions, with many ties', () => {
   })
 })
 
+describe('the label’s probability of a doubtful object', () => {
+  it('is the branch’s where the label is a branch, else the leaf class’s', async () => {
+    const header = readFileSync(drawnFlags.predictions, 'utf8').split('\n', 1)[0]!.split(',')
+    const cells = new Map(
+      readFileSync(drawnFlags.predictions, 'utf8')
+        .split('\n')
+        .map((line) => [line.split(',')[0], line.split(',')]),
+    )
+    const { most_in_doubt: objects } = await evaluationReport(drawnFlags)
+    const branches = new Set(['Periodic', 'Stochastic', 'Transient'])
+    expect(objects.some(({ label }) => branches.has(label))).toBe(true)
+    for (const { oid, label, label_probability: found } of objects) {
+      const column = header.indexOf(branches.has(label) ? `top/${label}` : label)
+      expect(found, oid).toBe(Number(cells.get(oid)![column]))
+    }
+  })
+})
+
 describe('the order of equal probabilities', () => {
   it('is that of the classes: the first one wins', () => {
     const { winners, ties } = winnersOf(Float64Array.of(0.4, 0.4, 0.2, 0.1, 0.45, 0.45, 0.2, 0.3, 0.5), 3)

@@ -102,7 +102,7 @@ describe('results', () => {
       json: true,
     }
     await expect(diffReport({ a: both, b: drawn, ...options })).rejects.toMatchObject({
-      hint: `'${both}?classifier_version=drawn_1.0' chooses one.`,
+      hint: `Choose one, for example '${both}?classifier_version=drawn_1.0'.`,
     })
     expect(await diffReport({ a: `${both}?classifier_version=drawn_1.0`, b: drawn, ...options })).toMatchObject({
       changed: 0,
@@ -113,9 +113,9 @@ describe('results', () => {
     for (const address of ['-', 'ftp://host/x.csv', 's3://bucket/prefix/']) {
       const failure = await resultFile(address).catch((error: unknown) => error)
       expect(failure).toBeInstanceOf(UsageError)
-      expect((failure as UsageError).hint).toMatch(/one file \(\.parquet .*no folder, and no - for stdin/)
+      expect((failure as UsageError).hint).toMatch(/one file \(\.parquet .*Folders and stdin are not supported/)
     }
     await expect(resultFile(work)).rejects.toThrow('is a folder; one file is needed')
-    await expect(resultFile('s3://bucket/x.avro')).rejects.toThrow('does not say its format')
+    await expect(resultFile('s3://bucket/x.avro')).rejects.toThrow('the format cannot be told from the name')
   })
 })

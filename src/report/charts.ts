@@ -56,18 +56,18 @@ export function barChart(
   })
 }
 
+/** What a screen reader says of a chart, what stands beside its axes, and its colour of the page's palette. */
+interface ChartText {
+  readonly label: string
+  readonly xAxis: string
+  readonly yAxis: string
+  readonly color: number
+}
+
 /** A histogram over probabilities or distances: x goes from 0 to 1. */
 export function histogramChart(
   canvas: Canvas,
-  chart: {
-    label: string
-    bins: readonly { readonly from: number; readonly to: number; readonly value: number }[]
-    xAxis: string
-    yAxis: string
-    color: number
-    width?: number
-    height?: number
-  },
+  chart: ChartText & { bins: readonly { from: number; to: number; value: number }[]; width?: number; height?: number },
 ): Html {
   const { label, bins, xAxis, yAxis, color, width = 350, height = 220 } = chart
   const { plot } = canvas
@@ -135,15 +135,7 @@ export function contributionChart(
  */
 export function curveChart(
   canvas: Canvas,
-  chart: {
-    label: string
-    points: readonly { readonly x: number; readonly y: number }[]
-    xAxis: string
-    yAxis: string
-    color: number
-    hasDiagonal: boolean
-    hasDots?: boolean
-  },
+  chart: ChartText & { points: readonly { x: number; y: number }[]; hasDiagonal: boolean; hasDots?: boolean },
 ): Html {
   const { label, points, xAxis, yAxis, color, hasDiagonal, hasDots = false } = chart
   const { plot } = canvas

@@ -6,7 +6,7 @@ import { diffTables, diffText, writeOnlyIn } from './tables.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
 import { withReport } from '../../report/report-file.ts'
 import { objectCount } from '../../terminal/text-table.ts'
-import { resultAddress, type ResultAddress } from '../predictions/result-file.ts'
+import { resultAddress } from '../predictions/result-file.ts'
 import { UsageError } from '../../errors.ts'
 
 /** What was asked. */
@@ -54,14 +54,16 @@ export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
   ])
   const session = await openSession()
   try {
-    const open = ({ results, classifierVersion }: ResultAddress, table: string): Promise<Predictions> =>
-      openPredictions(session, results, { classifierVersion, table })
-    const sides = await inOneOrder([await open(a, 'side_a'), await open(b, 'side_b')], flags.model)
+    const sides = await inOneOrder(
+      await openPredictions(session, a.results, { ...a, table: 'side_a' }),
+      await openPredictions(session, b.results, { ...b, table: 'side_b' }),
+      flags.model,
+    )
     const findings = await diffPredictions(session, sides, flags.top)
     const expected = findings.a.only_here.objects + findings.b.only_here.objects
     if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
     const bound = flags.failIfChanged
-    return { ...findings, limit: bound ? { text: bound.text, exceeded: isExceeded(bound, findings) } : null }
+    return { ...findings, limit: bound ? { text: bound.text, exceeded: bound.isExceeded(findings) } : null }
   } finally {
     session.close()
   }
@@ -69,7 +71,8 @@ export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
 
 /** A side that knows its order lends it to the other: equal probabilities are then decided alike, and nothing changed. */
 async function inOneOrder(
-  [a, b]: readonly [Predictions, Predictions],
+  a: Predictions,
+  b: Predictions,
   reference: string | undefined,
 ): Promise<readonly [Predictions, Predictions]> {
   const first = await inModelOrder(a, reference, b)
@@ -77,24 +80,18 @@ async function inOneOrder(
   return [await inModelOrder(first, reference, second), second]
 }
 
-// Flags of `lcclf diff` that are more than text.
-
-/** `--fail-if-changed`: a number of objects, or a percentage of the objects that both sides have. */
-export type ChangeBound = { readonly text: string } & ({ readonly objects: number } | { readonly percent: number })
+/** `--fail-if-changed`: a number of objects, or a percentage of the objects that both sides have; as many are allowed. */
+export interface ChangeBound {
+  readonly text: string
+  isExceeded(report: { readonly changed: number; readonly common: number }): boolean
+}
 
 /** `--fail-if-changed 100` or `--fail-if-changed 2%`. */
 export function changeBound(text: string): ChangeBound {
-  const found = /^(\d+(?:\.\d+)?)(%?)$/.exec(text)
-  const value = Number(found?.[1])
-  if (!found || (found[2] === '' && !Number.isInteger(value)) || (found[2] === '%' && value > 100)) {
-    throw new UsageError(
-      `--fail-if-changed ${text}: expected a percentage or a number of objects, for example 2% or 100`,
-    )
-  }
-  return found[2] === '%' ? { text, percent: value } : { text, objects: value }
-}
-
-/** Whether more changed than the bound allows; as much is allowed. */
-function isExceeded(bound: ChangeBound, { changed, common }: Pick<DiffReport, 'changed' | 'common'>): boolean {
-  return 'objects' in bound ? changed > bound.objects : 100 * changed > bound.percent * common
+  const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? []
+  const most = Number(digits)
+  if (percent === '%' && most <= 100)
+    return { text, isExceeded: ({ changed, common }) => 100 * changed > most * common }
+  if (percent === '' && Number.isInteger(most)) return { text, isExceeded: ({ changed }) => changed > most }
+  throw new UsageError(`--fail-if-changed ${text}: expected a percentage or a number of objects, for example 2% or 100`)
 }

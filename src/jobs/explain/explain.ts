@@ -1,6 +1,6 @@
 // The story of `lcclf explain`.
 import { UsageError } from '../../errors.ts'
-import type { Manifest } from '../../model/bundle/manifest.ts'
+import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import type { Explanation } from './explain-object.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
@@ -61,15 +61,14 @@ async function explanationOf(flags: ExplainFlags, directory: string): Promise<Ex
   const { manifest, sha256 } = bundle
   const forests = await withCovers(directory, bundle)
   const { explainObject } = await import('./explain-object.ts')
-  if (flags.className !== undefined) refuseUnknownClass(flags.className, manifest)
+  const { classes } = taxonomyOf(manifest).levels[0]!
+  if (flags.className !== undefined && !classes.includes(flags.className)) {
+    throw new UsageError(`the model has no class ${flags.className}`, {
+      hint: `Its classes are ${classes.join(', ')}.`,
+    })
+  }
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
   const object = await findObject(inputs, { ...flags, ...manifest, renameMapPairs })
   const profile = await readProfile(directory)
   return explainObject({ ...flags, ...object, manifest, sha256, forests, profile })
-}
-
-function refuseUnknownClass(name: string, { taxonomy, levels }: Manifest): void {
-  const classes = taxonomy === null ? (levels[0]?.classes ?? []) : Object.values(taxonomy).flat()
-  if (classes.includes(name)) return
-  throw new UsageError(`the model has no class ${name}`, { hint: `Its classes are ${classes.join(', ')}.` })
 }

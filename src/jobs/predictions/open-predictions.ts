@@ -6,14 +6,12 @@ import { shownText } from '../../formats/shown-text.ts'
 import {
   alphabet,
   columnName,
-  type FoundLevel,
   levelsOf,
+  levelsOfColumns,
   missingClass,
-  nestedLevels,
   type PredictionOptions,
   type Predictions,
   type Selection,
-  wideLevels,
 } from './predictions.ts'
 import { type FileSpec, openRelation, type Relation, type RelationColumn } from './relation.ts'
 import type { Session } from './session.ts'
@@ -35,7 +33,8 @@ export async function openPredictions(
   const { address } = spec
   const { table } = options
   const selection = await selectionOf(session, spec, options)
-  refuseMissingClass(address, selection)
+  const missing = missingClass(selection.levels)
+  if (missing !== undefined) throw new DataError(`${address}: ${missing}`, { hint: selection.hint })
   const kind = selection.isView ? 'TEMP VIEW' : 'TEMP TABLE'
   await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${selection.sql}`, address)
   const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
@@ -78,16 +77,12 @@ async function selectionOf(
 
 async function selectByObject(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
   const { address, columns } = relation
-  const flat = columns.filter(({ path }) => path.length === 1)
-  const places = (found: readonly FoundLevel[], among: readonly RelationColumn[]): FoundLevel[] =>
-    found.map((level) => ({ ...level, keys: level.keys.map((key) => columns.indexOf(among[key]!)) }))
-  const nested = nestedLevels(columns.map(({ path }) => path))
-  const levels = nested.length > 0 ? nested : places(wideLevels(flat.map(({ path }) => path[0]!)), flat)
-  const oid = columnOf(flat, 'oid')
-  const versionColumn = columnOf(flat, 'classifier_version')
+  const levels = levelsOfColumns(columns.map(({ path }) => path))
+  const oid = columnOf(columns, 'oid')
+  const versionColumn = columnOf(columns, 'classifier_version')
   if (!oid || !versionColumn || levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
   const version = await onlyVersion(session, relation, versionColumn, options)
-  const candid = columnOf(flat, 'candid')
+  const candid = columnOf(columns, 'candid')
   const values = levels.flatMap((level, l) =>
     level.keys.map((key, i) => `CAST(${columns[key]!.sql} AS DOUBLE) AS ${columnName(l, i)}`),
   )
@@ -163,16 +158,6 @@ async function onlyVersion(
   throw new DataError(`${address} holds the results of several models: ${list}`, {
     hint: `Choose one, for example '${address}?classifier_version=${shownText(versions[0]!)}'.`,
   })
-}
-
-function refuseMissingClass(address: string, { levels, hint }: Selection): void {
-  const missing = missingClass(levels)
-  if (!missing) return
-  const { classifierName, className, otherName, column } = missing
-  throw new DataError(
-    `${address}: ${classifierName} lacks the class ${shownText(className)}, which ${otherName} has (wide: the column ${shownText(column)})`,
-    { hint },
-  )
 }
 
 async function refuseBadValues(

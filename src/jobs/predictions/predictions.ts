@@ -1,4 +1,5 @@
 // What a run of lcclf left behind, as one table: an object a row, a probability a column.
+import { shownText } from '../../formats/shown-text.ts'
 import type { Level } from '../../pipeline/batch.ts'
 
 /** Results of one model, ready for questions. */
@@ -42,8 +43,6 @@ export function columnName(level: number, index: number): string {
   return `l${level}_${index}`
 }
 
-// What stands between results as they lie somewhere and the one table of predictions.
-
 /** A selection of `oid` and the levels' columns (with `candid` and `place`, where an object may come twice), not yet checked. */
 export interface Selection {
   readonly sql: string
@@ -73,31 +72,39 @@ const topName = 'top'
 /** What an object's row has beside its probabilities. */
 const otherColumns = new Set(['oid', 'candid', 'class', 'probability', 'classifier_version'])
 
-/** The levels of the wide layout: `AGN`, …, `top/Periodic`, …, `stochastic/AGN`, …; keys are places in `names`. */
-export function wideLevels(names: readonly string[]): FoundLevel[] {
-  const tops = names.filter((name) => name.startsWith(`${topName}/`)).map((name) => name.slice(topName.length + 1))
-  const prefixes = [topName, ...tops.map((branch) => branch.toLowerCase())]
-  const found: [classifier: string, className: string, key: number][] = []
-  names.forEach((name, key) => {
-    if (otherColumns.has(name)) return
-    const prefix = tops.length > 0 ? prefixes.find((text) => name.startsWith(`${text}/`)) : undefined
-    if (prefix === undefined) found.push([productName, name, key])
-    else found.push([`${productName}_${prefix}`, name.slice(prefix.length + 1), key])
-  })
-  return levelsOf(found)
+/**
+ * The levels of the wide layout (`AGN`, …, `top/Periodic`, …, `stochastic/AGN`, …), or of the nested one, whose paths begin
+ * with `lc_classification`; keys are places in `paths`.
+ */
+export function levelsOfColumns(paths: readonly (readonly string[])[]): FoundLevel[] {
+  const tops = paths.flatMap(([name, inner]) =>
+    inner === undefined && name!.startsWith(`${topName}/`) ? [name!.slice(topName.length + 1)] : [],
+  )
+  const prefixes = tops.length > 0 ? [topName, ...tops.map((branch) => branch.toLowerCase())] : []
+  const isNested = paths.some(([root]) => root === 'lc_classification')
+  return levelsOf(
+    paths.flatMap((path, key) => {
+      const found = isNested ? nestedName(path) : wideName(path, prefixes)
+      if (!found) return []
+      const [prefix, className] = found
+      return [[prefix === '' ? productName : `${productName}_${prefix}`, className, key] as const]
+    }),
+  )
 }
 
-/** The levels of the nested layout, whose paths begin with `lc_classification`. */
-export function nestedLevels(paths: readonly (readonly string[])[]): FoundLevel[] {
-  const found: [string, string, number][] = []
-  paths.forEach(([root, kind, way, branch, className], key) => {
-    if (root !== 'lc_classification') return
-    if (kind === 'probabilities') found.push([productName, way!, key])
-    if (kind === 'hierarchical' && way === topName) found.push([`${productName}_${topName}`, branch!, key])
-    if (kind === 'hierarchical' && way === 'children')
-      found.push([`${productName}_${branch!.toLowerCase()}`, className!, key])
-  })
-  return levelsOf(found)
+type LevelName = readonly [prefix: string, className: string] | undefined
+
+function wideName([name, inner]: readonly string[], prefixes: readonly string[]): LevelName {
+  if (inner !== undefined || otherColumns.has(name!)) return undefined
+  const prefix = prefixes.find((text) => name!.startsWith(`${text}/`))
+  return prefix === undefined ? ['', name!] : [prefix, name!.slice(prefix.length + 1)]
+}
+
+function nestedName([root, kind, way, branch, className]: readonly string[]): LevelName {
+  if (root !== 'lc_classification') return undefined
+  if (kind === 'probabilities') return ['', way!]
+  if (kind !== 'hierarchical') return undefined
+  return way === topName ? [topName, branch!] : way === 'children' ? [branch!.toLowerCase(), className!] : undefined
 }
 
 /**
@@ -127,25 +134,25 @@ export function levelsOf(
 }
 
 /**
- * A class that one level of a hierarchy has and another lacks: somebody left a column out. The leaf classes of the product
- * and of the branches are the same; levels that are absent as a whole say nothing.
+ * Says which class one level of a hierarchy has and another lacks: somebody left a column out. The leaf classes of the
+ * product and of the branches are the same; levels that are absent as a whole say nothing.
  *
  * @param levels the product first
- * @returns the level that lacks it, the class, the level that has it, and its column in the wide layout
  */
-export function missingClass(levels: readonly NamedLevel[]) {
+export function missingClass(levels: readonly NamedLevel[]): string | undefined {
   const [product, ...others] = levels
   const branches = others.filter(({ branch }) => branch !== null)
   if (!product || branches.length === 0) return undefined
-  for (const { classifierName: otherName, classes } of branches) {
-    const className = classes.find((name) => !product.classes.includes(name))
-    if (className !== undefined)
-      return { classifierName: product.classifierName, className, otherName, column: className }
+  const said = (who: string, name: string, other: string, column: string): string =>
+    `${who} lacks the class ${shownText(name)}, which ${other} has (wide: the column ${shownText(column)})`
+  for (const { classifierName, classes } of branches) {
+    const name = classes.find((one) => !product.classes.includes(one))
+    if (name !== undefined) return said(product.classifierName, name, classifierName, name)
   }
   const tops = others.find(({ branch }) => branch === null)?.classes ?? []
   const isWhole = tops.every((name) => branches.some(({ branch }) => branch === name))
-  const className = product.classes.find((name) => !branches.some(({ classes }) => classes.includes(name)))
-  if (className === undefined || !isWhole) return undefined
-  const which = branches.map(({ branch }) => `${branch!.toLowerCase()}/${className}`).join(' or ')
-  return { classifierName: 'every branch', className, otherName: product.classifierName, column: which }
+  const name = product.classes.find((one) => !branches.some(({ classes }) => classes.includes(one)))
+  if (name === undefined || !isWhole) return undefined
+  const columns = branches.map(({ branch }) => `${branch!.toLowerCase()}/${name}`).join(' or ')
+  return said('every branch', name, product.classifierName, columns)
 }

@@ -12,9 +12,6 @@ import { fetchObject } from '../../connectors/s3/s3-source.ts'
 import { bucketToRead } from '../../connectors/s3/bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 
-/** Results, and which of them. */
-export type ResultAddress = Awaited<ReturnType<typeof resultAddress>>
-
 const versionQuery = '?classifier_version='
 const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather, text also as .gz'
 

@@ -12,7 +12,7 @@ export interface Attribution {
 export interface ClassExplanation {
   readonly class: string
   readonly probability: number
-  /** what the model says of an object of which nothing is known; for the product the product of both levels' */
+  /** what the model says about an unknown object; for the product, the product of both levels' */
   readonly base: number
   /** one a feature, in the order of `features` */
   readonly contributions: readonly number[]

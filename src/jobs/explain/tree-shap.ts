@@ -188,7 +188,7 @@ class TreeWalker {
 }
 
 /**
- * What a tree says of an object of which nothing is known, at each of its nodes: mean probabilities below the node, weighted
+ * What a tree says about an unknown object, at each of its nodes: the mean probabilities below the node, weighted
  * by the training samples.
  *
  * @returns nodes of the tree × classes, row-major, the root first

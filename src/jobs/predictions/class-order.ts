@@ -21,7 +21,7 @@ const renamedBySurvey = 'hierarchical_rf_1.1.0'
 /**
  * Results with the classes of each level in their model's order, or, where nothing proves it, in the likeliest, which
  * they then say. Each level is decided by itself, as a file may hold some of a model's levels only. Only names move: the
- * table stays as it is. Models are looked at only where something is to be decided: most results need none.
+ * table stays as it is. Models are read only where something is undecided: most results need none.
  *
  * @param reference `--model`, `LCCLF_MODEL`
  * @param other the other side of a comparison

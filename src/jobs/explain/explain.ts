@@ -1,4 +1,5 @@
 // The story of `lcclf explain`.
+import { withReport } from '../../report/report-file.ts'
 import { UsageError } from '../../errors.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import type { Explanation } from './explain-object.ts'

@@ -1,7 +1,8 @@
 // A bundle's folder → a classifier that has proved itself.
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FeatureBatch, ModelIdentity } from '../pipeline/batch.ts'
+import type { ModelIdentity } from '../pipeline/batch.ts'
+import type { Classifier } from '../pipeline/classifier.ts'
 import { ModelError, UsageError } from '../errors.ts'
 import {
   compareGolden,
@@ -11,19 +12,21 @@ import {
   goldenMatrix,
   isWithinTolerance,
 } from './bundle/golden.ts'
-import type { Forest } from './bundle/forest.ts'
+import { type Manifest, taxonomyOf } from './bundle/manifest.ts'
 import { type Bundle, readBundle } from './bundle/read-bundle.ts'
-import { taxonomyOf } from './bundle/manifest.ts'
-import type { Classifier } from '../pipeline/classifier.ts'
 
 /** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */
 export type EngineName = 'forest' | 'onnx'
 
-const defaultCache = join(tmpdir(), 'lcclf-graphs')
+/** The engines that can run each kind of model, the default first. */
+const engines: Readonly<Record<Manifest['kind'], readonly [EngineName, ...EngineName[]]>> = {
+  forest: ['forest', 'onnx'],
+  onnx: ['onnx'],
+}
 
-/** How a model is to be run. */
+/** How a model is run. */
 export interface ClassifierOptions {
-  /** by default the forest for a model of forests, onnx for any other */
+  /** the kind's default unless given */
   readonly engine?: EngineName | undefined
   /** threads that classify; 0 for one for each core, or as many as the model is worth */
   readonly threads: number
@@ -40,13 +43,13 @@ export interface ClassifierOptions {
  */
 export async function openClassifier(directory: string, options: ClassifierOptions): Promise<Classifier> {
   const bundle = await readBundle(directory)
-  const engine = options.engine ?? defaultEngine(bundle)
+  const engine = options.engine ?? enginesOf(bundle)[0]
   const classifier = await openEngine(directory, bundle, { ...options, engine })
   try {
     const comparison = await answerGolden(classifier, bundle.golden)
     if (isReproduced(comparison, engine)) return classifier
     throw new ModelError(`${directory}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {
-      hint: 'This model would give wrong classes and is not used. lcclf model verify tells more; import the model again.',
+      hint: 'This model would give wrong classes and is not used. Run lcclf model verify for details, or import it again.',
     })
   } catch (error) {
     await classifier.close()
@@ -56,13 +59,10 @@ export async function openClassifier(directory: string, options: ClassifierOptio
 
 /** Lets a classifier answer golden rows and compares. */
 export async function answerGolden(classifier: Classifier, golden: Golden): Promise<GoldenComparison> {
-  const { probabilities } = await classifier.classify(goldenBatch(classifier, golden))
-  return compareGolden(golden, probabilities)
-}
-
-function goldenBatch(classifier: Classifier, golden: Golden): FeatureBatch {
   const { rowCount, oids } = golden
-  return { rowCount, oids, candids: oids.map(() => null), matrix: goldenMatrix(golden, classifier.preprocessing) }
+  const matrix = goldenMatrix(golden, classifier.preprocessing)
+  const { probabilities } = await classifier.classify({ rowCount, oids, candids: oids.map(() => null), matrix })
+  return compareGolden(golden, probabilities)
 }
 
 /** Name, version and checksum of a bundle. */
@@ -74,12 +74,8 @@ export function identityOf({
 }
 
 /** The engines that can run a bundle, the default first. */
-export function enginesOf({ manifest }: Pick<Bundle, 'manifest'>): readonly EngineName[] {
-  return manifest.kind === 'forest' ? ['forest', 'onnx'] : ['onnx']
-}
-
-function defaultEngine(bundle: Bundle): EngineName {
-  return enginesOf(bundle)[0]!
+export function enginesOf({ manifest }: Pick<Bundle, 'manifest'>): readonly [EngineName, ...EngineName[]] {
+  return engines[manifest.kind]
 }
 
 /** Whether an engine gave the golden answers: the forest in every bit, onnxruntime (float32) within 1e-6. */
@@ -92,29 +88,37 @@ export function isReproduced(comparison: GoldenComparison, engine: EngineName): 
  *
  * @throws UsageError for an engine that cannot run this model
  */
-export async function openEngine(directory: string, bundle: Bundle, options: ClassifierOptions): Promise<Classifier> {
-  const { manifest, forests } = bundle
-  const { threads, engine = defaultEngine(bundle) } = options
+export async function openEngine(
+  directory: string,
+  bundle: Bundle,
+  {
+    engine = enginesOf(bundle)[0],
+    threads,
+    cacheFolder = join(tmpdir(), 'lcclf-graphs'),
+    meanwhile,
+  }: ClassifierOptions,
+): Promise<Classifier> {
   const identity = identityOf(bundle)
-  if (engine === 'onnx') {
-    const { openOnnxEngine } = await import('./onnx/onnx-engine.ts')
-    return openOnnxEngine(bundle, { directory, cacheFolder: options.cacheFolder ?? defaultCache, identity, threads })
-  }
-  if (manifest.kind !== 'forest') {
-    throw new UsageError(`--engine forest cannot run ${identity.classifierVersion}: it is no forest`, {
-      hint: 'Leave --engine away, or say --engine onnx.',
+  if (!enginesOf(bundle).includes(engine)) {
+    throw new UsageError(`--engine ${engine} cannot run ${identity.classifierVersion}: it is not a forest`, {
+      hint: 'Omit --engine, or use --engine onnx.',
     })
   }
-  const { features, preprocessing } = manifest
+  if (engine === 'onnx') {
+    const { openOnnxEngine } = await import('./onnx/onnx-engine.ts')
+    return openOnnxEngine(bundle, { directory, cacheFolder, identity, threads })
+  }
   const { openForestClassifier } = await import('./forest/forest-classifier.ts')
+  const { manifest, forests } = bundle
+  const { features, preprocessing } = manifest
   const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
-  return openForestClassifier(model, threads === 0 ? usefulThreads(forests) : threads, options.meanwhile)
+  return openForestClassifier(model, threads === 0 ? usefulThreads(bundle) : threads, meanwhile)
 }
 
 /** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */
 const smallForest = 100_000
 
-function usefulThreads(forests: readonly Forest[]): number {
+function usefulThreads({ forests }: Bundle): number {
   const nodes = forests.reduce((sum, { feature }) => sum + feature.length, 0)
   return nodes < smallForest ? 1 : availableParallelism()
 }

@@ -1,8 +1,7 @@
 // One object through the hierarchy: every forest's attribution, and what follows for the product.
-import type { Forest } from '../../model/bundle/forest.ts'
+import { evaluatePlainly, type Forest } from '../../model/bundle/forest.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
-import { evaluatePlainly } from '../../model/bundle/plain-evaluation.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
 import {
   additivityError,

@@ -1,12 +1,11 @@
 // The story of `lcclf model export`.
 import { createHash } from 'node:crypto'
-import { findBundle } from '../../model/store/model-reference.ts'
 import { describeComparison } from '../../model/bundle/golden.ts'
-import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { exportOnnx } from '../../model/onnx/export-graph.ts'
-import { openOnnxRunner } from '../../model/onnx/runner.ts'
-import { openReplacement, writeFailure } from '../../whole-file.ts'
+import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { checkBundle } from './verify.ts'
+import { findBundle } from '../../model/store/model-reference.ts'
+import { openReplacement, writeFailure } from '../../whole-file.ts'
 
 /** Exports and says what was written, on stderr or with --json as one object. */
 export async function exportModel(
@@ -21,7 +20,7 @@ export async function exportModel(
 }
 
 async function exportGraph(directory: string, { out, overwrite }: { out: string; overwrite: boolean }) {
-  const { comparison, ...written } = await exportOnnx(directory, out, { overwrite, openRunner: openOnnxRunner })
+  const { comparison, ...written } = await exportOnnx(directory, out, { overwrite })
   return { ...written, said: describeComparison(comparison) }
 }
 

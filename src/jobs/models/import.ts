@@ -8,15 +8,14 @@ import { openSource } from '../../connectors/open-source.ts'
 import { DataError, LcclfError, messageOf, systemCode, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { goldenMatrix } from '../../model/bundle/golden.ts'
-import type { ImportProgress } from '../../model/bundle/identity.ts'
-import type { InputProfile, ProfiledImport, ProfileMaker } from '../../model/bundle/input-profile.ts'
+import type { ImportProgress } from '../../model/bundle/write-bundle.ts'
+import type { InputProfile, ProfiledImport } from '../../model/bundle/input-profile.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
+import { importModel } from '../../model/sklearn/import-model.ts'
+import { enginesOf } from '../../model/open.ts'
 import { importOnnx } from '../../model/onnx/import-graph.ts'
 import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
-import { openOnnxRunner } from '../../model/onnx/runner.ts'
-import { openEngine } from '../../model/open.ts'
 import { createInputProfiler, type InputProfiler } from '../../model/profile/profile-inputs.ts'
-import { importModel } from '../../model/sklearn/import-model.ts'
 import { modelStore } from '../../model/store/model-reference.ts'
 import { alercePreprocessing } from '../../pipeline/preprocess.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
@@ -69,10 +68,7 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
-      ? await importOnnx(
-          { ...options, ...(taxonomy === undefined ? {} : { taxonomy: readOnnxTaxonomy(taxonomy) }) },
-          openOnnxRunner,
-        )
+      ? await importOnnx({ ...options, ...(taxonomy === undefined ? {} : { taxonomy: readOnnxTaxonomy(taxonomy) }) })
       : await importModel({
           ...options,
           ...(taxonomy === undefined ? {} : { taxonomy: readTaxonomy(taxonomy) }),
@@ -84,7 +80,7 @@ export async function importFiles(flags: ImportFlags): Promise<void> {
       const size = level.trees > 0 ? `${level.trees} trees, ${level.nodes.toLocaleString('en')} nodes, ` : ''
       say(`${level.name}: ${size}${level.classes.join(' ')}`)
     }
-    const equality = manifest.kind === 'forest' ? 'in every bit' : 'within 1e-6'
+    const equality = enginesOf({ manifest })[0] === 'forest' ? 'in every bit' : 'within 1e-6'
     say(`golden answers: ${manifest.golden.rows} rows from ${manifest.golden.source}, reproduced ${equality}`)
     say(`${name} ${version} is in ${directory}`)
     if (flags.json)
@@ -147,7 +143,7 @@ const batchSize = 1000
 export async function profileMaker(
   { profile: file, renames, renameMap }: Pick<ImportFlags, 'profile' | 'renames' | 'renameMap'>,
   progress: ProfileProgress,
-): Promise<ProfileMaker> {
+): Promise<(model: ProfiledImport) => Promise<InputProfile | undefined>> {
   if (file === undefined) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
   const options = {
     batchSize,
@@ -205,7 +201,7 @@ function profileOfGolden(model: ProfiledImport): InputProfile {
   return profiler.profile({ source: 'golden', name: manifest.golden.source })
 }
 
-/** Only a forest is asked for predictions: the graph of another model is not written yet. */
+/** A model that cannot answer before it is written is not asked for predictions. */
 async function profileOfFile(
   file: string,
   inputs: readonly Input[],
@@ -213,9 +209,8 @@ async function profileOfFile(
   model: ProfiledImport,
   { onRow, onWarning }: ProfileProgress,
 ): Promise<InputProfile> {
-  const { manifest, forests, golden } = model
-  const bundle = { manifest: { ...manifest, files: [] }, sha256: '', forests, golden }
-  const classifier = manifest.kind === 'forest' ? await openEngine('', bundle, { threads: 0 }) : undefined
+  const { manifest } = model
+  const classifier = await model.open?.()
   const { features, preprocessing } = manifest
   const profiler = profilerOf(model)
   let rows = 0

@@ -1,4 +1,31 @@
-// Whether a forest read from a bundle can be walked safely, and whether it is whole.
+// A forest in memory, as the bundle stores it and the kernel reads it: whether it is whole, and what it answers.
+import type { BranchTaxonomy, ManifestLevel } from './manifest.ts'
+
+/**
+ * One level's forest. A node is a row; the rows of one tree are together, in breadth-first order, and the two children of
+ * a node are adjacent: left at `left[i]`, right at `left[i] + 1`, both after i (so there are no cycles).
+ * A row of features goes left where float32(x[feature]) <= threshold, compared in float64.
+ */
+export interface Forest {
+  /** in the order of scikit-learn's `classes_` */
+  readonly classes: readonly string[]
+  /** row of each tree's root, in tree order: leaf fractions are added in this order */
+  readonly roots: Uint32Array
+  /** index into the model's features; −1 for a leaf */
+  readonly feature: Int16Array
+  readonly threshold: Float64Array
+  /** row of the left child; 0 for a leaf */
+  readonly left: Uint32Array
+  /** index of a leaf's distribution in `leaves`; 0 for a node with children */
+  readonly leaf: Uint32Array
+  /** the distinct leaf distributions, one after the other, `classes.length` fractions each */
+  readonly leaves: Float64Array
+  /**
+   * weight of the training samples that reached each row (scikit-learn's `weighted_n_node_samples`): what an explanation
+   * needs and an answer does not. Absent in a forest that was opened without, as it is for classifying
+   */
+  readonly cover?: Float64Array
+}
 
 /**
  * The quick check, at every opening: with it a walk can neither leave the arrays nor run in a circle.
@@ -6,12 +33,12 @@
  * @returns what is wrong, or null
  */
 export function findUnsafeNode(forest: Forest, featureCount: number): string | null {
-  const { classes, roots, feature, left, leaf, leaves } = forest
+  const { classes, roots, feature, leaves } = forest
   const leafCount = leaves.length / classes.length
   for (let tree = 0; tree < roots.length; tree++) {
     const start = roots[tree]!
     const end = roots[tree + 1] ?? feature.length
-    if (isSafe({ feature, left, leaf }, { start, end, featureCount, leafCount })) continue
+    if (isSafe(forest, { start, end, featureCount, leafCount })) continue
     for (let row = start; row < end; row++) {
       const problem = problemOf(forest, row, { end, featureCount, leafCount })
       if (problem !== null) return problem
@@ -31,7 +58,7 @@ interface Limits {
  * predicted: five times as fast, and this is part of every start. A term is negative where its limit is broken.
  */
 function isSafe(
-  { feature, left, leaf }: Pick<Forest, 'feature' | 'left' | 'leaf'>,
+  { feature, left, leaf }: Forest,
   { start, end, featureCount, leafCount }: Limits & { start: number },
 ): boolean {
   let signs = 0
@@ -70,7 +97,7 @@ export function findBrokenTree({ classes, roots, feature, threshold, left, leave
   const isChild = new Uint8Array(feature.length)
   for (let row = 0; row < feature.length; row++) {
     if (feature[row] === -1) continue
-    if (Number.isNaN(threshold[row])) return `the threshold of node ${row} is no number`
+    if (Number.isNaN(threshold[row])) return `the threshold of node ${row} is not a number`
     for (const child of [left[row]!, left[row]! + 1]) {
       if (isChild[child] === 1) return `node ${child} is reached twice`
       isChild[child] = 1
@@ -89,34 +116,6 @@ export function findBrokenTree({ classes, roots, feature, threshold, left, leave
   return null
 }
 
-// A forest in memory, as the bundle stores it and the kernel reads it.
-
-/**
- * One level's forest. A node is a row; the rows of one tree are together, in breadth-first order, and the two children of
- * a node are adjacent: left at `left[i]`, right at `left[i] + 1`, both after i (so there are no cycles).
- * A row of features goes left where float32(x[feature]) <= threshold, compared in float64.
- */
-export interface Forest {
-  /** in the order of scikit-learn's `classes_` */
-  readonly classes: readonly string[]
-  /** row of each tree's root, in tree order: leaf fractions are added in this order */
-  readonly roots: Uint32Array
-  /** index into the model's features; −1 for a leaf */
-  readonly feature: Int16Array
-  readonly threshold: Float64Array
-  /** row of the left child; 0 for a leaf */
-  readonly left: Uint32Array
-  /** index of a leaf's distribution in `leaves`; 0 for a node with children */
-  readonly leaf: Uint32Array
-  /** the distinct leaf distributions, one after the other, `classes.length` fractions each */
-  readonly leaves: Float64Array
-  /**
-   * weight of the training samples that reached each row (scikit-learn's `weighted_n_node_samples`): what an explanation
-   * needs and an answer does not. Absent in a forest that was opened without, as it is for classifying
-   */
-  readonly cover?: Float64Array
-}
-
 /** Whether fractions are a distribution: none below 0, and 1 together within 1e-12, or all zero. */
 export function isDistribution(fractions: Float64Array, start = 0, length = fractions.length): boolean {
   let sum = 0
@@ -125,4 +124,79 @@ export function isDistribution(fractions: Float64Array, start = 0, length = frac
     sum += fractions[i]!
   }
   return sum === 0 || Math.abs(sum - 1) <= 1e-12
+}
+
+// Forests evaluated in the plainest way, to hold the fast engines against: no tricks, one row and one node at a time.
+
+/**
+ * Probabilities of a forest as the bundle holds it: leaf fractions added in tree order in float64, divided once by the
+ * number of trees.
+ *
+ * @param matrix rowCount × features, row-major, preprocessed
+ * @returns rowCount × classes, row-major
+ */
+export function evaluatePlainly(forest: Forest, matrix: Float32Array, rowCount: number): Float64Array {
+  const { classes, roots, feature, threshold, left, leaf, leaves } = forest
+  const featureCount = rowCount === 0 ? 0 : matrix.length / rowCount
+  const answer = new Float64Array(rowCount * classes.length)
+  // tree by tree, so that a tree is walked while it is in the cache; the order of each row's additions is the same
+  for (const root of roots) {
+    for (let row = 0; row < rowCount; row++) {
+      let node = root
+      while (feature[node]! >= 0) {
+        const value = matrix[row * featureCount + feature[node]!]!
+        node = left[node]! + (value <= threshold[node]! ? 0 : 1)
+      }
+      for (let i = 0; i < classes.length; i++) {
+        answer[row * classes.length + i]! += leaves[leaf[node]! * classes.length + i]!
+      }
+    }
+  }
+  return answer.map((sum) => sum / roots.length)
+}
+
+/** What the product needs to know of a model. */
+export interface Hierarchy {
+  readonly taxonomy: BranchTaxonomy | null
+  /** the top first, then the branches */
+  readonly levels: readonly Pick<ManifestLevel, 'branch' | 'classes'>[]
+}
+
+/**
+ * How the product is made of the forests' answers: for each leaf class, in output order, the column of its branch in the top
+ * level, its own level and its column there. null for a model of one level.
+ */
+export function productColumns({ taxonomy, levels: [top, ...branches] }: Hierarchy) {
+  if (taxonomy === null || top === undefined) return null
+  return branches.flatMap(({ branch, classes }, index) =>
+    (taxonomy[branch!] ?? []).map((name) => ({
+      topColumn: top.classes.indexOf(branch!),
+      level: index + 1,
+      column: classes.indexOf(name),
+    })),
+  )
+}
+
+/**
+ * The forests' answers as a taxonomy's: the product first, then each forest; a model of one level has one.
+ * P(class) = P_top(branch) × P_branch(class), in that order of multiplication.
+ *
+ * @param probabilities of each forest, in the order of `levels`
+ */
+export function withProduct(
+  hierarchy: Hierarchy,
+  probabilities: readonly Float64Array[],
+  rowCount: number,
+): Float64Array[] {
+  const columns = productColumns(hierarchy)
+  if (columns === null) return [...probabilities]
+  const widths = hierarchy.levels.map(({ classes }) => classes.length)
+  const product = new Float64Array(rowCount * columns.length)
+  for (let row = 0; row < rowCount; row++) {
+    columns.forEach(({ topColumn, level, column }, place) => {
+      const given = probabilities[0]![row * widths[0]! + topColumn]!
+      product[row * columns.length + place] = given * probabilities[level]![row * widths[level]! + column]!
+    })
+  }
+  return [product, ...probabilities]
 }

@@ -6,26 +6,19 @@ import { messageOf, ModelError, systemCode } from '../../errors.ts'
 import { readNumberText } from '../../formats/number-text.ts'
 import type { Golden, GoldenLevel } from './golden.ts'
 
-/** Golden answers and where they come from, for the manifest. */
-interface GoldenFiles {
-  readonly golden: Golden
-  readonly source: string
-  /** the class of each row as the trainer saw it; null where golden.json does not say */
-  readonly predicted: readonly string[] | null
-}
-
 /**
  * Reads a folder with `golden_input.csv` (oid, perhaps candid, features in any order; an empty field is null) and
  * `golden.json` (`classes` and `probabilities` by classifier_name; `sklearn`, `oid`, `predicted` where they are known).
  *
+ * @returns the answers, where they come from, and the class of each row as the trainer saw it, where golden.json says so
  * @throws ModelError where a feature, a class or an answer is missing
  */
 export async function readGoldenFiles(
   directory: string,
   { features, taxonomy }: { features: readonly string[]; taxonomy: Taxonomy },
-): Promise<GoldenFiles> {
+): Promise<{ golden: Golden; source: string; predicted: readonly string[] | null }> {
   const csv = join(directory, 'golden_input.csv')
-  const { oids, inputs } = await readInputs(await readText(csv), { csv, features })
+  const { oids, inputs } = await readInputs(csv, features)
   const path = join(directory, 'golden.json')
   const json = parseObject(await readText(path), path)
   const expected = taxonomy.levels.map((level) => readLevel(json, level, { path, rowCount: oids.length }))
@@ -44,11 +37,15 @@ export async function readGoldenFiles(
   }
 }
 
-async function readInputs(
-  text: string,
-  { csv, features }: { csv: string; features: readonly string[] },
-): Promise<{ oids: string[]; inputs: Float64Array }> {
-  const rows = await parseCsv(text, csv)
+async function readInputs(csv: string, features: readonly string[]): Promise<{ oids: string[]; inputs: Float64Array }> {
+  const text = await readText(csv)
+  const { parse } = await import('csv-parse/sync')
+  let rows: string[][]
+  try {
+    rows = parse(text, { bom: true })
+  } catch (cause) {
+    throw new ModelError(`${csv}: cannot be read (${messageOf(cause)})`, { cause })
+  }
   const header = rows[0] ?? []
   if (new Set(header).size !== header.length) throw new ModelError(`${csv}: a column is there twice`)
   const missing = features.filter((name) => !header.includes(name))
@@ -61,22 +58,13 @@ async function readInputs(
   const oids = rows.slice(1).map((fields, row) => {
     columns.forEach((column, place) => {
       const value = readNumberText(fields[column]!)
-      if (value === undefined) throw new ModelError(`${csv} row ${row + 1}: ${features[place]} is no number`)
+      if (value === undefined) throw new ModelError(`${csv} row ${row + 1}: ${features[place]} is not a number`)
       inputs[row * features.length + place] = value
     })
     return oidColumn === -1 ? `row ${row}` : fields[oidColumn]!
   })
   if (oids.length === 0) throw new ModelError(`${csv}: has no rows`)
   return { oids, inputs }
-}
-
-async function parseCsv(text: string, csv: string): Promise<string[][]> {
-  const { parse } = await import('csv-parse/sync')
-  try {
-    return parse(text, { bom: true })
-  } catch (cause) {
-    throw new ModelError(`${csv}: cannot be read (${messageOf(cause)})`, { cause })
-  }
 }
 
 function readLevel(
@@ -120,9 +108,9 @@ function parseObject(text: string, path: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (cause) {
-    throw new ModelError(`${path}: is no JSON (${messageOf(cause)})`, { cause })
+    throw new ModelError(`${path}: not JSON (${messageOf(cause)})`, { cause })
   }
-  throw new ModelError(`${path}: is no JSON object`)
+  throw new ModelError(`${path}: not a JSON object`)
 }
 
 async function readText(path: string): Promise<string> {

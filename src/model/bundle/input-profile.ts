@@ -1,6 +1,6 @@
-// What a model's usual inputs look like: `profile.json` of a bundle, against which other inputs are held.
+// What a model's usual inputs look like: `profile.json` of a bundle, with which other inputs are compared.
 import { messageOf, ModelError } from '../../errors.ts'
-import type { Forest } from './forest.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
 import type { Golden } from './golden.ts'
 import type { Manifest } from './manifest.ts'
 
@@ -59,15 +59,12 @@ export interface PredictionProfile {
 /** A model that is being imported, for whoever makes its profile. */
 export interface ProfiledImport {
   readonly manifest: Omit<Manifest, 'files'>
-  /** empty for a model that is no forest */
-  readonly forests: readonly Forest[]
   readonly golden: Golden
   /** the golden inputs are the trainer's: those that an import draws itself say nothing of real ones */
   readonly isGoldenGiven: boolean
+  /** opens the model, which is not written yet; absent where it cannot answer before it is */
+  readonly open?: () => Promise<Classifier>
 }
-
-/** See ProfiledImport. Answers undefined where nothing is known of the model's inputs. */
-export type ProfileMaker = (model: ProfiledImport) => Promise<InputProfile | undefined>
 
 /** The bytes of profile.json: a line a feature, the same for the same profile. */
 export function encodeProfile({ features, ...others }: InputProfile): Uint8Array {
@@ -79,17 +76,8 @@ export function encodeProfile({ features, ...others }: InputProfile): Uint8Array
 /** A profile whose values are written or read in another way. */
 function withValues({ name, missing, values }: FeatureProfile, of: (value: number) => number): FeatureProfile {
   if (values === null) return { name, missing, values }
-  const { minimum, maximum, quantiles, typicalSize } = values
-  return {
-    name,
-    missing,
-    values: {
-      minimum: of(minimum),
-      maximum: of(maximum),
-      quantiles: quantiles.map(of),
-      typicalSize: of(typicalSize),
-    },
-  }
+  const [minimum, maximum, typicalSize] = [of(values.minimum), of(values.maximum), of(values.typicalSize)]
+  return { name, missing, values: { minimum, maximum, quantiles: values.quantiles.map(of), typicalSize } }
 }
 
 /** nine digits hold a float32 */
@@ -110,9 +98,9 @@ export function parseProfile(text: string, where: string, features: readonly str
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw damaged(`is no JSON (${messageOf(cause)})`)
+    throw damaged(`not JSON (${messageOf(cause)})`)
   }
-  if (!isProfile(value)) throw damaged('is no profile of inputs')
+  if (!isProfile(value)) throw damaged('not a profile of inputs')
   const isSame = value.features.length === features.length && value.features.every((f, i) => f.name === features[i])
   if (!isSame) throw damaged("its features are not the model's")
   // compared with float32 values, for which the decimal text may lie a little aside

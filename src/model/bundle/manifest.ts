@@ -1,8 +1,14 @@
-// What `manifest.json` of a bundle says.
+// manifest.json of a bundle: everything about a model except its numbers, checked before anything believes it.
 import { basename } from 'node:path'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
-import type { Level, Taxonomy } from '../../pipeline/batch.ts'
-import { UsageError } from '../../errors.ts'
+import type { Taxonomy } from '../../pipeline/batch.ts'
+import { messageOf, ModelError, UsageError } from '../../errors.ts'
+
+/**
+ * The kinds of model. What depends on the kind is said in two tables: `contents` of read-bundle.ts (which files it is made of)
+ * and `engines` of model/open.ts (what runs it). Everything else asks for what a bundle has: forests, a graph, covers.
+ */
+const kinds = ['forest', 'onnx'] as const
 
 /** One forest of the hierarchy. */
 export interface ManifestLevel {
@@ -23,16 +29,19 @@ export interface FileDigest {
   readonly size: number
 }
 
-/** Everything about a model except its numbers. Holds no time and no path, so the same import gives the same bytes. */
+/** Branch → its leaf classes, both in output order. */
+export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
+
+/** What the manifest says. Holds no time and no path, so the same import gives the same bytes. */
 export interface Manifest {
   readonly formatVersion: 1
-  readonly kind: 'forest' | 'onnx'
+  readonly kind: (typeof kinds)[number]
   readonly name: string
   readonly version: string
   /** prefix of every classifier_name, `lc_classifier` */
   readonly classifierName: string
-  /** branch → leaf classes, both in output order; null for a model of one level */
-  readonly taxonomy: Readonly<Record<string, readonly string[]>> | null
+  /** null for a model of one level */
+  readonly taxonomy: BranchTaxonomy | null
   /** the top first, then the branches in output order */
   readonly levels: readonly ManifestLevel[]
   readonly features: readonly string[]
@@ -44,29 +53,38 @@ export interface Manifest {
   readonly files: readonly FileDigest[]
 }
 
-// The levels and classes of a model, as the outputs see them.
+/** The manifest's first lines. Throws UsageError for a name or version that cannot be a folder and a column. */
+export function identityOf(
+  name: string,
+  version: string,
+): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {
+  // name_version is a column of the database, and both are folders of the store
+  for (const [what, value] of Object.entries({ name, version })) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(value)) {
+      throw new UsageError(`the model's ${what} ${JSON.stringify(value)} may have letters, digits and . _ + - only`)
+    }
+  }
+  return { formatVersion: 1, kind: 'forest', name, version, classifierName: 'lc_classifier' }
+}
 
-/** What a taxonomy is made of. */
-type TaxonomySource = Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>
-
-/** From a manifest: the product in output order, the top, the branches; a model of one level has that one only. */
-export function taxonomyOf({ classifierName, levels, taxonomy }: TaxonomySource): Taxonomy {
+/** The levels as the outputs see them: the product in output order, the top, the branches; or the only level there is. */
+export function taxonomyOf({
+  classifierName,
+  levels,
+  taxonomy,
+}: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>): Taxonomy {
   if (taxonomy === null) {
     return { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
   }
   const classes = levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
-  const product: Level = { classifierName, prefix: '', branch: null, classes }
   const forests = levels.map(({ name, branch, classes: own }) => ({
     classifierName: `${classifierName}_${name}`,
     prefix: name,
     branch,
     classes: own,
   }))
-  return { levels: [product, ...forests] }
+  return { levels: [{ classifierName, prefix: '', branch: null, classes }, ...forests] }
 }
-
-/** Branch → its leaf classes, both in output order. */
-export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
 
 /** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */
 export const alerceTaxonomy: BranchTaxonomy = {
@@ -79,19 +97,168 @@ export const alerceTaxonomy: BranchTaxonomy = {
 export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
   const branches = Object.keys(taxonomy)
   const classes = Object.values(taxonomy).flat()
-  const problem =
-    branches.length === 0
-      ? 'has no branches'
-      : branches.some((branch) => taxonomy[branch]!.length === 0)
-        ? 'has a branch without classes'
-        : new Set(classes).size !== classes.length
-          ? 'names a class twice'
-          : branches.some((branch) => basename(branch) !== branch || branch.toLowerCase() === 'top')
-            ? 'has a branch that cannot be a file name'
-            : new Set(branches.map((branch) => branch.toLowerCase())).size !== branches.length
-              ? 'has two branches that differ in case only'
-              : null
-  if (problem !== null) {
-    throw new UsageError(`the taxonomy ${problem}`, { hint: 'Expected {"branch": ["class", …], …} in output order.' })
+  const isFile = (branch: string) => basename(branch) === branch && branch.toLowerCase() !== 'top'
+  const problems: readonly (readonly [boolean, string])[] = [
+    [branches.length === 0, 'has no branches'],
+    [branches.some((branch) => taxonomy[branch]!.length === 0), 'has a branch without classes'],
+    [new Set(classes).size !== classes.length, 'names a class twice'],
+    [!branches.every(isFile), 'has a branch that cannot be a file name'],
+    [
+      new Set(branches.map((branch) => branch.toLowerCase())).size !== branches.length,
+      'has two branches that differ in case only',
+    ],
+  ]
+  const found = problems.find(([isFound]) => isFound)
+  if (found) {
+    throw new UsageError(`the taxonomy ${found[1]}`, { hint: 'Expected {"branch": ["class", …], …} in output order.' })
   }
+}
+
+/**
+ * Reads a manifest.
+ *
+ * @param where the file, for messages
+ * @throws ModelError naming the first thing that is wrong
+ */
+export function parseManifest(text: string, where: string): Manifest {
+  const check = checkerOf(where)
+  const value = check.record(parseJson(text, where), 'the manifest')
+  if (value['formatVersion'] !== 1) {
+    throw new ModelError(`${where}: unknown format version ${String(value['formatVersion'])}`, {
+      hint: 'The bundle was made by another version of lcclf: import the model again, or update lcclf.',
+    })
+  }
+  const kind = kinds.find((known) => known === value['kind'])
+  if (!kind) throw check.error('kind')
+  const preprocessing = check.record(value['preprocessing'], 'preprocessing')
+  const trainedBy = check.record(value['trainedBy'], 'trainedBy')
+  const golden = check.record(value['golden'], 'golden')
+  const manifest: Manifest = {
+    formatVersion: 1,
+    kind,
+    name: check.text(value['name'], 'name'),
+    version: check.text(value['version'], 'version'),
+    classifierName: check.text(value['classifierName'], 'classifierName'),
+    taxonomy: value['taxonomy'] === null ? null : readTaxonomy(check, value['taxonomy']),
+    levels: check.list(value['levels'], 'levels').map((level) => readLevel(check, level)),
+    features: check.names(value['features'], 'features'),
+    preprocessing: {
+      missing: check.number(preprocessing['missing'], 'preprocessing.missing'),
+      hugeAbove: check.number(preprocessing['hugeAbove'], 'preprocessing.hugeAbove'),
+      huge: check.number(preprocessing['huge'], 'preprocessing.huge'),
+    },
+    trainedBy: {
+      library: check.text(trainedBy['library'], 'trainedBy.library'),
+      version: trainedBy['version'] === null ? null : check.text(trainedBy['version'], 'trainedBy.version'),
+    },
+    golden: { rows: check.count(golden['rows'], 'golden.rows'), source: check.text(golden['source'], 'golden.source') },
+    origin: check.list(value['origin'], 'origin').map((entry) => readDigest(check, entry)),
+    files: check.list(value['files'], 'files').map((entry) => readContent(check, entry)),
+  }
+  checkHierarchy(check, manifest)
+  return manifest
+}
+
+type Checker = ReturnType<typeof checkerOf>
+
+function checkerOf(where: string) {
+  const error = (what: string) =>
+    new ModelError(`${where}: invalid ${what}`, {
+      hint: 'The bundle is damaged: copy it again, or import the model again.',
+    })
+  const record = (value: unknown, what: string) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw error(what)
+    return value as Record<string, unknown>
+  }
+  const list = (value: unknown, what: string): unknown[] => {
+    if (!Array.isArray(value)) throw error(what)
+    return value
+  }
+  const text = (value: unknown, what: string) => {
+    if (typeof value !== 'string') throw error(what)
+    return value
+  }
+  const number = (value: unknown, what: string) => {
+    if (typeof value !== 'number') throw error(what)
+    return value
+  }
+  const count = (value: unknown, what: string) => {
+    if (!Number.isSafeInteger(value) || (value as number) < 0) throw error(what)
+    return value as number
+  }
+  /** Texts, at least one, none of them twice. */
+  const names = (value: unknown, what: string) => {
+    const found = list(value, what).map((name) => text(name, what))
+    if (found.length === 0 || new Set(found).size !== found.length) throw error(what)
+    return found
+  }
+  return { error, record, list, text, number, count, names }
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ModelError(`${where}: not JSON (${messageOf(cause)})`, { cause })
+  }
+}
+
+function readTaxonomy(check: Checker, value: unknown): BranchTaxonomy {
+  const entries = Object.entries(check.record(value, 'taxonomy'))
+  return Object.fromEntries(entries.map(([branch, classes]) => [branch, check.names(classes, `taxonomy.${branch}`)]))
+}
+
+function readLevel(check: Checker, value: unknown): ManifestLevel {
+  const level = check.record(value, 'level')
+  return {
+    name: check.text(level['name'], 'name of a level'),
+    branch: level['branch'] === null ? null : check.text(level['branch'], 'branch of a level'),
+    classes: check.names(level['classes'], 'classes of a level'),
+    trees: check.count(level['trees'], 'trees of a level'),
+    nodes: check.count(level['nodes'], 'nodes of a level'),
+  }
+}
+
+function readDigest(check: Checker, value: unknown): FileDigest {
+  const digest = check.record(value, 'file')
+  const file = check.text(digest['file'], 'name of a file')
+  const sha256 = check.text(digest['sha256'], `sha256 of ${file}`)
+  // a file of the bundle lies in the bundle's folder, whatever the manifest says
+  if (!/^[0-9a-f]{64}$/.test(sha256) || /[/\\\0]/.test(file) || file === '.' || file === '..') {
+    throw check.error(`name or sha256 of a file (${file})`)
+  }
+  return { file, sha256, size: check.count(digest['size'], `size of ${file}`) }
+}
+
+/** What else lies beside the files of a bundle, in the store or while it is fetched: the last of two would win. */
+const reserved = /^(manifest\.json|pulled\.json|lcclf-index\.json)$|\.part(\.|$)/i
+
+function readContent(check: Checker, value: unknown): FileDigest {
+  const digest = readDigest(check, value)
+  const { file } = digest
+  if (file === '' || reserved.test(file) || /\p{C}/u.test(file)) {
+    throw check.error(`name of a file (${JSON.stringify(file)})`)
+  }
+  return digest
+}
+
+/** The levels must be those of the taxonomy, so that nothing later looks for a class that is not there. */
+function checkHierarchy(check: Checker, { taxonomy, levels }: Manifest): void {
+  const [top, ...branches] = levels
+  if (!top || top.branch !== null) throw check.error('top level')
+  if (taxonomy === null) {
+    if (branches.length > 0) throw check.error('levels of a model without taxonomy')
+    return
+  }
+  const isSame = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((name) => b.includes(name))
+  const names = branches.map(({ branch }) => branch ?? '')
+  if (!isSame(names, Object.keys(taxonomy)) || !isSame(names, top.classes)) {
+    throw check.error('branches of the taxonomy')
+  }
+  for (const { branch, classes } of branches) {
+    if (!isSame(classes, taxonomy[branch!] ?? [])) throw check.error(`classes of branch ${branch}`)
+  }
+  const leaves = Object.values(taxonomy).flat()
+  if (new Set(leaves).size !== leaves.length) throw check.error('taxonomy: a class is in two branches')
 }

@@ -1,23 +1,23 @@
 // A bundle's folder → a model in memory: checksums compared, every index in range, nothing copied.
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { ModelError } from '../../errors.ts'
+import { basename, join } from 'node:path'
+import { open } from 'node:fs/promises'
+import { messageOf, ModelError, systemCode } from '../../errors.ts'
 import { coversFile, decodeCovers, decodeForests } from './arrow-forests.ts'
 import { decodeGolden } from './arrow-golden.ts'
-import { loadArrow } from '../../formats/arrow/reader.ts'
+import { coversFile, decodeCovers, decodeForests, decodeGolden } from './arrow-files.ts'
 import { findUnsafeNode, type Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { type InputProfile, parseProfile, profileFile } from './input-profile.ts'
-import { type FileDigest, type Manifest, taxonomyOf } from './manifest.ts'
-import { readOriginFile } from './origin-file.ts'
-import { parseManifest } from './parse-manifest.ts'
+import { type FileDigest, type Manifest, parseManifest, taxonomyOf } from './manifest.ts'
 
 /** A bundle in memory. */
 export interface Bundle {
   readonly manifest: Manifest
   /** of manifest.json: the model's identity */
   readonly sha256: string
-  /** by `manifest.levels`; empty for a model that is no forest */
+  /** by `manifest.levels`; empty for a model that is not made of forests */
   readonly forests: readonly Forest[]
   readonly golden: Golden
 }
@@ -27,30 +27,32 @@ const readLater = new Set([coversFile, profileFile])
 
 const damagedHint = 'The bundle is damaged: copy it again, or import the model again.'
 
+/** The forests of each kind of model, from its files. */
+const contents: Record<Manifest['kind'], (manifest: Manifest, file: (name: string) => Buffer) => readonly Forest[]> = {
+  forest: ({ levels }, file) => decodeForests(file('forest.arrow'), file('leaves.arrow'), levels),
+  // onnxruntime reads model.onnx itself
+  onnx: () => [],
+}
+
 /**
  * Opens a bundle.
  *
  * @param directory the folder that holds manifest.json
- * @throws ModelError for a folder that is no bundle, a checksum that does not agree, a forest that cannot be walked
+ * @throws ModelError for a folder that is not a bundle, a checksum that does not agree, a forest that cannot be walked
  */
 export async function readBundle(directory: string): Promise<Bundle> {
   const { manifest, sha256 } = await readManifest(directory)
-  const contents = new Map<string, Buffer>()
-  for (const digest of manifest.files)
-    if (!readLater.has(digest.file))
-      contents.set(digest.file, await readChecked(directory, digest, manifest.kind === 'forest'))
+  const files = new Map<string, Buffer>()
+  for (const digest of manifest.files) {
+    if (!readLater.has(digest.file)) files.set(digest.file, await readChecked(directory, digest))
+  }
   const file = (name: string) => {
-    const bytes = contents.get(name)
+    const bytes = files.get(name)
     if (!bytes) throw new ModelError(`${directory}: the manifest names no ${name}`, { hint: damagedHint })
     return bytes
   }
-  const arrow = loadArrow()
-  const golden = decodeGolden(arrow, file('golden.arrow'), {
-    features: manifest.features,
-    taxonomy: taxonomyOf(manifest),
-  })
-  if (manifest.kind === 'onnx') return { manifest, sha256, forests: [], golden }
-  const forests = decodeForests(arrow, { nodes: file('forest.arrow'), leaves: file('leaves.arrow') }, manifest.levels)
+  const golden = decodeGolden(file('golden.arrow'), manifest.features, taxonomyOf(manifest))
+  const forests = contents[manifest.kind](manifest, file)
   forests.forEach((forest, index) => {
     const problem = findUnsafeNode(forest, manifest.features.length)
     if (problem === null) return
@@ -65,16 +67,14 @@ export async function readBundle(directory: string): Promise<Bundle> {
  * @throws ModelError for a bundle without covers: one of another kind, or made by an older version
  */
 export async function withCovers(directory: string, { manifest, forests }: Bundle): Promise<Required<Forest>[]> {
+  if (forests.length === 0) throw new ModelError(`${directory}: not a forest; only forests can be explained`)
   const digest = manifest.files.find(({ file }) => file === coversFile)
-  if (manifest.kind !== 'forest') {
-    throw new ModelError(`${directory}: is no forest, and only forests can be explained`)
-  }
   if (!digest) {
     throw new ModelError(`${directory}: the bundle does not say how many training samples each node saw`, {
       hint: 'It was made by an older version: lcclf model import makes it again from the pickles.',
     })
   }
-  const covers = decodeCovers(loadArrow(), await readChecked(directory, digest), forests)
+  const covers = decodeCovers(await readChecked(directory, digest), forests)
   return forests.map((forest, index) => ({ ...forest, cover: covers[index]! }))
 }
 
@@ -95,20 +95,63 @@ export async function readProfile(directory: string): Promise<InputProfile | und
 export async function readManifest(directory: string): Promise<{ manifest: Manifest; sha256: string }> {
   const path = join(directory, 'manifest.json')
   if (!existsSync(path)) {
-    throw new ModelError(`${directory}: is no bundle (it has no manifest.json)`, {
+    throw new ModelError(`${directory}: is not a bundle (it has no manifest.json)`, {
       hint: 'lcclf model import makes a bundle from pickles.',
     })
   }
-  const { bytes, digest } = await readOriginFile(path)
+  const { bytes, digest } = await readDigested(path)
   return { manifest: parseManifest(bytes.toString('utf8'), path), sha256: digest.sha256 }
 }
 
 /** One file of a bundle, compared with what the manifest says of it. */
-export async function readChecked(directory: string, expected: FileDigest, isShared = false): Promise<Buffer> {
+export async function readChecked(directory: string, expected: FileDigest): Promise<Buffer> {
   const path = join(directory, expected.file)
-  const { bytes, digest } = await readOriginFile(path, undefined, isShared)
+  const { bytes, digest } = await readDigested(path, { isShared: expected.file.endsWith('.arrow') })
   if (digest.sha256 === expected.sha256) return bytes
   throw new ModelError(`${path}: its sha256 is ${digest.sha256}, the manifest says ${expected.sha256}`, {
     hint: damagedHint,
   })
+}
+
+const chunk = 4 * 1024 * 1024
+
+/**
+ * Reads a whole file and its sha256; its bytes begin at an address that is a multiple of eight, so that arrays can be views
+ * of it.
+ *
+ * @param onBytes is told how many bytes have been read
+ * @param isShared puts it into memory that threads can be given without a copy; onnxruntime does not take such
+ * @throws ModelError for a file that cannot be read, or that shrinks meanwhile
+ */
+export async function readDigested(
+  path: string,
+  { onBytes, isShared = false }: { onBytes?: (done: number, total: number) => void; isShared?: boolean } = {},
+): Promise<{ bytes: Buffer; digest: FileDigest }> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const stats = await file.stat()
+      if (!stats.isFile()) throw new ModelError(`${path}: not a file`)
+      // memory of its own, so that it begins at a multiple of eight
+      const bytes = isShared ? Buffer.from(new SharedArrayBuffer(stats.size)) : Buffer.allocUnsafeSlow(stats.size)
+      const hash = createHash('sha256')
+      const readAt = (start: number) => file.read(bytes, start, Math.min(chunk, bytes.length - start), start)
+      let ahead = bytes.length > 0 ? readAt(0) : undefined
+      for (let done = 0; ahead;) {
+        const { bytesRead } = await ahead
+        if (bytesRead === 0) throw new ModelError(`${path}: became shorter while it was read`)
+        // the next piece is read while this one is hashed
+        ahead = done + bytesRead < bytes.length ? readAt(done + bytesRead) : undefined
+        hash.update(bytes.subarray(done, done + bytesRead))
+        done += bytesRead
+        onBytes?.(done, bytes.length)
+      }
+      return { bytes, digest: { file: basename(path), sha256: hash.digest('hex'), size: bytes.length } }
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause
+    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+  }
 }

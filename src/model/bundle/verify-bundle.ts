@@ -1,10 +1,8 @@
 // Everything that can be checked of a bundle without an engine: `lcclf model verify` adds the engines' answers.
 import { messageOf } from '../../errors.ts'
-import { findBrokenTree } from './forest.ts'
-import { compareGolden, describeComparison, goldenMatrix, withProduct } from './golden.ts'
-import { evaluatePlainly } from './plain-evaluation.ts'
-import { readBundle, readChecked, readManifest } from './read-bundle.ts'
-import type { Bundle } from './read-bundle.ts'
+import { evaluatePlainly, findBrokenTree, withProduct } from './forest.ts'
+import { compareGolden, describeComparison, goldenMatrix } from './golden.ts'
+import { type Bundle, readBundle, readChecked, readManifest } from './read-bundle.ts'
 
 /** One thing that was checked. */
 export interface BundleCheck {
@@ -14,14 +12,13 @@ export interface BundleCheck {
   readonly detail: string
 }
 
-/** The report; `bundle` where the bundle could be opened at all, for the engines' turn. */
-interface BundleReport {
-  readonly checks: readonly BundleCheck[]
-  readonly bundle: Bundle | null
-}
-
-/** Checks manifest, checksums, structure and golden answers. A failed check is in the report, not thrown. */
-export async function verifyBundle(directory: string): Promise<BundleReport> {
+/**
+ * Checks manifest, checksums, structure and golden answers. A failed check is in the report, not thrown; `bundle` is there
+ * where the bundle could be opened at all, for the engines' turn.
+ */
+export async function verifyBundle(
+  directory: string,
+): Promise<{ checks: readonly BundleCheck[]; bundle: Bundle | null }> {
   const checks: BundleCheck[] = []
   const attempt = async <T>(name: string, work: () => Promise<{ detail: string; value: T }>): Promise<T | null> => {
     try {

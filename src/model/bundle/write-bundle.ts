@@ -1,90 +1,139 @@
-// Writes a bundle's folder: whole or not at all, and the same bytes for the same model.
+// The end of every import: a bundle's folder, whole or not at all, and the same bytes for the same model.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
-import { coversFile, encodeCovers, encodeLeaves, encodeNodes } from './arrow-forests.ts'
-import { encodeGolden } from './arrow-golden.ts'
-import { type ArrowLibrary, loadArrow } from '../../formats/arrow/reader.ts'
+import { UsageError } from '../../errors.ts'
+import { coversFile, encodeCovers, encodeGolden, encodeLeaves, encodeNodes } from './arrow-files.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import { alreadyThere, writeFailure, writeWholeFile } from '../../whole-file.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
-import { encodeProfile, type InputProfile, profileFile } from './input-profile.ts'
-import type { Manifest } from './manifest.ts'
+import { encodeProfile, type InputProfile, type ProfiledImport, profileFile } from './input-profile.ts'
+import type { FileDigest, Manifest } from './manifest.ts'
+
+/** What every import is told, whatever it reads. */
+export interface ImportOptions {
+  readonly name: string
+  readonly version: string
+  /** the bundle's folder; must not exist, `overwrite` apart */
+  readonly out: string
+  /** a folder with golden_input.csv and golden.json: the trainer's own answers */
+  readonly goldenDir?: string
+  readonly overwrite?: boolean
+  /** makes the profile of the model's usual inputs; without it, or where it has none, the bundle has no profile */
+  readonly makeProfile?: (model: ProfiledImport) => Promise<InputProfile | undefined>
+  readonly onProgress?: (event: ImportProgress) => void
+}
+
+/** How far one step has come. */
+export interface ImportProgress {
+  readonly step: string
+  readonly done: number
+  readonly total: number
+}
+
+/** The bundle that was made. */
+export interface ImportedModel {
+  readonly directory: string
+  readonly manifest: Manifest
+  readonly sha256: string
+  readonly warnings: readonly string[]
+}
+
+/** Golden answers that a model reproduces. */
+export interface ProvenGolden {
+  readonly golden: Golden
+  /** where they come from */
+  readonly source: string
+  readonly warnings: readonly string[]
+}
 
 /** What a bundle is made of. */
 interface BundleContent {
-  readonly manifest: Omit<Manifest, 'files'>
-  /** empty for a model that is no forest */
+  readonly manifest: Omit<Manifest, 'files' | 'golden'>
+  /** empty for a model that is not made of forests */
   readonly forests: readonly Forest[]
-  /** model.onnx of a model that is no forest */
+  /** model.onnx of a model that is not made of forests */
   readonly graph?: Uint8Array
-  readonly golden: Golden
-  /** what the model's usual inputs look like, where that is known */
-  readonly profile?: InputProfile | undefined
+  readonly proof: ProvenGolden
+  /** see ProfiledImport */
+  readonly open?: () => Promise<Classifier>
 }
 
 /**
  * Refuses, before any work is done, a place where no bundle may be written: something is there and `overwrite` was not
- * asked for, or what is there is no bundle (a folder of other things is never replaced).
+ * asked for, or what is there is not a bundle (a folder of other things is never replaced).
  */
-export async function checkBundlePlace(out: string, overwrite: boolean): Promise<void> {
+export async function checkBundlePlace({ out, overwrite }: Pick<ImportOptions, 'out' | 'overwrite'>): Promise<void> {
   if (!existsSync(out)) return
-  if (!overwrite) throw new UsageError(`${out}: exists already`, { hint: 'Give another --out, or --overwrite.' })
+  if (!overwrite) throw alreadyThere(out)
   const names = await readdir(out).catch(() => undefined)
   if (names && (names.length === 0 || names.includes('manifest.json'))) return
-  throw new UsageError(`${out}: is no bundle, so it is not overwritten`, { hint: 'Give another --out.' })
+  throw new UsageError(`${out}: not a bundle; refusing to overwrite it`, { hint: 'Give another --out.' })
 }
 
-/** Writes the files beside `out`, flushes them, and renames the folder. Returns the manifest with its checksums. */
+/**
+ * Profiles the model's inputs, writes the files beside `out` and renames the folder.
+ *
+ * @param warnings of the import so far
+ * @throws ServiceError where the bundle cannot be written
+ */
 export async function writeBundle(
-  out: string,
-  { manifest, forests, graph, golden, profile }: BundleContent,
-  overwrite: boolean,
-): Promise<{ manifest: Manifest; sha256: string }> {
-  await checkBundlePlace(out, overwrite)
-  const arrow = loadArrow()
-  const model: [string, Uint8Array][] = graph
-    ? [['model.onnx', graph]]
-    : [
-        ['forest.arrow', encodeNodes(arrow, forests)],
-        ['leaves.arrow', encodeLeaves(arrow, forests)],
-        ...coversOf(arrow, forests),
-      ]
-  const contents: [string, Uint8Array][] = [
-    ...model,
-    ['golden.arrow', encodeGolden(arrow, golden, manifest.features)],
-    // without a profile the bundle has the bytes that it always had
-    ...(profile ? [[profileFile, encodeProfile(profile)] satisfies [string, Uint8Array]] : []),
-  ]
-  const files = contents.map(([file, bytes]) => ({ file, sha256: sha256Of(bytes), size: bytes.length }))
-  const complete: Manifest = { ...manifest, files }
-  const text = Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)
-  await publish(resolve(out), [...contents, ['manifest.json', text]])
-  return { manifest: complete, sha256: sha256Of(text) }
-}
-
-function coversOf(arrow: ArrowLibrary, forests: readonly Forest[]): [string, Uint8Array][] {
+  { manifest: content, forests, graph, proof, open: openModel }: BundleContent,
+  { out, goldenDir, overwrite = false, makeProfile, onProgress }: ImportOptions,
+  warnings: readonly string[],
+): Promise<ImportedModel> {
+  const { golden, source } = proof
+  const { origin, ...head } = content
+  // the order of the keys is that of manifest.json
+  const manifest = { ...head, golden: { rows: golden.rowCount, source }, origin }
+  const opened = openModel && { open: openModel }
+  const profile = await makeProfile?.({ manifest, golden, isGoldenGiven: goldenDir !== undefined, ...opened })
+  onProgress?.({ step: 'write the bundle', done: 0, total: 1 })
+  await checkBundlePlace({ out, overwrite })
   const covers = forests.flatMap(({ cover }) => (cover ? [cover] : []))
-  return covers.length === forests.length ? [[coversFile, encodeCovers(arrow, covers)]] : []
+  const contents = new Map<string, Uint8Array>()
+  if (graph) contents.set('model.onnx', graph)
+  else {
+    contents.set('forest.arrow', encodeNodes(forests))
+    contents.set('leaves.arrow', encodeLeaves(forests))
+    if (covers.length === forests.length) contents.set(coversFile, encodeCovers(covers))
+  }
+  contents.set('golden.arrow', encodeGolden(golden, manifest.features))
+  if (profile) contents.set(profileFile, encodeProfile(profile))
+  const files = [...contents].map(([file, bytes]): FileDigest => ({
+    file,
+    sha256: sha256Of(bytes),
+    size: bytes.length,
+  }))
+  const complete = { ...manifest, files }
+  const text = Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)
+  await publish(resolve(out), contents.set('manifest.json', text))
+  onProgress?.({ step: 'write the bundle', done: 1, total: 1 })
+  const said = [...warnings, ...proof.warnings]
+  return { directory: out, manifest: complete, sha256: sha256Of(text), warnings: said }
 }
 
-async function publish(out: string, contents: readonly (readonly [string, Uint8Array])[]): Promise<void> {
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+async function publish(out: string, contents: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const parent = dirname(out)
   let temporary: string | undefined
   try {
-    await mkdir(dirname(out), { recursive: true })
-    temporary = await mkdtemp(join(dirname(out), `.${basename(out)}.partial-`))
+    await mkdir(parent, { recursive: true })
+    temporary = await mkdtemp(join(parent, `.${basename(out)}.partial-`))
     const folder = join(temporary, 'new')
-    await mkdir(folder)
-    for (const [file, bytes] of contents) await writeFlushed(join(folder, file), bytes)
+    for (const [file, bytes] of contents) await writeWholeFile(join(folder, file), bytes, { address: out })
     await replaceFolder(folder, out, join(temporary, 'old'))
-    await flushFolder(dirname(out))
-  } catch (cause) {
-    if (cause instanceof LcclfError) throw cause
-    throw new ServiceError(`${out}: cannot be written (${systemCode(cause) ?? messageOf(cause)})`, {
-      cause,
-      hint: 'Is there room on the disk, and may you write there?',
-    })
+    // some systems cannot flush a folder; the bundle is written all the same
+    const flushed = await open(parent, 'r').catch(() => undefined)
+    await flushed?.sync().catch(() => undefined)
+    await flushed?.close()
+  } catch (error) {
+    throw writeFailure(out, error)
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })
   }
@@ -100,25 +149,4 @@ async function replaceFolder(folder: string, out: string, aside: string): Promis
     if (isThere) await rename(aside, out)
     throw error
   }
-}
-
-async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx')
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function flushFolder(path: string): Promise<void> {
-  // some systems cannot flush a folder; the bundle is written all the same
-  const folder = await open(path, 'r').catch(() => undefined)
-  await folder?.sync().catch(() => undefined)
-  await folder?.close()
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

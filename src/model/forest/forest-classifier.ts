@@ -2,13 +2,11 @@
 import { availableParallelism } from 'node:os'
 import type { ClassifiedBatch, FeatureBatch, ModelIdentity, Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
-import type { Forest } from '../bundle/forest.ts'
-import type { Hierarchy } from '../bundle/plain-evaluation.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import { createForestEngine, productColumns } from './forest-engine.ts'
-import type { ForestAnswer, ForestPacking, ForestSetup, ForestTask } from './forest-worker.ts'
-import { compileKernel } from './kernel/kernel-module.ts'
-import { type PackingPlan, reserveModel } from './kernel/pack-forests.ts'
+import { type Forest, type Hierarchy, productColumns } from '../bundle/forest.ts'
+import { compileKernel, createForestEngine } from './forest-engine.ts'
+import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
+import { reserveModel } from './kernel/pack-forests.ts'
 import { startWorkers, workerBeside } from './worker-pool.ts'
 
 /** A model of forests, as `readBundle` gives it. */
@@ -55,7 +53,11 @@ export async function openForestClassifier(
     const module = await compileKernel()
     const { model: packed, plan } = reserveModel(forests, features.length, count + 1)
     const parts = { module, model: packed, product: productColumns(hierarchy) }
-    const prepared = pool.prepare((room) => ({ parts, room, packing: packingOf(room, count, { plan, forests }) }))
+    const prepared = pool.prepare((room) => {
+      // two threads halve the time
+      const share = { plan, forests, ranks: room === 0, levels: room === 1 || count === 1 }
+      return { parts, room, packing: room > 1 ? undefined : share }
+    })
     await Promise.all([prepared, meanwhile()])
     const engine = createForestEngine(parts, count)
     let closed = false
@@ -65,7 +67,9 @@ export async function openForestClassifier(
         throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
       }
       if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
-      return pool.run(handOver(matrix, rowCount))
+      // a view of something larger is copied, for only a whole buffer can be handed over
+      const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
+      return pool.run({ matrix: whole, rowCount }, [whole.buffer])
     }
 
     return {
@@ -90,20 +94,4 @@ export async function openForestClassifier(
     await pool.close()
     throw error
   }
-}
-
-/** The share of one thread: two of them halve the time. */
-function packingOf(
-  room: number,
-  count: number,
-  model: { readonly plan: PackingPlan; readonly forests: readonly Forest[] },
-): ForestPacking | undefined {
-  if (room > 1) return undefined
-  return { ...model, ranks: room === 0, levels: room === 1 || count === 1 }
-}
-
-function handOver(matrix: Float32Array<ArrayBuffer>, rowCount: number) {
-  // a view of something larger is copied, for only a whole buffer can be handed over
-  const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
-  return { task: { matrix: whole, rowCount }, transfer: [whole.buffer] }
 }

@@ -1,51 +1,33 @@
-// Exact forests on one thread: rows in, probabilities out, without waiting.
-import type { Hierarchy } from '../bundle/plain-evaluation.ts'
-import type { PackedModel, PackedLevel } from './kernel/pack-forests.ts'
-import { instantiateKernel } from './kernel/kernel-module.ts'
-
-/** Classifies rows on the thread that asks. */
-interface ForestEngine {
-  /**
-   * @param matrix rowCount × features, row-major, preprocessed float32
-   * @returns one array a level of the taxonomy, rowCount × classes, row-major: the product first, then each forest; a model
-   * of one level has one. Every value is what scikit-learn computes, in every bit, whatever rows stand beside it.
-   */
-  classify(matrix: Float32Array, rowCount: number): Float64Array<ArrayBuffer>[]
-}
-
-/** How the product is made of the forests' answers: for each leaf class its branch in the top and its own place. */
-interface ProductColumn {
-  readonly topColumn: number
-  readonly level: number
-  readonly column: number
-}
+// Exact forests on one thread: rows in, probabilities out, without waiting. The compiled kernel does the work.
+import { readFile } from 'node:fs/promises'
+import type { productColumns } from '../bundle/forest.ts'
+import type { PackedLevel, PackedModel } from './kernel/pack-forests.ts'
 
 /** What an engine is made of; can be posted to a worker. */
 export interface EngineParts {
   readonly module: WebAssembly.Module
   readonly model: PackedModel
   /** null for a model of one level */
-  readonly product: readonly ProductColumn[] | null
+  readonly product: ReturnType<typeof productColumns>
 }
 
-/** The product's columns, in output order. */
-export function productColumns({ taxonomy, levels }: Hierarchy): ProductColumn[] | null {
-  const [top, ...branches] = levels
-  if (taxonomy === null || top === undefined) return null
-  return branches.flatMap(({ branch, classes }, index) =>
-    (branch === null ? [] : (taxonomy[branch] ?? [])).map((name) => ({
-      topColumn: top.classes.indexOf(branch!),
-      level: index + 1,
-      column: classes.indexOf(name),
-    })),
-  )
+/** Compiles the kernel (the build puts it there) once for all threads: the module can be posted to workers. */
+export async function compileKernel(): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await readFile(new URL('./kernel/forest-kernel.wasm', import.meta.url)))
+}
+
+/** What the kernel exports. All arguments are addresses but the last one, the number of rows. */
+interface Kernel {
+  rankRows(shared: number, scratch: number, rows: number): void
+  sumTrees(shared: number, level: number, scratch: number, rows: number): void
 }
 
 /** @param room which of the model's rooms this engine may use: no other engine may use the same */
-export function createForestEngine({ module, model, product }: EngineParts, room: number): ForestEngine {
+export function createForestEngine({ module, model, product }: EngineParts, room: number) {
   const { memory, features, blockRows, shared, levels } = model
   const scratch = model.scratches[room]!
-  const kernel = instantiateKernel(module, memory)
+  // WebAssembly's own types know nothing of a module's exports
+  const kernel = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernel
   const floats = new Float32Array(memory.buffer, scratch.matrix, blockRows * features)
 
   function classifyBlock(matrix: Float32Array, from: number, rows: number, into: readonly Float64Array[]): void {
@@ -53,16 +35,18 @@ export function createForestEngine({ module, model, product }: EngineParts, room
     kernel.rankRows(shared, scratch.address, rows)
     levels.forEach((level, index) => {
       kernel.sumTrees(shared, level.address, scratch.address, rows)
-      divideSums(new Float64Array(memory.buffer, scratch.sums, rows * level.pairs * 2), level, {
-        into: into[index]!,
-        from,
-        rows,
-      })
+      const sums = new Float64Array(memory.buffer, scratch.sums, rows * level.pairs * 2)
+      divideSums(sums, level, into[index]!.subarray(from * level.classes, (from + rows) * level.classes))
     })
   }
 
   return {
-    classify(matrix, rowCount) {
+    /**
+     * @param matrix rowCount × features, row-major, preprocessed float32
+     * @returns one array a level of the taxonomy, rowCount × classes, row-major: the product first, then each forest; a
+     * model of one level has one. Every value is what scikit-learn computes, in every bit, whatever rows stand beside it.
+     */
+    classify(matrix: Float32Array, rowCount: number): Float64Array<ArrayBuffer>[] {
       const answers = levels.map(({ classes }) => new Float64Array(rowCount * classes))
       for (let from = 0; from < rowCount; from += blockRows) {
         classifyBlock(matrix, from, Math.min(blockRows, rowCount - from), answers)
@@ -72,28 +56,16 @@ export function createForestEngine({ module, model, product }: EngineParts, room
   }
 }
 
-interface DivideTarget {
-  readonly into: Float64Array
-  readonly from: number
-  readonly rows: number
-}
-
 /** Sums become means: a division as in scikit-learn, for a reciprocal would round twice. */
-function divideSums(
-  sums: Float64Array,
-  { trees, classes, pairs }: PackedLevel,
-  { into, from, rows }: DivideTarget,
-): void {
-  let target = from * classes
-  for (let row = 0; row < rows; row++) {
-    const start = row * pairs * 2
+function divideSums(sums: Float64Array, { trees, classes, pairs }: PackedLevel, into: Float64Array): void {
+  for (let start = 0, target = 0; target < into.length; start += pairs * 2) {
     for (let i = 0; i < classes; i++) into[target++] = sums[start + i]! / trees
   }
 }
 
 /** P(class) = P_top(branch) × P_branch(class), the operands in that order. */
 function multiply(
-  product: readonly ProductColumn[],
+  product: NonNullable<EngineParts['product']>,
   levels: readonly PackedLevel[],
   answers: readonly Float64Array[],
   rowCount: number,

@@ -9,15 +9,14 @@ export interface ForestSetup {
   readonly parts: EngineParts
   readonly room: number
   /** what of the model this thread writes first */
-  readonly packing: ForestPacking | undefined
-}
-
-/** Which part of which forests. */
-export interface ForestPacking {
-  readonly plan: PackingPlan
-  readonly forests: readonly Forest[]
-  readonly levels: boolean
-  readonly ranks: boolean
+  readonly packing:
+    | {
+        readonly plan: PackingPlan
+        readonly forests: readonly Forest[]
+        readonly levels: boolean
+        readonly ranks: boolean
+      }
+    | undefined
 }
 
 /** Rows to classify. */
@@ -29,13 +28,9 @@ export interface ForestTask {
 /** One array a level of the taxonomy. */
 export type ForestAnswer = Float64Array<ArrayBuffer>[]
 
-function pack({ plan, forests, levels, ranks }: ForestPacking): void {
-  if (levels) fillLevels(plan, forests)
-  if (ranks) fillRanks(plan, forests)
-}
-
 serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => {
-  if (packing) pack(packing)
+  if (packing?.levels) fillLevels(packing.plan, packing.forests)
+  if (packing?.ranks) fillRanks(packing.plan, packing.forests)
   const engine = createForestEngine(parts, room)
   return ({ matrix, rowCount }) => {
     const answer = engine.classify(matrix, rowCount)

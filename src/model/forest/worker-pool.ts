@@ -1,48 +1,23 @@
-// Threads that do one kind of task, all prepared alike. Whatever happens to one of them, no caller waits for ever.
+// Threads that do one kind of task, all prepared alike. Whatever happens to one of them, no caller waits forever.
 import { parentPort, type ResourceLimits, Worker } from 'node:worker_threads'
 import { messageOf, ServiceError, systemCode } from '../../errors.ts'
-
-/** A task for a thread; `transfer` is handed over without copying and is then empty here. */
-interface PoolTask<Task> {
-  readonly task: Task
-  readonly transfer: readonly ArrayBuffer[]
-}
-
-/** Threads at work. */
-export interface WorkerPool<Setup, Task, Answer> {
-  /** Gives each thread what it needs and waits until all are ready. Once, before the first task. */
-  prepare(setupOf: (index: number) => Setup): Promise<void>
-  /**
-   * Runs a task on the thread that has least to do, and on the first that is free when all have enough. Tasks given to one
-   * thread are done in their order.
-   *
-   * @throws ServiceError when a thread stopped or ran out of memory; Error when its code failed, or after `close`
-   */
-  run(task: PoolTask<Task>): Promise<Answer>
-  /** Stops the threads at once; what is under way fails. Harmless twice. */
-  close(): Promise<void>
-}
 
 interface Waiting<Answer> {
   resolve(answer: Answer): void
   reject(error: unknown): void
 }
 
-interface Queued<Task, Answer> {
-  readonly task: PoolTask<Task>
-  readonly waiting: Waiting<Answer>
-}
+/** What a thread receives: once its setup, then tasks. */
+type ToWorker<Setup, Task> =
+  | { readonly kind: 'setup'; readonly setup: Setup }
+  | { readonly kind: 'task'; readonly id: number; readonly task: Task }
+
+/** What a thread sends: once that it is ready, then answers. */
+type FromWorker<Answer> =
+  { readonly kind: 'ready' } | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
 
 /** Tasks a thread holds: the one it does, and the next, so that it never waits for this thread between two. */
 const TASKS_A_THREAD = 2
-
-interface Thread<Setup, Task, Answer> {
-  readonly worker: Worker
-  readonly tasks: Map<number, Waiting<Answer>>
-  readonly ready: Promise<void>
-  readonly announce: Waiting<void>
-  send(message: ToWorker<Setup, Task>, transfer: readonly ArrayBuffer[]): void
-}
 
 /** The file of a worker beside a module: in the sources it is TypeScript, as the module is. */
 export function workerBeside(moduleUrl: string, name: string): URL {
@@ -62,15 +37,9 @@ function startWorker(file: URL, resourceLimits: ResourceLimits): Worker {
  * @param file of the worker's code, which calls `serveTasks`
  * @param limits of each thread's own heap
  */
-export function startWorkers<Setup, Task, Answer>(
-  file: URL,
-  count: number,
-  limits: ResourceLimits = {},
-): WorkerPool<Setup, Task, Answer> {
-  const queue: Queued<Task, Answer>[] = []
-  const threads = Array.from({ length: count }, () =>
-    startThread<Setup, Task, Answer>(startWorker(file, limits), handOut),
-  )
+export function startWorkers<Setup, Task, Answer>(file: URL, count: number, limits: ResourceLimits = {}) {
+  const queue: { task: Task; transfer: readonly ArrayBuffer[]; waiting: Waiting<Answer> }[] = []
+  const threads = Array.from({ length: count }, () => startThread<Answer>(startWorker(file, limits), handOut))
   let nextId = 0
   let ended: { readonly error: Error } | undefined
 
@@ -85,20 +54,24 @@ export function startWorkers<Setup, Task, Answer>(
     for (const { waiting } of queue.splice(0)) waiting.reject(error)
   }
 
+  function send(worker: Worker, message: ToWorker<Setup, Task>, transfer: readonly ArrayBuffer[]): void {
+    worker.postMessage(message, transfer)
+  }
+
   // a function declaration, for the threads are made before the next line is reached
   function handOut(): void {
     while (queue.length > 0) {
-      const thread = threads.reduce((best, other) => (other.tasks.size < best.tasks.size ? other : best))
-      if (thread.tasks.size >= TASKS_A_THREAD) return
-      const { task, waiting } = queue.shift()!
+      const { worker, tasks } = threads.reduce((best, other) => (other.tasks.size < best.tasks.size ? other : best))
+      if (tasks.size >= TASKS_A_THREAD) return
+      const { task, transfer, waiting } = queue.shift()!
       const id = nextId++
-      thread.tasks.set(id, waiting)
-      thread.worker.ref()
+      tasks.set(id, waiting)
+      worker.ref()
       try {
-        thread.send({ kind: 'task', id, task: task.task }, task.transfer)
+        send(worker, { kind: 'task', id, task }, transfer)
       } catch (error) {
         // what cannot be posted is this caller's mistake alone
-        thread.tasks.delete(id)
+        tasks.delete(id)
         waiting.reject(error)
       }
     }
@@ -119,30 +92,40 @@ export function startWorkers<Setup, Task, Answer>(
   }
 
   return {
-    async prepare(setupOf) {
+    /** Gives each thread what it needs and waits until all are ready. Once, before the first task. */
+    async prepare(setupOf: (index: number) => Setup): Promise<void> {
       if (ended) throw ended.error
-      threads.forEach(({ send }, index) => send({ kind: 'setup', setup: setupOf(index) }, []))
+      threads.forEach(({ worker }, index) => send(worker, { kind: 'setup', setup: setupOf(index) }, []))
       await Promise.all(threads.map(({ ready }) => ready))
       // an idle thread must not keep the process alive
       for (const { worker, tasks } of threads) if (tasks.size === 0) worker.unref()
     },
-    run(task) {
+    /**
+     * Runs a task on the thread that has least to do, and on the first that is free when all have enough. Tasks given to
+     * one thread are done in their order.
+     *
+     * @param transfer is handed over without copying and is then empty here
+     * @throws ServiceError when a thread stopped or ran out of memory; Error when its code failed, or after `close`
+     */
+    run(task: Task, transfer: readonly ArrayBuffer[]): Promise<Answer> {
       return new Promise((resolve, reject) => {
         if (ended) return reject(ended.error)
-        queue.push({ task, waiting: { resolve, reject } })
+        queue.push({ task, transfer, waiting: { resolve, reject } })
         handOut()
       })
     },
-    async close() {
+    /** Stops the threads at once; what is under way fails. Harmless twice. */
+    async close(): Promise<void> {
       end(new Error('the classifier was closed'))
       await stop()
     },
   }
 }
 
-function startThread<Setup, Task, Answer>(worker: Worker, onFree: () => void): Thread<Setup, Task, Answer> {
+function startThread<Answer>(worker: Worker, onFree: () => void) {
   const tasks = new Map<number, Waiting<Answer>>()
-  const { promise: ready, ...announce } = promiseWithResolvers()
+  let announce!: Waiting<void>
+  const ready = new Promise<void>((resolve, reject) => (announce = { resolve, reject }))
   // whoever prepares learns of a failure; nobody else has to
   ready.catch(() => undefined)
   worker.on('message', (message: FromWorker<Answer>) => {
@@ -153,17 +136,7 @@ function startThread<Setup, Task, Answer>(worker: Worker, onFree: () => void): T
     if (tasks.size === 0) worker.unref()
     waiting?.resolve(message.answer)
   })
-  return { worker, tasks, ready, announce, send: (message, transfer) => worker.postMessage(message, transfer) }
-}
-
-function promiseWithResolvers(): { promise: Promise<void> } & Waiting<void> {
-  let resolve!: () => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<void>((resolved, rejected) => {
-    resolve = resolved
-    reject = rejected
-  })
-  return { promise, resolve, reject }
+  return { worker, tasks, ready, announce }
 }
 
 function describeFailure(error: unknown): Error {
@@ -182,16 +155,7 @@ function stopped(code: number): Error {
   })
 }
 
-// The worker's side of a pool, and the messages between the two sides.
-
-/** What a thread receives: once its setup, then tasks. */
-type ToWorker<Setup, Task> =
-  | { readonly kind: 'setup'; readonly setup: Setup }
-  | { readonly kind: 'task'; readonly id: number; readonly task: Task }
-
-/** What a thread sends: once that it is ready, then answers. */
-type FromWorker<Answer> =
-  { readonly kind: 'ready' } | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
+// The worker's side of a pool.
 
 /** An answer; `transfer` is handed over without copying. */
 export interface WorkerAnswer<Answer> {
@@ -199,21 +163,19 @@ export interface WorkerAnswer<Answer> {
   readonly transfer: readonly ArrayBuffer[]
 }
 
+type Work<Task, Answer> = (task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>
+
 /**
  * Serves tasks, one after the other in their order. Whatever is thrown is not caught: it ends the thread, and by that the
  * run, with an error.
  */
 export function serveTasks<Setup, Task, Answer>(
-  prepare: (
-    setup: Setup,
-  ) =>
-    | Promise<(task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>>
-    | ((task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>),
+  prepare: (setup: Setup) => Work<Task, Answer> | Promise<Work<Task, Answer>>,
 ): void {
   const port = parentPort
   if (port === null) throw new Error('this file is for a worker thread')
   const post = (message: FromWorker<Answer>, transfer: readonly ArrayBuffer[]) => port.postMessage(message, transfer)
-  let work: ((task: Task) => WorkerAnswer<Answer> | Promise<WorkerAnswer<Answer>>) | undefined
+  let work: Work<Task, Answer> | undefined
   let before = Promise.resolve()
   const handle = async (message: ToWorker<Setup, Task>) => {
     if (message.kind === 'setup') {

@@ -26,13 +26,6 @@ export interface OnnxNode {
   readonly attributes: readonly Uint8Array[]
 }
 
-/** A constant. */
-interface OnnxConstant {
-  readonly name: string
-  /** TensorProto */
-  readonly content: Uint8Array
-}
-
 /** A model and its graph. */
 export interface OnnxDocument {
   readonly producer: { readonly name: string; readonly version: string | null }
@@ -40,7 +33,8 @@ export interface OnnxDocument {
   readonly operatorSets: ReadonlyMap<string, number>
   readonly metadata: ReadonlyMap<string, string>
   readonly nodes: readonly OnnxNode[]
-  readonly constants: readonly OnnxConstant[]
+  /** TensorProto messages */
+  readonly constants: readonly { readonly name: string; readonly content: Uint8Array }[]
   /** without those that are constants */
   readonly inputs: readonly GraphValue[]
   readonly outputs: readonly GraphValue[]
@@ -61,9 +55,9 @@ export function readDocument(bytes: Uint8Array, where: string): OnnxDocument {
     const document = readModel(bytes)
     if (document) return document
   } catch (cause) {
-    throw new ModelError(`${where}: is no whole ONNX file`, { cause })
+    throw new ModelError(`${where}: not a whole ONNX file`, { cause })
   }
-  throw new ModelError(`${where}: is no ONNX file (it holds no graph)`)
+  throw new ModelError(`${where}: not an ONNX file (it holds no graph)`)
 }
 
 function readModel(bytes: Uint8Array): OnnxDocument | null {
@@ -98,7 +92,7 @@ function readModel(bytes: Uint8Array): OnnxDocument | null {
  *
  * @throws ModelError where the bytes are no message
  */
-export function fieldsOf(message: Uint8Array): Generator<Field> {
+function fieldsOf(message: Uint8Array): Generator<Field> {
   return readAll(message, (reader) => {
     const start = reader.pos
     const tag = reader.uint32()
@@ -125,7 +119,7 @@ const nothing = new Uint8Array(0)
  *
  * @throws ModelError where the last is cut off
  */
-export function* readAll<Value>(content: Uint8Array, read: (reader: Reader) => Value): Generator<Value> {
+function* readAll<Value>(content: Uint8Array, read: (reader: Reader) => Value): Generator<Value> {
   // the plain reader: that of Buffers copies
   const reader = new Reader(content)
   while (reader.pos < reader.len) {
@@ -217,4 +211,25 @@ function readShape(message: Uint8Array): (number | string)[] {
 /** Every text, message or list under a number. */
 export function contentsOf(message: Uint8Array, number: number): Uint8Array[] {
   return [...fieldsOf(message)].filter((field) => field.number === number).map(({ content }) => content)
+}
+
+/** An attribute of a node by its name. */
+export function attributeNamed(node: OnnxNode, name: string): Uint8Array | undefined {
+  return node.attributes.find((attribute) => textOf(attribute, 1) === name)
+}
+
+/** A list of numbers, packed or one by one. */
+export function numbersOf<Value>(
+  message: Uint8Array | undefined,
+  number: number,
+  read: (packed: Reader) => Value,
+): Value[] {
+  if (message === undefined) return []
+  return [...fieldsOf(message)]
+    .filter((field) => field.number === number)
+    .flatMap(({ content, raw }) => {
+      // one by one, the value follows the tag, which is one byte for numbers below 16
+      const values = content.length > 0 ? content : raw.subarray(1)
+      return [...readAll(values, read)]
+    })
 }

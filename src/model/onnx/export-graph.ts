@@ -1,23 +1,14 @@
 // From a bundle to an ONNX file that other programs can run, checked by the real onnxruntime before it appears.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
-import { drawGoldenInputs } from '../bundle/golden-draw.ts'
-import { type Golden, type GoldenComparison, goldenLevels, goldenMatrix, withProduct } from '../bundle/golden.ts'
-import { graphOfForests } from './graph-of-forests.ts'
-import { proveGraph } from './golden.ts'
-import { writeWholeFile } from '../../whole-file.ts'
-import type { OpenOnnxRunner } from './runner.ts'
-import { evaluatePlainly } from '../bundle/plain-evaluation.ts'
-import { type Bundle, readBundle, readChecked } from '../bundle/read-bundle.ts'
+import { alreadyThere, writeWholeFile } from '../../whole-file.ts'
+import { evaluatePlainly, withProduct } from '../bundle/forest.ts'
+import { drawGoldenInputs, type Golden, type GoldenComparison, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
-
-/** How to export. */
-interface OnnxExportOptions {
-  readonly overwrite: boolean
-  /** the classifier's `openOnnxRunner` */
-  readonly openRunner: OpenOnnxRunner
-}
+import { type Bundle, readBundle, readChecked } from '../bundle/read-bundle.ts'
+import { graphOfForests } from './forest-graph.ts'
+import { proveGraph } from './golden.ts'
+import { openOnnxRunner } from './runner.ts'
 
 /** The file that was written. */
 interface ExportedOnnx {
@@ -43,53 +34,32 @@ interface ExportedOnnx {
 export async function exportOnnx(
   directory: string,
   out: string,
-  { overwrite, openRunner }: OnnxExportOptions,
+  { overwrite }: { overwrite: boolean },
 ): Promise<ExportedOnnx> {
-  if (existsSync(out) && !overwrite) {
-    throw new UsageError(`${out}: exists already`, { hint: 'Give another --out, or --overwrite.' })
-  }
+  if (existsSync(out) && !overwrite) throw alreadyThere(out)
   const bundle = await readBundle(directory)
   const { manifest, golden } = bundle
-  const graph = await graphOf(bundle, directory)
-  const runner = await openRunner(graph, { threads: 0, label: out })
+  const own = manifest.files.find(({ file }) => file === 'model.onnx')
+  const graph = own ? await readChecked(directory, own) : graphOfForests(bundle)
+  const runner = await openOnnxRunner(graph, { threads: 0, label: out })
   try {
     const { preprocessing } = manifest
     const comparison = await proveGraph(runner, { golden, preprocessing, label: out })
-    if (bundle.forests.length > 0) await proveGraph(runner, { golden: drawGolden(bundle), preprocessing, label: out })
-    await writeWholeFile(out, graph)
+    if (!own) await proveGraph(runner, { golden: drawGolden(bundle), preprocessing, label: out })
+    await writeWholeFile(out, graph, { overwrite })
     const names = runner.outputs.map(({ name }) => name)
     const outputs = taxonomyOf(manifest).levels.map(({ classes }, index) => ({ name: names[index]!, classes }))
     const sha256 = createHash('sha256').update(graph).digest('hex')
     return { file: out, size: graph.length, sha256, outputs, comparison }
-  } catch (cause) {
-    if (cause instanceof LcclfError) throw cause
-    throw new ServiceError(`${out}: cannot be written (${systemCode(cause) ?? messageOf(cause)})`, {
-      cause,
-      hint: 'Is there room on the disk, and may you write there?',
-    })
   } finally {
     await runner.close()
   }
 }
 
-async function graphOf(bundle: Bundle, directory: string): Promise<Uint8Array> {
-  if (bundle.manifest.kind === 'forest') return graphOfForests(bundle)
-  return readChecked(
-    directory,
-    bundle.manifest.files.find(({ file }) => file === 'model.onnx')!,
-  )
-}
-
 /** Rows where a threshold that was rounded the wrong way shows, and the forests' own answers. */
 function drawGolden({ manifest, forests }: Bundle): Golden {
-  const { rowCount, inputs } = drawGoldenInputs(forests, manifest.features.length)
-  const oids = Array.from({ length: rowCount }, (_, row) => `drawn${row}`)
-  const matrix = goldenMatrix({ rowCount, oids, inputs, expected: [] }, manifest.preprocessing)
-  const answers = forests.map((forest) => evaluatePlainly(forest, matrix, rowCount))
-  return {
-    rowCount,
-    oids,
-    inputs,
-    expected: goldenLevels(taxonomyOf(manifest), withProduct(manifest, answers, rowCount)),
-  }
+  const drawn = drawGoldenInputs(forests, manifest.features.length, 'drawn')
+  const matrix = goldenMatrix(drawn, manifest.preprocessing)
+  const answers = forests.map((forest) => evaluatePlainly(forest, matrix, drawn.rowCount))
+  return { ...drawn, expected: goldenLevels(taxonomyOf(manifest), withProduct(manifest, answers, drawn.rowCount)) }
 }

@@ -1,24 +1,23 @@
-// Golden answers of an ONNX model: float32 cannot give scikit-learn's bits, so they are held to 1e-6.
-import type { Reader } from 'protobufjs/minimal.js'
+// Golden answers of an ONNX model: float32 cannot give scikit-learn's bits, so they must agree within 1e-6.
 import { pickRows, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import { drawGoldenInputs } from '../bundle/golden-draw.ts'
 import { readGoldenFiles } from '../bundle/golden-files.ts'
 import {
   compareGolden,
   describeComparison,
+  drawGoldenInputs,
   type Golden,
   type GoldenComparison,
   goldenLevels,
   goldenMatrix,
   isWithinTolerance,
   onnxTolerance,
+  type Splits,
 } from '../bundle/golden.ts'
+import type { ProvenGolden } from '../bundle/write-bundle.ts'
+import { attributeNamed, numbersOf, type OnnxDocument, type OnnxNode } from './document.ts'
 import type { OnnxRunner } from './runner.ts'
-import type { Forest } from '../bundle/forest.ts'
-import { attributeNamed } from './classes.ts'
-import { fieldsOf, type OnnxDocument, type OnnxNode, readAll } from './document.ts'
 
 /**
  * Runs a graph on golden rows.
@@ -50,24 +49,17 @@ interface UnprovenGraph {
   readonly label: string
 }
 
-/** Golden answers that the graph reproduces. */
-interface OnnxGolden {
-  readonly golden: Golden
-  readonly source: string
-  readonly warnings: readonly string[]
-}
-
 /**
  * Takes the trainer's answers from `directory` and holds the graph to them; without a folder, keeps what the graph itself
  * answers now, so that a later onnxruntime or another machine that answers otherwise is noticed.
  *
- * @throws ModelError where the answers are not reproduced, or are no probabilities
+ * @throws ModelError where the answers are not reproduced, or are not probabilities
  */
 export async function makeOnnxGolden(
   runner: OnnxRunner,
   model: UnprovenGraph,
   directory: string | undefined,
-): Promise<OnnxGolden> {
+): Promise<ProvenGolden> {
   const { features, preprocessing, taxonomy, label } = model
   if (directory === undefined) return workOut(runner, model)
   const { golden, source } = await readGoldenFiles(directory, { features, taxonomy })
@@ -76,14 +68,13 @@ export async function makeOnnxGolden(
   return { golden, source, warnings: [] }
 }
 
-async function workOut(runner: OnnxRunner, model: UnprovenGraph): Promise<OnnxGolden> {
+async function workOut(runner: OnnxRunner, model: UnprovenGraph): Promise<ProvenGolden> {
   const { features, preprocessing, taxonomy, label } = model
-  const { rowCount, inputs } = drawInputs(model.splits, features.length)
-  const drawn = { rowCount, oids: Array.from({ length: rowCount }, (_, row) => `golden${row}`), inputs, expected: [] }
-  const answers = await runner.run(goldenMatrix(drawn, preprocessing), rowCount)
+  const drawn = drawInputs(model.splits, features.length)
+  const answers = await runner.run(goldenMatrix(drawn, preprocessing), drawn.rowCount)
   const golden = finiteRows({ ...drawn, expected: goldenLevels(taxonomy, answers) }, features.length)
   if (golden.rowCount === 0) {
-    throw new ModelError(`${label}: its answers to every drawn input are no numbers`, {
+    throw new ModelError(`${label}: its answers to every drawn input are not numbers`, {
       hint: 'Give real inputs and their answers with --golden DIR.',
     })
   }
@@ -101,15 +92,15 @@ async function workOut(runner: OnnxRunner, model: UnprovenGraph): Promise<OnnxGo
 /** Moderate values: what has no trees may well fail far from where it was trained. */
 const plainValues = [0.001, 0.01, 0.1, 0.3, 1, 2, 3, 10, 30, 100, 300, 1000].flatMap((value) => [value, -value])
 
-function drawInputs(splits: readonly Splits[], featureCount: number): { rowCount: number; inputs: Float64Array } {
+function drawInputs(splits: readonly Splits[], featureCount: number): Golden {
   if (splits.length > 0) return drawGoldenInputs(splits, featureCount)
   const count = featureCount * plainValues.length
   const plain = {
     feature: Int16Array.from({ length: count }, (_, index) => index % featureCount),
     threshold: Float64Array.from({ length: count }, (_, index) => plainValues[Math.floor(index / featureCount)]!),
   }
-  const { rowCount, inputs } = drawGoldenInputs([plain], featureCount)
-  return { rowCount, inputs: inputs.map((value) => (Math.abs(value) > 1e6 ? NaN : value)) }
+  const drawn = drawGoldenInputs([plain], featureCount)
+  return { ...drawn, inputs: drawn.inputs.map((value) => (Math.abs(value) > 1e6 ? NaN : value)) }
 }
 
 function finiteRows(golden: Golden, featureCount: number): Golden {
@@ -133,7 +124,7 @@ function finiteRows(golden: Golden, featureCount: number): Golden {
 /** Other batches than the whole: a graph whose answer to a row depends on the rows beside it is no classifier. */
 const fewRows = 7
 
-/** @throws ModelError where answers are no probabilities, or depend on the batch */
+/** @throws ModelError where answers are not probabilities, or depend on the batch */
 async function checkAnswers(runner: OnnxRunner, model: UnprovenGraph, golden: Golden): Promise<void> {
   const { preprocessing, features, label } = model
   for (const { classifierName, classes, probabilities } of golden.expected) {
@@ -141,12 +132,10 @@ async function checkAnswers(runner: OnnxRunner, model: UnprovenGraph, golden: Go
       const values = probabilities.subarray(row * classes.length, (row + 1) * classes.length)
       const sum = values.reduce((total, value) => total + value, 0)
       if (values.every((value) => value >= -onnxTolerance) && Math.abs(sum - 1) < 1e-3) continue
-      throw new ModelError(
-        `${label}: its answers are no probabilities: row ${row} of ${classifierName} sums to ${sum}`,
-        {
-          hint: 'Export the model with the probabilities of its classes as output, not scores or labels.',
-        },
-      )
+      const problem = `its answers are not probabilities: row ${row} of ${classifierName} sums to ${sum}`
+      throw new ModelError(`${label}: ${problem}`, {
+        hint: 'Export the model with the probabilities of its classes as output, not scores or labels.',
+      })
     }
   }
   const matrix = goldenMatrix(golden, preprocessing)
@@ -162,9 +151,6 @@ async function checkAnswers(runner: OnnxRunner, model: UnprovenGraph, golden: Go
 }
 
 // The thresholds of the trees in an ONNX graph: where two inputs, one bit apart, get different answers.
-
-/** What golden inputs are drawn from. */
-type Splits = Pick<Forest, 'feature' | 'threshold'>
 
 /** The splits of every tree ensemble that asks the graph's own features; none where the model is something else. */
 export function splitsOf({ nodes, inputs }: OnnxDocument): Splits[] {
@@ -182,16 +168,4 @@ function readSplits(node: OnnxNode): Splits {
     feature: Int16Array.from(kept, (index) => features[index]!),
     threshold: Float64Array.from(kept, (index) => values[index]!),
   }
-}
-
-/** A list of numbers, packed or one by one. */
-function numbersOf(message: Uint8Array | undefined, number: number, read: (packed: Reader) => number): number[] {
-  const values: number[] = []
-  for (const field of message === undefined ? [] : fieldsOf(message)) {
-    if (field.number !== number) continue
-    // one by one, the value follows the tag, which is one byte for numbers below 16
-    const content = field.content.length > 0 ? field.content : field.raw.subarray(1)
-    for (const value of readAll(content, read)) values.push(value)
-  }
-  return values
 }

@@ -1,56 +1,54 @@
-// From somebody's ONNX file to a bundle.
+// From somebody's ONNX file to a bundle: the graph is rewritten to float32 in, one matrix of probabilities out a level.
 import { basename } from 'node:path'
+import { Writer } from 'protobufjs/minimal.js'
 import { alercePreprocessing, type Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError, UsageError } from '../../errors.ts'
-import { identityOf, type ImportedModel, type ImportProgress } from '../bundle/identity.ts'
-import { type OnnxDocument, readDocument } from './document.ts'
-import type { ProfileMaker } from '../bundle/input-profile.ts'
+import { identityOf, taxonomyOf } from '../bundle/manifest.ts'
+import { readDigested } from '../bundle/read-bundle.ts'
+import { checkBundlePlace, type ImportedModel, type ImportOptions, writeBundle } from '../bundle/write-bundle.ts'
+import { type OnnxDocument, readDocument, textOf } from './document.ts'
 import { makeOnnxGolden, splitsOf } from './golden.ts'
-import { findOnnxLevels, type OnnxTaxonomy } from './levels.ts'
-import { readMetadata } from './metadata.ts'
-import { rewriteGraph } from './rewrite-graph.ts'
-import type { OpenOnnxRunner } from './runner.ts'
-import { readOriginFile } from '../bundle/origin-file.ts'
-import { taxonomyOf } from '../bundle/manifest.ts'
-import { checkBundlePlace, writeBundle } from '../bundle/write-bundle.ts'
+import { findOnnxLevels, isZipMap, type OnnxLevel, type OnnxTaxonomy } from './levels.ts'
+import {
+  elementType,
+  freshNames,
+  graphField,
+  modelField,
+  writeColumns,
+  writeMatrixValue,
+  writeMessage,
+  writeOperatorSet,
+  writeProduct,
+} from './messages.ts'
+import { type GraphManifest, metadataPrefix, readMetadata, writeMetadata } from './metadata.ts'
+import { openOnnxRunner } from './runner.ts'
 
 /** What to import, and where to. */
-export interface OnnxImportOptions {
+export interface OnnxImportOptions extends ImportOptions {
   /** the ONNX file */
   readonly source: string
-  readonly name: string
-  readonly version: string
-  /** the bundle's folder; must not exist, `overwrite` apart */
-  readonly out: string
   /** names of the features in the order of the columns; may be missing for a graph that lcclf exported */
   readonly features?: readonly string[]
   readonly taxonomy?: OnnxTaxonomy
-  /** a folder with golden_input.csv and golden.json: the trainer's own answers */
-  readonly goldenDir?: string
   /** what happens to a feature before the graph sees it; the survey's rules by default */
   readonly preprocessing?: Preprocessing
-  readonly overwrite?: boolean
-  /** see ImportOptions */
-  readonly makeProfile?: ProfileMaker
-  readonly onProgress?: (event: ImportProgress) => void
 }
 
 /**
  * Imports an ONNX classifier: float32 [rows, features] in, probabilities out, with or without skl2onnx's ZipMap. What its
  * outputs and columns mean: see `findOnnxLevels`.
  *
- * @param openRunner the classifier's `openOnnxRunner`
  * @throws ModelError for a file that is no ONNX classifier, and where the golden answers are not reproduced within 1e-6;
  *   UsageError for an `out` that exists, an impossible taxonomy, or names that are needed; ServiceError where the bundle
  *   cannot be written, or there is no onnxruntime for this machine
  */
-export async function importOnnx(options: OnnxImportOptions, openRunner: OpenOnnxRunner): Promise<ImportedModel> {
-  const { source, name, version, out, overwrite = false, onProgress = () => undefined } = options
+export async function importOnnx(options: OnnxImportOptions): Promise<ImportedModel> {
+  const { source, name, version, onProgress } = options
   const identity = { ...identityOf(name, version), kind: 'onnx' as const }
-  await checkBundlePlace(out, overwrite)
+  await checkBundlePlace(options)
   const label = basename(source)
-  const { bytes, digest } = await readOriginFile(source, (done, total) => {
-    onProgress({ step: `read ${label}`, done, total })
+  const { bytes, digest } = await readDigested(source, {
+    onBytes: (done, total) => onProgress?.({ step: `read ${label}`, done, total }),
   })
   const document = readDocument(bytes, label)
   const known = readMetadata(document, label)
@@ -70,19 +68,14 @@ export async function importOnnx(options: OnnxImportOptions, openRunner: OpenOnn
     trainedBy: { library: `ONNX by ${document.producer.name || 'unknown'}`, version: document.producer.version },
   }
   const graph = rewriteGraph(document, { manifest: content, levels: found.levels }, label)
-  onProgress({ step: 'golden answers', done: 0, total: 1 })
-  const runner = await openRunner(graph, { threads: 1, label })
+  onProgress?.({ step: 'golden answers', done: 0, total: 1 })
+  const runner = await openOnnxRunner(graph, { threads: 1, label })
   try {
     const { features, preprocessing } = content
     const model = { features, preprocessing, taxonomy: taxonomyOf(content), splits: splitsOf(document), label }
-    const { golden, source: goldenSource, warnings } = await makeOnnxGolden(runner, model, options.goldenDir)
-    const manifest = { ...content, golden: { rows: golden.rowCount, source: goldenSource }, origin: [digest] }
-    const profiled = { manifest, forests: [], golden, isGoldenGiven: options.goldenDir !== undefined }
-    const profile = await options.makeProfile?.(profiled)
-    onProgress({ step: 'write the bundle', done: 0, total: 1 })
-    const written = await writeBundle(out, { manifest, forests: [], graph, golden, profile }, overwrite)
-    onProgress({ step: 'write the bundle', done: 1, total: 1 })
-    return { directory: out, ...written, warnings: [...found.warnings, ...warnings] }
+    const proof = await makeOnnxGolden(runner, model, options.goldenDir)
+    const manifest = { ...content, origin: [digest] }
+    return await writeBundle({ manifest, forests: [], graph, proof }, options, found.warnings)
   } finally {
     await runner.close()
   }
@@ -100,11 +93,70 @@ function chooseFeatures(
       hint: 'Give the names in the order of training with --features FILE (a JSON list).',
     })
   }
-  if (new Set(names).size !== names.length) throw new ModelError('the list of features: a name is there twice')
+  if (new Set(names).size !== names.length) throw new ModelError('the list of features names one twice')
   if (typeof columns === 'number' && columns !== names.length) {
     throw new ModelError(`${label}: takes ${columns} features, the list has ${names.length} names`, {
       hint: 'Give the names in the order of training with --features FILE (a JSON list).',
     })
   }
   return names
+}
+
+/**
+ * Rewrites a graph: every ZipMap is cut off (onnxruntime-node cannot return its maps), labels and other outputs are
+ * dropped, columns are put in output order, and for a hierarchy the product is computed from the levels, whatever the graph
+ * called by that name. All else stays as it lies in the file, byte for byte.
+ *
+ * @param levels in the order of `manifest.levels`
+ * @throws ModelError where the weights are in other files
+ */
+export function rewriteGraph(
+  document: OnnxDocument,
+  { manifest, levels }: { manifest: GraphManifest; levels: readonly OnnxLevel[] },
+  where: string,
+): Uint8Array {
+  const { nodes, constants, modelFields, graphFields, operatorSets } = document
+  if (constants.some(({ content }) => textOf(content, 13) !== '')) {
+    throw new ModelError(`${where}: its weights are in another file`, {
+      hint: 'Save the model in one file: onnx.save_model(model, path, save_as_external_data=False).',
+    })
+  }
+  const { levels: outputs } = taxonomyOf(manifest)
+  const fresh = freshNames(namesIn(document))
+  const names: string[] = []
+  const model = Writer.create()
+  writeMessage(model, modelField.graph, (graph) => {
+    for (const { raw } of graphFields) graph.raw(raw)
+    for (const node of nodes) if (!isZipMap(node)) graph.raw(node.raw)
+    const matrices = levels.map(({ matrix, columns }, index) => {
+      if (columns === null) return matrix
+      const { classifierName } = outputs[outputs.length - levels.length + index]!
+      return writeColumns(graph, { matrix, columns, name: fresh(classifierName) }, fresh)
+    })
+    if (manifest.taxonomy !== null) {
+      const name = fresh(manifest.classifierName)
+      writeProduct(graph, { hierarchy: manifest, matrices, name }, fresh)
+      names.push(name)
+    }
+    names.push(...matrices)
+    outputs.forEach(({ classes }, index) => {
+      const type = levels.some((level) => level.type === 'float64') ? elementType.double : elementType.float
+      writeMatrixValue(graph, graphField.output, { name: names[index]!, width: classes.length, type })
+    })
+  })
+  for (const { number, content, raw } of modelFields) {
+    // what it said of itself may no longer be true
+    if (number !== modelField.metadata || !textOf(content, 1).startsWith(metadataPrefix)) model.raw(raw)
+  }
+  if (!operatorSets.has('')) writeOperatorSet(model, '', 13)
+  writeMetadata(model, manifest, names)
+  return model.finish()
+}
+
+/** Every value that the graph knows, and those of its constants and inputs. */
+function namesIn({ nodes, constants, inputs, outputs }: OnnxDocument): Set<string> {
+  return new Set([
+    ...nodes.flatMap((node) => [...node.inputs, ...node.outputs]),
+    ...[...constants, ...inputs, ...outputs].map(({ name }) => name),
+  ])
 }

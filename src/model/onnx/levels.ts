@@ -1,9 +1,17 @@
 // Which output of an ONNX classifier is which level of a hierarchy, and what its columns are called.
 import { ModelError, UsageError } from '../../errors.ts'
 import { type BranchTaxonomy, checkTaxonomy, type ManifestLevel } from '../bundle/manifest.ts'
-import { type ColumnNames, columnNamesOf, isZipMap } from './classes.ts'
-import type { OnnxDocument } from './document.ts'
-import { type GraphMetadata, readMetadata } from './metadata.ts'
+import {
+  attributeNamed,
+  contentsOf,
+  decodeText,
+  integerOf,
+  numbersOf,
+  type OnnxDocument,
+  type OnnxNode,
+} from './document.ts'
+import { elementType, mlDomain } from './messages.ts'
+import { readMetadata } from './metadata.ts'
 
 /** Classes in output order: under their branches, or as a list. */
 export type OnnxTaxonomy = BranchTaxonomy | readonly string[]
@@ -16,11 +24,9 @@ export interface OnnxLevel extends Pick<ManifestLevel, 'name' | 'branch' | 'clas
   readonly columns: readonly number[] | null
 }
 
-/** The levels of a graph. */
+/** The levels of a graph: the top first, then the branches; or one alone, and no taxonomy. */
 interface OnnxLevels {
-  /** null for a model of one level */
   readonly taxonomy: BranchTaxonomy | null
-  /** the top first, then the branches; or one alone */
   readonly levels: readonly OnnxLevel[]
   readonly warnings: readonly string[]
 }
@@ -73,7 +79,7 @@ function isList(taxonomy: OnnxTaxonomy): taxonomy is readonly string[] {
   return Array.isArray(taxonomy)
 }
 
-function candidatesOf(document: OnnxDocument, metadata: GraphMetadata): Candidate[] {
+function candidatesOf(document: OnnxDocument, metadata: ReturnType<typeof readMetadata>): Candidate[] {
   return document.outputs.flatMap(({ name, type, shape }) => {
     const zip = document.nodes.find((node) => isZipMap(node) && node.outputs.includes(name))
     const matrix = zip?.inputs[0] ?? name
@@ -123,16 +129,10 @@ function onlyCandidate(candidates: readonly Candidate[], where: string): Candida
   })
 }
 
-interface WantedLevel {
-  readonly name: string
-  readonly branch: string | null
-  /** null where any classes will do */
-  readonly wanted: readonly string[] | null
-}
-
+/** @param wanted null where any classes will do */
 function nameColumns(
   { matrix, type, names, width, name: output }: Candidate,
-  { name, branch, wanted }: WantedLevel,
+  { name, branch, wanted }: { name: string; branch: string | null; wanted: readonly string[] | null },
   where: string,
 ): { level: OnnxLevel; warning: string | null } {
   const levelOf = (classes: readonly string[]) => ({ name, branch, classes, matrix, type, columns: null })
@@ -174,4 +174,85 @@ function inOrder(level: OnnxLevel, classes: readonly string[]): OnnxLevel {
 
 function list(names: readonly string[]): string {
   return names.length > 30 ? `${names.slice(0, 30).join(', ')}, … (${names.length})` : names.join(', ')
+}
+
+// What an ONNX graph says of its classes: the names of the columns of a matrix of probabilities.
+
+/** Names of columns, in their order. */
+interface ColumnNames {
+  readonly names: readonly string[]
+  /** whether the model was trained on numbers, so that these are no names of classes */
+  readonly areNumbers: boolean
+}
+
+const labelAttributes = ['classlabels_strings', 'classlabels_int64s', 'classlabels_ints']
+/** operators that leave columns where they are */
+const passing = new Set(['Identity', 'Cast', 'Normalizer', 'Reshape', 'Softmax', 'Sigmoid', 'Clip', 'Dropout'])
+
+/**
+ * The names of a matrix's columns: the labels of the ZipMap that reads it or of the classifier that made it, or, as
+ * scikit-learn's converter writes most classifiers, the constant that the label is taken from.
+ *
+ * @returns null where the graph does not say
+ */
+function columnNamesOf(document: OnnxDocument, matrix: string): ColumnNames | null {
+  const { nodes } = document
+  const reader = nodes.find((node) => isZipMap(node) && node.inputs[0] === matrix)
+  const maker = makerOf(nodes, matrix)
+  return (reader && labelsOf(reader)) ?? (maker && labelsOf(maker)) ?? labelConstant(document)
+}
+
+/** skl2onnx's last node: a matrix → a list of maps, one a row, which onnxruntime-node cannot return. */
+export function isZipMap({ operator, domain }: OnnxNode): boolean {
+  return operator === 'ZipMap' && domain === mlDomain
+}
+
+function makerOf(nodes: readonly OnnxNode[], matrix: string): OnnxNode | undefined {
+  let value: string | undefined = matrix
+  // a graph has no cycles, but a file may say so
+  for (let steps = 0; steps <= nodes.length; steps++) {
+    const maker = nodes.find(({ outputs }) => outputs.includes(value!))
+    if (!maker || !passing.has(maker.operator)) return maker
+    value = maker.inputs[0]
+  }
+  return undefined
+}
+
+function labelsOf(node: OnnxNode): ColumnNames | null {
+  if (node.domain !== mlDomain) return null
+  for (const name of labelAttributes) {
+    const attribute = attributeNamed(node, name)
+    if (attribute === undefined) continue
+    const texts = contentsOf(attribute, 9).map(decodeText)
+    if (texts.length > 0) return { names: texts, areNumbers: false }
+    const numbers = textsOf(attribute, 8)
+    if (numbers.length > 0) return { names: numbers, areNumbers: true }
+  }
+  return null
+}
+
+/** The classes that the label is looked up in, where there is exactly one such list. */
+function labelConstant({ nodes, constants }: OnnxDocument): ColumnNames | null {
+  const extracted = nodes.filter(({ operator }) => operator === 'ArrayFeatureExtractor').map(({ inputs }) => inputs[0])
+  const lists = constants
+    .filter(({ name }) => extracted.includes(name))
+    .map(({ content }) => constantLabels(content))
+    .filter((labels) => labels !== null)
+  return lists.length === 1 ? lists[0]! : null
+}
+
+function constantLabels(tensor: Uint8Array): ColumnNames | null {
+  const type = integerOf(tensor, 2)
+  if (type === elementType.string) return { names: contentsOf(tensor, 6).map(decodeText), areNumbers: false }
+  if (type !== elementType.int64) return null
+  const [raw] = contentsOf(tensor, 9)
+  if (raw === undefined || raw.length === 0) return { names: textsOf(tensor, 7), areNumbers: true }
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.length - (raw.length % 8))
+  const names = Array.from({ length: view.byteLength / 8 }, (_, i) => String(view.getBigInt64(i * 8, true)))
+  return { names, areNumbers: true }
+}
+
+/** A list of integers as texts, because int64 is wider than a number. */
+function textsOf(message: Uint8Array, number: number): string[] {
+  return numbersOf(message, number, (packed) => packed.int64().toString())
 }

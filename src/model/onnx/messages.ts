@@ -1,5 +1,6 @@
-// Writes the messages of an ONNX file: nodes, values and constants as protocol buffers.
+// Writes the parts of an ONNX file as protocol buffers: nodes, values, constants, and the product over the branches.
 import type { Writer } from 'protobufjs/minimal.js'
+import type { Hierarchy } from '../bundle/forest.ts'
 
 /** Writes the fields of one message. */
 export type WriteFields = (writer: Writer) => void
@@ -44,18 +45,23 @@ export function writeInteger(writer: Writer, field: number, value: number): void
   writer.uint32(field << 3).uint64(value)
 }
 
-/** An operator of a graph. */
-interface NodeText {
-  readonly operator: string
-  /** empty for the operators of ONNX itself */
-  readonly domain?: string
-  readonly inputs: readonly string[]
-  readonly outputs: readonly string[]
-  readonly attributes?: readonly WriteFields[]
-}
-
-/** A node as a field of a graph. */
-export function writeNode(graph: Writer, { operator, domain, inputs, outputs, attributes = [] }: NodeText): void {
+/** A node as a field of a graph; without a domain it is an operator of ONNX itself. */
+export function writeNode(
+  graph: Writer,
+  {
+    operator,
+    domain,
+    inputs,
+    outputs,
+    attributes = [],
+  }: {
+    operator: string
+    domain?: string
+    inputs: readonly string[]
+    outputs: readonly string[]
+    attributes?: readonly WriteFields[]
+  },
+): void {
   writeMessage(graph, graphField.node, (writer) => {
     for (const name of inputs) writeText(writer, node.input, name)
     for (const name of outputs) writeText(writer, node.output, name)
@@ -67,12 +73,10 @@ export function writeNode(graph: Writer, { operator, domain, inputs, outputs, at
 
 /** Attributes of a node, each written when its turn comes: those of a large forest are never in memory together. */
 export const attributeOf = {
-  int: (name: string, value: number): WriteFields => {
-    return named(name, attributeType.int, (writer) => writeInteger(writer, attribute.int, value))
-  },
-  text: (name: string, value: string): WriteFields => {
-    return named(name, attributeType.text, (writer) => writeText(writer, attribute.text, value))
-  },
+  int: (name: string, value: number): WriteFields =>
+    named(name, attributeType.int, (writer) => writeInteger(writer, attribute.int, value)),
+  text: (name: string, value: string): WriteFields =>
+    named(name, attributeType.text, (writer) => writeText(writer, attribute.text, value)),
   /** @param valueAt not below 0, below 2^32 */
   ints: (name: string, count: number, valueAt: (index: number) => number): WriteFields =>
     named(name, attributeType.ints, (writer) => {
@@ -153,10 +157,65 @@ export function writeOperatorSet(model: Writer, domain: string, version: number)
   })
 }
 
-/** Something said about the model, as a field of it. */
-export function writeMetadataEntry(model: Writer, key: string, value: string): void {
-  writeMessage(model, modelField.metadata, (writer) => {
-    writeText(writer, 1, key)
-    writeText(writer, 2, value)
+// The last nodes of a graph: columns in output order, and the product.
+
+export type FreshName = ReturnType<typeof freshNames>
+
+/**
+ * Gives names that no other value of a graph has.
+ *
+ * @param taken the names that are in the graph already; the fresh ones are added
+ */
+export function freshNames(taken: Set<string>) {
+  return (wanted: string): string => {
+    let name = wanted
+    for (let count = 2; taken.has(name); count++) name = `${wanted}_${count}`
+    taken.add(name)
+    return name
+  }
+}
+
+/** Some columns of a matrix in another order; returns the name of the new matrix. */
+export function writeColumns(
+  graph: Writer,
+  { matrix, columns, name }: { matrix: string; columns: readonly number[]; name: string },
+  fresh: FreshName,
+): string {
+  const indices = fresh(`${name}_columns`)
+  writeIntegers(graph, indices, columns)
+  writeNode(graph, {
+    operator: 'Gather',
+    inputs: [matrix, indices],
+    outputs: [name],
+    attributes: [attributeOf.int('axis', 1)],
   })
+  return name
+}
+
+/**
+ * P(class) = P_top(branch) × P_branch(class) over all leaf classes, in output order.
+ *
+ * @param matrices the names of the levels' probabilities, the top first, columns as in `hierarchy.levels`
+ * @param name of the product
+ */
+export function writeProduct(
+  graph: Writer,
+  { hierarchy, matrices, name }: { hierarchy: Hierarchy; matrices: readonly string[]; name: string },
+  fresh: FreshName,
+): void {
+  const [top, ...branches] = hierarchy.levels
+  const parts = branches.map(({ branch, classes }, index) => {
+    const wanted = hierarchy.taxonomy?.[branch!] ?? []
+    const ofBranch = { matrix: matrices[0]!, columns: [top!.classes.indexOf(branch!)], name: fresh(`${name}_branch`) }
+    const ofClasses = {
+      matrix: matrices[index + 1]!,
+      columns: wanted.map((class_) => classes.indexOf(class_)),
+      name: fresh(`${name}_classes`),
+    }
+    const part = fresh(`${name}_part`)
+    const inputs = [writeColumns(graph, ofBranch, fresh), writeColumns(graph, ofClasses, fresh)]
+    writeNode(graph, { operator: 'Mul', inputs, outputs: [part] })
+    return part
+  })
+  writeNode(graph, { operator: 'Concat', inputs: parts, outputs: [name], attributes: [attributeOf.int('axis', 1)] })
 }

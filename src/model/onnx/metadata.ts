@@ -2,46 +2,41 @@
 import type { Writer } from 'protobufjs/minimal.js'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import type { BranchTaxonomy, Manifest } from '../bundle/manifest.ts'
+import { type Manifest, taxonomyOf } from '../bundle/manifest.ts'
 import type { OnnxDocument } from './document.ts'
-import { writeMetadataEntry } from './messages.ts'
-
-/** All of it. */
-export interface GraphMetadata {
-  readonly features: readonly string[] | null
-  readonly preprocessing: Preprocessing | null
-  /** null for a model of one level too */
-  readonly taxonomy: BranchTaxonomy | null
-  /** output → classes of its columns */
-  readonly outputs: ReadonlyMap<string, readonly string[]>
-}
+import { modelField, writeMessage, writeText } from './messages.ts'
 
 /** Every key begins so. */
 export const metadataPrefix = 'lcclf.'
 
-/** Writes it as fields of a model. */
-export function writeMetadata(
-  model: Writer,
-  { features, preprocessing, taxonomy }: Pick<Manifest, 'features' | 'preprocessing' | 'taxonomy'>,
-  outputs: readonly { readonly output: string; readonly classes: readonly string[] }[],
-): void {
-  const content = {
-    features,
-    preprocessing,
-    taxonomy,
-    outputs: Object.fromEntries(outputs.map(({ output, classes }) => [output, classes])),
-  }
+/** What a graph says of itself. */
+export type GraphManifest = Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'features' | 'preprocessing'>
+
+/**
+ * Writes it as fields of a model.
+ *
+ * @param names of the graph's outputs, by level of the taxonomy
+ */
+export function writeMetadata(model: Writer, manifest: GraphManifest, names: readonly string[]): void {
+  const { features, preprocessing, taxonomy } = manifest
+  const { levels } = taxonomyOf(manifest)
+  const outputs = Object.fromEntries(levels.map(({ classes }, index) => [names[index]!, classes]))
+  const content = { features, preprocessing, taxonomy, outputs }
   for (const [key, value] of Object.entries(content)) {
-    writeMetadataEntry(model, `${metadataPrefix}${key}`, JSON.stringify(value))
+    writeMessage(model, modelField.metadata, (entry) => {
+      writeText(entry, 1, `${metadataPrefix}${key}`)
+      writeText(entry, 2, JSON.stringify(value))
+    })
   }
 }
 
 /**
- * Reads it; nothing where another program wrote the graph.
+ * Reads it; nothing where another program wrote the graph. The taxonomy is null for a model of one level too, `outputs` maps
+ * an output to the classes of its columns.
  *
  * @throws ModelError where it is there and damaged
  */
-export function readMetadata({ metadata }: Pick<OnnxDocument, 'metadata'>, where: string): GraphMetadata {
+export function readMetadata({ metadata }: Pick<OnnxDocument, 'metadata'>, where: string) {
   const damaged = (key: string) => new ModelError(`${where}: its metadata ${metadataPrefix}${key} is damaged`)
   const valueOf = (key: string): unknown => {
     const text = metadata.get(`${metadataPrefix}${key}`)
@@ -71,7 +66,7 @@ export function readMetadata({ metadata }: Pick<OnnxDocument, 'metadata'>, where
   if (rules && !areNumbers) throw damaged('preprocessing')
   return {
     features,
-    preprocessing: areNumbers ? { missing, hugeAbove, huge } : null,
+    preprocessing: areNumbers ? ({ missing, hugeAbove, huge } satisfies Preprocessing) : null,
     taxonomy: listsOf('taxonomy'),
     outputs: new Map(Object.entries(listsOf('outputs') ?? {})),
   }

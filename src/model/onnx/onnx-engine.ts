@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { type ClassifiedBatch, type ModelIdentity, pickRows, type Reject, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import { forestGraph } from './graph-cache.ts'
-import type { Bundle } from '../bundle/read-bundle.ts'
-import { taxonomyOf } from '../bundle/manifest.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
+import { taxonomyOf } from '../bundle/manifest.ts'
+import type { Bundle } from '../bundle/read-bundle.ts'
+import { forestGraph } from './forest-graph.ts'
 import { openOnnxRunner } from './runner.ts'
 
 /** A graph and what its numbers mean. */
@@ -65,27 +65,23 @@ export async function openOnnxClassifier(model: OnnxModel, threads: number): Pro
   }
 }
 
-/** What `openOnnxEngine` needs beside the bundle. */
-interface OnnxEngineOptions {
-  /** the bundle's folder */
-  readonly directory: string
-  /** where the graphs of forests are kept; made where it is missing, and done without where it cannot be written */
-  readonly cacheFolder: string
-  readonly identity: ModelIdentity
-  readonly threads: number
-}
-
 /**
  * Opens any bundle with onnxruntime: one with `model.onnx` as it is, one of forests by way of its graph.
  *
+ * @param options the bundle's folder; `cacheFolder`: where the graphs of forests are kept, made where it is missing, and
+ *   done without where it cannot be written
  * @throws ModelError for a graph that cannot be loaded or does not fit the model
  */
-export async function openOnnxEngine(bundle: Bundle, options: OnnxEngineOptions): Promise<Classifier> {
+export async function openOnnxEngine(
+  bundle: Bundle,
+  options: { directory: string; cacheFolder: string; identity: ModelIdentity; threads: number },
+): Promise<Classifier> {
   const { manifest } = bundle
   const { directory, cacheFolder, identity, threads } = options
-  const { features, preprocessing } = manifest
+  const { features, preprocessing, files } = manifest
   const rest = { taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
-  if (manifest.kind === 'onnx') return openOnnxClassifier({ ...rest, graph: join(directory, 'model.onnx') }, threads)
+  const own = files.find(({ file }) => file === 'model.onnx')
+  if (own) return openOnnxClassifier({ ...rest, graph: join(directory, own.file) }, threads)
   const { graph, isFresh } = await forestGraph(bundle, cacheFolder)
   try {
     return await openOnnxClassifier({ ...rest, graph }, threads)
@@ -99,7 +95,7 @@ export async function openOnnxEngine(bundle: Bundle, options: OnnxEngineOptions)
 
 // Rows that a model has no numbers for are not classified.
 
-const reason = 'the model answers with what is no number'
+const reason = 'the model answers with something that is not a number'
 
 /**
  * Takes rows with a NaN or an infinity among their probabilities out of a batch, and rejects them: no rank, no class and

@@ -3,29 +3,73 @@ import { availableParallelism } from 'node:os'
 import { ModelError, ServiceError } from '../../errors.ts'
 import { startWorkers, workerBeside } from '../forest/worker-pool.ts'
 
+/** A value that goes into a graph or comes out of it. */
+export interface GraphValue {
+  readonly name: string
+  /** `float32`, `float64`, … or what it is instead of a tensor */
+  readonly type: string
+  /** a number, or a name (perhaps empty) where any number may stand; null where nothing is known */
+  readonly shape: readonly (number | string)[] | null
+}
+
+/** What the thread runs. */
+export interface OnnxSetup {
+  /** the path of an ONNX file, or its bytes */
+  readonly graph: string | Uint8Array
+  readonly threads: number
+  readonly turns: Turns
+}
+
+/** What the thread does. */
+export type OnnxTask = { readonly kind: 'describe' } | OnnxRun | { readonly kind: 'release' }
+
+export interface OnnxRun {
+  readonly kind: 'run'
+  /** rowCount × features, row-major */
+  readonly matrix: Float32Array<ArrayBuffer>
+  readonly rowCount: number
+}
+
+/** The result. A failure is an answer: only a bug ends the thread. */
+export type OnnxAnswer =
+  | { readonly kind: 'failed'; readonly what: 'runtime' | 'graph' | 'rows'; readonly problem: string }
+  | {
+      readonly kind: 'described'
+      readonly inputs: readonly GraphValue[]
+      readonly outputs: readonly GraphValue[]
+      readonly runtimeVersion: string
+    }
+  | { readonly kind: 'ran'; readonly outputs: Float64Array<ArrayBuffer>[] }
+  | { readonly kind: 'released' }
+
+/** A graph that is loaded and can answer. */
+export type OnnxRunner = Awaited<ReturnType<typeof openOnnxRunner>>
+
 /**
- * Loads a graph that takes one matrix of float32 and gives matrices of floating-point numbers: what `OpenOnnxRunner`
- * promises. onnxruntime splits the work over its own threads; one thread of ours waits for them.
+ * Loads a graph that takes one matrix of float32 and gives matrices of floating-point numbers. onnxruntime splits the work
+ * over its own threads; one thread of ours waits for them.
  *
  * @param graph the path of an ONNX file, or its bytes
- * @throws ModelError for a graph that cannot be loaded or is no classifier's; ServiceError where there is no onnxruntime
+ * @param options `threads` for its operators, 0 for one for each core; `label`: what messages call it
+ * @throws ModelError for a graph that cannot be loaded or is not a classifier's; ServiceError where there is no onnxruntime
  *   for this machine
  */
 export async function openOnnxRunner(
   graph: string | Uint8Array,
-  { threads, label }: OnnxRunnerOptions,
-): Promise<OnnxRunner> {
+  { threads, label }: { threads: number; label: string },
+) {
   const pool = startWorkers<OnnxSetup, OnnxTask, OnnxAnswer>(workerBeside(import.meta.url, 'onnx-worker'), 1)
   const turns = openTurns()
   const end = async () => {
     await pool.close()
-    closeTurns(turns)
+    openedTurns.delete(turns)
   }
   const ask = async <Kind extends OnnxAnswer['kind']>(
     task: OnnxTask,
-    { wanted, transfer = [] }: { wanted: Kind; transfer?: readonly ArrayBuffer[] },
+    wanted: Kind,
+    transfer: readonly ArrayBuffer[] = [],
   ) => {
-    const answer = await pool.run({ task, transfer })
+    const answer = await pool.run(task, transfer)
     if (answer.kind === 'failed') throw failureOf(answer, label)
     if (answer.kind !== wanted) throw new Error(`the onnx thread answered ${answer.kind}, not ${wanted}`)
     return answer as Extract<OnnxAnswer, { kind: Kind }>
@@ -33,27 +77,35 @@ export async function openOnnxRunner(
   try {
     const own = typeof graph === 'string' ? graph : graph.slice()
     await pool.prepare(() => ({ graph: own, threads: threads === 0 ? availableParallelism() : threads, turns }))
-    const { inputs, outputs, runtimeVersion } = await ask({ kind: 'describe' }, { wanted: 'described' })
+    const { inputs, outputs, runtimeVersion } = await ask({ kind: 'describe' }, 'described')
     checkValues(inputs, outputs, label)
     let closed: Promise<void> | undefined
     const close = async () => {
       // the thread may have died: then there is nothing to release
-      await ask({ kind: 'release' }, { wanted: 'released' }).catch(() => undefined)
+      await ask({ kind: 'release' }, 'released').catch(() => undefined)
       await end()
     }
     return {
       inputs,
       outputs,
+      /** of onnxruntime */
       runtimeVersion,
-      async run(matrix, rowCount) {
+      /**
+       * Runs on the rows, outside the calling thread; takes over `matrix`.
+       *
+       * @param matrix rowCount × features, row-major, preprocessed
+       * @returns every output in its order, row-major
+       * @throws ModelError where the graph fails on the rows
+       */
+      async run(matrix: Float32Array<ArrayBuffer>, rowCount: number): Promise<Float64Array<ArrayBuffer>[]> {
         if (closed) throw new Error('the classifier was closed')
         // onnxruntime has no answer for no rows in every operator
         if (rowCount === 0) return outputs.map(() => new Float64Array(0))
         // a view of something larger is copied, for only a whole buffer can be handed over
         const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
-        const task = { kind: 'run', matrix: whole, rowCount } as const
-        return (await ask(task, { wanted: 'ran', transfer: [whole.buffer] })).outputs
+        return (await ask({ kind: 'run', matrix: whole, rowCount }, 'ran', [whole.buffer])).outputs
       },
+      /** Frees the graph, after what is under way. Harmless twice. */
       close: () => (closed ??= close()),
     }
   } catch (error) {
@@ -106,115 +158,29 @@ function describeValue({ name, type, shape }: GraphValue): string {
   return `${name} (${type}${size})`
 }
 
-/** What to run. */
-export interface OnnxSetup {
-  /** the path of an ONNX file, or its bytes */
-  readonly graph: string | Uint8Array
-  readonly threads: number
-  readonly turns: Turns
-}
-
-/** What to do. */
-export type OnnxTask = { readonly kind: 'describe' } | OnnxRun | { readonly kind: 'release' }
-
-export interface OnnxRun {
-  readonly kind: 'run'
-  /** rowCount × features, row-major */
-  readonly matrix: Float32Array<ArrayBuffer>
-  readonly rowCount: number
-}
-
-/** What came of it. A failure is an answer: only a bug ends the thread. */
-export type OnnxAnswer =
-  | { readonly kind: 'failed'; readonly what: 'runtime' | 'graph' | 'rows'; readonly problem: string }
-  | {
-      readonly kind: 'described'
-      readonly inputs: readonly GraphValue[]
-      readonly outputs: readonly GraphValue[]
-      readonly runtimeVersion: string
-    }
-  | { readonly kind: 'ran'; readonly outputs: Float64Array<ArrayBuffer>[] }
-  | { readonly kind: 'released' }
-
-// What the classifier's onnxruntime does for this folder, which may not import it.
-
-/** A value that goes into a graph or comes out of it. */
-export interface GraphValue {
-  readonly name: string
-  /** `float32`, `float64`, … or what it is instead of a tensor */
-  readonly type: string
-  /** a number, or a name (perhaps empty) where any number may stand; null where nothing is known */
-  readonly shape: readonly (number | string)[] | null
-}
-
-/** A graph that is loaded and can answer. */
-export interface OnnxRunner {
-  readonly inputs: readonly GraphValue[]
-  readonly outputs: readonly GraphValue[]
-  /** of onnxruntime */
-  readonly runtimeVersion: string
-  /**
-   * Runs on the rows, outside the calling thread; takes over `matrix`.
-   *
-   * @param matrix rowCount × features, row-major, preprocessed
-   * @returns every output in its order, row-major
-   * @throws ModelError where the graph fails on the rows
-   */
-  run(matrix: Float32Array<ArrayBuffer>, rowCount: number): Promise<Float64Array<ArrayBuffer>[]>
-  /** Frees the graph, after what is under way. Harmless twice. */
-  close(): Promise<void>
-}
-
-/** How to load a graph. */
-interface OnnxRunnerOptions {
-  /** for its operators; 0 for one for each core */
-  readonly threads: number
-  /** what messages call it */
-  readonly label: string
-}
-
-/**
- * Loads a graph.
- *
- * @param graph the path of an ONNX file, or its bytes
- * @throws ModelError for a graph that onnxruntime cannot load, or whose inputs and outputs are not a classifier's
- */
-export type OpenOnnxRunner = (graph: string | Uint8Array, options: OnnxRunnerOptions) => Promise<OnnxRunner>
-
-// Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
-// dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
-
-const idle = 0
-
-const busy = 1
-
-const stopped = 2
-
 // Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
 // dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
 
 /** One word in shared memory: what the thread is doing. */
 export type Turns = Int32Array<SharedArrayBuffer>
 
+const idle = 0
+const busy = 1
+const stopped = 2
+
 /** how long the end of the process waits for one turn, in ms: loading a graph of gigabytes, on a machine that swaps */
 const patience = 60_000
 
-const open = new Set<Turns>()
-
+const openedTurns = new Set<Turns>()
 let isListening = false
 
 /** The asking side: from now on the end of the process waits for the turn that is under way, and no other begins. */
 function openTurns(): Turns {
   const turns = new Int32Array(new SharedArrayBuffer(4))
-  if (!isListening) process.on('exit', () => open.forEach(stopTurns))
+  if (!isListening) process.on('exit', () => openedTurns.forEach(stopTurns))
   isListening = true
-  open.add(turns)
+  openedTurns.add(turns)
   return turns
-}
-
-/** The thread has ended, or has nothing more to do. */
-function closeTurns(turns: Turns): void {
-  open.delete(turns)
 }
 
 /** Waits, blocking, until the thread is outside onnxruntime, and keeps it there. */
@@ -224,10 +190,6 @@ function stopTurns(turns: Turns): void {
     if (Atomics.wait(turns, 0, busy, deadline - Date.now()) === 'timed-out') return
   }
 }
-
-// What the classifier's onnxruntime does for this folder, which may not import it.
-// Lets a process end while a thread is inside onnxruntime: its native code aborts the process (exit code 134, a core
-// dump) if its thread is stopped meanwhile, and Node stops all threads at the end of the process.
 
 /** The thread's side: does something inside onnxruntime, unless the process is ending. */
 export async function takeTurn<T>(turns: Turns, work: () => Promise<T>): Promise<T> {

@@ -1,49 +1,43 @@
 // From scikit-learn's pickles to a bundle, without Python and without running anything.
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { firstMaximum } from '../../pipeline/batch.ts'
 import { alercePreprocessing } from '../../pipeline/preprocess.ts'
-import { assignLevels, findModelFiles, type LevelFile } from './model-files.ts'
-import type { BranchTaxonomy, FileDigest } from '../bundle/manifest.ts'
-import { convertForest } from './convert-forest.ts'
+import { ModelError } from '../../errors.ts'
+import { evaluatePlainly, type Forest, withProduct } from '../bundle/forest.ts'
+import { readGoldenFiles } from '../bundle/golden-files.ts'
+import { compareGolden, describeComparison, drawGoldenInputs, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
+import { type BranchTaxonomy, type FileDigest, identityOf, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
+import {
+  checkBundlePlace,
+  type ImportedModel,
+  type ImportOptions,
+  type ProvenGolden,
+  writeBundle,
+} from '../bundle/write-bundle.ts'
+import { openEngine } from '../open.ts'
+import { convertForest, leafFractions } from './convert-forest.ts'
 import { chooseFeatures } from './feature-list.ts'
-import type { Forest } from '../bundle/forest.ts'
-import type { ProfileMaker } from '../bundle/input-profile.ts'
-import { makeGolden } from './make-golden.ts'
-import { readPickledForest } from './pickled-forest.ts'
+import { assignLevels, findModelFiles, type LevelFile } from './model-files.ts'
+import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 import { readPickleFile } from './read-pickle-file.ts'
-import { checkBundlePlace, writeBundle } from '../bundle/write-bundle.ts'
-import { identityOf, type ImportedModel, type ImportProgress } from '../bundle/identity.ts'
 
 /** What to import, and where to. */
-export interface ImportOptions {
+export interface PickleImportOptions extends ImportOptions {
   /** the folder with the pickles, or one pickle */
   readonly source: string
-  readonly name: string
-  readonly version: string
-  /** the bundle's folder; must not exist, `overwrite` apart */
-  readonly out: string
-  /** a folder with golden_input.csv and golden.json: scikit-learn's own answers */
-  readonly goldenDir?: string
-  /** branch → classes in output order, in place of the survey's own */
-  readonly taxonomy?: Record<string, string[]>
+  /** in place of the survey's own */
+  readonly taxonomy?: BranchTaxonomy
   /** names in place of features_RF_model.pkl */
-  readonly features?: string[]
+  readonly features?: readonly string[]
   readonly acceptSwapped?: boolean
-  readonly overwrite?: boolean
-  /** makes the profile of the model's usual inputs; without it, or where it has none, the bundle has no profile */
-  readonly makeProfile?: ProfileMaker
-  readonly onProgress?: (event: ImportProgress) => void
 }
 
 /** One file of the model, converted; its pickle is gone. */
-interface LoadedLevel {
+interface LoadedLevel extends Pick<PickledForest, 'featureCount' | 'featureNames' | 'sklearnVersion' | 'warnings'> {
   readonly file: LevelFile
   readonly forest: Forest
-  readonly featureCount: number
-  readonly featureNames: readonly string[] | null
-  readonly sklearnVersion: string | null
   readonly digest: FileDigest
-  readonly warnings: readonly string[]
 }
 
 /**
@@ -52,10 +46,10 @@ interface LoadedLevel {
  * @throws ModelError for pickles that are refused, broken or swapped, and where the golden answers are not reproduced;
  *   UsageError for an `out` that exists or an impossible taxonomy; ServiceError where the bundle cannot be written
  */
-export async function importModel(options: ImportOptions): Promise<ImportedModel> {
-  const { source, name, version, out, overwrite = false, onProgress = () => undefined } = options
+export async function importModel(options: PickleImportOptions): Promise<ImportedModel> {
+  const { source, name, version, acceptSwapped = false, onProgress } = options
   const identity = identityOf(name, version)
-  await checkBundlePlace(out, overwrite)
+  await checkBundlePlace(options)
   const files = await findModelFiles(source, options.taxonomy)
   const found: LoadedLevel[] = []
   for (const file of files.levels) found.push(await loadLevel(file, onProgress))
@@ -65,19 +59,20 @@ export async function importModel(options: ImportOptions): Promise<ImportedModel
       : assignLevels(
           found.map(({ file, forest }) => ({ file, classes: forest.classes })),
           files.taxonomy,
-          options.acceptSwapped ?? false,
+          acceptSwapped,
         )
   const levels = order.map((index) => found[index]!)
   const { features, origin, warnings: nameWarnings } = await chooseFeatures(levels, files.features, options.features)
+  const forests = levels.map(({ forest }) => forest)
   const content = {
     ...identity,
-    taxonomy: files.taxonomy === null ? null : copyTaxonomy(files.taxonomy),
-    levels: levels.map(({ forest }, index) => ({
+    taxonomy: files.taxonomy,
+    levels: forests.map(({ classes, roots, feature }, index) => ({
       name: files.levels[index]!.name,
       branch: files.levels[index]!.branch,
-      classes: forest.classes,
-      trees: forest.roots.length,
-      nodes: forest.feature.length,
+      classes,
+      trees: roots.length,
+      nodes: feature.length,
     })),
     features,
     preprocessing: alercePreprocessing,
@@ -85,42 +80,112 @@ export async function importModel(options: ImportOptions): Promise<ImportedModel
       library: 'scikit-learn',
       version: levels.map(({ sklearnVersion }) => sklearnVersion).find(Boolean) ?? null,
     },
+    origin: [...origin, ...levels.map(({ digest }) => digest)],
   }
-  const forests = levels.map(({ forest }) => forest)
-  const sources = levels.map(({ file, digest }) => ({ path: file.path, digest }))
-  const {
-    golden,
-    source: goldenSource,
-    warnings: goldenWarnings,
-  } = await makeGolden({ ...content, forests, sources }, { directory: options.goldenDir, onProgress })
-  const manifest = {
-    ...content,
-    golden: { rows: golden.rowCount, source: goldenSource },
-    origin: [...origin, ...sources.map(({ digest }) => digest)],
-  }
-  const profiled = { manifest, forests, golden, isGoldenGiven: options.goldenDir !== undefined }
-  const profile = await options.makeProfile?.(profiled)
-  onProgress({ step: 'write the bundle', done: 0, total: 1 })
-  const written = await writeBundle(out, { manifest, forests, golden, profile }, overwrite)
-  onProgress({ step: 'write the bundle', done: 1, total: 1 })
-  const said = [...found.flatMap((level) => level.warnings), ...warnings, ...nameWarnings, ...goldenWarnings]
-  return { directory: out, ...written, warnings: said }
+  const proof = await proveForests({ ...content, forests, pickles: levels }, options)
+  const golden = { rows: proof.golden.rowCount, source: proof.source }
+  const bundle = { manifest: { ...content, golden, files: [] }, sha256: '', forests, golden: proof.golden }
+  const open = () => openEngine('', bundle, { threads: 0 })
+  const said = [...found.flatMap((level) => level.warnings), ...warnings, ...nameWarnings]
+  return writeBundle({ manifest: content, forests, proof, open }, options, said)
 }
 
-async function loadLevel(file: LevelFile, onProgress: (event: ImportProgress) => void): Promise<LoadedLevel> {
+async function loadLevel(file: LevelFile, onProgress: ImportOptions['onProgress']): Promise<LoadedLevel> {
   const base = basename(file.path)
   const { value, digest } = await readPickleFile(file.path, (done, total) => {
-    onProgress({ step: `read ${base}`, done, total })
+    onProgress?.({ step: `read ${base}`, done, total })
   })
   // a signal can be answered between the steps, which themselves run through
   await setImmediate()
   const pickled = readPickledForest(value, { label: base, fileSize: digest.size })
   const { treeCount: total, featureCount, featureNames, sklearnVersion, warnings } = pickled
-  const forest = convertForest(pickled, (done) => onProgress({ step: `convert ${base}`, done, total }))
+  const forest = convertForest(pickled, (done) => onProgress?.({ step: `convert ${base}`, done, total }))
   await setImmediate()
   return { file, forest, featureCount, featureNames, sklearnVersion, digest, warnings }
 }
 
-function copyTaxonomy(taxonomy: BranchTaxonomy): BranchTaxonomy {
-  return Object.fromEntries(Object.entries(taxonomy).map(([branch, classes]) => [branch, [...classes]]))
+// The golden answers of the model, and the proof that its forests reproduce them.
+
+/** The model as far as it is known. */
+interface UnprovenModel extends Pick<
+  Manifest,
+  'classifierName' | 'taxonomy' | 'levels' | 'features' | 'preprocessing'
+> {
+  readonly forests: readonly Forest[]
+  /** where the forests came from, in the same order */
+  readonly pickles: readonly Pick<LoadedLevel, 'file' | 'digest'>[]
+}
+
+/**
+ * Takes scikit-learn's answers from the golden folder, or works out answers from the pickles' own node arrays; then compares.
+ *
+ * @throws ModelError naming the worst difference where the converted forests answer otherwise
+ */
+async function proveForests(
+  model: UnprovenModel,
+  { goldenDir, onProgress }: Pick<ImportOptions, 'goldenDir' | 'onProgress'>,
+): Promise<ProvenGolden> {
+  const proof = goldenDir === undefined ? await workOut(model, onProgress) : await takeFrom(goldenDir, model)
+  const { golden } = proof
+  const matrix = goldenMatrix(golden, model.preprocessing)
+  const answers = model.forests.map((forest) => evaluatePlainly(forest, matrix, golden.rowCount))
+  const comparison = compareGolden(golden, withProduct(model, answers, golden.rowCount))
+  if (comparison.differing === 0) return proof
+  const where = goldenDir ?? 'the pickles'
+  throw new ModelError(`${where}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {
+    hint: 'Are the golden files those of this very model? If so, do not use it, and report it.',
+  })
+}
+
+async function takeFrom(directory: string, model: UnprovenModel): Promise<ProvenGolden> {
+  const { features } = model
+  const { golden, source, predicted } = await readGoldenFiles(directory, { features, taxonomy: taxonomyOf(model) })
+  const { classes, probabilities } = golden.expected[0]!
+  predicted?.forEach((name, row) => {
+    const class_ = classes[firstMaximum(probabilities, row * classes.length, classes.length)]
+    if (name === class_) return
+    throw new ModelError(`${directory}: golden row ${row} is predicted as ${name}, its probabilities say ${class_}`)
+  })
+  return { golden, source, warnings: [] }
+}
+
+async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgress']): Promise<ProvenGolden> {
+  const { pickles, features, preprocessing } = model
+  const drawn = drawGoldenInputs(model.forests, features.length)
+  const matrix = goldenMatrix(drawn, preprocessing)
+  const answers: Float64Array[] = []
+  for (const [index, { file, digest: known }] of pickles.entries()) {
+    onProgress?.({ step: 'evaluate the pickles', done: index, total: pickles.length })
+    // read again, because four pickles at once would be too much to keep
+    const { value, digest } = await readPickleFile(file.path)
+    if (digest.sha256 !== known.sha256) throw new ModelError(`${file.path}: changed while it was imported`)
+    const pickled = readPickledForest(value, { label: basename(file.path), fileSize: digest.size })
+    answers.push(evaluatePickled(pickled, matrix, drawn.rowCount))
+    await setImmediate()
+  }
+  const expected = goldenLevels(taxonomyOf(model), withProduct(model, answers, drawn.rowCount))
+  return { golden: { ...drawn, expected }, source: 'plain evaluation at import', warnings: [] }
+}
+
+/**
+ * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
+ * answers are when scikit-learn's are not at hand. Every tree of `pickled` has been through `convertForest`'s checks.
+ */
+function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount: number): Float64Array {
+  const { classes, featureCount, treeCount, valueLayout } = pickled
+  const answer = new Float64Array(rowCount * classes.length)
+  const fractions = new Float64Array(classes.length)
+  for (let index = 0; index < treeCount; index++) {
+    const { left, right, feature, threshold, values } = pickled.tree(index)
+    for (let row = 0; row < rowCount; row++) {
+      let node = 0
+      while (left[node] !== -1) {
+        const value = matrix[row * featureCount + feature[node]!]!
+        node = value <= threshold[node]! ? left[node]! : right[node]!
+      }
+      leafFractions(values, node, { layout: valueLayout, target: fractions })
+      for (let i = 0; i < classes.length; i++) answer[row * classes.length + i]! += fractions[i]!
+    }
+  }
+  return answer.map((sum) => sum / treeCount)
 }

@@ -2,15 +2,9 @@
 import { basename } from 'node:path'
 import { ModelError } from '../../errors.ts'
 import type { FileDigest } from '../bundle/manifest.ts'
-import { readOriginFile } from '../bundle/origin-file.ts'
+import { readDigested } from '../bundle/read-bundle.ts'
 import { unpickle } from './pickle/unpickle.ts'
 import type { PyValue } from './pickle/values.ts'
-
-/** A pickle's value; it keeps the file's bytes alive. */
-interface PickleFile {
-  readonly value: PyValue
-  readonly digest: FileDigest
-}
 
 const unpackHint =
   'Unpack it first. A model saved with joblib: pickle.dump(joblib.load(old), open(new, "wb")) in Python.'
@@ -35,15 +29,15 @@ const otherKinds: readonly (readonly [string, readonly number[], string])[] = [
 ]
 
 /**
- * Reads one pickle file.
+ * Reads one pickle file. Its value keeps the file's bytes alive.
  *
  * @throws ModelError for a file of another kind, a broken one, and one that would have to call what it must not
  */
 export async function readPickleFile(
   path: string,
-  onBytes?: (done: number, total: number) => void,
-): Promise<PickleFile> {
-  const { bytes, digest } = await readOriginFile(path, onBytes)
+  onBytes: (done: number, total: number) => void = () => undefined,
+): Promise<{ value: PyValue; digest: FileDigest }> {
+  const { bytes, digest } = await readDigested(path, { onBytes })
   const label = basename(path)
   if (bytes.length === 0) throw new ModelError(`${label}: is empty`)
   const other = otherKinds.find(([, magic]) => magic.every((byte, index) => bytes[index] === byte))

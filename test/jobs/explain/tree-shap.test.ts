@@ -10,7 +10,7 @@ import { gaussLegendre, pathAttribution, treeShap } from '../../../src/jobs/expl
 import type { Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
 import { importModel } from '../../../src/model/sklearn/import-model.ts'
-import { evaluatePlainly } from '../../../src/model/bundle/plain-evaluation.ts'
+import { evaluatePlainly } from '../../../src/model/bundle/forest.ts'
 import { readBundle, withCovers } from '../../../src/model/bundle/read-bundle.ts'
 import { unpackFixture } from '../../support/fixture-folders.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'

@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 const progress = { onRow: () => undefined, onWarning: () => undefined }
 const folder = temporaryFolder()
 
-/** Not a forest: it is not asked for predictions. */
+/** A model that cannot answer yet: it is not asked for predictions. */
 const model: ProfiledImport = {
   manifest: {
     formatVersion: 1,
@@ -26,7 +26,6 @@ const model: ProfiledImport = {
     golden: { rows: 0, source: 'none' },
     origin: [],
   },
-  forests: [],
   golden: { rowCount: 0, columns: [], expected: [] } as unknown as ProfiledImport['golden'],
   isGoldenGiven: false,
 }

@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ModelError } from '../../../src/errors.ts'
-import { encodeLeaves, encodeNodes } from '../../../src/model/bundle/arrow-forests.ts'
-import { loadArrow } from '../../../src/formats/arrow/reader.ts'
+import { encodeLeaves, encodeNodes } from '../../../src/model/bundle/arrow-files.ts'
 import { findBrokenTree, findUnsafeNode, type Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
 import { importModel } from '../../../src/model/sklearn/import-model.ts'
@@ -133,24 +132,24 @@ describe('a damaged bundle', () => {
     damage(forests[2]!)
     expect(findUnsafeNode(forests[2]!, 152)).toContain(message)
     const folder = copyOfBundle()
-    forge(folder, 'forest.arrow', encodeNodes(loadArrow(), forests))
+    forge(folder, 'forest.arrow', encodeNodes(forests))
     await expect(readBundle(folder)).rejects.toThrow('level periodic: node')
   })
 
   it.each<[string, (manifest: Record<string, unknown>) => void, string]>([
     ['another format', (m) => (m['formatVersion'] = 2), 'format version 2'],
-    ['no levels', (m) => (m['levels'] = []), 'the top level'],
+    ['no levels', (m) => (m['levels'] = []), 'invalid top level'],
     [
       'a file outside its folder',
       (m) => (m['files'] = [{ file: '../x', sha256: '0'.repeat(64), size: 1 }]),
       'name or sha256',
     ],
     ['no files', (m) => (m['files'] = []), 'names no golden.arrow'],
-    ['a branch less', (m) => (m['levels'] as unknown[]).pop(), 'the branches of the taxonomy'],
+    ['a branch less', (m) => (m['levels'] as unknown[]).pop(), 'invalid branches of the taxonomy'],
     [
       'a class less',
       (m) => (m['levels'] as { classes: string[] }[])[1]!.classes.pop(),
-      'the classes of branch Stochastic',
+      'invalid classes of branch Stochastic',
     ],
     ['a feature twice', (m) => ((m['features'] as string[])[1] = (m['features'] as string[])[0]!), 'features'],
     ['a tree more', (m) => ((m['levels'] as { trees: number }[])[0]!.trees = 13), 'does not hold the 13 trees'],
@@ -161,8 +160,8 @@ describe('a damaged bundle', () => {
     await expect(readBundle(folder)).rejects.toThrow(message)
   })
 
-  it('is no bundle at all without a manifest', async () => {
-    await expect(readBundle(temporaryFolder())).rejects.toThrow('is no bundle')
+  it('is not a bundle at all without a manifest', async () => {
+    await expect(readBundle(temporaryFolder())).rejects.toThrow('is not a bundle')
   })
 })
 
@@ -197,15 +196,15 @@ describe('verify', () => {
 
   it.each<[string, (forest: Forest) => void, string]>([
     ['a node that is reached twice', (f) => (f.left[2] = f.left[1]!), 'structure top: node 3 is reached twice'],
-    ['a threshold that is no number', ({ threshold }) => (threshold[0] = NaN), 'threshold of node 0'],
+    ['a threshold that is not a number', ({ threshold }) => (threshold[0] = NaN), 'threshold of node 0'],
     ['a leaf off by 1e-11', ({ leaves }) => (leaves[0]! += 1e-11), 'do not sum to 1'],
     ['another threshold', ({ threshold }) => (threshold[0] = 1e30), 'golden answers (plain evaluation): '],
   ])('finds %s', async (_, damage, message) => {
     const { forests } = await readBundle(bundle)
     damage(forests[0]!)
     const folder = copyOfBundle()
-    forge(folder, 'forest.arrow', encodeNodes(loadArrow(), forests))
-    forge(folder, 'leaves.arrow', encodeLeaves(loadArrow(), forests))
+    forge(folder, 'forest.arrow', encodeNodes(forests))
+    forge(folder, 'leaves.arrow', encodeLeaves(forests))
     expect((await failed(folder)).join()).toContain(message)
   })
 })

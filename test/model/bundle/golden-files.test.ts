@@ -47,7 +47,7 @@ describe('golden files', () => {
   it.each([
     ['a feature less', 'oid,f\nZTF1,1\n', json, 'lacks 1 of the model'],
     ['a column twice', 'oid,f,g,g\nZTF1,1,1,1\n', json, 'there twice'],
-    ['a word for a number', 'oid,f,g\nZTF1,1,one\n', json, 'row 1: g is no number'],
+    ['a word for a number', 'oid,f,g\nZTF1,1,one\n', json, 'row 1: g is not a number'],
     ['a field less', 'oid,f,g\nZTF1,1\n', json, 'cannot be read'],
     ['no rows', 'oid,f,g\n', json, 'has no rows'],
     ['no answers', csv, {}, 'lacks the answers of lc_classifier'],
@@ -79,8 +79,8 @@ describe('golden files', () => {
       'is damaged',
     ],
     ['other oids', csv, { ...json, oid: ['ZTF1', 'ZTF3'] }, 'its oids are not those'],
-    ['half a JSON', csv, '{"classes":', 'is no JSON'],
-    ['a JSON list', csv, [], 'is no JSON object'],
+    ['half a JSON', csv, '{"classes":', 'not JSON'],
+    ['a JSON list', csv, [], 'not a JSON object'],
   ])('with %s are refused', async (_, input, answers, message) => {
     await expect(read(input, answers)).rejects.toThrow(message)
   })

@@ -1,11 +1,19 @@
 // The kernel against a plain evaluation: equal in every bit, whatever the forest, the row and the rows beside it.
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createForestEngine, productColumns } from '../../../src/model/forest/forest-engine.ts'
-import { compileKernel } from '../../../src/model/forest/kernel/kernel-module.ts'
-import { packForests } from '../../../src/model/forest/kernel/pack-forests.ts'
+import { createForestEngine, compileKernel } from '../../../src/model/forest/forest-engine.ts'
+import { type Forest, productColumns } from '../../../src/model/bundle/forest.ts'
+import { fillLevels, fillRanks, reserveModel } from '../../../src/model/forest/kernel/pack-forests.ts'
 import { evaluate, feature, forestOf, randomForest, randomNumbers, rowsFor } from './random-forests.ts'
 import type { RandomForest, Tree } from './random-forests.ts'
+
+/** The forests in memory, packed on this thread. */
+function packForests(forests: readonly Forest[], featureCount: number, rooms: number) {
+  const { model, plan } = reserveModel(forests, featureCount, rooms)
+  fillLevels(plan, forests)
+  fillRanks(plan, forests)
+  return model
+}
 
 let module: WebAssembly.Module
 beforeAll(async () => {

@@ -1,12 +1,11 @@
 // Whatever happens to a thread, every caller gets an answer or an error, and the pool can be closed.
 import { afterEach, describe, expect, it } from 'vitest'
 import { startWorkers, workerBeside } from '../../../src/model/forest/worker-pool.ts'
-import type { WorkerPool } from '../../../src/model/forest/worker-pool.ts'
 import { ServiceError } from '../../../src/errors.ts'
 import { until } from '../../support/until.ts'
 import type { Order, WilfulSetup } from './wilful-worker.ts'
 
-type Pool = WorkerPool<WilfulSetup, Order, { value: number; index: number }>
+type Pool = ReturnType<typeof startWorkers<WilfulSetup, Order, { value: number; index: number }>>
 
 const open: Pool[] = []
 afterEach(async () => {
@@ -37,7 +36,7 @@ function closedGate(): { gate: SharedArrayBuffer; release: () => void } {
   return { gate, release }
 }
 
-const give = (pool: Pool, order: Order) => pool.run({ task: order, transfer: [] })
+const give = (pool: Pool, order: Order) => pool.run(order, [])
 
 /** What a promise is rejected with. */
 async function errorOf(promise: Promise<unknown>): Promise<Error> {

@@ -7,7 +7,7 @@ import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
 import { LcclfError } from '../../../src/errors.ts'
 import { readDocument } from '../../../src/model/onnx/document.ts'
 import { findOnnxLevels } from '../../../src/model/onnx/levels.ts'
-import { rewriteGraph } from '../../../src/model/onnx/rewrite-graph.ts'
+import { rewriteGraph } from '../../../src/model/onnx/import-graph.ts'
 import { splitsOf } from '../../../src/model/onnx/golden.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/onnx/', import.meta.url))

@@ -1,17 +1,18 @@
 // Forests as ONNX graphs, by the real onnxruntime: as near as float32 can be, and never on the wrong side of a threshold.
+import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openOnnxRunner } from '../../../src/model/onnx/runner.ts'
-import { nextFloat32 } from '../../../src/model/bundle/golden-draw.ts'
-import { goldenMatrix, withProduct } from '../../../src/model/bundle/golden.ts'
+import { nextFloat32, goldenMatrix } from '../../../src/model/bundle/golden.ts'
+import { withProduct, evaluatePlainly } from '../../../src/model/bundle/forest.ts'
+import { encodeGolden } from '../../../src/model/bundle/arrow-files.ts'
 import { importModel } from '../../../src/model/sklearn/import-model.ts'
 import { exportOnnx } from '../../../src/model/onnx/export-graph.ts'
-import { roundDownToFloat32 } from '../../../src/model/onnx/forest-nodes.ts'
+import { roundDownToFloat32 } from '../../../src/model/onnx/forest-graph.ts'
 import { importOnnx } from '../../../src/model/onnx/import-graph.ts'
-import { evaluatePlainly } from '../../../src/model/bundle/plain-evaluation.ts'
 import { readBundle } from '../../../src/model/bundle/read-bundle.ts'
 import { taxonomyOf } from '../../../src/model/bundle/manifest.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
@@ -19,7 +20,6 @@ import { smallFeatures, unpackFixture, unpackSmallForest } from '../../support/f
 import { flatModel, forestOf, runGraph } from './onnx-forests.ts'
 
 const sampleModel = fileURLToPath(new URL('../../../samples/model', import.meta.url))
-const openRunner = openOnnxRunner
 
 /** Holds a graph's answers against the forests' own: every value, and the class wherever it is clear. */
 function compareAnswers(levels: readonly { classes: readonly string[] }[], own: Float64Array[], got: Float64Array[]) {
@@ -43,8 +43,8 @@ async function compareBundle(directory: string) {
   const bundle = await readBundle(directory)
   const { manifest, golden, forests } = bundle
   const file = join(temporaryFolder(), 'model.onnx')
-  await exportOnnx(directory, file, { overwrite: false, openRunner })
-  const runner = await openRunner(file, { threads: 2, label: file })
+  await exportOnnx(directory, file, { overwrite: false })
+  const runner = await openOnnxRunner(file, { threads: 2, label: file })
   const matrix = goldenMatrix(golden, manifest.preprocessing)
   const got = await runner.run(matrix.slice(), golden.rowCount)
   await runner.close()
@@ -179,7 +179,7 @@ describe('exported and run by onnxruntime', { tags: ['long'] }, () => {
 describe('an export', { tags: ['long'] }, () => {
   it('says where it is, how large, and what its outputs are', async () => {
     const file = join(temporaryFolder(), 'deep', 'model.onnx')
-    const exported = await exportOnnx(sampleModel, file, { overwrite: false, openRunner })
+    const exported = await exportOnnx(sampleModel, file, { overwrite: false })
     expect(exported.file).toBe(file)
     expect(exported.size).toBe(readFileSync(file).length)
     expect(exported.outputs.map(({ name, classes }) => `${name} ${classes.length}`)).toEqual([
@@ -195,16 +195,16 @@ describe('an export', { tags: ['long'] }, () => {
   it('gives the same bytes every time', async () => {
     const folder = temporaryFolder()
     const names = ['a.onnx', 'b.onnx'].map((name) => join(folder, name))
-    for (const name of names) await exportOnnx(sampleModel, name, { overwrite: false, openRunner })
+    for (const name of names) await exportOnnx(sampleModel, name, { overwrite: false })
     expect(readFileSync(names[0]!).equals(readFileSync(names[1]!))).toBe(true)
   })
 
   it('leaves a file that exists alone, unless told otherwise', async () => {
     const file = join(temporaryFolder(), 'model.onnx')
     writeFileSync(file, 'mine')
-    await expect(exportOnnx(sampleModel, file, { overwrite: false, openRunner })).rejects.toMatchObject({ exitCode: 2 })
+    await expect(exportOnnx(sampleModel, file, { overwrite: false })).rejects.toMatchObject({ exitCode: 2 })
     expect(readFileSync(file, 'utf8')).toBe('mine')
-    await exportOnnx(sampleModel, file, { overwrite: true, openRunner })
+    await exportOnnx(sampleModel, file, { overwrite: true })
     expect(readFileSync(file).length).toBeGreaterThan(100_000)
   })
 
@@ -212,7 +212,7 @@ describe('an export', { tags: ['long'] }, () => {
     const folder = temporaryFolder()
     writeFileSync(join(folder, 'file'), '')
     const out = join(folder, 'file', 'model.onnx')
-    await expect(exportOnnx(sampleModel, out, { overwrite: false, openRunner })).rejects.toMatchObject({ exitCode: 5 })
+    await expect(exportOnnx(sampleModel, out, { overwrite: false })).rejects.toMatchObject({ exitCode: 5 })
     expect(readdirSync(folder)).toEqual(['file'])
   })
 
@@ -222,30 +222,36 @@ describe('an export', { tags: ['long'] }, () => {
     const out = join(folder, 'bundle')
     await importModel({ source: pickle, name: 'x', version: '1', out, features: smallFeatures, goldenDir: golden })
     const file = join(folder, 'model.onnx')
-    const wrongBy =
-      (shift: number) =>
-      async (...[graph, options]: Parameters<typeof openOnnxRunner>) => {
-        const runner = await openRunner(graph, options)
-        const run: typeof runner.run = async (matrix, rows) =>
-          (await runner.run(matrix, rows)).map((values) => values.map((value) => value + shift))
-        return { ...runner, run }
-      }
-    const run = exportOnnx(out, file, { overwrite: false, openRunner: wrongBy(2e-6) })
-    await expect(run).rejects.toMatchObject({
+    const whole = await readBundle(out)
+    /** Gives the bundle golden answers that its forests miss by so much. */
+    const shiftGolden = (shift: number) => {
+      const expected = whole.golden.expected.map((level) => ({
+        ...level,
+        probabilities: level.probabilities.map((value) => value + shift),
+      }))
+      const bytes = encodeGolden({ ...whole.golden, expected }, whole.manifest.features)
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      const files = whole.manifest.files.map((entry) => (entry.file === 'golden.arrow' ? { ...entry, sha256 } : entry))
+      writeFileSync(join(out, 'golden.arrow'), bytes)
+      writeFileSync(join(out, 'manifest.json'), JSON.stringify({ ...whole.manifest, files }))
+    }
+    shiftGolden(2e-6)
+    await expect(exportOnnx(out, file, { overwrite: false })).rejects.toMatchObject({
       exitCode: 4,
       message: expect.stringContaining('not reproduced') as string,
     })
     expect(existsSync(file)).toBe(false)
-    await exportOnnx(out, file, { overwrite: false, openRunner: wrongBy(5e-7) })
+    shiftGolden(5e-7)
+    await exportOnnx(out, file, { overwrite: false })
     expect(existsSync(file)).toBe(true)
   })
 
   it('can be imported again without taxonomy and features, and answers the same; and be exported from there', async () => {
     const folder = temporaryFolder()
     const file = join(folder, 'model.onnx')
-    await exportOnnx(sampleModel, file, { overwrite: false, openRunner })
+    await exportOnnx(sampleModel, file, { overwrite: false })
     const out = join(folder, 'bundle')
-    const imported = await importOnnx({ source: file, name: 'again', version: '2', out }, openRunner)
+    const imported = await importOnnx({ source: file, name: 'again', version: '2', out })
     const [original, bundle] = [await readBundle(sampleModel), await readBundle(out)]
     expect(imported.manifest.levels.map(({ classes }) => classes)).toEqual(
       original.manifest.levels.map(({ classes }) => classes),
@@ -254,14 +260,14 @@ describe('an export', { tags: ['long'] }, () => {
     expect(bundle.manifest.features).toEqual(original.manifest.features)
     expect(imported.warnings).toEqual([expect.stringContaining('no golden answers')])
     const again = join(folder, 'again.onnx')
-    const exported = await exportOnnx(out, again, { overwrite: false, openRunner })
+    const exported = await exportOnnx(out, again, { overwrite: false })
     expect(exported.outputs.map(({ classes }) => classes)).toEqual(
       taxonomyOf(original.manifest).levels.map(({ classes }) => classes),
     )
     const matrix = goldenMatrix(original.golden, original.manifest.preprocessing)
     const answers: Float64Array[][] = []
     for (const path of [file, again]) {
-      const runner = await openRunner(path, { threads: 1, label: path })
+      const runner = await openOnnxRunner(path, { threads: 1, label: path })
       answers.push(await runner.run(matrix.slice(), original.golden.rowCount))
       await runner.close()
     }
@@ -279,7 +285,7 @@ describe('an export', { tags: ['long'] }, () => {
     bytes[2000]! ^= 1
     writeFileSync(join(folder, 'leaves.arrow'), bytes)
     const file = join(folder, 'model.onnx')
-    await expect(exportOnnx(folder, file, { overwrite: false, openRunner })).rejects.toMatchObject({ exitCode: 4 })
+    await expect(exportOnnx(folder, file, { overwrite: false })).rejects.toMatchObject({ exitCode: 4 })
     expect(existsSync(file)).toBe(false)
   })
 })

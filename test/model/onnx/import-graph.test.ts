@@ -25,7 +25,7 @@ let count = 0
 async function importFixture(name: string, options: Partial<OnnxImportOptions> = {}) {
   const out = join(folder, `bundle${count++}`)
   const all = { source: join(fixtures, `${name}.onnx`), name: 'theirs', version: '1', out, features, ...options }
-  const imported = await importOnnx(all, openOnnxRunner)
+  const imported = await importOnnx(all)
   return { ...imported, bundle: await readBundle(imported.directory) }
 }
 
@@ -141,7 +141,7 @@ describe('what cannot be used', () => {
     ['double-input', 'takes X (float64 [?, 6]), not one matrix of float32'],
     ['two-inputs', 'takes left (float32 [batch, 3]), right (float32 [batch, 3]), not one matrix'],
     ['fixed-rows', 'takes exactly 4 rows at a time'],
-    ['scores', 'its answers are no probabilities'],
+    ['scores', 'its answers are not probabilities'],
     ['batch-dependent', 'depends on the rows beside it'],
     ['weights-elsewhere', 'its weights are in another file'],
     ['one-output-a-class', 'one output must be the matrix of probabilities, but none can be'],
@@ -171,7 +171,7 @@ describe('what cannot be used', () => {
   it('features that are missing, too few, or named twice', async () => {
     const source = join(fixtures, 'forest-zipmap.onnx')
     const options = { source, name: 'theirs', version: '1', out: join(folder, 'refused') }
-    await expect(importOnnx(options, openOnnxRunner)).rejects.toMatchObject({
+    await expect(importOnnx(options)).rejects.toMatchObject({
       exitCode: 2,
       message: 'forest-zipmap.onnx: does not say what its 6 features are called',
     })
@@ -179,7 +179,9 @@ describe('what cannot be used', () => {
       'takes 6 features, the list has 5 names',
     )
     const twice = [...features.slice(1), features[1]!]
-    await expect(importFixture('forest-zipmap', { features: twice })).rejects.toThrow('a name is there twice')
+    await expect(importFixture('forest-zipmap', { features: twice })).rejects.toThrow(
+      'the list of features names one twice',
+    )
   })
 
   it('a file that is something else, empty, cut off, or not there', async () => {
@@ -190,7 +192,7 @@ describe('what cannot be used', () => {
       writeFileSync(source, bytes)
       await expect(importFixture('x', { source, taxonomy })).rejects.toMatchObject({
         exitCode: 4,
-        message: expect.stringMatching(new RegExp(`^${name}.onnx: is no (whole )?ONNX file`)) as string,
+        message: expect.stringMatching(new RegExp(`^${name}.onnx: not an? (whole )?ONNX file`)) as string,
       })
     }
     await expect(importFixture('absent', { taxonomy })).rejects.toMatchObject({ exitCode: 4 })

@@ -8,9 +8,8 @@ import { describe, expect, it } from 'vitest'
 import type { FeatureBatch } from '../../../src/pipeline/batch.ts'
 import type { Classifier } from '../../../src/pipeline/classifier.ts'
 import { openOnnxClassifier, openOnnxEngine } from '../../../src/model/onnx/onnx-engine.ts'
-import { openOnnxRunner } from '../../../src/model/onnx/runner.ts'
 import { answerGolden, identityOf } from '../../../src/model/open.ts'
-import { forestGraph } from '../../../src/model/onnx/graph-cache.ts'
+import { forestGraph } from '../../../src/model/onnx/forest-graph.ts'
 import { isWithinTolerance } from '../../../src/model/bundle/golden.ts'
 import { importOnnx } from '../../../src/model/onnx/import-graph.ts'
 import { readBundle } from '../../../src/model/bundle/read-bundle.ts'
@@ -45,10 +44,7 @@ async function openTheirs(graph: string, cacheFolder: string): Promise<Classifie
   const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as never
   const options = { source: join(fixtures, graph), name: 'theirs', version: '3', out: directory }
   const goldenDir = join(fixtures, graph.replace(/-.*/, '-golden'))
-  await importOnnx(
-    { ...options, features: read('features.json'), taxonomy: read('taxonomy.json'), goldenDir },
-    openOnnxRunner,
-  )
+  await importOnnx({ ...options, features: read('features.json'), taxonomy: read('taxonomy.json'), goldenDir })
   const theirs = await readBundle(directory)
   const classifier = await openOnnxEngine(theirs, { directory, cacheFolder, identity: identityOf(theirs), threads: 1 })
   expect(isWithinTolerance(await answerGolden(classifier, theirs.golden))).toBe(true)
@@ -142,7 +138,7 @@ describe('the onnx engine', () => {
     const { probabilities } = await classifier.classify({ ...alone, echo: undefined })
     await classifier.close()
     probabilities[0]!.forEach((value, i) => expect(answer.probabilities[0]![5 + i]).toBeCloseTo(value, 6))
-    const reason = 'the model answers with what is no number'
+    const reason = 'the model answers with something that is not a number'
     expect(answer.unanswered).toEqual([{ oid: 'second', where: 'second', reason, candid: 2n, message: undefined }])
   })
 

@@ -2,7 +2,7 @@
 import { openOnnxRunner } from '../../../src/model/onnx/runner.ts'
 import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
 import type { Forest } from '../../../src/model/bundle/forest.ts'
-import { graphOfForests } from '../../../src/model/onnx/graph-of-forests.ts'
+import { graphOfForests } from '../../../src/model/onnx/forest-graph.ts'
 import type { Bundle } from '../../../src/model/bundle/read-bundle.ts'
 
 type Model = Pick<Bundle, 'manifest' | 'forests'>

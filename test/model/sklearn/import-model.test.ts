@@ -13,8 +13,8 @@ import { join } from 'node:path'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { ModelError, UsageError } from '../../../src/errors.ts'
-import { importModel, type ImportOptions } from '../../../src/model/sklearn/import-model.ts'
-import type { ImportProgress } from '../../../src/model/bundle/identity.ts'
+import { importModel, type PickleImportOptions } from '../../../src/model/sklearn/import-model.ts'
+import type { ImportProgress } from '../../../src/model/bundle/write-bundle.ts'
 import { alerceTaxonomy, taxonomyOf } from '../../../src/model/bundle/manifest.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { readFixture, smallFeatures, unpackFixture, unpackSmallForest } from '../../support/fixture-folders.ts'
@@ -22,7 +22,7 @@ import { forest, list, pickleOf, stump, text } from './pickle/assemble.ts'
 
 const identity = { name: 'hierarchical_random_forest', version: '1.0.0' }
 
-function options(source: string, more: Partial<ImportOptions> = {}): ImportOptions {
+function options(source: string, more: Partial<PickleImportOptions> = {}): PickleImportOptions {
   return { source, ...identity, out: join(temporaryFolder(), 'bundle'), ...more }
 }
 
@@ -254,7 +254,9 @@ describe('the place of the bundle', () => {
   it('is never a folder of other things, nor a file', async () => {
     const out = temporaryFolder()
     writeFileSync(join(out, 'thesis.tex'), 'years of work')
-    await expect(importModel(options(source, { features, out, overwrite: true }))).rejects.toThrow('is no bundle')
+    await expect(importModel(options(source, { features, out, overwrite: true }))).rejects.toThrow(
+      'not a bundle; refusing to overwrite it',
+    )
     await expect(
       importModel(options(source, { features, out: join(out, 'thesis.tex'), overwrite: true })),
     ).rejects.toThrow(UsageError)

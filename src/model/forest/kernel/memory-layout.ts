@@ -16,22 +16,18 @@ const CACHE_LINE = 64
 /** addresses below belong to the compiler */
 const FIRST = PAGE
 
-/** Hands out addresses, each at the start of a cache line. */
-export interface Addresses {
-  take(bytes: number): number
-  /** one past the last byte taken */
-  end(): number
-}
+export type Addresses = ReturnType<typeof createAddresses>
 
-/** Counts from the first free address. */
-export function createAddresses(): Addresses {
+/** Hands out addresses, each at the start of a cache line. */
+export function createAddresses() {
   let next = FIRST
   return {
-    take(bytes) {
+    take(bytes: number): number {
       const address = next
       next += Math.ceil(bytes / CACHE_LINE) * CACHE_LINE
       return address
     },
+    /** One past the last byte taken. */
     end: () => next,
   }
 }

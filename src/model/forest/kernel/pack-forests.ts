@@ -13,7 +13,6 @@ import {
   sizes,
   takeScratch,
 } from './memory-layout.ts'
-import { orderedThreshold, sortPairs } from './sort-thresholds.ts'
 
 /** A model in shared memory. Can be posted to a worker; the memory is not copied by that. */
 export interface PackedModel {
@@ -24,8 +23,8 @@ export interface PackedModel {
   /** address of what all threads read */
   readonly shared: number
   readonly levels: readonly PackedLevel[]
-  /** the rooms of the threads */
-  readonly scratches: readonly PackedScratch[]
+  /** the rooms of the threads; in each, where rows are put and where their sums are found */
+  readonly scratches: readonly { readonly address: number; readonly matrix: number; readonly sums: number }[]
 }
 
 /** One forest of a packed model. */
@@ -35,22 +34,6 @@ export interface PackedLevel {
   readonly classes: number
   /** float64 pairs a row of sums, the last one padded */
   readonly pairs: number
-}
-
-/** The room of one thread. */
-interface PackedScratch {
-  readonly address: number
-  /** where rows are put */
-  readonly matrix: number
-  /** where sums are found */
-  readonly sums: number
-}
-
-interface LevelAddresses {
-  readonly level: number
-  readonly nodes: number
-  readonly roots: number
-  readonly leaves: number
 }
 
 const MOST_COLUMNS = 65_535
@@ -64,15 +47,7 @@ export interface PackingPlan {
   readonly columnTable: number
   readonly thresholds: number
   readonly thresholdCounts: Uint32Array
-  readonly levels: readonly LevelAddresses[]
-}
-
-/** Packs forests whose indices are in range, on this thread; see `reserveModel`. */
-export function packForests(forests: readonly Forest[], featureCount: number, rooms: number): PackedModel {
-  const { model, plan } = reserveModel(forests, featureCount, rooms)
-  fillLevels(plan, forests)
-  fillRanks(plan, forests)
-  return model
+  readonly levels: readonly ReturnType<typeof takeLevel>[]
 }
 
 /**
@@ -141,7 +116,7 @@ function pairsOf(classes: number): number {
 
 function tooLarge(what: string): ModelError {
   return new ModelError(`the model is too large for the forest engine: ${what}`, {
-    hint: 'A forest of fewer or smaller trees is needed.',
+    hint: 'Use a forest with fewer or smaller trees.',
   })
 }
 
@@ -151,7 +126,7 @@ function createMemory(bytes: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
   } catch (error) {
-    throw new ModelError(`no memory for the model: ${Math.ceil(bytes / 2 ** 20)} MB could not be had`, {
+    throw new ModelError(`no memory for the model: ${Math.ceil(bytes / 2 ** 20)} MB could not be allocated`, {
       hint: 'Give the process more memory, or use fewer --threads.',
       cause: error,
     })
@@ -166,7 +141,7 @@ function countThresholds(forests: readonly Forest[], featureCount: number): Uint
   return counts
 }
 
-function takeLevel(addresses: Addresses, { feature, roots, classes, leaves }: Forest): LevelAddresses {
+function takeLevel(addresses: Addresses, { feature, roots, classes, leaves }: Forest) {
   return {
     level: addresses.take(sizes.level),
     nodes: addresses.take(feature.length * sizes.node),
@@ -181,7 +156,11 @@ export function fillLevels({ memory, levels }: PackingPlan, forests: readonly Fo
   forests.forEach((forest, index) => fillLevel(words, forest, levels[index]!))
 }
 
-function fillLevel(words: Uint32Array, forest: Forest, { level, nodes, roots, leaves }: LevelAddresses): void {
+function fillLevel(
+  words: Uint32Array,
+  forest: Forest,
+  { level, nodes, roots, leaves }: PackingPlan['levels'][number],
+): void {
   const { classes, feature, left, leaf } = forest
   const pairs = pairsOf(classes.length)
   words.set([roots, forest.roots.length, pairs], level / 4)
@@ -249,20 +228,110 @@ export function fillRanks(plan: PackingPlan, forests: readonly Forest[]): void {
   words[shared / 4 + 1] = column + 1
 }
 
-interface Gathered {
-  readonly keys: Int32Array
-  /** the node's first word in memory */
-  readonly nodes: Uint32Array
-  /** for each feature where its next threshold goes */
-  readonly next: Uint32Array
-}
-
-function gatherThresholds({ feature, threshold }: Forest, firstWord: number, { keys, nodes, next }: Gathered): void {
+/** Puts each threshold and its node's first word where the next of its feature goes. */
+function gatherThresholds(
+  { feature, threshold }: Forest,
+  firstWord: number,
+  { keys, nodes, next }: { keys: Int32Array; nodes: Uint32Array; next: Uint32Array },
+): void {
   for (let node = 0; node < feature.length; node++) {
     const asked = feature[node]!
     if (asked < 0) continue
     const place = next[asked]!++
     keys[place] = orderedThreshold(threshold[node]!)
     nodes[place] = firstWord + node * 2
+  }
+}
+
+// Thresholds as ordered integers, and sorting them with the nodes they belong to.
+
+const float = new Float32Array(1)
+const bits = new Int32Array(float.buffer)
+
+/**
+ * The largest float32 that is not above the threshold, as an integer of the same order: float64(x) <= threshold holds
+ * exactly where x <= that float32. −0 counts as 0. A threshold that is no number gets the lowest integer, which is below
+ * that of every value: nothing goes left there.
+ */
+function orderedThreshold(threshold: number): number {
+  if (threshold !== threshold) return -0x80000000
+  float[0] = threshold
+  const rounded = float[0]
+  const pattern = rounded === 0 ? 0 : bits[0]!
+  const key = pattern ^ ((pattern >> 31) & 0x7fffffff)
+  return rounded > threshold ? key - 1 : key
+}
+
+const digitBits = 11
+const digits = 1 << digitBits
+const counts = new Uint32Array(digits * 3)
+
+/**
+ * Sorts `keys` ascending and `items` along with them, from `start` to `end` (exclusive). Radix sort in three passes.
+ *
+ * @param room for as many pairs
+ */
+function sortPairs(
+  keys: Int32Array,
+  items: Uint32Array,
+  start: number,
+  end: number,
+  room: { readonly keys: Int32Array; readonly items: Uint32Array },
+): void {
+  if (end - start < 64) return insertionSort(keys, items, start, end)
+  counts.fill(0)
+  for (let i = start; i < end; i++) {
+    const key = keys[i]! ^ 0x80000000
+    counts[key & (digits - 1)]!++
+    counts[digits + ((key >>> digitBits) & (digits - 1))]!++
+    counts[2 * digits + (key >>> (2 * digitBits))]!++
+  }
+  for (let pass = 0; pass < 3; pass++) {
+    let sum = 0
+    for (let digit = pass * digits; digit < (pass + 1) * digits; digit++) {
+      const count = counts[digit]!
+      counts[digit] = sum
+      sum += count
+    }
+  }
+  const length = end - start
+  scatter(keys, items, start, room.keys, room.items, 0, length, 0)
+  scatter(room.keys, room.items, 0, keys, items, start, length, 1)
+  scatter(keys, items, start, room.keys, room.items, 0, length, 2)
+  keys.set(room.keys.subarray(0, length), start)
+  items.set(room.items.subarray(0, length), start)
+}
+
+function scatter(
+  keys: Int32Array,
+  items: Uint32Array,
+  from: number,
+  intoKeys: Int32Array,
+  intoItems: Uint32Array,
+  into: number,
+  length: number,
+  pass: number,
+): void {
+  const shift = pass * digitBits
+  const table = pass * digits
+  for (let i = from; i < from + length; i++) {
+    const key = keys[i]!
+    const place = into + counts[table + (((key ^ 0x80000000) >>> shift) & (digits - 1))]!++
+    intoKeys[place] = key
+    intoItems[place] = items[i]!
+  }
+}
+
+function insertionSort(keys: Int32Array, items: Uint32Array, start: number, end: number): void {
+  for (let i = start + 1; i < end; i++) {
+    const key = keys[i]!
+    const item = items[i]!
+    let place = i
+    for (; place > start && keys[place - 1]! > key; place--) {
+      keys[place] = keys[place - 1]!
+      items[place] = items[place - 1]!
+    }
+    keys[place] = key
+    items[place] = item
   }
 }

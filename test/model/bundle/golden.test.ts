@@ -1,7 +1,7 @@
 // The inputs that are drawn for a model without golden answers.
 import { expect, it } from 'vitest'
 import { alercePreprocessing, preprocess } from '../../../src/pipeline/preprocess.ts'
-import { drawGoldenInputs, nextFloat32 } from '../../../src/model/bundle/golden-draw.ts'
+import { drawGoldenInputs, nextFloat32 } from '../../../src/model/bundle/golden.ts'
 import { readFixture } from '../../support/fixture-folders.ts'
 import { readForest } from '../sklearn/pickle/read-pickled.ts'
 

@@ -1,8 +1,104 @@
-// One forest as nodes of an ONNX graph that answer as the forest does, as far as float32 can.
-import type { Writer } from 'protobufjs/minimal.js'
+// A bundle of forests → one ONNX graph for the whole hierarchy, which answers as they do, as far as float32 can.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { Writer } from 'protobufjs/minimal.js'
+import { ModelError } from '../../errors.ts'
+import { writeWholeFile } from '../../whole-file.ts'
 import type { Forest } from '../bundle/forest.ts'
-import { attributeOf, mlDomain, type WriteFields, writeFloat, writeNode } from './messages.ts'
-import type { FreshName } from './product.ts'
+import { taxonomyOf } from '../bundle/manifest.ts'
+import type { Bundle } from '../bundle/read-bundle.ts'
+import {
+  attributeOf,
+  elementType,
+  type FreshName,
+  freshNames,
+  graphField,
+  mlDomain,
+  modelField,
+  type WriteFields,
+  writeFloat,
+  writeInteger,
+  writeMatrixValue,
+  writeMessage,
+  writeNode,
+  writeOperatorSet,
+  writeProduct,
+  writeText,
+} from './messages.ts'
+import { writeMetadata } from './metadata.ts'
+
+/** Raised whenever the same forests give another graph: graphs made before are then made again. */
+const graphVersion = 1
+
+/** protobuf's own limit; onnxruntime reads no more */
+const mostBytes = 2 ** 31 - 1
+
+/**
+ * The graph: input `features`, float32 [N, features], already preprocessed; one output for each level of the taxonomy,
+ * float32 [N, classes], in its order and under its classifier_name: the product first.
+ *
+ * The full-size model (1.7 million nodes) is 60 MB. Written in one pass, so at most a copy or two of that is in memory.
+ *
+ * @throws ModelError for a model too large for an ONNX file
+ */
+export function graphOfForests({ manifest, forests }: Pick<Bundle, 'manifest' | 'forests'>): Uint8Array {
+  const { features, taxonomy, name, version } = manifest
+  const { levels } = taxonomyOf(manifest)
+  const names = levels.map(({ classifierName }) => classifierName)
+  // of a model of one level the only output is its forest's; else the product comes first
+  const matrices = taxonomy === null ? names : names.slice(1)
+  const model = Writer.create()
+  writeInteger(model, modelField.irVersion, 7)
+  writeText(model, modelField.producerName, 'lcclf')
+  writeOperatorSet(model, '', 13)
+  writeOperatorSet(model, mlDomain, 1)
+  writeMetadata(model, manifest, names)
+  writeMessage(model, modelField.graph, (graph) => {
+    const input = 'features'
+    const fresh = freshNames(new Set([input, ...names]))
+    writeText(graph, graphField.name, `${name}_${version}`)
+    writeMatrixValue(graph, graphField.input, { name: input, width: features.length, type: elementType.float })
+    forests.forEach((forest, index) => writeForest(graph, { forest, input, output: matrices[index]! }, fresh))
+    if (taxonomy !== null) writeProduct(graph, { hierarchy: manifest, matrices, name: names[0]! }, fresh)
+    for (const { classifierName, classes } of levels) {
+      const note = `probabilities of ${classes.join(', ')}`
+      const value = { name: classifierName, width: classes.length, type: elementType.float, note }
+      writeMatrixValue(graph, graphField.output, value)
+    }
+  })
+  if (model.pos <= mostBytes) return model.finish(true)
+  throw new ModelError(`${name} ${version}: too large for an ONNX file, which is limited to 2 GB`, {
+    hint: 'Use it as a bundle, with --engine forest.',
+  })
+}
+
+/**
+ * The graph of a bundle of forests: from the cache, or made and put there. The name in the cache is the bundle's sha256,
+ * so a changed bundle has another; nothing is written into the bundle, which may be read-only.
+ *
+ * @param cacheFolder is made where it is missing; where it cannot be written, the graph is made for this run alone
+ * @param again to make it even if it is there
+ * @returns the path of the file, or its bytes where there is no place to keep it; and whether it was made just now
+ * @throws ModelError for a model too large for an ONNX file
+ */
+export async function forestGraph(
+  bundle: Pick<Bundle, 'manifest' | 'forests' | 'sha256'>,
+  cacheFolder: string,
+  { again = false } = {},
+): Promise<{ graph: string | Uint8Array; isFresh: boolean }> {
+  const path = join(cacheFolder, `${bundle.sha256}-graph${graphVersion}.onnx`)
+  if (!again && existsSync(path)) return { graph: path, isFresh: false }
+  const bytes = graphOfForests(bundle)
+  try {
+    await writeWholeFile(path, bytes)
+  } catch {
+    // no home, no room, no permission: the run does not depend on it
+    return { graph: bytes, isFresh: true }
+  }
+  return { graph: path, isFresh: true }
+}
+
+// One forest as nodes of a graph.
 
 /**
  * The largest float32 that is not above a threshold: float32(x) ≤ threshold exactly where x ≤ this, so no row changes
@@ -29,15 +125,14 @@ export function roundDownToFloat32(threshold: number): number {
  *
  * @param output name of the matrix of probabilities, columns in the order of `forest.classes`
  */
-export function writeForest(
+function writeForest(
   graph: Writer,
   { forest, input, output }: { forest: Forest; input: string; output: string },
   fresh: FreshName,
 ): void {
   const { classes, roots } = forest
-  const [both, coarse, rest, sum, trees] = ['both', 'coarse', 'rest', 'sum', 'trees'].map((part) =>
-    fresh(`${output}_${part}`),
-  ) as [string, string, string, string, string]
+  const part = (name: string) => fresh(`${output}_${name}`)
+  const [both, coarse, rest, sum, trees] = [part('both'), part('coarse'), part('rest'), part('sum'), part('trees')]
   writeNode(graph, {
     operator: 'TreeEnsembleRegressor',
     domain: mlDomain,
@@ -109,18 +204,13 @@ function leafAttributes(forest: Forest): WriteFields[] {
   ]
 }
 
-interface LeafWeight {
-  readonly target: number
-  readonly weight: number
-}
-
 /** What each distinct leaf distribution adds to which target; never nothing, because a leaf must have a weight. */
-function leafWeights({ classes, roots, leaves }: Forest): LeafWeight[][] {
+function leafWeights({ classes, roots, leaves }: Forest): { target: number; weight: number }[][] {
   const width = classes.length
   // sums of the coarse parts stay below 2^24 units
   const unit = 2 ** (Math.ceil(Math.log2(roots.length)) - 24)
   return Array.from({ length: leaves.length / width }, (_, row) => {
-    const weights: LeafWeight[] = []
+    const weights: { target: number; weight: number }[] = []
     for (let target = 0; target < width; target++) {
       const fraction = leaves[row * width + target]!
       const coarse = Math.round(fraction / unit) * unit

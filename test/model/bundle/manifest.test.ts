@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ModelError } from '../../../src/errors.ts'
-import { parseManifest } from '../../../src/model/bundle/parse-manifest.ts'
+import { parseManifest } from '../../../src/model/bundle/manifest.ts'
 import { samples } from '../../support/lcclf.ts'
 
 const text = readFileSync(join(samples, 'model/manifest.json'), 'utf8')
@@ -20,7 +20,7 @@ describe('a manifest', () => {
   ])('that names %j as a file of its bundle is refused, without printing it raw', (file) => {
     const named = text.replace('"file": "forest.arrow"', `"file": ${JSON.stringify(file)}`)
     expect(() => parseManifest(named, 'm')).toThrow(ModelError)
-    expect(() => parseManifest(named, 'm')).toThrow(/^m: a file’s name [\x20-\x7e]* is not as it should be$/)
+    expect(() => parseManifest(named, 'm')).toThrow(/^m: invalid name of a file [\x20-\x7e]*$/)
   })
 
   it('may be made from a file of any name', () => {

@@ -165,7 +165,7 @@ describe('exported and run by onnxruntime', { tags: ['long'] }, () => {
     ['1.7', 'eleven-classes'],
     ['1.7', 'missing-values'],
     ['1.2', '150-classes'],
-    ['0.20', 'balanced-protocol0'],
+    ['0.20', 'balanced-protocol2'],
   ])('a small forest of scikit-learn %s, %s, does too', async (version, name) => {
     const { pickle, folder } = unpackSmallForest(version, name)
     const out = join(folder, 'bundle')

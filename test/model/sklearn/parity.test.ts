@@ -66,7 +66,7 @@ const smallForests = namesIn('pickles')
   .filter((version) => !version.endsWith('.csv'))
   .flatMap((version) =>
     namesIn(`pickles/${version}`)
-      .filter((name) => name.endsWith('.pkl.gz'))
+      .filter((name) => name.endsWith('.pkl.gz') && !name.includes('protocol0'))
       .map((name) => [version, name.slice(0, -7)] as const),
   )
 

@@ -69,32 +69,21 @@ export class ByteCursor {
     return this.bytes.subarray(start, start + length)
   }
 
-  utf8(length: number): string {
+  text(length: number, encoding: 'utf8' | 'latin1'): string {
     const view = this.view(length)
     if (length > longestText) throw this.error(`holds a text of ${length} bytes, which is more than any model has`)
-    if (length > 0 && !isUtf8(view)) throw this.error('holds a text that is not UTF-8')
-    return view.toString('utf8')
+    if (encoding === 'utf8' && length > 0 && !isUtf8(view)) throw this.error('holds a text that is not UTF-8')
+    return view.toString(encoding)
   }
 
-  latin1(length: number): string {
-    const view = this.view(length)
-    if (length > longestText) throw this.error(`holds a text of ${length} bytes, which is more than any model has`)
-    return view.toString('latin1')
-  }
-
-  /** The bytes up to the next line feed, which is skipped. */
-  line(longest = longestLine): Buffer {
+  /** The text up to the next line feed, which is skipped. */
+  line(): string {
     const end = this.bytes.indexOf(10, this.position)
     if (end === -1) throw this.error('ends in the middle of a line', moreHint)
-    if (end - this.position > longest) throw this.error(`holds a line of ${end - this.position} bytes`)
-    const line = this.bytes.subarray(this.position, end)
+    if (end - this.position > longestLine) throw this.error(`holds a line of ${end - this.position} bytes`)
+    const line = this.bytes.toString('utf8', this.position, end)
     this.position = end + 1
     return line
-  }
-
-  /** A line that may be as long as the file: a text of protocol 0, in which arrays travel. */
-  longLine(): Buffer {
-    return this.line(longestText)
   }
 }
 

@@ -1,8 +1,75 @@
-// What comes of a call in a pickle: data, an inert placeholder, or the refusal of the file.
-import { callKind, isJoblib } from './globals.ts'
+// What becomes of a call in a pickle: data, an inert placeholder, or the refusal of the file. A list decides.
 import type { ByteCursor } from './byte-cursor.ts'
-import { describe, PyDict, PyGlobal, PyObject, PySet, PyTuple } from './values.ts'
-import type { PyValue } from './values.ts'
+import { describe, PyDict, PyGlobal, PyObject, PySet, PyTuple, type PyValue } from './values.ts'
+
+/** Python's own, under their names in Python 3 and in Python 2. */
+const builtins = (names: string) => names.split(' ').flatMap((name) => [`builtins.${name}`, `__builtin__.${name}`])
+
+/**
+ * Which names may be called or constructed, and what is kept of it. `object`: the name, the arguments and the state, for
+ * numpy's and scikit-learn's readers, or for nobody. The others: Python's own containers and copyreg's three functions, of
+ * which the data is kept. Anything else is refused, be it harmless or not, because a model's pickle has no reason to call it.
+ */
+const callable = {
+  set: builtins('set frozenset'),
+  bytes: builtins('bytes bytearray'),
+  encode: ['_codecs.encode'],
+  dict: ['collections.OrderedDict', 'collections.defaultdict', 'collections.Counter'],
+  reconstruct: ['copyreg._reconstructor', 'copy_reg._reconstructor'],
+  newobj: ['copyreg.__newobj__', 'copy_reg.__newobj__'],
+  newobjEx: ['copyreg.__newobj_ex__', 'copy_reg.__newobj_ex__'],
+  object: [
+    ...builtins('object complex slice range xrange'),
+    ...['numpy.core', 'numpy._core'].flatMap((core) => [
+      `${core}.multiarray._reconstruct`,
+      `${core}.multiarray.scalar`,
+      `${core}.numeric._frombuffer`,
+    ]),
+    'numpy.dtype',
+    'numpy.ndarray',
+    'pandas.core.indexes.base._new_Index',
+    'pandas.indexes.base._new_Index',
+    'pandas.core.index._new_Index',
+    'pandas._libs.arrays.__pyx_unpickle_NDArrayBacked',
+    'numpy.random.__RandomState_ctor',
+    'numpy.random._pickle.__randomstate_ctor',
+    'numpy.random._pickle.__bit_generator_ctor',
+    'numpy.random._pickle.__generator_ctor',
+    'numpy.random.bit_generator.__pyx_unpickle_SeedSequence',
+    'datetime.datetime',
+    'datetime.date',
+    'datetime.timedelta',
+    'datetime.timezone',
+    'decimal.Decimal',
+    'uuid.UUID',
+    'pathlib.PosixPath',
+    'pathlib.WindowsPath',
+  ],
+} as const
+
+type CallKind = keyof typeof callable | 'refused'
+
+const kinds = new Map(
+  Object.entries(callable).flatMap(([kind, names]) => names.map((name) => [name, kind as CallKind] as const)),
+)
+
+// forests hold samplers, pipelines, random generators and parameters made of these packages' classes
+const inertPackages = new Set(['sklearn', 'imblearn', 'scipy', 'pandas'])
+
+function callKind(global: PyGlobal): CallKind {
+  const known = kinds.get(global.fullName)
+  if (known) return known
+  if (isJoblib(global)) return 'refused'
+  const [root, child] = global.module.split('.')
+  const isInert = inertPackages.has(root!) || (root === 'numpy' && child === 'random')
+  // a class by Python's convention, of that module itself: `os.system` below sklearn.utils is neither
+  return isInert && /^_*[A-Z][A-Za-z0-9_]*$/.test(global.name) ? 'object' : 'refused'
+}
+
+/** joblib's own leave the arrays outside the pickle. */
+function isJoblib(global: PyGlobal): boolean {
+  return /(^|\.)joblib(\.|$)/.test(global.module)
+}
 
 /** Takes the calls of one pickle. Nothing is ever run: a call becomes a value that remembers what was to be called. */
 export class Calls {
@@ -25,7 +92,7 @@ export class Calls {
 
   /** BUILD: gives an instance its state. */
   build(target: PyValue, state: PyValue): void {
-    if (target instanceof PyGlobal) throw this.refusal(target)
+    if (target instanceof PyGlobal) throw this.#refusal(target)
     if (!(target instanceof PyObject)) {
       // subclasses of dict and list have attributes too; nobody needs them
       if (target instanceof PyDict) return
@@ -35,8 +102,7 @@ export class Calls {
     target.state = state
   }
 
-  /** The error for a global that would have to be called. */
-  refusal(global: PyGlobal): Error {
+  #refusal(global: PyGlobal): Error {
     const name = JSON.stringify(global.fullName.slice(0, 200)).slice(1, -1)
     if (isJoblib(global)) {
       return this.#cursor.error(
@@ -51,7 +117,7 @@ export class Calls {
   }
 
   #callable(callee: PyValue): PyGlobal {
-    if (!(callee instanceof PyGlobal)) throw this.#cursor.error(`calls ${describe(callee)}, which is no function`)
+    if (!(callee instanceof PyGlobal)) throw this.#cursor.error(`calls ${describe(callee)}, which is not a function`)
     return callee
   }
 
@@ -59,7 +125,7 @@ export class Calls {
     const kind = callKind(callee)
     switch (kind) {
       case 'refused':
-        throw this.refusal(callee)
+        throw this.#refusal(callee)
       case 'object':
         return new PyObject(callee, args)
       case 'dict':
@@ -71,7 +137,7 @@ export class Calls {
       case 'encode':
         return this.#encode(args)
       case 'reconstruct':
-        // (class, base class, the base's value): protocols 0 and 1
+        // (class, base class, the base's value): protocol 1
         return this.#instance(args[0], [])
       case 'newobj':
         return this.#instance(args[0], args.slice(1))
@@ -85,7 +151,7 @@ export class Calls {
   #instance(type: PyValue | undefined, args: readonly PyValue[]): PyValue {
     const callee = this.#callable(type ?? null)
     const kind = callKind(callee)
-    if (kind === 'reconstruct' || kind === 'newobj' || kind === 'newobjEx') throw this.refusal(callee)
+    if (kind === 'reconstruct' || kind === 'newobj' || kind === 'newobjEx') throw this.#refusal(callee)
     return this.#take(callee, args)
   }
 
@@ -97,20 +163,17 @@ export class Calls {
     throw this.#cursor.error(`makes bytes of ${describe(content)}`)
   }
 
-  /** `_codecs.encode(text, 'latin1')`: how protocols 0 to 2 write bytes. */
-  #encode(args: readonly PyValue[]): Uint8Array {
-    const [text, encoding] = args
+  /** `_codecs.encode(text, 'latin1')`: how protocols 1 and 2 write bytes. */
+  #encode([text, encoding]: readonly PyValue[]): Uint8Array {
     if (typeof text !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1')) {
       throw this.#cursor.error(`encodes ${describe(text)} as ${describe(encoding)}`)
     }
     // an honest file encodes each of its texts once; a text of megabytes encoded a million times is an attack
     this.#encoded += text.length
     if (this.#encoded > this.#cursor.bytes.length) throw this.#cursor.error('encodes more bytes than the file has')
-    return encodeLatin1(text) ?? this.#notLatin1()
-  }
-
-  #notLatin1(): never {
-    throw this.#cursor.error('holds bytes that are not Latin-1')
+    const bytes = encodeLatin1(text)
+    if (!bytes) throw this.#cursor.error('holds bytes that are not Latin-1')
+    return bytes
   }
 }
 

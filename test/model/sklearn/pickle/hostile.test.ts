@@ -55,8 +55,6 @@ describe('lengths and indices beyond the file', () => {
     ['bytes of length −5, a step back to their own opcode', raw('\x80\x03B\xfb\xff\xff\xff.'), 'ends too early'],
     ['an integer of 2^31 bytes', raw('\x80\x02\x8b\x00\x00\x00\x80.'), 'ends too early'],
     ['memo index 2^31', raw('\x80\x02K\x01r\x00\x00\x00\x80.'), 'memo index'],
-    ['memo index 10^20', raw('I1\np100000000000000000000\n.'), 'memo index'],
-    ['memo index −1', raw('I1\np-1\n.'), 'memo index'],
     ['a memo entry that was never stored', raw('\x80\x02h\x07.'), 'does not exist'],
     [
       'a shape of 2^40',
@@ -79,13 +77,13 @@ describe('lengths and indices beyond the file', () => {
     ['persistent ids', raw('Pabc\n.'), 'persistent id'],
     ['the extension registry', raw('\x80\x02\x82\x01.'), 'extension registry'],
     ['out-of-band buffers', raw('\x80\x05\x97.'), 'out-of-band'],
-    ['an unknown opcode', raw('\x80\x02\xff.'), 'no instruction'],
+    ['an unknown opcode', raw('\x80\x02\xff.'), 'not an instruction'],
   ])('%s', (_, bytes, message) => {
     expect(refuse(bytes).message).toContain(message)
   })
 
   it('name the byte where it went wrong', () => {
-    expect(refuse(raw('\x80\x02NNNN\xff.')).message).toBe('x.pkl: is no pickle: 0xff is no instruction (byte 7)')
+    expect(refuse(raw('\x80\x02NNNN\xff.')).message).toBe('x.pkl: not a pickle: 0xff is not an instruction (byte 7)')
   })
 })
 
@@ -108,7 +106,7 @@ describe('files that would take for ever or fill the memory', { tags: ['long'] }
       'far more instructions',
     ],
     ['an integer of a million digits', raw('I' + '1'.repeat(million) + '\n.'), 'a line of'],
-    ['a text without an end', raw('V' + '\\u0041'.repeat(million)), 'middle of a line'],
+    ['an integer without an end', raw('I' + '1'.repeat(million)), 'middle of a line'],
     [
       'a text of a megabyte, encoded a thousand times',
       Buffer.concat([

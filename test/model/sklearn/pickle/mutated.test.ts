@@ -12,7 +12,7 @@ const forests = [
   'pickles/0.20-python2.7/weighted-protocol1.pkl.gz',
   'pickles/0.20/eleven-classes.pkl.gz',
   'pickles/0.23/single-nodes.pkl.gz',
-  'pickles/0.23/weighted-protocol0.pkl.gz',
+  'pickles/0.21/balanced-protocol3.pkl.gz',
   'pickles/0.24/zero-weight.pkl.gz',
   'pickles/1.1/named-features.pkl.gz',
   'pickles/1.1/weighted-protocol1.pkl.gz',

@@ -58,8 +58,8 @@ describe('a call of what is not on the list', () => {
   })
 
   it.each([
-    ['INST', Buffer.from("(S'id'\niposix\nsystem\n.")],
-    ['OBJ', Buffer.from("(cposix\nsystem\nS'id'\no.")],
+    ['INST', Buffer.from('(U\x02idiposix\nsystem\n.')],
+    ['OBJ', Buffer.from('(cposix\nsystem\nU\x02ido.')],
     ['NEWOBJ_EX', pickleOf(system, tuple(text('id')), dict({}), Buffer.from([0x92]))],
     ['BUILD', pickleOf(build(system, dict({ a: none })))],
     ['STACK_GLOBAL', Buffer.from('\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.', 'latin1')],

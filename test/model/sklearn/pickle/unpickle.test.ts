@@ -1,8 +1,9 @@
-// Every opcode of protocols 0 to 5 builds what Python builds.
+// Every opcode of protocols 1 to 5 builds what Python builds; protocol 0 is refused.
 import { describe, expect, it } from 'vitest'
 import { PyDict, PyList, PyObject, PySet, PyTuple } from '../../../../src/model/sklearn/pickle/values.ts'
 import type { PyValue } from '../../../../src/model/sklearn/pickle/values.ts'
 import { unpickle } from '../../../../src/model/sklearn/pickle/unpickle.ts'
+import { readFixture } from '../../../support/fixture-folders.ts'
 
 /** Lists and tuples as arrays, for comparing. */
 function plain(value: PyValue): unknown {
@@ -12,7 +13,7 @@ function plain(value: PyValue): unknown {
 
 const read = (opcodes: string) => plain(unpickle(Buffer.from(opcodes, 'latin1'), 'x.pkl'))
 
-describe('text opcodes of protocol 0', () => {
+describe('text opcodes of protocol 1', () => {
   it.each([
     ['I42\n.', 42],
     ['I-7\n.', -7],
@@ -20,22 +21,38 @@ describe('text opcodes of protocol 0', () => {
     ['I00\n.', false],
     ['L123L\n.', 123],
     ['L-170141183460469231731687303715884105728L\n.', -(2n ** 127n)],
-    ['F1.5\n.', 1.5],
-    ['F-inf\n.', -Infinity],
-    ['Fnan\n.', NaN],
-    ['F1e+300\n.', 1e300],
-    [`S'a\\x00b\\n\\'\\\\'\n.`, "a\0b\n'\\"],
-    ['Va\\u4e2d\\u005cu\xe9\n.', 'a中\\u\xe9'],
-    ['V\\U0001f600!\n.', '😀!'],
-    ['V\\\\u0041\n.', '\\\\u0041'],
   ])('%j', (opcodes, expected) => {
     expect(read(opcodes)).toEqual(expected)
   })
 
-  it('keep lists, tuples, dicts and the memo', () => {
-    expect(read('(lp0\nI1\naI2\nag0\n.')).toMatchObject([1, 2])
-    const value = unpickle(Buffer.from("(dp0\nS'k'\np1\n(I1\nI2\ntp2\nsg0\n."), 'x.pkl')
+  it('keep lists and dicts that are collected from a mark', () => {
+    expect(read('(I1\nI2\nl.')).toEqual([1, 2])
+    const value = unpickle(Buffer.from('(U\x01k(I1\nI2\ntd.'), 'x.pkl')
     expect(value instanceof PyDict && plain(value.get('k')!)).toEqual([1, 2])
+  })
+})
+
+describe('protocol 0', () => {
+  const forests = ['0.20/balanced', '0.23/weighted', '0.24/balanced', '1.7/balanced']
+  const lists = Object.entries(
+    JSON.parse(readFixture('pickles/1.7/features.json.gz').toString()) as Record<string, string>,
+  ).filter(([form]) => form.endsWith('protocol 0'))
+
+  it.each<readonly [string, Buffer]>([
+    ['a float', Buffer.from('F1.5\n.')],
+    ['a string', Buffer.from("S'a'\n.")],
+    ['a text', Buffer.from('Va\n.')],
+    ['the memo', Buffer.from('(lp0\ng0\n.')],
+    ...forests.map((name) => [name, readFixture(`pickles/${name}-protocol0.pkl.gz`)] as const),
+    ...lists.map(([form, base64]) => [form, Buffer.from(base64, 'base64')] as const),
+  ])('is refused by name, and the hint says what to do: %s', (_, bytes) => {
+    expect(() => unpickle(bytes, 'x.pkl')).toThrow(
+      expect.objectContaining({
+        exitCode: 4,
+        message: expect.stringContaining('x.pkl: is of pickle protocol 0') as string,
+        hint: expect.stringContaining('protocol=2)') as string,
+      }),
+    )
   })
 })
 

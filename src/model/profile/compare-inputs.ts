@@ -44,7 +44,12 @@ function findingOf(comparison: Comparison): FeatureFinding | undefined {
   const { count, rows, feature, profile } = comparison
   if (isStrangelyNull(count.missing, rows, feature.missing, profile.rows)) {
     const usual = percent(feature.missing / profile.rows)
-    return found(count, 'all null', `all ${shown(rows)} rows that were looked at lack it; usual are ${usual}`, true)
+    return {
+      feature: count.name,
+      kind: 'all null',
+      message: `all ${shown(rows)} rows that were looked at lack it; usual is ${usual}`,
+      isSevere: true,
+    }
   }
   if (rows < fewestRows) return undefined
   return oddValues(comparison) ?? oddNulls(comparison)
@@ -66,7 +71,12 @@ function oddNulls({ count, rows, feature, profile }: Comparison): FeatureFinding
   const usual = feature.missing / profile.rows
   const allowed = tolerance(profile) + 1 / Math.sqrt(rows)
   if (Math.abs(rate - usual) <= allowed) return undefined
-  return found(count, 'null rate', `null in ${percent(rate)} of the rows; usual are ${percent(usual)}`, false)
+  return {
+    feature: count.name,
+    kind: 'null rate',
+    message: `null in ${percent(rate)} of the rows; usual is ${percent(usual)}`,
+    isSevere: false,
+  }
 }
 
 function oddValues({ count, rows, feature, profile }: Comparison): FeatureFinding | undefined {
@@ -74,17 +84,22 @@ function oddValues({ count, rows, feature, profile }: Comparison): FeatureFindin
   const present = rows - count.missing
   if (values === null || present < fewestRows) return undefined
   if (count.minimum === count.maximum && values.quantiles[1] !== values.quantiles[5]) {
-    return found(count, 'constant', `always ${text(count.minimum!)}; usual is ${usualRange(values)}`, true)
+    return {
+      feature: count.name,
+      kind: 'constant',
+      message: `always ${text(count.minimum!)}; usual is ${usualRange(values)}`,
+      isSevere: true,
+    }
   }
   const outside = (count.bins[0]! + count.bins[profileQuantiles.length]!) / present
   const isMoved = outside > 0.5 || isCrowded(count.bins, present, values)
   const unit = isMoved ? unitOf(count.typicalSize, values.typicalSize) : undefined
-  if (unit !== undefined) return found(count, 'unit', unit, true)
+  if (unit !== undefined) return { feature: count.name, kind: 'unit', message: unit, isSevere: true }
   if (outside <= tolerance(profile) + 1 / Math.sqrt(present)) return undefined
   // other objects may well have other values, but hardly most of them values that no object had
   const isSevere = count.beyond / present > (profile.source === 'file' ? 0.25 : 0.5)
-  const message = `${percent(outside)} of the values are outside of the usual ${usualRange(values)} (1 % to 99 %)`
-  return found(count, 'range', message, isSevere)
+  const message = `${percent(outside)} of the values are outside the usual ${usualRange(values)} (1 % to 99 %)`
+  return { feature: count.name, kind: 'range', message, isSevere }
 }
 
 /**
@@ -122,15 +137,6 @@ function usualRange({ quantiles }: ValueProfile): string {
   return `${text(quantiles[0]!)} to ${text(quantiles.at(-1)!)}`
 }
 
-function found(
-  { name }: FeatureCounts,
-  kind: FeatureFinding['kind'],
-  message: string,
-  isSevere: boolean,
-): FeatureFinding {
-  return { feature: name, kind, message, isSevere }
-}
-
 /** A share as people read it; only none is 0 %, and only all are 100 %. */
 export function percent(share: number): string {
   if (share > 0 && share < 0.01) return '< 1 %'
@@ -148,37 +154,27 @@ function shown(count: number): string {
 
 // Predicted classes against those of a profile: shares that moved tenfold, or one class that takes nearly all.
 
-/** Predictions of one classifier. */
-interface ClassCounts {
-  readonly classifierName: string
-  readonly classes: readonly string[]
-  /** rows by class, in the same order */
-  readonly rows: ArrayLike<number>
-}
-
-/** A class whose share is odd. */
-interface ClassFinding {
-  readonly classifierName: string
-  readonly className: string
-  /** the sentence after the class's name */
-  readonly message: string
-}
-
 const tenfold = 10
 /** fewer objects than these are a coincidence */
 const fewestObjects = 20
 const nearlyAll = 0.95
 
 /**
- * What is odd about the shares of classes. Golden inputs are often so many of each class, whatever the sky does: against
- * them counts only a class that takes nearly all.
+ * What is odd about the shares of one classifier's classes. Golden inputs are often so many of each class, whatever the sky
+ * does: against them counts only a class that takes nearly all.
+ *
+ * @param counts `rows` by class, in the same order
+ * @returns the classes whose shares are odd, each with the sentence after its name
  */
-export function compareClasses(counts: ClassCounts, profile: InputProfile): readonly ClassFinding[] {
+export function compareClasses(
+  counts: { classifierName: string; classes: readonly string[]; rows: ArrayLike<number> },
+  profile: InputProfile,
+): readonly { className: string; message: string }[] {
   const usual = profile.predictions.find(({ classifierName }) => classifierName === counts.classifierName)
   const total = sum(counts.rows)
   const usualTotal = usual ? sum(usual.classes.map(({ rows }) => rows)) : 0
   if (!usual || usualTotal === 0 || total === 0) return []
-  return counts.classes.flatMap((className, c): ClassFinding[] => {
+  return counts.classes.flatMap((className, c) => {
     const rows = counts.rows[c]!
     const usualRows = usual.classes.find(({ name }) => name === className)?.rows ?? 0
     const share = rows / total
@@ -188,8 +184,8 @@ export function compareClasses(counts: ClassCounts, profile: InputProfile): read
     const isLess = share * tenfold <= usualRows / usualTotal && (total * usualRows) / usualTotal >= fewestObjects
     const isAll = share >= nearlyAll && usualRows / usualTotal <= 0.5 && total >= fewestObjects
     if (!isAll && (profile.source === 'golden' || (!isMore && !isLess))) return []
-    const message = `${percent(share)} of the objects; usual are ${percent(usualRows / usualTotal)}`
-    return [{ classifierName: counts.classifierName, className, message }]
+    const message = `${percent(share)} of the objects; usual is ${percent(usualRows / usualTotal)}`
+    return [{ className, message }]
   })
 }
 

@@ -1,5 +1,4 @@
 // Ids as they pass: how many come twice, and whether candids went through a float on their way.
-import { crc32 } from 'node:zlib'
 import { isFloatText, isIntegerText } from '../../pipeline/row-ids.ts'
 
 /** What was seen of the ids. */
@@ -20,24 +19,17 @@ export interface IdCounts {
   readonly floatExample: string | null
 }
 
-/** See createIdTally. */
-interface IdTally {
-  add(oids: readonly string[], candids: readonly (bigint | null)[]): void
-  counts(): IdCounts
-}
-
-/** two sets of 64-bit hashes, 256 MB in all when they are full */
-const mostRows = 8_000_000
+/** ids of so many rows take some 230 MB */
+const mostRows = 2_000_000
 /** of one candid in 128 every float can be; of 20 none */
 const fewestCandids = 20
 
-/**
- * Counts repeated ids among the first eight million rows. Ids are kept as 64-bit hashes: among eight million a repetition
- * that is none turns up once in half a million runs.
- */
-export function createIdTally(most = mostRows): IdTally {
-  const oidsSeen = createHashSet()
-  const rowsSeen = createHashSet()
+/** Counts repeated ids among the first two million rows; what comes later is not looked at, and `rows` says so. */
+export function createIdTally(most = mostRows) {
+  /** oid → candid of its first row */
+  const firstSeen = new Map<string, bigint | null>()
+  /** oid and candid of further rows */
+  const othersSeen = new Set<string>()
   let rows = 0
   let repeated = 0
   let identical = 0
@@ -58,15 +50,17 @@ export function createIdTally(most = mostRows): IdTally {
 
   function see(oid: string, candid: bigint | null): void {
     rows++
-    const isNewRow = rowsSeen.add(`${oid}\0${candid ?? ''}`)
-    if (oidsSeen.add(oid)) return
+    const first = firstSeen.get(oid)
+    if (first === undefined) return void firstSeen.set(oid, candid)
     repeated++
     example ??= oid
-    if (!isNewRow) identical++
+    const row = `${oid}\0${candid ?? ''}`
+    if (candid === first || othersSeen.has(row)) identical++
+    else othersSeen.add(row)
   }
 
   return {
-    add(oids, candids) {
+    add(oids: readonly string[], candids: readonly (bigint | null)[]): void {
       for (let i = 0; i < oids.length; i++) {
         if (rows < most) see(oids[i]!, candids[i] ?? null)
         if (areNumbers) seeForm(oids[i]!)
@@ -76,7 +70,7 @@ export function createIdTally(most = mostRows): IdTally {
         if (BigInt(Number(candid)) === candid) roundCandids++
       }
     },
-    counts: () => ({
+    counts: (): IdCounts => ({
       repeated,
       identical,
       example,
@@ -86,63 +80,4 @@ export function createIdTally(most = mostRows): IdTally {
       floatExample: areNumbers ? floatExample : null,
     }),
   }
-}
-
-interface HashSet {
-  /** whether the text was new */
-  add(text: string): boolean
-}
-
-/** Open addressing over pairs of 32 bits; (0, 0) is a free place. */
-function createHashSet(): HashSet {
-  let size = 1 << 12
-  let slots = new Uint32Array(size * 2)
-  let count = 0
-
-  function put(low: number, high: number): boolean {
-    let place = low & (size - 1)
-    for (;;) {
-      const first = slots[place * 2]!
-      const second = slots[place * 2 + 1]!
-      if (first === 0 && second === 0) break
-      if (first === low && second === high) return false
-      place = (place + 1) & (size - 1)
-    }
-    slots[place * 2] = low
-    slots[place * 2 + 1] = high
-    return true
-  }
-
-  function grow(): void {
-    const old = slots
-    size *= 2
-    slots = new Uint32Array(size * 2)
-    for (let i = 0; i < old.length; i += 2) {
-      if (old[i] !== 0 || old[i + 1] !== 0) put(old[i]!, old[i + 1]!)
-    }
-  }
-
-  return {
-    add(text) {
-      if (count * 4 >= size * 3) grow()
-      const isNew = put(crc32(text), mixed(text) || 1)
-      if (isNew) count++
-      return isNew
-    },
-  }
-}
-
-/** MurmurHash3's steps over UTF-16 units: unrelated to the CRC beside it. */
-function mixed(text: string): number {
-  let hash = 0x12345678 ^ text.length
-  for (let i = 0; i < text.length; i++) {
-    let unit = Math.imul(text.charCodeAt(i), 0xcc9e2d51)
-    unit = (unit << 15) | (unit >>> 17)
-    hash ^= Math.imul(unit, 0x1b873593)
-    hash = (hash << 13) | (hash >>> 19)
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0
-  }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
 }

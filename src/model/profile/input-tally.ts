@@ -21,26 +21,23 @@ export interface FeatureCounts {
   readonly typicalSize: number | null
 }
 
-/** See createInputTally. */
-export interface InputTally {
-  readonly rows: number
-  /** Counts rows: rowCount × features, row-major, preprocessed; each `stride`th of them. */
-  add(matrix: Float32Array, rowCount: number, stride?: number): void
-  counts(): FeatureCounts[]
-}
+export type InputTally = ReturnType<typeof createInputTally>
 
-/** What is counted, and against what. */
-interface TallyOptions {
-  readonly features: readonly string[]
-  /** what stands for a missing value */
-  readonly missing: number
-  readonly profile?: InputProfile | undefined
-  /** also how large values are, whatever their sign: 8 kB a feature */
-  readonly countsSizes?: boolean
-}
-
-/** See InputTally. */
-export function createInputTally({ features, missing, profile, countsSizes = false }: TallyOptions): InputTally {
+/**
+ * @param options `missing`: what stands for a missing value; `countsSizes`: also how large values are, whatever their sign
+ *   (8 kB a feature)
+ */
+export function createInputTally({
+  features,
+  missing,
+  profile,
+  countsSizes = false,
+}: {
+  features: readonly string[]
+  missing: number
+  profile?: InputProfile | undefined
+  countsSizes?: boolean
+}) {
   const width = features.length
   const missings = new Float64Array(width)
   const minima = new Float32Array(width).fill(Infinity)
@@ -111,25 +108,19 @@ export function createInputTally({ features, missing, profile, countsSizes = fal
     get rows() {
       return rows
     },
-    add(matrix, rowCount, stride = 1) {
+    /** Counts rows: rowCount × features, row-major, preprocessed; each `stride`th of them. */
+    add(matrix: Float32Array, rowCount: number, stride = 1): void {
       const range = { end: rowCount * width, step: stride * width }
       for (let f = 0; f < width; f++) countFeature(matrix, f, range)
       rows += Math.ceil(rowCount / stride)
       if (sizes) countSizes(sizes, matrix, rowCount)
     },
-    counts: () => features.map(countsOf),
+    counts: (): FeatureCounts[] => features.map(countsOf),
   }
 }
 
-interface Edges {
-  /** features × profileQuantiles */
-  readonly quantiles: Float32Array
-  readonly lowest: Float32Array
-  readonly highest: Float32Array
-}
-
-/** An input may have fewer features than the profile, and in another order. */
-function edgesOf(features: readonly string[], profile: InputProfile | undefined): Edges {
+/** Quantiles (features × profileQuantiles) and extremes. An input may have fewer features than the profile, in another order. */
+function edgesOf(features: readonly string[], profile: InputProfile | undefined) {
   const known = new Map(profile?.features.map((feature) => [feature.name, feature.values]))
   const quantiles = new Float32Array(features.length * profileQuantiles.length)
   const lowest = new Float32Array(features.length).fill(-Infinity)

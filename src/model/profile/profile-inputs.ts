@@ -1,5 +1,6 @@
 // Rows → the profile of a model's inputs: exact counts, exact quantiles as far as memory should go.
-import { firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
+import { firstMaximum, type Level, type Taxonomy } from '../../pipeline/batch.ts'
+import { randomNumbers } from '../bundle/golden.ts'
 import {
   type FeatureProfile,
   type InputProfile,
@@ -8,22 +9,7 @@ import {
   type ValueProfile,
 } from '../bundle/input-profile.ts'
 
-/** Gathers rows; see createInputProfiler. */
-export interface InputProfiler {
-  /** rowCount × features, row-major, preprocessed */
-  addRows(matrix: Float32Array, rowCount: number): void
-  /** the answers to rows that were added, by level of the taxonomy, the product first */
-  addAnswers(probabilities: readonly Float64Array[], rowCount: number): void
-  profile(identity: Pick<InputProfile, 'source' | 'name'>): InputProfile
-}
-
-/** Which model's inputs these are. */
-interface ProfiledModel {
-  readonly features: readonly string[]
-  /** what stands for a missing value */
-  readonly missing: number
-  readonly taxonomy: Taxonomy
-}
+export type InputProfiler = ReturnType<typeof createInputProfiler>
 
 /** rows whose values are kept: 120 MB of a model with 152 features */
 const mostKept = 200_000
@@ -31,10 +17,15 @@ const mostKept = 200_000
 /**
  * Rows, missing values, extremes and predictions are counted exactly. Quantiles are exact up to 200,000 rows; of more, a
  * random 200,000 decide (Vitter's algorithm R, with a fixed seed, so that the same file gives the same profile).
+ *
+ * @param model `missing`: what stands for a missing value
  */
-export function createInputProfiler({ features, missing, taxonomy }: ProfiledModel, kept = mostKept): InputProfiler {
+export function createInputProfiler(
+  { features, missing, taxonomy }: { features: readonly string[]; missing: number; taxonomy: Taxonomy },
+  kept = mostKept,
+) {
   const width = features.length
-  const random = seededRandom(0x9e3779b9)
+  const random = randomNumbers(0x9e3779b9)
   let sample = new Float32Array(Math.min(kept, 1024) * width)
   let sampled = 0
   let rows = 0
@@ -76,7 +67,8 @@ export function createInputProfiler({ features, missing, taxonomy }: ProfiledMod
   }
 
   return {
-    addRows(matrix, rowCount) {
+    /** rowCount × features, row-major, preprocessed */
+    addRows(matrix: Float32Array, rowCount: number): void {
       for (let row = 0; row < rowCount; row++) {
         const start = row * width
         for (let f = 0; f < width; f++) {
@@ -92,14 +84,15 @@ export function createInputProfiler({ features, missing, taxonomy }: ProfiledMod
         if (place !== undefined) sample.set(matrix.subarray(start, start + width), place * width)
       }
     },
-    addAnswers(probabilities, rowCount) {
+    /** The answers to rows that were added, by level of the taxonomy, the product first. */
+    addAnswers(probabilities: readonly Float64Array[], rowCount: number): void {
       answered += rowCount
       winners.forEach((counts, level) => {
         const width = counts.length
         for (let row = 0; row < rowCount; row++) counts[firstMaximum(probabilities[level]!, row * width, width)]!++
       })
     },
-    profile: (identity) => ({
+    profile: (identity: Pick<InputProfile, 'source' | 'name'>): InputProfile => ({
       formatVersion: 1,
       ...identity,
       rows,
@@ -109,7 +102,7 @@ export function createInputProfiler({ features, missing, taxonomy }: ProfiledMod
   }
 }
 
-function predictionsOf(level: Taxonomy['levels'][number], counts: Float64Array): PredictionProfile {
+function predictionsOf(level: Level, counts: Float64Array): PredictionProfile {
   const { classifierName, classes } = level
   return { classifierName, classes: classes.map((name, c) => ({ name, rows: counts[c]! })) }
 }
@@ -117,15 +110,4 @@ function predictionsOf(level: Taxonomy['levels'][number], counts: Float64Array):
 /** The smallest of some sorted values that at least this share of them does not exceed. */
 function quantileOf(sorted: Float32Array, share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!
-}
-
-/** mulberry32: small, and the same everywhere */
-function seededRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }

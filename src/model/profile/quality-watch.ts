@@ -10,39 +10,13 @@ interface QualityWarning {
   readonly message: string
 }
 
-/** What became of the warnings with the newest rows. */
+/** How the warnings changed with the newest rows. */
 export interface QualityChange {
   readonly begun: readonly QualityWarning[]
   readonly ended: readonly QualityWarning[]
 }
 
-/** See createQualityWatch. */
-export interface QualityWatch {
-  /** Takes what is needed of a batch's features; call it before the classifier takes the matrix over. */
-  see(matrix: Float32Array, rowCount: number): void
-  /** Adds the predictions, and looks at the window again. */
-  seeAnswers(classified: ClassifiedBatch): QualityChange
-  /** what is not as usual now */
-  readonly warnings: readonly QualityWarning[]
-  /** of the window: null rates of the features that are not as usual */
-  readonly nullRates: ReadonlyMap<string, number>
-  /** of the window: shares of the leaf classes; undefined while the window is too small */
-  readonly classShares: ReadonlyMap<string, number> | undefined
-  /** objects seen and needed, while there are some and too few to judge */
-  readonly tooFew: { readonly rows: number; readonly needed: number } | undefined
-}
-
-/** What is watched, and what is usual. */
-interface WatchOptions {
-  readonly features: readonly string[]
-  /** what stands for a missing value */
-  readonly missing: number
-  readonly taxonomy: Taxonomy
-  /** without one, only features that are null in every row are told */
-  readonly profile: InputProfile | undefined
-  /** the newest objects that are looked at */
-  readonly window?: number
-}
+export type QualityWatch = ReturnType<typeof createQualityWatch>
 
 const usualWindow = 10_000
 /** no word before there are so many objects */
@@ -57,9 +31,25 @@ interface Part {
   readonly classes: readonly Uint32Array[]
 }
 
-/** See QualityWatch. Rows leave the window in parts of some hundred. */
-export function createQualityWatch(options: WatchOptions): QualityWatch {
-  const { features, missing, taxonomy, profile, window = usualWindow } = options
+/**
+ * Watches the newest rows, which leave the window in parts of some hundred.
+ *
+ * @param options `missing`: what stands for a missing value; without a profile, only features that are null in every row are
+ *   told; `window`: how many of the newest objects are looked at
+ */
+export function createQualityWatch({
+  features,
+  missing,
+  taxonomy,
+  profile,
+  window = usualWindow,
+}: {
+  features: readonly string[]
+  missing: number
+  taxonomy: Taxonomy
+  profile: InputProfile | undefined
+  window?: number
+}) {
   // what a branch says of objects that are not its own means nothing
   const levels = taxonomy.levels.slice(0, 2)
   const width = features.length
@@ -112,13 +102,17 @@ export function createQualityWatch(options: WatchOptions): QualityWatch {
         add(level === 0 ? className : `${className} (${classifierName})`, message)
       }
     })
-    const change = changeOf(current, found)
+    const before = current
     current = found
-    return change
+    return {
+      begun: [...found.values()].filter(({ about }) => !before.has(about)),
+      ended: [...before.values()].filter(({ about }) => !found.has(about)),
+    }
   }
 
   return {
-    see(matrix, rowCount) {
+    /** Takes what is needed of a batch's features; call it before the classifier takes the matrix over. */
+    see(matrix: Float32Array, rowCount: number): void {
       const part = openPart()
       part.rows += rowCount
       for (let f = 0; f < width; f++) {
@@ -127,7 +121,8 @@ export function createQualityWatch(options: WatchOptions): QualityWatch {
         part.missing[f]! += absent
       }
     },
-    seeAnswers({ rowCount, probabilities }) {
+    /** Adds the predictions, and looks at the window again. */
+    seeAnswers({ rowCount, probabilities }: ClassifiedBatch): QualityChange {
       const part = parts.at(-1)!
       part.classes.forEach((counts, level) => {
         const classes = counts.length
@@ -137,16 +132,20 @@ export function createQualityWatch(options: WatchOptions): QualityWatch {
       })
       return look()
     },
-    get warnings() {
+    /** what is not as usual now */
+    get warnings(): readonly QualityWarning[] {
       return [...current.values()]
     },
-    get nullRates() {
+    /** of the window: null rates of the features that are not as usual */
+    get nullRates(): ReadonlyMap<string, number> {
       return nullRates
     },
-    get classShares() {
+    /** of the window: shares of the leaf classes; undefined while the window is too small */
+    get classShares(): ReadonlyMap<string, number> | undefined {
       return classShares
     },
-    get tooFew() {
+    /** objects seen and needed, while there are some and too few to judge */
+    get tooFew(): { readonly rows: number; readonly needed: number } | undefined {
       const rows = rowsSeen()
       return rows > 0 && rows < needed ? { rows, needed } : undefined
     },
@@ -166,18 +165,8 @@ function oddNulls(
   const isOdd =
     isStrangelyNull(missing, rows, usualMissing, profile.rows) || Math.abs(rate - usual) > tolerance(profile)
   return isOdd
-    ? `null in ${percent(rate)} of ${rows.toLocaleString('en')} objects; usual are ${percent(usual)}`
+    ? `null in ${percent(rate)} of ${rows.toLocaleString('en')} objects; usual is ${percent(usual)}`
     : undefined
-}
-
-function changeOf(
-  before: ReadonlyMap<string, QualityWarning>,
-  now: ReadonlyMap<string, QualityWarning>,
-): QualityChange {
-  return {
-    begun: [...now.values()].filter(({ about }) => !before.has(about)),
-    ended: [...before.values()].filter(({ about }) => !now.has(about)),
-  }
 }
 
 function sharesOf(classes: readonly string[], counts: Float64Array): Map<string, number> {

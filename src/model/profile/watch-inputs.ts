@@ -5,19 +5,20 @@ import { compareInputs } from './compare-inputs.ts'
 import { createInputTally } from './input-tally.ts'
 import { createQualityWatch, type QualityChange, type QualityWatch } from './quality-watch.ts'
 
-/** A classifier as it was, and what its inputs look like. */
-export interface WatchedClassifier {
-  readonly classifier: Classifier
-  /** sentences for the end of the run: what is badly off; empty where nothing is, or nothing is known */
-  notes(): readonly string[]
-}
+export type WatchedClassifier = ReturnType<typeof tallyInputs>
 
 /** all of so many rows are counted, and of what follows each eighth: what is broken shows, and it costs next to nothing */
 const countedRows = 2_000
 const laterStride = 8
 
-/** Counts the inputs of a whole run against a profile. Answers are untouched. */
-export function tallyInputs(classifier: Classifier, profile: InputProfile | undefined): WatchedClassifier {
+/**
+ * Counts the inputs of a whole run against a profile. Answers are untouched. `notes` gives sentences for the end of the run:
+ * what is badly off; empty where nothing is, or nothing is known.
+ */
+export function tallyInputs(
+  classifier: Classifier,
+  profile: InputProfile | undefined,
+): { classifier: Classifier; notes: () => readonly string[] } {
   if (!profile) return { classifier, notes: () => [] }
   const { features, preprocessing } = classifier
   const tally = createInputTally({ features, missing: preprocessing.missing, profile })
@@ -35,23 +36,19 @@ export function tallyInputs(classifier: Classifier, profile: InputProfile | unde
       if (!worst) return []
       const more = others.length === 0 ? '' : `, and ${others.length} more`
       const count = others.length === 0 ? 'a feature is' : `${others.length + 1} features are`
-      return [`${count} not as usual (${worst.feature}: ${worst.message}${more}): lcclf check tells more`]
+      return [`${count} not as usual (${worst.feature}: ${worst.message}${more}): lcclf check has details`]
     },
   }
 }
 
-/** See watchQuality. */
-export interface WatchedQuality {
-  readonly classifier: Classifier
-  readonly watch: QualityWatch
-}
+export type WatchedQuality = ReturnType<typeof watchQuality>
 
 /** Looks at the newest objects after each batch and tells what is no longer as usual, and what is again. */
 export function watchQuality(
   classifier: Classifier,
   profile: InputProfile | undefined,
   onChange: (change: QualityChange) => void,
-): WatchedQuality {
+): { classifier: Classifier; watch: QualityWatch } {
   const { features, preprocessing, taxonomy } = classifier
   const watch = createQualityWatch({ features, missing: preprocessing.missing, taxonomy, profile })
   return {

@@ -3,21 +3,19 @@ import { basename } from 'node:path'
 import { ModelError } from '../../errors.ts'
 import type { FileDigest } from '../bundle/manifest.ts'
 import { readNames } from './pickle/names.ts'
+import type { PickledForest } from './pickled-forest.ts'
 import { readPickleFile } from './read-pickle-file.ts'
 
 /** What is needed of a level to choose its features. */
-interface Featured {
+interface Featured extends Pick<PickledForest, 'featureCount' | 'featureNames'> {
   readonly file: { readonly path: string }
-  readonly featureCount: number
-  /** as the forest remembers them; null where it was trained without names */
-  readonly featureNames: readonly string[] | null
 }
 
-/** The list, and the file it came from. */
-interface FeatureChoice {
+/** The list, what messages call it, and the file it came from. */
+interface FoundFeatures {
+  readonly what: string
   readonly features: readonly string[]
   readonly origin: readonly FileDigest[]
-  readonly warnings: string[]
 }
 
 const featuresHint = 'Give the names in the order of training with --features FILE (a JSON list).'
@@ -31,29 +29,18 @@ export async function chooseFeatures(
   levels: readonly Featured[],
   featuresPath: string | null,
   given: readonly string[] | undefined,
-): Promise<FeatureChoice> {
-  const choice = await findFeatures(levels, featuresPath, given)
-  const { features } = choice
-  if (new Set(features).size !== features.length) throw new ModelError(`${choice.what}: a name is there twice`)
+): Promise<Omit<FoundFeatures, 'what'> & { warnings: readonly string[] }> {
+  const { what, features, origin } = await findFeatures(levels, featuresPath, given)
+  if (new Set(features).size !== features.length) throw new ModelError(`${what} names a feature twice`)
   for (const { file, featureCount } of levels) {
     if (featureCount === features.length) continue
-    throw new ModelError(
-      `${basename(file.path)}: the forest has ${featureCount} features, ${choice.what} has ${features.length} names`,
-      {
-        hint: featuresHint,
-      },
-    )
+    const problem = `the forest has ${featureCount} features, ${what} has ${features.length} names`
+    throw new ModelError(`${basename(file.path)}: ${problem}`, { hint: featuresHint })
   }
-  const warnings = levels.flatMap((level) => disagreement(level, features, choice.what))
+  const warnings = levels.flatMap((level) => disagreement(level, features, what))
   // what the user gives wins; a list that only lies beside the forest may be another model's
   if (warnings.length > 0 && given === undefined) throw new ModelError(warnings[0]!, { hint: featuresHint })
-  return { features, origin: choice.origin, warnings }
-}
-
-interface FoundFeatures {
-  readonly what: string
-  readonly features: readonly string[]
-  readonly origin: readonly FileDigest[]
+  return { features, origin, warnings }
 }
 
 async function findFeatures(
@@ -62,17 +49,12 @@ async function findFeatures(
   given: readonly string[] | undefined,
 ): Promise<FoundFeatures> {
   if (given !== undefined) return { what: 'the list given', features: given, origin: [] }
-  if (featuresPath !== null) {
-    return readFeatureFile(featuresPath)
-  }
+  if (featuresPath !== null) return readFeatureFile(featuresPath)
   const features = levels.map(({ featureNames }) => featureNames).find((names) => names !== null)
   if (features) return { what: 'feature_names_in_', features, origin: [] }
-  throw new ModelError(
-    'the names of the features are not known: there is no features_RF_model.pkl, and the forest has none',
-    {
-      hint: featuresHint,
-    },
-  )
+  throw new ModelError('unknown feature names: there is no features_RF_model.pkl, and the forest has none', {
+    hint: featuresHint,
+  })
 }
 
 async function readFeatureFile(path: string): Promise<FoundFeatures> {

@@ -13,13 +13,11 @@ export interface LevelFile {
   readonly path: string
 }
 
-/** The files of one model. */
+/** The files of one model: the top first, then the branches in output order, and features_RF_model.pkl where there is one. */
 interface ModelFiles {
   /** null for a model of one level */
   readonly taxonomy: BranchTaxonomy | null
-  /** the top first, then the branches in output order */
   readonly levels: readonly LevelFile[]
-  /** features_RF_model.pkl, where there is one */
   readonly features: string | null
 }
 
@@ -49,16 +47,11 @@ export async function findModelFiles(source: string, asked: BranchTaxonomy | und
       path: levelFile(source, names, [branch.toLowerCase()]),
     })),
   ]
-  const missing = levels.filter(({ path }) => path === null)
+  const missing = levels.filter(({ path }) => path === null).map(({ name }) => name)
   const others = names.filter((name) => name.endsWith('.pkl') && name !== featuresFile)
   // with a taxonomy asked for, one forest alone is an incomplete hierarchy
   if (asked === undefined && others.length === 1) return flatModel(join(source, others[0]!), features)
-  if (missing.length > 0)
-    throw incomplete(
-      source,
-      missing.map(({ name }) => name),
-      others,
-    )
+  if (missing.length > 0) throw incomplete(source, missing, others)
   return { taxonomy, levels: levels.map((level) => ({ ...level, path: level.path! })), features }
 }
 
@@ -126,9 +119,12 @@ export function assignLevels(
     if (level === -1) throw foreignClasses(contents[index]!, expected[index]!)
   })
   const order = contents.map((_, level) => held.indexOf(level))
-  const misplaced = contents.flatMap(({ file }, index) =>
-    held[index] === index ? [] : [holds(file, contents[held[index]!]!, expected[held[index]!]!)],
-  )
+  const misplaced = contents.flatMap(({ file }, index) => {
+    const level = held[index]!
+    if (level === index) return []
+    const branch = contents[level]!.file.branch ?? 'the top level'
+    return [`${basename(file.path)} holds the forest of ${branch} (${expected[level]!.join(', ')})`]
+  })
   if (misplaced.length === 0) return { order, warnings: [] }
   const story = misplaced.join('; ')
   if (order.includes(-1)) {
@@ -139,10 +135,6 @@ export function assignLevels(
   }
   if (acceptSwapped) return { order, warnings: [`${story}: put where they belong`] }
   throw new ModelError(story, { hint: 'The files are swapped. --accept-swapped puts the forests where they belong.' })
-}
-
-function holds(file: LevelFile, level: LevelContent, classes: readonly string[]): string {
-  return `${basename(file.path)} holds the forest of ${level.file.branch ?? 'the top level'} (${classes.join(', ')})`
 }
 
 function foreignClasses({ file, classes }: LevelContent, wanted: readonly string[]): ModelError {

@@ -1,11 +1,8 @@
 // A scikit-learn forest inside a pickle: its attributes checked against each other, its trees read one at a time.
 import { ModelError } from '../../errors.ts'
 import { readNames } from './pickle/names.ts'
-import { floatsOf, integersOf, readArray, readInteger } from './pickle/numpy.ts'
-import type { NumpyArray } from './pickle/numpy.ts'
-import { describe, PyList, PyObject } from './pickle/values.ts'
-import type { PyValue } from './pickle/values.ts'
-import { numpySum } from './numpy-sum.ts'
+import { floatsOf, integersOf, type NumpyArray, readArray, readInteger } from './pickle/numpy.ts'
+import { describe, PyList, PyObject, type PyValue } from './pickle/values.ts'
 
 /**
  * What a forest's pickle says. `valueLayout`: up to scikit-learn 1.3 `tree_.value` holds counts and a leaf's fractions
@@ -52,22 +49,17 @@ const treeEstimators = new Set([
   'sklearn.tree.tree.DecisionTreeClassifier',
 ])
 
-/** Whether a pickle's value is a forest at all. */
-function isForest(value: PyValue): value is PyObject {
-  return value instanceof PyObject && forestClasses.has(value.type.fullName)
-}
-
 /**
  * Checks a forest's attributes and finds its trees.
  *
  * @param fileSize bytes of the file: what the trees take together cannot be more
- * @throws ModelError for what is no forest of one output, or contradicts itself
+ * @throws ModelError for what is not a forest of one output, or contradicts itself
  */
 export function readPickledForest(
   value: PyValue,
   { label, fileSize }: { label: string; fileSize: number },
 ): PickledForest {
-  if (!isForest(value)) {
+  if (!(value instanceof PyObject && forestClasses.has(value.type.fullName))) {
     throw new ModelError(
       `${label} holds ${describe(value)}, where a RandomForestClassifier or BalancedRandomForestClassifier is needed`,
     )
@@ -80,9 +72,13 @@ export function readPickledForest(
   expectInteger(value.attribute('n_classes_'), classes.length, `${label}: n_classes_`)
   const featureCount = readFeatureCount(value, label)
   const estimators = estimatorsOf(value, label)
-  const sources = readTreeSources(estimators, { label, classCount: classes.length, featureCount, fileSize })
+  const sources = estimators.map((estimator, index) =>
+    readTreeSource(estimator, { what: `${label}: tree ${index}`, classCount: classes.length, featureCount }),
+  )
+  // a file can name the same arrays many times over; honest trees each have their own bytes
+  const total = sources.reduce((sum, { nodes, values }) => sum + nodes.bytes.length + values.bytes.length, 0)
+  if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
   const sklearnVersion = versionOf(value) ?? versionOf(estimators[0]!)
-  const tree = (index: number) => readTree(sources[index]!, classes.length)
   return {
     label,
     classes,
@@ -93,7 +89,7 @@ export function readPickledForest(
     warnings: warningsOf(value, { label, treeCount: sources.length }),
     treeCount: sources.length,
     nodeCount: sources.reduce((sum, source) => sum + source.nodes.length, 0),
-    tree,
+    tree: (index) => readTree(sources[index]!, classes.length),
   }
 }
 
@@ -114,25 +110,6 @@ function estimatorsOf(forest: PyObject, label: string): PyObject[] {
     seen.add(item)
     if (item instanceof PyObject && treeEstimators.has(item.type.fullName)) return item
     throw new ModelError(`${label}: tree ${index} is ${describe(item)}, where a DecisionTreeClassifier is needed`)
-  })
-}
-
-function readTreeSources(
-  estimators: readonly PyObject[],
-  {
-    label,
-    classCount,
-    featureCount,
-    fileSize,
-  }: { label: string; classCount: number; featureCount: number; fileSize: number },
-): TreeSource[] {
-  let total = 0
-  return estimators.map((estimator, index) => {
-    const source = readTreeSource(estimator, { what: `${label}: tree ${index}`, classCount, featureCount })
-    // a file can name the same arrays many times over; honest trees each have their own bytes
-    total += source.nodes.bytes.length + source.values.bytes.length
-    if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
-    return source
   })
 }
 
@@ -240,4 +217,38 @@ function warningsOf(forest: PyObject, { label, treeCount }: { label: string; tre
 function expectInteger(value: PyValue | undefined, expected: number, what: string): void {
   const found = readInteger(value)
   if (found !== expected) throw new ModelError(`${what} is ${found ?? describe(value)}, where ${expected} is expected`)
+}
+
+/**
+ * Adds up `length` values as numpy does along the last axis of a C-ordered array: in order below eight, then in eight
+ * partial sums, and by halves above 128. The order of the additions decides the last bit, and with it whether a leaf's
+ * fraction equals scikit-learn's. (numpy: `pairwise_sum` in loops_utils.h.src.)
+ */
+export function numpySum(values: Float64Array, start: number, length: number): number {
+  if (length < 8) {
+    let sum = 0
+    for (let i = 0; i < length; i++) sum += values[start + i]!
+    return sum
+  }
+  if (length > 128) {
+    const half = Math.floor(length / 2)
+    const first = half - (half % 8)
+    return numpySum(values, start, first) + numpySum(values, start + first, length - first)
+  }
+  const partial = values.slice(start, start + 8)
+  const whole = length - (length % 8)
+  for (let i = 8; i < whole; i++) partial[i % 8]! += values[start + i]!
+  const [a, b, c, d, e, f, g, h] = partial as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  let sum = a + b + (c + d) + (e + f + (g + h))
+  for (let i = whole; i < length; i++) sum += values[start + i]!
+  return sum
 }

@@ -225,7 +225,7 @@ describe('a file that is no pickle', () => {
     ['html', Buffer.from('<!DOCTYPE html><title>404</title>'), 'is a web page'],
     ['lfs', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), 'is a Git LFS pointer'],
     ['nothing', Buffer.of(), 'is empty'],
-    ['text', Buffer.from('# names\n'), 'is no pickle'],
+    ['text', Buffer.from('# names\n'), 'not a pickle'],
   ])('%s: says what it is', async (name, bytes, message) => {
     const path = join(folder, `${name}.pkl`)
     writeFileSync(path, bytes)

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isDistribution } from '../../../src/model/bundle/forest.ts'
-import { leafFractions, LeafTable } from '../../../src/model/sklearn/convert-forest.ts'
-import { numpySum } from '../../../src/model/sklearn/numpy-sum.ts'
+import { createLeafTable, leafFractions } from '../../../src/model/sklearn/convert-forest.ts'
+import { numpySum } from '../../../src/model/sklearn/pickled-forest.ts'
 import { readFixture } from '../../support/fixture-folders.ts'
 
 describe('a sum of a row', () => {
@@ -51,8 +51,8 @@ describe('the table of leaves', () => {
   it('gives equal bits one number, in the order of their coming, and keeps every bit', () => {
     const row = fc.array(fc.constantFrom(0, -0, 0.1, 0.2, 0.1 + 2 ** -56, 5e-324), { minLength: 3, maxLength: 3 })
     const property = fc.property(fc.array(row, { maxLength: 2000 }), (rows) => {
-      const table = new LeafTable(3)
-      const numbers = rows.map((values) => table.add(Float64Array.from([9, ...values]), 1))
+      const table = createLeafTable(3)
+      const numbers = rows.map((values) => table.add(Float64Array.from([9, ...values]).subarray(1)))
       const all = table.toArray()
       const keys = new Map<string, number>()
       rows.forEach((values, index) => {
@@ -67,8 +67,8 @@ describe('the table of leaves', () => {
   })
 
   it('grows', () => {
-    const table = new LeafTable(2)
-    const addAll = () => Array.from({ length: 50_000 }, (_, index) => table.add(Float64Array.of(index, 1), 0))
+    const table = createLeafTable(2)
+    const addAll = () => Array.from({ length: 50_000 }, (_, index) => table.add(Float64Array.of(index, 1)))
     const numbers = addAll()
     expect(numbers.every((number, index) => number === index)).toBe(true)
     expect(addAll()).toEqual(numbers)

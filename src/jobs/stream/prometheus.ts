@@ -1,7 +1,7 @@
 // What Prometheus is told of a stream.
 import type { Gauge, Registry } from 'prom-client'
 import type { ModelIdentity } from '../../pipeline/batch.ts'
-import type { QualityWatch } from '../../model/profile/quality-watch.ts'
+import type { QualityWatch } from '../../model/profile/watch-inputs.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import { batchFacts, type StreamWatch } from './watch.ts'

@@ -5,6 +5,7 @@ import type { Taxonomy } from '../../pipeline/batch.ts'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
 import { readNumberText } from '../../formats/number-text.ts'
 import type { Golden, GoldenLevel } from './golden.ts'
+import { parseJson } from './manifest.ts'
 
 /**
  * Reads a folder with `golden_input.csv` (oid, perhaps candid, features in any order; an empty field is null) and
@@ -20,7 +21,8 @@ export async function readGoldenFiles(
   const csv = join(directory, 'golden_input.csv')
   const { oids, inputs } = await readInputs(csv, features)
   const path = join(directory, 'golden.json')
-  const json = parseObject(await readText(path), path)
+  const json = parseJson(await readText(path), path)
+  if (!isRecord(json)) throw new ModelError(`${path}: not a JSON object`)
   const expected = taxonomy.levels.map((level) => readLevel(json, level, { path, rowCount: oids.length }))
   const listed = json['oid']
   if (
@@ -72,8 +74,10 @@ function readLevel(
   { classifierName, classes }: { classifierName: string; classes: readonly string[] },
   { path, rowCount }: { path: string; rowCount: number },
 ): GoldenLevel {
-  const names = memberOf(json['classes'], classifierName)
-  const rows = memberOf(json['probabilities'], classifierName)
+  const memberOf = (value: unknown) =>
+    isRecord(value) && Object.hasOwn(value, classifierName) ? value[classifierName] : undefined
+  const names = memberOf(json['classes'])
+  const rows = memberOf(json['probabilities'])
   if (!Array.isArray(names) || !Array.isArray(rows))
     throw new ModelError(`${path}: lacks the answers of ${classifierName}`)
   // numbers as labels come as numbers
@@ -97,20 +101,8 @@ function readLevel(
   return { classifierName, classes, probabilities }
 }
 
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined
-}
-
-function parseObject(text: string, path: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  } catch (cause) {
-    throw new ModelError(`${path}: not JSON (${messageOf(cause)})`, { cause })
-  }
-  throw new ModelError(`${path}: not a JSON object`)
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 async function readText(path: string): Promise<string> {

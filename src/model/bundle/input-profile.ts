@@ -1,8 +1,7 @@
 // What a model's usual inputs look like: `profile.json` of a bundle, with which other inputs are compared.
-import { messageOf, ModelError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import type { Golden } from './golden.ts'
-import type { Manifest } from './manifest.ts'
+import { type Checker, checkerOf, type Manifest, parseJson } from './manifest.ts'
 
 /** Name of the file in a bundle. */
 export const profileFile = 'profile.json'
@@ -69,84 +68,55 @@ export interface ProfiledImport {
 /** The bytes of profile.json: a line a feature, the same for the same profile. */
 export function encodeProfile({ features, ...others }: InputProfile): Uint8Array {
   const head = JSON.stringify(others).slice(1, -1)
-  const lines = features.map((feature) => `    ${JSON.stringify(withValues(feature, shortest))}`)
+  // nine digits hold a float32; counts stay whole
+  const shortest = (key: string, value: unknown) =>
+    typeof value === 'number' && key !== 'missing' ? Number(value.toPrecision(9)) : value
+  const lines = features.map((feature) => `    ${JSON.stringify(feature, shortest)}`)
   return Buffer.from(`{${head},\n  "features": [\n${lines.join(',\n')}\n  ]\n}\n`)
-}
-
-/** A profile whose values are written or read in another way. */
-function withValues({ name, missing, values }: FeatureProfile, of: (value: number) => number): FeatureProfile {
-  if (values === null) return { name, missing, values }
-  const [minimum, maximum, typicalSize] = [of(values.minimum), of(values.maximum), of(values.typicalSize)]
-  return { name, missing, values: { minimum, maximum, quantiles: values.quantiles.map(of), typicalSize } }
-}
-
-/** nine digits hold a float32 */
-function shortest(value: number): number {
-  return Number(value.toPrecision(9))
 }
 
 /**
  * Reads profile.json.
  *
+ * @param where the file, for messages
  * @param features the model's own, in order: a profile of others is damaged
  * @throws ModelError
  */
 export function parseProfile(text: string, where: string, features: readonly string[]): InputProfile {
-  const damaged = (what: string): ModelError =>
-    new ModelError(`${where}: ${what}`, { hint: 'The bundle is damaged: copy it again, or import the model again.' })
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw damaged(`not JSON (${messageOf(cause)})`)
+  const check = checkerOf(where)
+  const value = check.record(parseJson(text, where), 'profile')
+  const { formatVersion, source } = value
+  if (formatVersion !== 1 || (source !== 'file' && source !== 'golden')) throw check.error('profile')
+  const profiled = check.list(value['features'], 'features').map((feature) => readFeature(check, feature))
+  const isSame = profiled.length === features.length && profiled.every(({ name }, f) => name === features[f])
+  if (!isSame) throw check.error("features: they are not the model's")
+  return {
+    formatVersion,
+    source,
+    name: check.text(value['name'], 'name'),
+    rows: check.count(value['rows'], 'rows'),
+    features: profiled,
+    predictions: check.list(value['predictions'], 'predictions').map((entry) => {
+      const prediction = check.record(entry, 'predictions')
+      const classes = check.list(prediction['classes'], 'classes').map((one) => {
+        const { name, rows } = check.record(one, 'class')
+        return { name: check.text(name, 'name of a class'), rows: check.count(rows, 'rows of a class') }
+      })
+      return { classifierName: check.text(prediction['classifierName'], 'classifierName'), classes }
+    }),
   }
-  if (!isProfile(value)) throw damaged('not a profile of inputs')
-  const isSame = value.features.length === features.length && value.features.every((f, i) => f.name === features[i])
-  if (!isSame) throw damaged("its features are not the model's")
+}
+
+function readFeature(check: Checker, value: unknown): FeatureProfile {
+  const feature = check.record(value, 'feature')
+  const name = check.text(feature['name'], 'name of a feature')
+  const missing = check.count(feature['missing'], `missing values of ${name}`)
+  if (feature['values'] === null) return { name, missing, values: null }
+  const values = check.record(feature['values'], `values of ${name}`)
   // compared with float32 values, for which the decimal text may lie a little aside
-  return { ...value, features: value.features.map((feature) => withValues(feature, Math.fround)) }
-}
-
-function isProfile(value: unknown): value is InputProfile {
-  return (
-    isRecord(value) &&
-    value['formatVersion'] === 1 &&
-    (value['source'] === 'file' || value['source'] === 'golden') &&
-    typeof value['name'] === 'string' &&
-    isCount(value['rows']) &&
-    isListOf(value['features'], isFeature) &&
-    isListOf(value['predictions'], isPrediction)
-  )
-}
-
-function isFeature(value: unknown): boolean {
-  if (!isRecord(value) || typeof value['name'] !== 'string' || !isCount(value['missing'])) return false
-  const { values } = value
-  if (values === null) return true
-  return (
-    isRecord(values) &&
-    [values['minimum'], values['maximum'], values['typicalSize']].every(Number.isFinite) &&
-    isListOf(values['quantiles'], Number.isFinite) &&
-    (values['quantiles'] as unknown[]).length === profileQuantiles.length
-  )
-}
-
-function isPrediction(value: unknown): boolean {
-  return (
-    isRecord(value) &&
-    typeof value['classifierName'] === 'string' &&
-    isListOf(value['classes'], (one) => isRecord(one) && typeof one['name'] === 'string' && isCount(one['rows']))
-  )
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(isItem)
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0
+  const number = (found: unknown) => Math.fround(check.number(found, `values of ${name}`))
+  const quantiles = check.list(values['quantiles'], `quantiles of ${name}`).map(number)
+  if (quantiles.length !== profileQuantiles.length) throw check.error(`quantiles of ${name}`)
+  const [minimum, maximum, typicalSize] = [values['minimum'], values['maximum'], values['typicalSize']].map(number)
+  return { name, missing, values: { minimum: minimum!, maximum: maximum!, quantiles, typicalSize: typicalSize! } }
 }

@@ -159,9 +159,10 @@ export function parseManifest(text: string, where: string): Manifest {
   return manifest
 }
 
-type Checker = ReturnType<typeof checkerOf>
+export type Checker = ReturnType<typeof checkerOf>
 
-function checkerOf(where: string) {
+/** Checks what a file of a bundle says; `where` is the file, for messages. */
+export function checkerOf(where: string) {
   const error = (what: string) =>
     new ModelError(`${where}: invalid ${what}`, {
       hint: 'The bundle is damaged: copy it again, or import the model again.',
@@ -195,7 +196,8 @@ function checkerOf(where: string) {
   return { error, record, list, text, number, count, names }
 }
 
-function parseJson(text: string, where: string): unknown {
+/** @throws ModelError where a text is not JSON */
+export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

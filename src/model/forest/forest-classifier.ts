@@ -1,7 +1,6 @@
 // The forest engine as a classifier: exact, on as many threads as wanted, the model in memory once.
 import { availableParallelism } from 'node:os'
-import type { ClassifiedBatch, FeatureBatch, ModelIdentity, Taxonomy } from '../../pipeline/batch.ts'
-import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import type { FeatureBatch } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { type Forest, type Hierarchy, productColumns } from '../bundle/forest.ts'
 import { compileKernel, createForestEngine } from './forest-engine.ts'
@@ -10,14 +9,10 @@ import { reserveModel } from './kernel/pack-forests.ts'
 import { startWorkers, workerBeside } from './worker-pool.ts'
 
 /** A model of forests, as `readBundle` gives it. */
-export interface ForestModel {
+export interface ForestModel extends Pick<Classifier, 'taxonomy' | 'identity' | 'features' | 'preprocessing'> {
   /** the top first, then the branches; or one alone */
   readonly forests: readonly Forest[]
   readonly hierarchy: Hierarchy
-  readonly taxonomy: Taxonomy
-  readonly identity: ModelIdentity
-  readonly features: readonly string[]
-  readonly preprocessing: Preprocessing
 }
 
 /**
@@ -79,7 +74,7 @@ export async function openForestClassifier(
       taxonomy,
       // each thread finds its next batch ready when it is done with one
       parallelism: 2 * count,
-      async classify(batch): Promise<ClassifiedBatch> {
+      async classify(batch) {
         const { rowCount, oids, candids, echo, messages } = batch
         const probabilities = await answer(batch)
         const { classifierVersion } = identity

@@ -38,40 +38,36 @@ export function writeMetadata(model: Writer, manifest: GraphManifest, names: rea
  */
 export function readMetadata({ metadata }: Pick<OnnxDocument, 'metadata'>, where: string) {
   const damaged = (key: string) => new ModelError(`${where}: its metadata ${metadataPrefix}${key} is damaged`)
-  const valueOf = (key: string): unknown => {
+  const valueOf = <Value>(key: string, isValue: (value: unknown) => value is Value): Value | null => {
     const text = metadata.get(`${metadataPrefix}${key}`)
     if (text === undefined) return null
     try {
-      return JSON.parse(text)
+      const value: unknown = JSON.parse(text)
+      if (value === null || isValue(value)) return value
     } catch {
-      throw damaged(key)
+      // said below
     }
+    throw damaged(key)
   }
-  const recordOf = (key: string): Record<string, unknown> | null => {
-    const value = valueOf(key)
-    if (value === null) return null
-    if (typeof value !== 'object' || Array.isArray(value)) throw damaged(key)
-    return value as Record<string, unknown>
-  }
-  const listsOf = (key: string): Record<string, string[]> | null => {
-    const record = recordOf(key)
-    if (record && !Object.values(record).every(isNames)) throw damaged(key)
-    return record as Record<string, string[]> | null
-  }
-  const features = valueOf('features')
-  if (features !== null && !isNames(features)) throw damaged('features')
-  const rules = recordOf('preprocessing')
-  const { missing, hugeAbove, huge } = rules ?? {}
-  const areNumbers = typeof missing === 'number' && typeof hugeAbove === 'number' && typeof huge === 'number'
-  if (rules && !areNumbers) throw damaged('preprocessing')
+  const outputs = valueOf('outputs', areLists)
+  const rules = valueOf('preprocessing', isPreprocessing)
   return {
-    features,
-    preprocessing: areNumbers ? ({ missing, hugeAbove, huge } satisfies Preprocessing) : null,
-    taxonomy: listsOf('taxonomy'),
-    outputs: new Map(Object.entries(listsOf('outputs') ?? {})),
+    features: valueOf('features', isNames),
+    preprocessing: rules && { missing: rules.missing, hugeAbove: rules.hugeAbove, huge: rules.huge },
+    taxonomy: valueOf('taxonomy', areLists),
+    outputs: new Map(Object.entries(outputs ?? {})),
   }
 }
 
 function isNames(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string')
+}
+
+function areLists(value: unknown): value is Record<string, string[]> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isNames)
+}
+
+function isPreprocessing(value: unknown): value is Preprocessing {
+  const rules = (value ?? {}) as Partial<Record<keyof Preprocessing, unknown>>
+  return [rules.missing, rules.hugeAbove, rules.huge].every((number) => typeof number === 'number')
 }

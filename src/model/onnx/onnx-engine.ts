@@ -1,7 +1,6 @@
 // An ONNX graph as a classifier, by onnxruntime: any ONNX model, and the cross-check of the forest engine.
 import { join } from 'node:path'
-import { type ClassifiedBatch, type ModelIdentity, pickRows, type Reject, type Taxonomy } from '../../pipeline/batch.ts'
-import type { Preprocessing } from '../../pipeline/preprocess.ts'
+import { type ClassifiedBatch, type ModelIdentity, pickRows, type Reject } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
@@ -10,13 +9,9 @@ import { forestGraph } from './forest-graph.ts'
 import { openOnnxRunner } from './runner.ts'
 
 /** A graph and what its numbers mean. */
-interface OnnxModel {
+interface OnnxModel extends Pick<Classifier, 'taxonomy' | 'identity' | 'features' | 'preprocessing'> {
   /** the path of an ONNX file, or its bytes; its outputs are the levels of the taxonomy, in their order */
   readonly graph: string | Uint8Array
-  readonly taxonomy: Taxonomy
-  readonly identity: ModelIdentity
-  readonly features: readonly string[]
-  readonly preprocessing: Preprocessing
 }
 
 /**

@@ -6,8 +6,8 @@ import {
   type InputProfile,
   type PredictionProfile,
   profileQuantiles,
-  type ValueProfile,
 } from '../bundle/input-profile.ts'
+import { createInputTally, type FeatureCounts } from './input-tally.ts'
 
 export type InputProfiler = ReturnType<typeof createInputProfiler>
 
@@ -26,12 +26,10 @@ export function createInputProfiler(
 ) {
   const width = features.length
   const random = randomNumbers(0x9e3779b9)
+  const tally = createInputTally({ features, missing })
   let sample = new Float32Array(Math.min(kept, 1024) * width)
   let sampled = 0
   let rows = 0
-  const missings = new Float64Array(width)
-  const minima = new Float32Array(width).fill(Infinity)
-  const maxima = new Float32Array(width).fill(-Infinity)
   const winners = taxonomy.levels.map(({ classes }) => new Float64Array(classes.length))
   let answered = 0
 
@@ -49,61 +47,51 @@ export function createInputProfiler(
     return sampled++
   }
 
-  function valuesOf(f: number): ValueProfile | null {
-    if (minima[f]! > maxima[f]!) return null
+  function featureOf({ name, missing: absent, minimum, maximum }: FeatureCounts, f: number): FeatureProfile {
+    if (minimum === null || maximum === null) return { name, missing: absent, values: null }
     const found = new Float32Array(sampled)
     let count = 0
     for (let row = 0; row < sampled; row++) {
       const value = sample[row * width + f]!
       if (value !== missing) found[count++] = value
     }
-    const values = count > 0 ? found.subarray(0, count).sort() : Float32Array.of(minima[f]!)
-    return {
-      minimum: minima[f]!,
-      maximum: maxima[f]!,
-      quantiles: profileQuantiles.map((share) => quantileOf(values, share)),
-      typicalSize: quantileOf(values.map(Math.abs).sort(), 0.5),
-    }
+    const values = count > 0 ? found.subarray(0, count).sort() : Float32Array.of(minimum)
+    const quantiles = profileQuantiles.map((share) => quantileOf(values, share))
+    const typicalSize = quantileOf(values.map(Math.abs).sort(), 0.5)
+    return { name, missing: absent, values: { minimum, maximum, quantiles, typicalSize } }
   }
 
   return {
     /** rowCount × features, row-major, preprocessed */
     addRows(matrix: Float32Array, rowCount: number): void {
+      tally.add(matrix, rowCount)
       for (let row = 0; row < rowCount; row++) {
-        const start = row * width
-        for (let f = 0; f < width; f++) {
-          const value = matrix[start + f]!
-          if (value === missing) {
-            missings[f]!++
-            continue
-          }
-          if (value < minima[f]!) minima[f] = value
-          if (value > maxima[f]!) maxima[f] = value
-        }
         const place = placeOfNext()
-        if (place !== undefined) sample.set(matrix.subarray(start, start + width), place * width)
+        if (place !== undefined) sample.set(matrix.subarray(row * width, (row + 1) * width), place * width)
       }
     },
     /** The answers to rows that were added, by level of the taxonomy, the product first. */
     addAnswers(probabilities: readonly Float64Array[], rowCount: number): void {
       answered += rowCount
-      winners.forEach((counts, level) => {
-        const width = counts.length
-        for (let row = 0; row < rowCount; row++) counts[firstMaximum(probabilities[level]!, row * width, width)]!++
-      })
+      winners.forEach((counts, level) => countWinners(counts, probabilities[level]!, rowCount))
     },
     profile: (identity: Pick<InputProfile, 'source' | 'name'>): InputProfile => ({
       formatVersion: 1,
       ...identity,
       rows,
-      features: features.map((name, f): FeatureProfile => ({ name, missing: missings[f]!, values: valuesOf(f) })),
+      features: tally.counts().map(featureOf),
       predictions: answered === 0 ? [] : taxonomy.levels.map((level, l) => predictionsOf(level, winners[l]!)),
     }),
   }
 }
 
-function predictionsOf(level: Level, counts: Float64Array): PredictionProfile {
-  const { classifierName, classes } = level
+/** Adds to each class's count the rows in which it has the largest probability. */
+export function countWinners(counts: Float64Array | Uint32Array, probabilities: Float64Array, rowCount: number): void {
+  const width = counts.length
+  for (let row = 0; row < rowCount; row++) counts[firstMaximum(probabilities, row * width, width)]!++
+}
+
+function predictionsOf({ classifierName, classes }: Level, counts: Float64Array): PredictionProfile {
   return { classifierName, classes: classes.map((name, c) => ({ name, rows: counts[c]! })) }
 }
 

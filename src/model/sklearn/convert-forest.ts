@@ -33,23 +33,16 @@ export function convertForest(pickled: PickledForest, onTree: (done: number) => 
   return { ...forest, leaves: leaves.toArray() }
 }
 
-/** @param target `row`: where the tree begins */
-function convertTree(
-  tree: PickledTree,
-  {
-    pickled,
-    what,
-    forest,
-    leaves,
-    row,
-  }: {
-    pickled: PickledForest
-    what: string
-    forest: Required<Omit<Forest, 'leaves'>>
-    leaves: ReturnType<typeof createLeafTable>
-    row: number
-  },
-): void {
+interface Target {
+  readonly pickled: PickledForest
+  readonly what: string
+  readonly forest: Required<Omit<Forest, 'leaves'>>
+  readonly leaves: ReturnType<typeof createLeafTable>
+  /** where the tree begins */
+  readonly row: number
+}
+
+function convertTree(tree: PickledTree, { pickled, what, forest, leaves, row }: Target): void {
   const order = breadthFirst(tree, what)
   const fractions = new Float64Array(pickled.classes.length)
   let next = 1

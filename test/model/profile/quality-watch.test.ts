@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { tooFewNote } from '../../../src/model/profile/watch-inputs.ts'
-import { createQualityWatch, type QualityChange } from '../../../src/model/profile/quality-watch.ts'
+import { createQualityWatch, type QualityChange } from '../../../src/model/profile/watch-inputs.ts'
 import type { InputProfile } from '../../../src/model/bundle/input-profile.ts'
 import { answersOf, matrixOf, missing, profileOf, taxonomy } from './rows.ts'
 

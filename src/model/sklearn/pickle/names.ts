@@ -1,9 +1,7 @@
 // Lists of names in a pickle: feature names and class names, in the many forms Python keeps them.
 import { ModelError } from '../../../errors.ts'
-import { integersOf, isArray, readArray, readScalar } from './numpy.ts'
-import type { NumpyArray } from './numpy.ts'
-import { describe, PyDict, PyList, PyObject, PyTuple } from './values.ts'
-import type { PyValue } from './values.ts'
+import { integersOf, isArray, type NumpyArray, readArray, readScalar } from './numpy.ts'
+import { describe, PyDict, PyList, PyObject, PyTuple, type PyValue } from './values.ts'
 
 // features and nodes are numbered in 16 bits, classes are fewer
 const mostNames = 32_767
@@ -27,16 +25,13 @@ export function readNames(value: PyValue | undefined, what: string): string[] {
 
 function namesOf(value: PyValue | undefined, what: string): string[] {
   const content = unwrapPandas(value)
-  refuseMany(content, what)
-  if (content instanceof PyList || content instanceof PyTuple) return content.items.map((item) => nameOf(item, what))
-  if (isArray(content)) return namesOfArray(readArray(content, what), what)
-  throw new ModelError(`${what} is ${describe(content)}, where a list of names is needed`)
-}
-
-function refuseMany(content: PyValue | undefined, what: string): void {
-  const isList = content instanceof PyList || content instanceof PyTuple
-  const length = isList ? content.items.length : isArray(content) ? readArray(content, what).length : 0
+  const array = isArray(content) ? readArray(content, what) : undefined
+  const items = content instanceof PyList || content instanceof PyTuple ? content.items : undefined
+  const length = array?.length ?? items?.length ?? 0
   if (length > mostNames) throw new ModelError(`${what}: ${length} names are more than a model has`)
+  if (array) return namesOfArray(array, what)
+  if (items) return items.map((item) => nameOf(item, what))
+  throw new ModelError(`${what} is ${describe(content)}, where a list of names is needed`)
 }
 
 /** An Index → the array or list inside it. The steps are counted: a file can wrap a thing in itself. */

@@ -1,8 +1,7 @@
 // numpy's arrays, scalars and dtypes, read out of the placeholders that the pickle reader leaves.
 import { ModelError } from '../../../errors.ts'
 import { encodeLatin1 } from './calls.ts'
-import { describe, PyDict, PyGlobal, PyList, PyObject, PyTuple } from './values.ts'
-import type { PyValue } from './values.ts'
+import { describe, PyDict, PyGlobal, PyList, PyObject, PyTuple, type PyValue } from './values.ts'
 
 /** What a dtype says. `V` has fields; `O` has Python objects and no bytes. */
 interface NumpyType {
@@ -10,14 +9,11 @@ interface NumpyType {
   /** bytes an element */
   readonly size: number
   readonly littleEndian: boolean
-  readonly fields: ReadonlyMap<string, NumpyField>
+  readonly fields: NumpyFields
 }
 
-/** One member of a structured dtype. */
-interface NumpyField {
-  readonly type: NumpyType
-  readonly offset: number
-}
+/** The members of a structured dtype. */
+type NumpyFields = ReadonlyMap<string, { readonly type: NumpyType; readonly offset: number }>
 
 /** An array as it lies in the file: its elements in C or Fortran order. */
 export interface NumpyArray {
@@ -32,7 +28,7 @@ export interface NumpyArray {
   readonly objects: readonly PyValue[]
 }
 
-const noFields: ReadonlyMap<string, NumpyField> = new Map()
+const noFields: NumpyFields = new Map()
 // sklearn's node has eight fields
 const mostFields = 64
 
@@ -90,48 +86,39 @@ function isRecord(dtype: PyValue | undefined): boolean {
 
 /** `ndarray.__setstate__`: (version, shape, dtype, is Fortran, bytes or list of objects). */
 function fromState(state: PyValue | undefined, what: string): NumpyArray {
-  const [, shape, type, isFortran, content] = state instanceof PyTuple ? state.items : []
+  const [, shape, dtype, isFortran, content] = state instanceof PyTuple ? state.items : []
   if (typeof isFortran !== 'boolean' && isFortran !== 0 && isFortran !== 1) {
     throw new ModelError(`${what}: the array's state is damaged`)
   }
-  return arrayOf({ shape, type, isFortran: Boolean(isFortran), content }, what)
+  return arrayOf([content, dtype, shape], Boolean(isFortran), what)
 }
 
 /** `_frombuffer(bytes, dtype, shape, order)`, protocol 5. */
 function fromBuffer(args: readonly PyValue[], what: string): NumpyArray {
-  const [content, type, shape, order] = args
+  const order = args[3]
   if (order !== 'C' && order !== 'F') throw new ModelError(`${what}: the array's order is ${describe(order)}`)
-  return arrayOf({ shape, type, isFortran: order === 'F', content }, what)
+  return arrayOf(args, order === 'F', what)
 }
 
-interface ArrayParts {
-  readonly shape: PyValue | undefined
-  readonly type: PyValue | undefined
-  readonly isFortran: boolean
-  readonly content: PyValue | undefined
-}
-
-function arrayOf(parts: ArrayParts, what: string): NumpyArray {
-  const type = readType(parts.type, what)
-  const shape = shapeOf(parts.shape)
+function arrayOf(
+  [content, dtype, shapeValue]: readonly (PyValue | undefined)[],
+  isFortran: boolean,
+  what: string,
+): NumpyArray {
+  const type = readType(dtype, what)
+  const shape = shapeOf(shapeValue)
   const length = shape?.reduce((product, size) => product * size, 1)
   if (!shape || length === undefined || !Number.isSafeInteger(length)) {
-    throw new ModelError(`${what}: the array has no usable shape (${describe(parts.shape)})`)
+    throw new ModelError(`${what}: the array has no usable shape (${describe(shapeValue)})`)
   }
-  if (type.kind === 'O') {
-    const objects = parts.content instanceof PyList ? parts.content.items : undefined
-    if (objects?.length !== length) throw damaged(what, length, describe(parts.content))
-    return { type, shape, length, isFortran: parts.isFortran, bytes: new Uint8Array(0), objects }
-  }
-  const bytes = rawBytes(parts.content)
-  if (bytes?.length !== length * type.size || (type.size === 0 && length > 0)) {
-    throw damaged(what, length, describe(parts.content))
-  }
-  return { type, shape, length, isFortran: parts.isFortran, bytes, objects: [] }
-}
-
-function damaged(what: string, length: number, content: string): ModelError {
-  return new ModelError(`${what}: the array should have ${length} elements, the file has ${content} for it`)
+  const objects = type.kind === 'O' && content instanceof PyList ? content.items : []
+  const bytes = type.kind === 'O' ? new Uint8Array(0) : rawBytes(content)
+  const isWhole =
+    type.kind === 'O'
+      ? objects.length === length
+      : bytes?.length === length * type.size && (type.size > 0 || length === 0)
+  if (bytes && isWhole) return { type, shape, length, isFortran, bytes, objects }
+  throw new ModelError(`${what}: the array should have ${length} elements, the file has ${describe(content)} for it`)
 }
 
 function shapeOf(value: PyValue | undefined): number[] | undefined {
@@ -178,11 +165,11 @@ function fieldsOf(
   names: PyValue | undefined,
   table: PyValue | undefined,
   { what, size }: { what: string; size: number },
-): ReadonlyMap<string, NumpyField> {
+): NumpyFields {
   if (!(names instanceof PyTuple) || !(table instanceof PyDict) || names.items.length > mostFields) {
     throw new ModelError(`${what}: the dtype's fields are damaged`)
   }
-  const fields = new Map<string, NumpyField>()
+  const fields = new Map<string, { type: NumpyType; offset: number }>()
   for (const name of names.items) {
     const entry = typeof name === 'string' ? table.get(name) : undefined
     const [type, offset] = entry instanceof PyTuple ? entry.items : []

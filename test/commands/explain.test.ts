@@ -137,7 +137,7 @@ describe('what lcclf explain refuses', () => {
     expect((await hostedLcclf(['classify', parquet, '--model', model, '--quiet', '--limit', '1'])).code).toBe(0)
     const outcome = await hostedLcclf(['explain', parquet, '--oid', oid, '--model', model])
     expect(outcome).toMatchObject({ code: 4, stdout: '' })
-    expect(outcome.stderr).toContain('lcclf model import makes it again')
+    expect(outcome.stderr).toContain('make it again from the pickles with lcclf model import')
   })
 
   it('a damaged covers.arrow, which does not disturb classifying', async () => {

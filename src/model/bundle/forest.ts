@@ -126,7 +126,7 @@ export function isDistribution(fractions: Float64Array, start = 0, length = frac
   return sum === 0 || Math.abs(sum - 1) <= 1e-12
 }
 
-// Forests evaluated in the plainest way, to hold the fast engines against: no tricks, one row and one node at a time.
+// Forests evaluated in the plainest way, for comparison with the fast engines: no tricks, one row and one node at a time.
 
 /**
  * Probabilities of a forest as the bundle holds it: leaf fractions added in tree order in float64, divided once by the

@@ -71,7 +71,7 @@ export async function withCovers(directory: string, { manifest, forests }: Bundl
   const digest = manifest.files.find(({ file }) => file === coversFile)
   if (!digest) {
     throw new ModelError(`${directory}: the bundle does not say how many training samples each node saw`, {
-      hint: 'It was made by an older version: lcclf model import makes it again from the pickles.',
+      hint: 'It was made by an older version: make it again from the pickles with lcclf model import.',
     })
   }
   const covers = decodeCovers(await readChecked(directory, digest), forests)
@@ -96,7 +96,7 @@ export async function readManifest(directory: string): Promise<{ manifest: Manif
   const path = join(directory, 'manifest.json')
   if (!existsSync(path)) {
     throw new ModelError(`${directory}: is not a bundle (it has no manifest.json)`, {
-      hint: 'lcclf model import makes a bundle from pickles.',
+      hint: 'Make a bundle from pickles with lcclf model import.',
     })
   }
   const { bytes, digest } = await readDigested(path)

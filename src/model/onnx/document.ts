@@ -48,7 +48,7 @@ export interface OnnxDocument {
  * Reads an ONNX file, without running or believing anything in it.
  *
  * @param where the file, for messages
- * @throws ModelError for a file that is no ONNX file, or a damaged one
+ * @throws ModelError for a file that is not an ONNX file, or a damaged one
  */
 export function readDocument(bytes: Uint8Array, where: string): OnnxDocument {
   try {
@@ -90,7 +90,7 @@ function readModel(bytes: Uint8Array): OnnxDocument | null {
 /**
  * The fields of a message, one after the other, so that a search can stop at what it looks for.
  *
- * @throws ModelError where the bytes are no message
+ * @throws ModelError where the bytes are not a message
  */
 function fieldsOf(message: Uint8Array): Generator<Field> {
   return readAll(message, (reader) => {

@@ -2,7 +2,6 @@
 import { pickRows, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import { readGoldenFiles } from '../bundle/golden-files.ts'
 import {
   compareGolden,
   describeComparison,
@@ -13,6 +12,7 @@ import {
   goldenMatrix,
   isWithinTolerance,
   onnxTolerance,
+  readGoldenFiles,
   type Splits,
 } from '../bundle/golden.ts'
 import type { ProvenGolden } from '../bundle/write-bundle.ts'
@@ -121,7 +121,7 @@ function finiteRows(golden: Golden, featureCount: number): Golden {
   }
 }
 
-/** Other batches than the whole: a graph whose answer to a row depends on the rows beside it is no classifier. */
+/** Other batches than the whole: a graph whose answer to a row depends on the rows beside it is not a classifier. */
 const fewRows = 7
 
 /** @throws ModelError where answers are not probabilities, or depend on the batch */

@@ -38,7 +38,7 @@ export interface OnnxImportOptions extends ImportOptions {
  * Imports an ONNX classifier: float32 [rows, features] in, probabilities out, with or without skl2onnx's ZipMap. What its
  * outputs and columns mean: see `findOnnxLevels`.
  *
- * @throws ModelError for a file that is no ONNX classifier, and where the golden answers are not reproduced within 1e-6;
+ * @throws ModelError for a file that is not an ONNX classifier, and where the golden answers are not reproduced within 1e-6;
  *   UsageError for an `out` that exists, an impossible taxonomy, or names that are needed; ServiceError where the bundle
  *   cannot be written, or there is no onnxruntime for this machine
  */

@@ -181,7 +181,7 @@ function list(names: readonly string[]): string {
 /** Names of columns, in their order. */
 interface ColumnNames {
   readonly names: readonly string[]
-  /** whether the model was trained on numbers, so that these are no names of classes */
+  /** whether the model was trained on numbers, so that these are not names of classes */
   readonly areNumbers: boolean
 }
 

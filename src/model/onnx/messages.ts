@@ -104,28 +104,23 @@ function named(name: string, type: number, value: WriteFields): WriteFields {
   }
 }
 
-/** A constant list of int64 as a field of a graph. */
-export function writeIntegers(graph: Writer, name: string, values: readonly number[]): void {
+/** A constant list as a field of a graph. */
+function writeTensor(
+  graph: Writer,
+  name: string,
+  { type, length, values }: { type: number; length: number; values: WriteFields },
+): void {
   writeMessage(graph, graphField.initializer, (writer) => {
-    writeInteger(writer, tensor.dims, values.length)
-    writeInteger(writer, tensor.dataType, elementType.int64)
-    writeMessage(writer, tensor.longs, (packed) => {
-      for (const value of values) packed.uint64(value)
-    })
+    writeInteger(writer, tensor.dims, length)
+    writeInteger(writer, tensor.dataType, type)
+    writeMessage(writer, type === elementType.float ? tensor.floats : tensor.longs, values)
     writeText(writer, tensor.name, name)
   })
 }
 
 /** A constant of one float32 as a field of a graph. */
 export function writeFloat(graph: Writer, name: string, value: number): void {
-  writeMessage(graph, graphField.initializer, (writer) => {
-    writeInteger(writer, tensor.dims, 1)
-    writeInteger(writer, tensor.dataType, elementType.float)
-    writeMessage(writer, tensor.floats, (packed) => {
-      packed.float(value)
-    })
-    writeText(writer, tensor.name, name)
-  })
+  writeTensor(graph, name, { type: elementType.float, length: 1, values: (packed) => void packed.float(value) })
 }
 
 /** An input or output of a graph: any number of rows, `width` columns. */
@@ -182,7 +177,11 @@ export function writeColumns(
   fresh: FreshName,
 ): string {
   const indices = fresh(`${name}_columns`)
-  writeIntegers(graph, indices, columns)
+  writeTensor(graph, indices, {
+    type: elementType.int64,
+    length: columns.length,
+    values: (packed) => columns.forEach((column) => packed.uint64(column)),
+  })
   writeNode(graph, {
     operator: 'Gather',
     inputs: [matrix, indices],

@@ -55,7 +55,7 @@ function findingOf(comparison: Comparison): FeatureFinding | undefined {
   return oddValues(comparison) ?? oddNulls(comparison)
 }
 
-/** Whether rows of which none has a value would hardly be drawn from what the profile is of. */
+/** Whether all rows lack a value although, by the profile, that would be a most unlikely coincidence. */
 export function isStrangelyNull(missing: number, rows: number, usualMissing: number, usualRows: number): boolean {
   if (rows === 0 || missing < rows) return false
   return ((usualMissing + 1) / (usualRows + 2)) ** rows < unlikely
@@ -126,7 +126,7 @@ function unitOf(size: number | null, usual: number): string | undefined {
   const isPowerOfTen = Math.abs(power) > 1.85 && Math.abs(power - Math.round(power)) < 0.15
   const isAngle = Math.abs(Math.abs(power) - Math.log10(180 / Math.PI)) < 0.08
   if (!isPowerOfTen && !isAngle) return undefined
-  // a tenth at a time: what was counted is no more exact
+  // a tenth at a time: what was counted is not more exact
   const ratio = `about ${shown(Number((10 ** Math.abs(power)).toPrecision(2)))} times`
   const way = power > 0 ? 'larger' : 'smaller'
   const perhaps = isPowerOfTen ? 'another unit?' : 'degrees against radians?'

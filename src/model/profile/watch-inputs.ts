@@ -217,7 +217,7 @@ export function tallyInputs(
 
 export type WatchedQuality = ReturnType<typeof watchQuality>
 
-/** Looks at the newest objects after each batch and tells what is no longer as usual, and what is again. */
+/** Looks at the newest objects after each batch and reports what stops being usual, and what becomes usual again. */
 export function watchQuality(
   classifier: Classifier,
   profile: InputProfile | undefined,

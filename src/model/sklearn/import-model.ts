@@ -5,8 +5,14 @@ import { firstMaximum } from '../../pipeline/batch.ts'
 import { alercePreprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
 import { evaluatePlainly, type Forest, withProduct } from '../bundle/forest.ts'
-import { readGoldenFiles } from '../bundle/golden-files.ts'
-import { compareGolden, describeComparison, drawGoldenInputs, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
+import {
+  compareGolden,
+  describeComparison,
+  drawGoldenInputs,
+  goldenLevels,
+  goldenMatrix,
+  readGoldenFiles,
+} from '../bundle/golden.ts'
 import { type BranchTaxonomy, type FileDigest, identityOf, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
 import {
   checkBundlePlace,
@@ -17,10 +23,8 @@ import {
 } from '../bundle/write-bundle.ts'
 import { openEngine } from '../open.ts'
 import { convertForest, leafFractions } from './convert-forest.ts'
-import { chooseFeatures } from './feature-list.ts'
-import { assignLevels, findModelFiles, type LevelFile } from './model-files.ts'
+import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, readPickleFile } from './model-files.ts'
 import { type PickledForest, readPickledForest } from './pickled-forest.ts'
-import { readPickleFile } from './read-pickle-file.ts'
 
 /** What to import, and where to. */
 export interface PickleImportOptions extends ImportOptions {
@@ -169,7 +173,7 @@ async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgre
 
 /**
  * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
- * answers are when scikit-learn's are not at hand. Every tree of `pickled` has been through `convertForest`'s checks.
+ * answers are when scikit-learn's are not available. Every tree of `pickled` has been through `convertForest`'s checks.
  */
 function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount: number): Float64Array {
   const { classes, featureCount, treeCount, valueLayout } = pickled

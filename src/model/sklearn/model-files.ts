@@ -1,8 +1,13 @@
-// Which file of a folder is which part of the model: the names under which the survey publishes them.
+// The files of a model: which is which part, what a pickle holds, and the list of features.
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
-import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy } from '../bundle/manifest.ts'
+import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy, type FileDigest } from '../bundle/manifest.ts'
+import { readDigested } from '../bundle/read-bundle.ts'
+import { readNames } from './pickle/names.ts'
+import { unpickle } from './pickle/unpickle.ts'
+import type { PyValue } from './pickle/values.ts'
+import type { PickledForest } from './pickled-forest.ts'
 
 /** One forest of a model and the file its name promises it in. */
 export interface LevelFile {
@@ -130,7 +135,7 @@ export function assignLevels(
   if (order.includes(-1)) {
     const absent = contents.filter((_, level) => order[level] === -1).map(({ file }) => file.name)
     throw new ModelError(`${story}; no file holds the forest of ${absent.join(', ')}`, {
-      hint: 'One forest is there twice and another not at all: download the files again.',
+      hint: 'One forest appears twice and another is missing: download the files again.',
     })
   }
   if (acceptSwapped) return { order, warnings: [`${story}: put where they belong`] }
@@ -152,4 +157,122 @@ function foreignClasses({ file, classes }: LevelContent, wanted: readonly string
 
 function isSameSet(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name) => b.includes(name))
+}
+
+// The features a model asks for, in their order: the one thing the forests themselves rarely say.
+
+/** What is needed of a level to choose its features. */
+interface Featured extends Pick<PickledForest, 'featureCount' | 'featureNames'> {
+  readonly file: { readonly path: string }
+}
+
+/** The list, what messages call it, and the file it came from. */
+interface FoundFeatures {
+  readonly what: string
+  readonly features: readonly string[]
+  readonly origin: readonly FileDigest[]
+}
+
+const featuresHint = 'Give the names in the order of training with --features FILE (a JSON list).'
+
+/**
+ * Chooses the feature list: the one given, else features_RF_model.pkl, else the names the forest was trained with.
+ *
+ * @throws ModelError where there is none, or where it does not fit the forests
+ */
+export async function chooseFeatures(
+  levels: readonly Featured[],
+  featuresPath: string | null,
+  given: readonly string[] | undefined,
+): Promise<Omit<FoundFeatures, 'what'> & { warnings: readonly string[] }> {
+  const { what, features, origin } = await findFeatures(levels, featuresPath, given)
+  if (new Set(features).size !== features.length) throw new ModelError(`${what} names a feature twice`)
+  for (const { file, featureCount } of levels) {
+    if (featureCount === features.length) continue
+    const problem = `the forest has ${featureCount} features, ${what} has ${features.length} names`
+    throw new ModelError(`${basename(file.path)}: ${problem}`, { hint: featuresHint })
+  }
+  const warnings = levels.flatMap((level) => disagreement(level, features, what))
+  // what the user gives wins; a list that only lies beside the forest may be another model's
+  if (warnings.length > 0 && given === undefined) throw new ModelError(warnings[0]!, { hint: featuresHint })
+  return { features, origin, warnings }
+}
+
+async function findFeatures(
+  levels: readonly Featured[],
+  featuresPath: string | null,
+  given: readonly string[] | undefined,
+): Promise<FoundFeatures> {
+  if (given !== undefined) return { what: 'the list given', features: given, origin: [] }
+  if (featuresPath !== null) return readFeatureFile(featuresPath)
+  const features = levels.map(({ featureNames }) => featureNames).find((names) => names !== null)
+  if (features) return { what: 'feature_names_in_', features, origin: [] }
+  throw new ModelError('unknown feature names: there is no features_RF_model.pkl, and the forest has none', {
+    hint: featuresHint,
+  })
+}
+
+async function readFeatureFile(path: string): Promise<FoundFeatures> {
+  const what = basename(path)
+  try {
+    const { value, digest } = await readPickleFile(path)
+    return { what, features: readNames(value, what), origin: [digest] }
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error
+    // whatever form the list is in, there is a way without it
+    throw new ModelError(error.message, {
+      cause: error,
+      hint: error.hint === undefined ? featuresHint : `${error.hint} ${featuresHint}`,
+    })
+  }
+}
+
+function disagreement({ file, featureNames }: Featured, features: readonly string[], what: string): string[] {
+  const place = featureNames?.findIndex((name, index) => name !== features[index]) ?? -1
+  if (place === -1) return []
+  const known = JSON.stringify(featureNames![place])
+  return [
+    `${basename(file.path)}: feature ${place} was ${known} in training, in ${what} it is ${JSON.stringify(features[place])}`,
+  ]
+}
+
+// A file on disk → what its pickle holds, with a word of help where it is not a pickle.
+
+const unpackHint =
+  'Unpack it first. A model saved with joblib: pickle.dump(joblib.load(old), open(new, "wb")) in Python.'
+const otherHint = 'This is what the file looks like, whatever its name says.'
+
+/** The first bytes of what people take for pickles. */
+const otherKinds: readonly (readonly [string, readonly number[], string])[] = [
+  ['is compressed with gzip', [0x1f, 0x8b], unpackHint],
+  ['is compressed with zlib', [0x78, 0x01], unpackHint],
+  ['is compressed with zlib', [0x78, 0x5e], unpackHint],
+  ['is compressed with zlib', [0x78, 0x9c], unpackHint],
+  ['is compressed with zlib', [0x78, 0xda], unpackHint],
+  ['is compressed with bzip2', [0x42, 0x5a, 0x68], unpackHint],
+  ['is compressed with xz', [0xfd, 0x37, 0x7a, 0x58], unpackHint],
+  ['is compressed with LZMA', [0x5d, 0x00, 0x00], unpackHint],
+  ['is compressed with LZ4', [0x04, 0x22, 0x4d, 0x18], unpackHint],
+  ['is compressed with Zstandard', [0x28, 0xb5, 0x2f, 0xfd], unpackHint],
+  ['is a zip archive (a skops, npz or PyTorch file?)', [0x50, 0x4b, 0x03, 0x04], otherHint],
+  ['is an HDF5 file', [0x89, 0x48, 0x44, 0x46], otherHint],
+  ['is a web page', [0x3c], 'The download failed and left its error message: download the file again.'],
+  ['is a Git LFS pointer', [...Buffer.from('version https://git-lfs')], 'Fetch the file itself with git lfs pull.'],
+]
+
+/**
+ * Reads one pickle file. Its value keeps the file's bytes alive.
+ *
+ * @throws ModelError for a file of another kind, a broken one, and one that would have to call what it must not
+ */
+export async function readPickleFile(
+  path: string,
+  onBytes: (done: number, total: number) => void = () => undefined,
+): Promise<{ value: PyValue; digest: FileDigest }> {
+  const { bytes, digest } = await readDigested(path, { onBytes })
+  const label = basename(path)
+  if (bytes.length === 0) throw new ModelError(`${label}: is empty`)
+  const other = otherKinds.find(([, magic]) => magic.every((byte, index) => bytes[index] === byte))
+  if (other) throw new ModelError(`${label}: ${other[0]}, where a pickle is needed`, { hint: other[2] })
+  return { value: unpickle(bytes, label), digest }
 }

@@ -106,7 +106,7 @@ function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   }
   const seen = new Set<PyValue>()
   return list.items.map((item, index) => {
-    if (seen.has(item)) throw new ModelError(`${label}: tree ${index} is there twice`)
+    if (seen.has(item)) throw new ModelError(`${label}: tree ${index} appears twice`)
     seen.add(item)
     if (item instanceof PyObject && treeEstimators.has(item.type.fullName)) return item
     throw new ModelError(`${label}: tree ${index} is ${describe(item)}, where a DecisionTreeClassifier is needed`)

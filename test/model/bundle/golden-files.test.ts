@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Taxonomy } from '../../../src/pipeline/batch.ts'
-import { readGoldenFiles } from '../../../src/model/bundle/golden-files.ts'
+import { readGoldenFiles } from '../../../src/model/bundle/golden.ts'
+import { temporaryFolder } from '../../support/fixture-folders.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const taxonomy: Taxonomy = {
@@ -46,7 +47,7 @@ describe('golden files', () => {
 
   it.each([
     ['a feature less', 'oid,f\nZTF1,1\n', json, 'lacks 1 of the model'],
-    ['a column twice', 'oid,f,g,g\nZTF1,1,1,1\n', json, 'there twice'],
+    ['a column twice', 'oid,f,g,g\nZTF1,1,1,1\n', json, 'appears twice'],
     ['a word for a number', 'oid,f,g\nZTF1,1,one\n', json, 'row 1: g is not a number'],
     ['a field less', 'oid,f,g\nZTF1,1\n', json, 'cannot be read'],
     ['no rows', 'oid,f,g\n', json, 'has no rows'],

@@ -250,7 +250,7 @@ const bits = new Int32Array(float.buffer)
 
 /**
  * The largest float32 that is not above the threshold, as an integer of the same order: float64(x) <= threshold holds
- * exactly where x <= that float32. −0 counts as 0. A threshold that is no number gets the lowest integer, which is below
+ * exactly where x <= that float32. −0 counts as 0. A threshold that is not a number gets the lowest integer, which is below
  * that of every value: nothing goes left there.
  */
 function orderedThreshold(threshold: number): number {

@@ -17,7 +17,7 @@ export function readNames(value: PyValue | undefined, what: string): string[] {
   if (names.length === 0) throw new ModelError(`${what}: the list is empty`)
   const seen = new Set<string>()
   for (const name of names) {
-    if (seen.has(name)) throw new ModelError(`${what}: ${JSON.stringify(name)} is there twice`)
+    if (seen.has(name)) throw new ModelError(`${what}: ${JSON.stringify(name)} appears twice`)
     seen.add(name)
   }
   return names

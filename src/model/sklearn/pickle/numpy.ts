@@ -44,14 +44,14 @@ export function isArray(value: PyValue | undefined): value is PyObject {
  * Reads an array without copying its bytes.
  *
  * @param what what it is in the model, for messages
- * @throws ModelError where it is no array, or where shape, dtype and bytes do not fit together
+ * @throws ModelError where it is not an array, or where shape, dtype and bytes do not fit together
  */
 export function readArray(value: PyValue | undefined, what: string): NumpyArray {
   if (!isArray(value)) throw new ModelError(`${what} is ${describe(value)}, where an array is needed`)
   if (value.type.name === '_frombuffer') return fromBuffer(value.args, what)
   const [subtype] = value.args
   if (!(subtype instanceof PyGlobal) || !isArrayClass(subtype)) {
-    throw new ModelError(`${what} needs ${describe(subtype)}, which is no array that lcclf knows`)
+    throw new ModelError(`${what} needs ${describe(subtype)}, which is not an array that lcclf knows`)
   }
   return fromState(value.state, what)
 }
@@ -65,7 +65,7 @@ function isArrayClass({ fullName }: PyGlobal): boolean {
 export function readScalar(value: PyValue | undefined): NumpyArray | undefined {
   if (!(value instanceof PyObject) || !/^numpy\._?core\.multiarray\.scalar$/.test(value.type.fullName)) return undefined
   const [dtype, content] = value.args
-  // a record is no scalar here, and its own offsets could be scalars of it
+  // a record is not a scalar here, and its own offsets could be scalars of it
   if (isRecord(dtype)) return undefined
   const type = readType(dtype, 'a scalar')
   const bytes = rawBytes(content)
@@ -175,7 +175,7 @@ function fieldsOf(
     const [type, offset] = entry instanceof PyTuple ? entry.items : []
     const start = readInteger(offset)
     // a record within a record has no place in a node, and could be made endless
-    if (isRecord(type)) throw new ModelError(`${what}: field ${describe(name)} is no plain number`)
+    if (isRecord(type)) throw new ModelError(`${what}: field ${describe(name)} is not a plain number`)
     const fieldType = readType(type, what)
     if (typeof name !== 'string' || start === undefined || start < 0 || start + fieldType.size > size) {
       throw new ModelError(`${what}: field ${describe(name)} lies outside its record`)

@@ -132,7 +132,7 @@ describe('files that would take for ever or fill the memory', { tags: ['long'] }
     [
       'a forest of one tree named a hundred thousand times',
       pickleOf(forest({ estimators: [shared, ...Array<Buffer>(100_000).fill(recall(1))] })),
-      'is there twice',
+      'appears twice',
     ],
   ])('%s', (_, bytes, message) => {
     const { message: said, milliseconds } = refuse(bytes)
@@ -228,7 +228,7 @@ describe('a forest that is none', () => {
     [
       'a class that is there twice',
       pickleOf(forest({ attributes: { classes_: list(text('a'), text('a')) } })),
-      'there twice',
+      'appears twice',
     ],
     ['another number of features', pickleOf(forest({ attributes: { n_features_in_: integer(3) } })), 'n_features is 2'],
     ['no trees', pickleOf(forest({ estimators: [] })), 'a list of 0'],

@@ -1,7 +1,7 @@
 // An ONNX file as its parts: nodes, inputs, outputs; numbers stay the bytes they are, because they can be gigabytes.
 import { Reader } from 'protobufjs/minimal.js'
 import { messageOf, ModelError } from '../../errors.ts'
-import { graphField, modelField } from './messages.ts'
+import { elementType, graphField, modelField } from './messages.ts'
 import type { GraphValue } from './runner.ts'
 
 /** One field of a message. */
@@ -180,23 +180,14 @@ function readNode({ raw, content }: Field): OnnxNode {
   }
 }
 
-const elementNames = new Map([
-  [1, 'float32'],
-  [6, 'int32'],
-  [7, 'int64'],
-  [8, 'string'],
-  [9, 'bool'],
-  [10, 'float16'],
-  [11, 'float64'],
-])
-
 function readValue(message: Uint8Array): GraphValue {
   const name = textOf(message, 1)
   const [kind] = contentsOf(message, 2).flatMap((type) => [...fieldsOf(type)])
   if (kind?.number !== 1) return { name, type: kind?.number === 4 ? 'sequence' : 'no tensor', shape: null }
   const element = integerOf(kind.content, 1)
   const [shape] = contentsOf(kind.content, 2)
-  return { name, type: elementNames.get(element) ?? `tensor type ${element}`, shape: shape ? readShape(shape) : null }
+  const type = element === elementType.float ? 'float32' : element === elementType.double ? 'float64' : 'other tensor'
+  return { name, type, shape: shape ? readShape(shape) : null }
 }
 
 function readShape(message: Uint8Array): (number | string)[] {

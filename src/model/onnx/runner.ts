@@ -6,7 +6,7 @@ import { startWorkers, workerBeside } from '../forest/worker-pool.ts'
 /** A value that goes into a graph or comes out of it. */
 export interface GraphValue {
   readonly name: string
-  /** `float32`, `float64`, … or what it is instead of a tensor */
+  /** `float32`, `float64`, or what it is instead */
   readonly type: string
   /** a number, or a name (perhaps empty) where any number may stand; null where nothing is known */
   readonly shape: readonly (number | string)[] | null

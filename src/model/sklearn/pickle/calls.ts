@@ -102,6 +102,11 @@ export class Calls {
     target.state = state
   }
 
+  /** @throws ModelError with the global's name where it may not be called */
+  checkName(global: PyGlobal): void {
+    if (callKind(global) === 'refused') throw this.#refusal(global)
+  }
+
   #refusal(global: PyGlobal): Error {
     const name = JSON.stringify(global.fullName.slice(0, 200)).slice(1, -1)
     if (isJoblib(global)) {

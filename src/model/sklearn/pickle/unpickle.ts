@@ -149,6 +149,11 @@ class Machine {
     this.push(this.calls.call(this.pop(), args))
   }
 
+  /** Refuses the file where a name on the stack may not be called. */
+  checkNames(): void {
+    for (const value of this.#values) if (value instanceof PyGlobal) this.calls.checkName(value)
+  }
+
   stackGlobal(): void {
     const name = this.pop()
     const module = this.pop()
@@ -172,10 +177,14 @@ function refusing(problem: string, hint?: string): Instruction {
   }
 }
 
-const textForm = refusing(
-  'is of pickle protocol 0, the text form of Python 2, which is not read',
-  'Write it again with the Python that wrote it: pickle.dump(pickle.load(open(old, "rb")), open(new, "wb"), protocol=2).',
-)
+/** Protocol 0. What is about to be called is named first: nobody should be told to open an attack in Python. */
+const textForm: Instruction = (machine, cursor) => {
+  machine.checkNames()
+  throw cursor.error(
+    'is of pickle protocol 0, the text form of Python 2, which is not read',
+    'If you trust whoever made it (Python runs what a pickle calls), write it again with the Python that wrote it: pickle.dump(pickle.load(open(old, "rb")), open(new, "wb"), protocol=2).',
+  )
+}
 const persistent = refusing('refers to objects outside the file (a persistent id): not written by pickle.dump')
 const extension = refusing('uses the extension registry of one Python installation')
 const outOfBand = refusing(

@@ -56,6 +56,15 @@ describe('protocol 0', () => {
   })
 })
 
+it('protocol 0 with a name that may not be called is refused by that name, without a word on opening it in Python', () => {
+  expect(() => unpickle(Buffer.from("cposix\nsystem\n(S'id'\ntR."), 'x.pkl')).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining('refused: needs posix.system') as string,
+      hint: expect.not.stringContaining('pickle.load') as string,
+    }),
+  )
+})
+
 describe('binary opcodes', () => {
   it.each([
     ['\x80\x02N.', null],

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Taxonomy } from '../../../src/pipeline/batch.ts'
 import { readGoldenFiles } from '../../../src/model/bundle/golden.ts'
-import { temporaryFolder } from '../../support/fixture-folders.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const taxonomy: Taxonomy = {

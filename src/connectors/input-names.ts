@@ -2,7 +2,7 @@
 import { inputFormatOf } from './address.ts'
 import type { InputFormat } from './files/file-formats.ts'
 import type { SourceSpec } from './spec.ts'
-import type { TimeWindow } from './kafka/time-window.ts'
+import type { TimeWindow } from './kafka/spec.ts'
 
 /** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
 export function isData(path: string): boolean {

@@ -1,6 +1,6 @@
 // A client of its own for tests: what goes into topics, and what is in them.
 import { Admin, FetchIsolationLevels, ListOffsetTimestamps, Producer } from '@platformatic/kafka'
-import { connectCluster, type Cluster } from '../../src/connectors/kafka/client/cluster.ts'
+import { type Cluster, connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
 import type { KafkaConnection } from '../../src/connectors/kafka/client/connection.ts'
 import { createFetcher } from '../../src/connectors/kafka/client/fetcher.ts'
 import {
@@ -11,7 +11,7 @@ import {
   type Offsets,
   type TopicPartition,
 } from '../../src/connectors/kafka/client/offsets.ts'
-import type { KafkaRecord } from '../../src/connectors/kafka/client/records.ts'
+import type { KafkaRecord } from '../../src/connectors/kafka/client/fetch-request.ts'
 import type { TestKafka } from './kafka.ts'
 import { until } from './until.ts'
 

@@ -1,7 +1,7 @@
 // Chunks of many partitions → batches by count or time. One loop for snapshots and for live consumers.
 import type { FetchedChunk, Fetcher } from './client/fetcher.ts'
 import type { TopicPartition } from './client/offsets.ts'
-import type { KafkaRecord } from './client/records.ts'
+import type { KafkaRecord } from './client/fetch-request.ts'
 import type { GatheredRows, RowGatherer } from './rows.ts'
 
 /** A partition that is being read, from one assignment to its end. */

@@ -6,8 +6,12 @@ import {
   type Reject,
   type Taxonomy,
 } from '../../pipeline/batch.ts'
-import { createOutputMessageEncoder, type MessageLevel, type OutputMessageEncoder } from './output-message.ts'
-import { outputFeatures } from './output-message-schema.ts'
+import {
+  createOutputMessageEncoder,
+  type MessageLevel,
+  outputFeatures,
+  type OutputMessageEncoder,
+} from './output-message.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
 import { type MessageOutlet, openOutlet } from './client/outlet.ts'
 import { dailyTopic, type TopicName } from './topics.ts'

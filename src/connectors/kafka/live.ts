@@ -1,10 +1,10 @@
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
-import { connectCluster } from './client/cluster.ts'
+import { type Cluster, connectCluster } from './client/cluster.ts'
 import { createFetcher } from './client/fetcher.ts'
 import { shownBrokers } from './client/connection.ts'
 import { hasProtocolError, serviceFailure } from './client/failures.ts'
 import { type GroupEvents, type GroupMembership, joinGroup } from './client/group.ts'
-import { pause } from './client/waiting.ts'
+import { pause } from './client/bell.ts'
 import {
   commitOffsets,
   committedOffsets,
@@ -16,15 +16,13 @@ import {
   type TopicPartition,
 } from './client/offsets.ts'
 import { createSchemaRegistry } from './schema-registry.ts'
-import { selectTopics } from './topics.ts'
-import { type Drain, openDrain } from './drain.ts'
+import { selectTopics, type TopicSelection } from './topics.ts'
 import { gatherBatches, type GatheringState } from './gather.ts'
-import { createOutstanding, type KafkaDelivery, type Outcome } from './acknowledgements.ts'
-import { createOwnedParts, type OwnedPart, type ReadPlace } from './owned-partitions.ts'
+import { createOutstanding, createOwnedParts, type OwnedPart, type ReadPlace } from './owned-partitions.ts'
 import { createRowGatherer, messageSchema } from './rows.ts'
 import { gapNotice } from './snapshot.ts'
 import type { KafkaSourceSpec, KafkaSubscription, StreamStatus } from './spec.ts'
-import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { Delivery, ReadOptions, Source } from '../../pipeline/source.ts'
 
 /** A live source. */
 export interface KafkaStream extends Source {
@@ -289,4 +287,73 @@ export async function openKafkaLive(
       await cluster.close()
     },
   }
+}
+
+// How far a member of a group reads that ends when everything is read that was there at the start.
+
+/** See openDrain. */
+export interface Drain {
+  /** The group has shared out the partitions; whether there was one for us. */
+  onShare(hasPartitions: boolean): void
+  /** What was there may be gone, and the partition ends here now: it is read no further. */
+  shorten(part: OwnedPart, end: bigint): void
+  /** whether nothing is left of these, our partitions; `place` is how far each one counts as read */
+  isReached(parts: readonly OwnedPart[], place: (part: OwnedPart) => bigint): boolean
+  /** whether nothing more comes; without partitions when the group has had none for us for a while */
+  isOver(parts: readonly OwnedPart[], place: (part: OwnedPart) => bigint): boolean
+}
+
+/** how long a member without partitions waits for its share of what others have to give back first */
+const idleMs = 15_000
+
+/**
+ * Looks where all partitions of all topics end now.
+ *
+ * @param wake called when `isOver` may answer otherwise although nothing has come
+ */
+export async function openDrain(cluster: Cluster, selection: TopicSelection, wake: () => void): Promise<Drain> {
+  const asked = selection.hasPatterns ? null : selection.names
+  const topics = await cluster.persist('asking for the topics', () => cluster.topics(asked, { fresh: true }))
+  const partitions = [...topics.values()]
+    .filter(({ name }) => selection.matches(name))
+    .flatMap(({ name, partitions: all }) => all.map((_, partition) => ({ topic: name, partition })))
+  const ends = new Map(await listOffsets(cluster, partitions, 'latest'))
+  /** since when there are more members than partitions */
+  let idleSince: number | undefined
+
+  const isReached: Drain['isReached'] = (parts, place) =>
+    parts.every((part) => place(part) >= (ends.get(keyOf(part)) ?? 0n))
+
+  return {
+    onShare(hasPartitions) {
+      if (hasPartitions) idleSince = undefined
+      else if (idleSince === undefined) {
+        idleSince = performance.now()
+        setTimeout(wake, idleMs + 10).unref()
+      }
+    },
+    shorten(part, end) {
+      if (end < (ends.get(keyOf(part)) ?? 0n)) ends.set(keyOf(part), end)
+    },
+    isReached,
+    isOver(parts, place) {
+      // between two rounds of the group none is ours either
+      if (parts.length === 0) return idleSince !== undefined && performance.now() - idleSince > idleMs
+      return isReached(parts, place)
+    },
+  }
+}
+
+// A delivery that tells what came of its acknowledgement.
+
+/**
+ * What an acknowledgement has come to: `written`: the outputs have it, and whoever owns the partitions now reads it again;
+ * `taken back`: nothing of it is visible, and it is read again.
+ */
+export type Outcome = 'committed' | 'written' | 'taken back'
+
+/** A delivery that may be acknowledged in vain. */
+export interface KafkaDelivery extends Delivery {
+  /** undefined before the acknowledgement; without it every one counts as committed */
+  readonly outcome?: () => Outcome | undefined
 }

@@ -1,7 +1,7 @@
 // A schema registry: ids in messages → schemas, each asked for once.
 import { ServiceError } from '../../errors.ts'
 import type { RegistrySettings } from './address.ts'
-import { pause } from './client/waiting.ts'
+import { pause } from './client/bell.ts'
 
 /** What a registry says of an id. */
 type RegisteredSchema = { readonly avro: string } | { readonly json: true } | { readonly reason: string }

@@ -5,7 +5,6 @@ import { createFetcher, type Fetcher } from './client/fetcher.ts'
 import { commitOffsets, keyOf, listOffsets, type Offsets, type TopicPartition } from './client/offsets.ts'
 import { createSchemaRegistry } from './schema-registry.ts'
 import { selectTopics } from './topics.ts'
-import { createAcknowledgements, type Places } from './acknowledgements.ts'
 import { gatherBatches, type GatheringState, type Part } from './gather.ts'
 import { createRowGatherer, messageSchema } from './rows.ts'
 import type { KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './spec.ts'
@@ -219,4 +218,55 @@ function partitionOf({ topic, partition }: TopicPartition): TopicPartition {
 /** What to tell when messages are missing. */
 export function gapNotice({ topic, partition }: TopicPartition, from: bigint, to: bigint): string {
   return `${topic} partition ${partition}: offset ${from} is not there any more, reading goes on at ${to}`
+}
+
+// Deliveries that are not acknowledged yet, and who waits for them.
+
+// A delivery that tells what came of its acknowledgement.
+// Acknowledges deliveries, and what has no rows only behind those that have.
+
+/** Up to where partitions were read. */
+export type Places<Part> = ReadonlyMap<Part, bigint>
+
+/** See createAcknowledgements. */
+export interface Acknowledgements<Part> {
+  /** A delivery goes out; answers what acknowledges it. */
+  deliver(places: Places<Part>): () => Promise<void>
+  /** Nothing of this is wanted. Acknowledged now, or with the last of the deliveries that are not acknowledged yet. */
+  pass(places: Places<Part>): Promise<void>
+}
+
+/**
+ * Keeps the order: whoever begins at a place that was acknowledged must find everything before it in the outputs, also
+ * where that place lies behind messages that nobody wants.
+ *
+ * @param acknowledge called for places in their order; a delivery whose call fails stays unacknowledged
+ */
+export function createAcknowledgements<Part>(
+  acknowledge: (places: Places<Part>) => Promise<void>,
+): Acknowledgements<Part> {
+  let unacknowledged = 0
+  const passed = new Map<Part, bigint>()
+
+  function takePassed(): [Part, bigint][] {
+    const taken = [...passed]
+    passed.clear()
+    return taken
+  }
+
+  return {
+    deliver(places) {
+      const upTo = new Map([...takePassed(), ...places])
+      unacknowledged++
+      return async () => {
+        await acknowledge(upTo)
+        unacknowledged--
+        if (unacknowledged === 0 && passed.size > 0) await acknowledge(new Map(takePassed()))
+      }
+    },
+    async pass(places) {
+      if (unacknowledged === 0) return acknowledge(places)
+      for (const [part, offset] of places) passed.set(part, offset)
+    },
+  }
 }

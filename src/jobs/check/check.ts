@@ -6,7 +6,7 @@ import type { InputFormat } from '../../connectors/files/file-formats.ts'
 import { type CheckedInput, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, theSample } from '../../model/store/model-reference.ts'
-import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
+import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/spec.ts'
 import type { CheckFinding } from './findings.ts'
 import { harmless } from '../../terminal/text-table.ts'
 

@@ -19,8 +19,14 @@ import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/a
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
 import { filePathOf, knownSuffixes, outputFormatOf } from '../../connectors/address.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
-import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from '../../connectors/kafka/spec.ts'
-import { timeWindow, type TimeWindow, type TimeWindowFlags } from '../../connectors/kafka/time-window.ts'
+import {
+  isKafkaAddress,
+  kafkaSinkSpec,
+  type OutputSchemaName,
+  timeWindow,
+  type TimeWindow,
+  type TimeWindowFlags,
+} from '../../connectors/kafka/spec.ts'
 
 /** What was typed, as the command's parser gives it. */
 export interface ClassifyFlags extends TimeWindowFlags {

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Sink } from '../../pipeline/sink.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
-import type { StreamWatch } from './watch.ts'
+import type { StreamWatch } from './stream-batches.ts'
 import { systemCode, UsageError } from '../../errors.ts'
 import type { Prometheus } from './prometheus.ts'
 

@@ -1,7 +1,7 @@
 // What a stream says in its log: batches, messages that were not classified, partitions that come and go.
 import type { Reject } from '../../pipeline/batch.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
-import { batchFacts, type BatchFacts, type StreamWatch } from './watch.ts'
+import { batchFacts, type BatchFacts, type StreamWatch } from './stream-batches.ts'
 import type { Log } from '../../terminal/log.ts'
 
 /** a busy stream says so once a second, and of its rejects it shows some */

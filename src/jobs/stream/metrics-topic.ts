@@ -5,7 +5,7 @@ import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import type { TopicName } from '../../connectors/kafka/topics.ts'
 import type { BatchReport } from '../../pipeline/classify-input.ts'
 import type { Log } from '../../terminal/log.ts'
-import type { StreamWatch } from './watch.ts'
+import { clock, type StreamWatch } from './stream-batches.ts'
 
 /** Where metrics messages go. */
 export interface MetricsTopic {
@@ -99,11 +99,6 @@ interface MeasuredUnit {
   readonly messageCount: number
   /** the step takes messages one by one: scalars in place of lists */
   readonly isSingle: boolean
-}
-
-/** Milliseconds since 1970 with a fraction: the original's times have microseconds. */
-export function clock(): number {
-  return performance.timeOrigin + performance.now()
 }
 
 /** The message's JSON (seed: `KafkaMetricsProducer`; candids are text). */

@@ -4,7 +4,7 @@ import type { ModelIdentity } from '../../pipeline/batch.ts'
 import type { QualityWatch } from '../../model/profile/watch-inputs.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
 import type { Sink } from '../../pipeline/sink.ts'
-import { batchFacts, type StreamWatch } from './watch.ts'
+import { batchFacts, type StreamWatch } from './stream-batches.ts'
 
 /** See createPrometheus. */
 export interface Prometheus extends StreamWatch {

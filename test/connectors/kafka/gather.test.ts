@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { FetchedChunk, Fetcher } from '../../../src/connectors/kafka/client/fetcher.ts'
-import type { KafkaRecord } from '../../../src/connectors/kafka/client/records.ts'
+import type { KafkaRecord } from '../../../src/connectors/kafka/client/fetch-request.ts'
 import type { SchemaRegistry } from '../../../src/connectors/kafka/schema-registry.ts'
 import { gatherBatches, type GatheringState, type Part } from '../../../src/connectors/kafka/gather.ts'
 import { createRowGatherer } from '../../../src/connectors/kafka/rows.ts'

@@ -5,7 +5,7 @@ import {
   type MessageReader,
   type MessageReading,
 } from '../../../src/connectors/kafka/input-message.ts'
-import { outputFeatures } from '../../../src/connectors/kafka/output-message-schema.ts'
+import { outputFeatures } from '../../../src/connectors/kafka/output-message.ts'
 import { container, write } from '../../support/avro-writer.ts'
 import { plainAlert, seedRun, takeApart } from '../../support/seed-run.ts'
 

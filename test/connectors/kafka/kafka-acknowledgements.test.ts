@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type Acknowledgements,
-  createAcknowledgements,
-  type Places,
-} from '../../../src/connectors/kafka/acknowledgements.ts'
+import { type Acknowledgements, createAcknowledgements, type Places } from '../../../src/connectors/kafka/snapshot.ts'
 
 function recorded(): Acknowledgements<string> & { readonly told: string[] } {
   const told: string[] = []

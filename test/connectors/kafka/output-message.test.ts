@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   createOutputMessageEncoder,
+  legalName,
   type MessageLevel,
+  outputFeatures,
   type OutputMessage,
+  outputSchemaText,
 } from '../../../src/connectors/kafka/output-message.ts'
-import { legalName, outputFeatures, outputSchemaText } from '../../../src/connectors/kafka/output-message-schema.ts'
-import { avscType, plainOutput, seedRun, takeApart, type PlainOutput } from '../../support/seed-run.ts'
+import { avscType, plainOutput, type PlainOutput, seedRun, takeApart } from '../../support/seed-run.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const recorded = seedRun('output')

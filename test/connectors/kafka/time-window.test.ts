@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { timeWindow } from '../../../src/connectors/kafka/time-window.ts'
+import { timeWindow } from '../../../src/connectors/kafka/spec.ts'
 import { UsageError } from '../../../src/errors.ts'
 
 describe('timeWindow', () => {

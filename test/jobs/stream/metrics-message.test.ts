@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { clock, metricsMessage } from '../../../src/jobs/stream/metrics-topic.ts'
+import { clock } from '../../../src/jobs/stream/stream-batches.ts'
+import { metricsMessage } from '../../../src/jobs/stream/metrics-topic.ts'
 
 const alerts = [
   { oid: 'ZTF18aaa', candid: 1000000123456789010n },

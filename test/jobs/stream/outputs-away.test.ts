@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { openOutlet } from '../../../src/connectors/kafka/client/outlet.ts'
-import { clock, openOriginalMetrics } from '../../../src/jobs/stream/metrics-topic.ts'
+import { clock } from '../../../src/jobs/stream/stream-batches.ts'
+import { openOriginalMetrics } from '../../../src/jobs/stream/metrics-topic.ts'
 import type { BatchReport } from '../../../src/pipeline/classify-input.ts'
 import { openPostgresSink } from '../../../src/connectors/postgres/postgres-sink.ts'
 import { createHealth } from '../../../src/jobs/stream/health.ts'

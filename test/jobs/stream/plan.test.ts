@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeStream } from '../../../src/jobs/stream/dry-run.ts'
-import { planStream, type StreamFlags } from '../../../src/jobs/stream/plan.ts'
+import { describeStream, planStream, type StreamFlags } from '../../../src/jobs/stream/plan.ts'
 import { UsageError } from '../../../src/errors.ts'
 
 const typed: StreamFlags = {

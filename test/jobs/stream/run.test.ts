@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Outcome } from '../../../src/connectors/kafka/acknowledgements.ts'
-import type { KafkaStream } from '../../../src/connectors/kafka/live.ts'
-import { runStream } from '../../../src/jobs/stream/run.ts'
-import type { StreamWatch } from '../../../src/jobs/stream/watch.ts'
+import type { KafkaStream, Outcome } from '../../../src/connectors/kafka/live.ts'
+import { runStream, type StreamWatch } from '../../../src/jobs/stream/stream-batches.ts'
 import { memorySink, testClassifier } from '../../support/kafka-stream.ts'
 
 /** A stream of batches of one row, whose acknowledgements come to what is said here. */

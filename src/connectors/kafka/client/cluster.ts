@@ -9,7 +9,7 @@ import {
   shownBrokers,
 } from './connection.ts'
 import { answerIn, isTransient, NoAnswerError, protocolErrors, serviceFailure } from './failures.ts'
-import { pause } from './waiting.ts'
+import { pause } from './bell.ts'
 import {
   type Answer,
   type Arguments,

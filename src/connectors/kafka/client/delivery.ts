@@ -4,7 +4,7 @@ import { existingTopics } from '../topics.ts'
 import { shownBrokers } from './connection.ts'
 import { isTransient, serviceFailure } from './failures.ts'
 import { type BatchMessage, type Compression, encodeRecordBatch, messageSpace, partitionOf } from './record-batch.ts'
-import { pause } from './waiting.ts'
+import { pause } from './bell.ts'
 import { type PartitionResult, sendBatches } from './protocol.ts'
 
 /** A message and its topic. */

@@ -1,11 +1,18 @@
 // Fetches from the partitions it is given, ahead of whoever takes the records, within bounds.
-import { createBell } from './waiting.ts'
+import { createBell } from './bell.ts'
 import type { Cluster } from './cluster.ts'
 import { serviceFailure } from './failures.ts'
 import { shownBrokers } from './connection.ts'
-import { type FetchedPartition, fetchOnce, goneFrom, newPartitionState, type PartitionState } from './fetch-request.ts'
+import {
+  committedRecords,
+  type FetchedPartition,
+  fetchOnce,
+  goneFrom,
+  type KafkaRecord,
+  newPartitionState,
+  type PartitionState,
+} from './fetch-request.ts'
 import { keyOf, listOffsets, type TopicPartition } from './offsets.ts'
-import { committedRecords, type KafkaRecord } from './records.ts'
 
 /** Some records of one partition, in order. */
 export interface FetchedChunk<Owner> extends TopicPartition {

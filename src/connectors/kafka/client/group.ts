@@ -1,6 +1,6 @@
 // Membership in a consumer group: which partitions are ours, and the order in which they come and go.
 import type { Cluster } from './cluster.ts'
-import { createBell } from './waiting.ts'
+import { createBell } from './bell.ts'
 import {
   assignCooperatively,
   assignRange,

@@ -8,7 +8,7 @@ import { type Compression, messageSpace } from './record-batch.ts'
 import { existingTopics } from '../topics.ts'
 import { createTransactions, type TransactionOptions } from './transaction.ts'
 import { serviceFailure } from './failures.ts'
-import { pause } from './waiting.ts'
+import { pause } from './bell.ts'
 
 /** Takes messages. */
 export interface MessageOutlet {

@@ -1,19 +1,19 @@
 // Outputs and the offsets of their inputs in one Kafka transaction.
 import { ServiceError } from '../../../errors.ts'
 import type { Cluster } from './cluster.ts'
-import { deliver, SessionLostError, type OutgoingMessage, type ProducerSession, type TakeTooLarge } from './delivery.ts'
+import { deliver, type OutgoingMessage, type ProducerSession, SessionLostError, type TakeTooLarge } from './delivery.ts'
 import { shownBrokers } from './connection.ts'
 import { hasProtocolError, reasonOf } from './failures.ts'
 import {
   byTopic,
   committedOffsets,
+  type Committer,
   keyOf,
   lostMembership,
-  type Committer,
   type PartitionOffset,
   type TopicPartition,
 } from './offsets.ts'
-import { pause } from './waiting.ts'
+import { pause } from './bell.ts'
 import type { Compression } from './record-batch.ts'
 
 /** One batch: what it brought forth, and up to where it has read. */

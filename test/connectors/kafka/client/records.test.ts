@@ -1,6 +1,6 @@
 import type { RecordsBatch } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
-import { committedRecords } from '../../../../src/connectors/kafka/client/records.ts'
+import { committedRecords } from '../../../../src/connectors/kafka/client/fetch-request.ts'
 
 const transactional = 1 << 4
 const control = 1 << 5

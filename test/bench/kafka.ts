@@ -209,7 +209,7 @@ async function delays(kafka: TestKafka, name: string, args: readonly string[]): 
   const reader = await followTopic(kafka, output)
   const found: number[] = []
   try {
-    await stream.said(/4 partitions are ours/, 60_000)
+    await stream.said(/assigned 4 partitions/, 60_000)
     // the first ones make connections and compile code
     for (let i = -5; i < singleAlerts; i++) {
       await pause(500 + Math.random() * 1000)

@@ -1,18 +1,12 @@
 // `kafka://host:9092[,host2]/topic[,topic2]?group=…` and the environment → how to connect, and to which topics.
 import { UsageError } from '../../errors.ts'
-import {
-  type KafkaConnection,
-  type SaslMechanism,
-  saslMechanisms,
-  type SaslSettings,
-  type TlsSettings,
-} from './client/connection.ts'
+import { type KafkaConnection, saslMechanisms, type SaslSettings, type TlsSettings } from './client/connection.ts'
 import { dailyTopic, type TopicName } from './topics.ts'
 
 /** The environment, as a process has it. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What an address is for: it decides which names of the environment count, `CONSUMER_…`, `PRODUCER_…` or `METRICS_…`. */
+/** What an address is for. It decides which names of the environment count: `CONSUMER_…`, `PRODUCER_…` or `METRICS_…`. */
 export type KafkaRole = 'consumer' | 'producer' | 'metrics'
 
 /** An address taken apart. */
@@ -37,7 +31,7 @@ export interface RegistrySettings {
   readonly password?: (() => string) | undefined
 }
 
-/** See dailyTopic. */
+/** @see dailyTopic */
 export interface DailySettings {
   readonly dateFormat: string
   readonly changeHour: number
@@ -64,7 +58,7 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
   const prefix = prefixes[role]
   const topics = splitList(decoded(path ?? ''))
   if (topics.some((topic) => topic.includes('@'))) {
-    throw new UsageError(`${withoutPassword(address)}: a topic has no @ in its name`, { hint: escapeHint })
+    throw new UsageError(`${withoutPassword(address)}: a topic name cannot contain @`, { hint: escapeHint })
   }
   const security = securityOf({ credentials, asked, prefix, environment, address })
   return {
@@ -93,11 +87,17 @@ export function kafkaAddressOf(role: KafkaRole, environment: Environment): Kafka
 /** The one topic of an output. @throws UsageError if there is none, or more, or a pattern */
 export function outputTopic({ topics, daily, shown }: KafkaAddress): TopicName {
   const [topic, ...others] = topics
-  if (topic === undefined) throw new UsageError(`${shown}: names no topic`, { hint: 'kafka://host:9092/topic' })
-  if (others.length > 0)
+  if (topic === undefined) throw noTopic(shown)
+  if (others.length > 0) {
     throw new UsageError(`${shown}: an output has one topic`, { hint: 'Repeat --to for more outputs.' })
+  }
   if (topic.startsWith('^')) throw new UsageError(`${shown}: an output's topic cannot be a pattern`)
   return dailyTopic(checkedName(topic, shown), daily)
+}
+
+/** An address that lacks a topic. */
+export function noTopic(shown: string): UsageError {
+  return new UsageError(`${shown}: names no topic`, { hint: 'Write kafka://host:9092/topic.' })
 }
 
 const prefixes: Readonly<Record<KafkaRole, string>> = { consumer: 'CONSUMER', producer: 'PRODUCER', metrics: 'METRICS' }
@@ -115,7 +115,7 @@ function splitList(text: string): string[] {
     .filter((name) => name !== '')
 }
 
-/** `%s` of a daily name is no escape and stays. */
+/** `%s` of a daily name is not an escape, and stays. */
 function decoded(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escape) => {
     try {
@@ -132,9 +132,9 @@ function parametersOf(query: string, address: string): ReadonlyMap<string, strin
     const at = part.indexOf('=')
     const name = at < 0 ? part : part.slice(0, at)
     if (!addressParameters.some((known) => known === name)) {
-      // with an @ about, what stands here may be the rest of a password
-      const unknown = address.includes('@') ? 'a parameter is none' : `${name} is no parameter`
-      throw new UsageError(`${withoutPassword(address)}: ${unknown} of a Kafka address`, {
+      // if there is an @, what stands here may be the rest of a password
+      const unknown = address.includes('@') ? 'unknown parameter' : `unknown parameter ${name}`
+      throw new UsageError(`${withoutPassword(address)}: ${unknown}`, {
         hint: [`Known are ${addressParameters.join(', ')}.`, hintOf(address).hint].filter(Boolean).join(' '),
       })
     }
@@ -196,16 +196,9 @@ function securityOf(sources: SecuritySources): { sasl?: SaslSettings; tls?: TlsS
   return { ...(usesSasl && account ? { sasl: saslOf(account, sources) } : {}), ...(usesTls ? { tls } : {}) }
 }
 
-interface Account {
-  readonly username: string
-  readonly password: string
-  readonly protocol: (typeof protocols)[number]
-  readonly mechanism: SaslMechanism
-}
-
 const older = { protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-256' } as const
 
-function accountOf({ credentials = '', prefix, environment }: SecuritySources): Account | undefined {
+function accountOf({ credentials = '', prefix, environment }: SecuritySources) {
   const colon = credentials.indexOf(':')
   const username = decoded(colon < 0 ? credentials : credentials.slice(0, colon))
   const password = colon < 0 ? undefined : decoded(credentials.slice(colon + 1))
@@ -230,7 +223,10 @@ function accountOf({ credentials = '', prefix, environment }: SecuritySources): 
   }
 }
 
-function saslOf(account: Account, { asked, prefix, environment, address }: SecuritySources): SaslSettings {
+function saslOf(
+  account: NonNullable<ReturnType<typeof accountOf>>,
+  { asked, prefix, environment, address }: SecuritySources,
+): SaslSettings {
   const named =
     asked.get('mechanism') ??
     filled(environment[`${prefix}_SASL_MECHANISM`]) ??
@@ -247,14 +243,14 @@ function registryOf(text: string | undefined, environment: Environment): Registr
   const address = text ?? filled(environment['SCHEMA_REGISTRY_URL'])
   if (address === undefined) return undefined
   const refuse = (why: string): never => {
-    const hint = 'Set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD in place of an account in the address.'
+    const hint = 'Set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD instead of an account in the address.'
     throw new UsageError(`registry ${withoutPassword(address)}: ${why}`, address.includes('@') ? { hint } : {})
   }
   if (!URL.canParse(address)) refuse('expected http://host:8081')
   const url = new URL(address)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') refuse('expected http:// or https://')
   // the rest of a password, which messages would show
-  if (`${url.pathname}${url.search}${url.hash}`.includes('@')) refuse('there is an @ behind the host')
+  if (`${url.pathname}${url.search}${url.hash}`.includes('@')) refuse('there is an @ after the host')
   const username = decoded(url.username) || filled(environment['SCHEMA_REGISTRY_USERNAME'])
   const password = decoded(url.password) || environment['SCHEMA_REGISTRY_PASSWORD']
   url.username = ''
@@ -264,7 +260,9 @@ function registryOf(text: string | undefined, environment: Environment): Registr
 
 function checkedName(topic: string, shown: string): string {
   if (/^[A-Za-z0-9._-]{1,249}$/.test(topic.replaceAll('%s', ''))) return topic
-  throw new UsageError(`${shown}: ${topic} is no name of a topic`, { hint: 'Letters, digits, ".", "_" and "-".' })
+  throw new UsageError(`${shown}: ${topic} is not a valid topic name`, {
+    hint: 'A name consists of letters, digits, ".", "_" and "-".',
+  })
 }
 
 function seconds(asked: ReadonlyMap<string, string>, name: string, otherwise: number): number {
@@ -284,20 +282,18 @@ function filled(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim()
 }
 
-// A Kafka address as messages, logs and records may show it.
-
-/** What a Kafka address may have behind its `?`. */
+/** What a Kafka address may have after its `?`. */
 const addressParameters = [
   ...['group', 'registry', 'security', 'mechanism', 'ca', 'cert', 'key'],
   ...['patience', 'session_timeout', 'date_format', 'change_hour'],
 ] as const
 
-/** Only a known name begins a parameter: `?` and `&` may stand in a password that was typed as it is. */
+/** Only a known name begins a parameter: `?` and `&` may be part of a password that was not escaped. */
 const parameterStart = new RegExp(`(?=[?&](?:${addressParameters.join('|')})=)`)
 
 /**
- * The address with its password masked, and that of its registry: in each part all from the first `:` to the last `@`,
- * because nobody who types `/`, `?` or `#` into a password gets an error that shows it. Takes what is no address too.
+ * The address with its password masked, and its registry's: in each part everything from the first `:` to the last `@`, so
+ * that an error does not show a password even if it holds `/`, `?` or `#`. Takes any text.
  */
 export function withoutPassword(address: string): string {
   return address.split(parameterStart).map(masked).join('')

@@ -1,19 +1,13 @@
 // Chunks of many partitions → batches by count or time. One loop for snapshots and for live consumers.
+import type { KafkaRecord } from './client/fetch-request.ts'
 import type { FetchedChunk, Fetcher } from './client/fetcher.ts'
 import type { TopicPartition } from './client/offsets.ts'
-import type { KafkaRecord } from './client/fetch-request.ts'
 import type { GatheredRows, RowGatherer } from './rows.ts'
 
 /** A partition that is being read, from one assignment to its end. */
 export interface Part extends TopicPartition {
   /** place after the last message that was gathered */
   next: bigint
-}
-
-/** Some rows, and up to where each partition was read for them. */
-interface GatheredBatch<Owner extends Part> {
-  readonly rows: GatheredRows
-  readonly places: ReadonlyMap<Owner, bigint>
 }
 
 /** What the two kinds of reading decide differently. */
@@ -23,23 +17,23 @@ interface Gathering<Owner extends Part> {
   /** a batch is delivered after this, full or not */
   readonly batchWaitMs: number
   readonly signal: AbortSignal
-  /** false for a partition that is not ours any more, or that was begun anew: its chunk is dropped */
+  /** false for a partition that is not ours any more, or that has begun again: its chunk is dropped */
   isCurrent(part: Owner): boolean
   /** false for a message that is not wanted */
-  isWanted(part: Owner, record: KafkaRecord): boolean
-  /** called when a partition goes on at `part.next`, and offsets before mean nothing any more */
+  isWanted?(part: Owner, record: KafkaRecord): boolean
+  /** called when a partition goes on at `part.next`, and earlier offsets mean nothing any more */
   onAnew?(part: Owner): void
   /** called when a partition was read up to `part.next` */
-  onPlace(part: Owner): void
+  onPlace?(part: Owner): void
   /** nothing more will come */
   isFinished(): boolean
   /** what is gathered must go out now, whatever the time */
-  isUrgent(): boolean
+  isUrgent?(): boolean
   /** waited for before a bad message ends everything: what is before it may be read again, and then the end is off */
   beforeStop?(): Promise<void>
 }
 
-/** Where a gathering stands; whoever begins everything anew drops it. */
+/** Where a gathering stands; whoever begins everything again clears it. */
 export interface GatheringState<Owner extends Part> {
   readonly places: Map<Owner, bigint>
   chunk: FetchedChunk<Owner> | undefined
@@ -48,21 +42,22 @@ export interface GatheringState<Owner extends Part> {
 }
 
 /**
- * Batches until nothing more comes or the signal: then what is half gathered is dropped, and will be read again.
- * Where only places have moved (aborted transactions, messages that are not wanted), a batch has no rows.
+ * Batches until nothing more comes or the signal: then what is half gathered is dropped, and will be read again. Each has
+ * its rows, and up to where each partition was read for them. Where only places have moved (aborted transactions, messages
+ * that are not wanted), a batch has no rows.
  *
  * @throws DataError at a bad message that ends everything, after what was before it
  */
 export async function* gatherBatches<Owner extends Part>(
   gathering: Gathering<Owner>,
   state: GatheringState<Owner>,
-): AsyncGenerator<GatheredBatch<Owner>, void, undefined> {
+): AsyncGenerator<{ readonly rows: GatheredRows; readonly places: ReadonlyMap<Owner, bigint> }, void, undefined> {
   const { gatherer, signal, fetcher } = gathering
   const stop = (): void => fetcher.wake()
   signal.addEventListener('abort', stop)
   try {
     while (!signal.aborted) {
-      await fill(gathering, state)
+      await fill()
       if (signal.aborted) return
       const isLast = gathering.isFinished() || gatherer.isExhausted
       if (!gatherer.isEmpty || state.places.size > 0) {
@@ -78,50 +73,44 @@ export async function* gatherBatches<Owner extends Part>(
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
 
-async function fill<Owner extends Part>(gathering: Gathering<Owner>, state: GatheringState<Owner>): Promise<void> {
-  const { fetcher, gatherer, signal } = gathering
-  const deadline = performance.now() + gathering.batchWaitMs
-  while (!gatherer.isFull && !gatherer.isExhausted && !signal.aborted && !gathering.isFinished()) {
-    if (gathering.isUrgent() || gatherer.stoppedAt) return
-    if (!state.chunk) {
+  async function fill(): Promise<void> {
+    const deadline = performance.now() + gathering.batchWaitMs
+    while (!gatherer.isFull && !gatherer.isExhausted && !signal.aborted && !gathering.isFinished()) {
+      if (gathering.isUrgent?.() === true || gatherer.stoppedAt) return
+      if (state.chunk) {
+        await takeFrom(state.chunk)
+        continue
+      }
       const rest = deadline - performance.now()
       if (rest <= 0) return
       state.chunk = await fetcher.next(rest)
-      continue
     }
-    await takeFrom(state.chunk, gathering, state)
   }
-}
 
-/** Takes as many records of the chunk as there is room for; the rest stays in the state. */
-async function takeFrom<Owner extends Part>(
-  chunk: FetchedChunk<Owner>,
-  gathering: Gathering<Owner>,
-  state: GatheringState<Owner>,
-): Promise<void> {
-  const { gatherer } = gathering
-  const part = chunk.owner
-  state.chunk = undefined
-  if (!gathering.isCurrent(part)) return
-  const started = performance.now()
-  let place = 0
-  for (; place < chunk.records.length && !gatherer.isFull && !gatherer.isExhausted; place++) {
-    const record = chunk.records[place]!
-    if (gathering.isWanted(part, record)) {
-      const added = gatherer.add(part, record)
-      if (added) await added
-      if (gatherer.stoppedAt) break
+  /** Takes as many records of the chunk as there is room for; the rest stays in the state. */
+  async function takeFrom(chunk: FetchedChunk<Owner>): Promise<void> {
+    const part = chunk.owner
+    state.chunk = undefined
+    if (!gathering.isCurrent(part)) return
+    const started = performance.now()
+    let place = 0
+    for (; place < chunk.records.length && !gatherer.isFull && !gatherer.isExhausted; place++) {
+      const record = chunk.records[place]!
+      if (gathering.isWanted?.(part, record) !== false) {
+        const added = gatherer.add(part, record)
+        if (added) await added
+        if (gatherer.stoppedAt) break
+      }
+      part.next = record.offset + 1n
+      // taken away meanwhile: the rest is another member's, but what is gathered must not go out without its place
+      if (!gathering.isCurrent(part)) break
     }
-    part.next = record.offset + 1n
-    // taken away meanwhile: the rest is another's, but what is gathered must not go out without its place
-    if (!gathering.isCurrent(part)) break
+    state.decodeMs += performance.now() - started
+    if (place >= chunk.records.length) part.next = chunk.nextOffset
+    else if (gathering.isCurrent(part)) state.chunk = { ...chunk, records: chunk.records.slice(place) }
+    if (chunk.isAnew === true) gathering.onAnew?.(part)
+    state.places.set(part, part.next)
+    gathering.onPlace?.(part)
   }
-  state.decodeMs += performance.now() - started
-  if (place >= chunk.records.length) part.next = chunk.nextOffset
-  else if (gathering.isCurrent(part)) state.chunk = { ...chunk, records: chunk.records.slice(place) }
-  if (chunk.isAnew === true) gathering.onAnew?.(part)
-  state.places.set(part, part.next)
-  gathering.onPlace(part)
 }

@@ -5,7 +5,7 @@ import { firstRecord, isContainer, readContainerHeader, type ContainerHeader } f
 import { AvroBytesError, AvroCursor } from '../../formats/avro/cursor.ts'
 import { AvroSchemaError } from '../../formats/avro/schema.ts'
 
-/** Which names of a message mean what, after renaming. */
+/** What the names in a message mean, after renaming. */
 export interface MessageNames {
   readonly oid: string
   readonly candid: string
@@ -15,60 +15,52 @@ export interface MessageNames {
   readonly required: number
 }
 
-/** What one value says. */
-export type MessageReading = AlertMessage | BadMessage | UnknownSchema
+/** What one value says. For an unknown schema of a registry: `addSchema`, then read it again. */
+export type MessageReading = AlertMessage | BadMessage | { readonly kind: 'unknown schema'; readonly id: number }
 
 /** An alert; its features were put into the caller's array, NaN for null and for what is absent. */
 export interface AlertMessage {
   readonly kind: 'alert'
-  /** text or integer as the message has it; undefined where there is none */
+  /** text or integer as the message has it; undefined if there is none */
   readonly oid: unknown
-  /** integer, text or a list of them; undefined where there is none */
+  /** integer, text or a list of them; undefined if there is none */
   readonly candid: unknown
   /** false where the message has no features at all, or null for them */
   readonly hasFeatures: boolean
   /** slots of required features whose key is absent */
   readonly absent: readonly number[]
-  /** slot of a required feature that is no number; −1 where all are */
+  /** slot of a required feature that is not a number; −1 if all are */
   readonly unreadable: number
-  /** a container's records after the first, which nobody reads (nor did the original) */
+  /** a container's records after the first, which are not read (the original did not read them either) */
   readonly further: number
 }
 
-/** A value that is no alert message. */
+/** A value that is not an alert. */
 interface BadMessage {
   readonly kind: 'bad'
-  /** one of few texts: messages are counted by it */
+  /** one of a few texts: messages are counted by it */
   readonly reason: string
   readonly detail?: string
 }
 
-/** A value framed for a schema registry, by a schema that has not been seen: `addSchema`, then read it again. */
-interface UnknownSchema {
-  readonly kind: 'unknown schema'
-  readonly id: number
-}
-
-/** Reads values one after the other. Keeps one compiled reader for each distinct schema text. */
-export interface MessageReader {
-  /** Puts a number for each slot into `into` from `start` on. Never throws for what a value holds. */
-  read(value: Uint8Array | null, into: Float64Array, start: number): MessageReading
-  /** What a registry says of an id: an Avro schema, that the values are JSON, or why there is none. */
-  addSchema(id: number, schema: { readonly avro: string } | { readonly json: true } | { readonly reason: string }): void
-}
+/** What a registry says of an id: an Avro schema, that the values are JSON, or why there is none. */
+export type RegisteredSchema = { readonly avro: string } | { readonly json: true } | { readonly reason: string }
 
 interface KnownContainer {
   readonly header: ContainerHeader
   readonly reader: AlertReader | BadMessage
 }
 
-/** more different schemas than any topic has; what is beyond pushes out the one unused for longest */
+/** more schemas than any topic has; further ones push out the one unused for longest */
 const keptSchemas = 64
 /** ids of a registry; broken messages hold any number of different ones */
 const keptRegistered = 1000
 
-/** See MessageReader. */
-export function createMessageReader(names: MessageNames): MessageReader {
+/** @see createMessageReader */
+export type MessageReader = ReturnType<typeof createMessageReader>
+
+/** Reads values one after the other. Keeps one compiled reader for each distinct schema text. */
+export function createMessageReader(names: MessageNames) {
   const cursor = new AvroCursor()
   const slots: AlertSlots = {
     oid: undefined,
@@ -107,15 +99,13 @@ export function createMessageReader(names: MessageNames): MessageReader {
   function containerOf(value: Uint8Array): KnownContainer {
     const place = containers.findIndex(({ header }) => startsWith(value, header.bytes))
     if (place === 0) return containers[0]!
-    const found = place > 0 ? containers.splice(place, 1)[0]! : newContainer(value)
-    containers.unshift(found)
+    if (place > 0) containers.unshift(...containers.splice(place, 1))
+    else {
+      const header = readContainerHeader(value)
+      containers.unshift({ header, reader: compiled(header.schema) })
+    }
     if (containers.length > keptSchemas) containers.pop()
-    return found
-  }
-
-  function newContainer(value: Uint8Array): KnownContainer {
-    const header = readContainerHeader(value)
-    return { header, reader: compiled(header.schema) }
+    return containers[0]!
   }
 
   function compiled(schema: string): AlertReader | BadMessage {
@@ -161,7 +151,8 @@ export function createMessageReader(names: MessageNames): MessageReader {
   }
 
   return {
-    read(value, into, start) {
+    /** Puts a number for each slot into `into` from `start` on. Never throws for what a value holds. */
+    read(value: Uint8Array | null, into: Float64Array, start: number): MessageReading {
       begin(into, start)
       if (value === null || value.length === 0) return { kind: 'bad', reason: 'the value is empty' }
       try {
@@ -174,7 +165,7 @@ export function createMessageReader(names: MessageNames): MessageReader {
         return { kind: 'bad', reason: 'the Avro data is broken', detail: error.message }
       }
     },
-    addSchema(id, schema) {
+    addSchema(id: number, schema: RegisteredSchema): void {
       if (registered.size >= keptRegistered) registered.delete(registered.keys().next().value!)
       if ('avro' in schema) registered.set(id, compiled(schema.avro))
       else if ('json' in schema) registered.set(id, 'json')
@@ -209,7 +200,7 @@ function beginsAsJson(value: Uint8Array): boolean {
   return false
 }
 
-/** A byte order mark is no part of the text. */
+/** A byte order mark is not part of the text. */
 function textOf(value: Uint8Array): string {
   return Buffer.from(value.buffer, value.byteOffset, value.length)
     .toString('utf8')

@@ -1,10 +1,10 @@
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Delivery, ReadOptions, Source } from '../../pipeline/source.ts'
 import { type Cluster, connectCluster } from './client/cluster.ts'
-import { createFetcher } from './client/fetcher.ts'
-import { shownBrokers } from './client/connection.ts'
 import { hasProtocolError, serviceFailure } from './client/failures.ts'
+import { createFetcher } from './client/fetcher.ts'
 import { type GroupEvents, type GroupMembership, joinGroup } from './client/group.ts'
-import { pause } from './client/bell.ts'
 import {
   commitOffsets,
   committedOffsets,
@@ -15,14 +15,13 @@ import {
   refusedCommit,
   type TopicPartition,
 } from './client/offsets.ts'
-import { createSchemaRegistry } from './schema-registry.ts'
-import { selectTopics, type TopicSelection } from './topics.ts'
 import { gatherBatches, type GatheringState } from './gather.ts'
 import { createOutstanding, createOwnedParts, type OwnedPart, type ReadPlace } from './owned-partitions.ts'
 import { createRowGatherer, messageSchema } from './rows.ts'
+import { createSchemaRegistry } from './schema-registry.ts'
 import { gapNotice } from './snapshot.ts'
 import type { KafkaSourceSpec, KafkaSubscription, StreamStatus } from './spec.ts'
-import type { Delivery, ReadOptions, Source } from '../../pipeline/source.ts'
+import { partitionsOf, selectTopics, type TopicSelection } from './topics.ts'
 
 /** A live source. */
 export interface KafkaStream extends Source {
@@ -30,23 +29,31 @@ export interface KafkaStream extends Source {
   status(): StreamStatus
 }
 
+/** A delivery whose acknowledgement may not commit it. */
+export interface KafkaDelivery extends Delivery {
+  /** undefined before the acknowledgement; without it every one counts as committed */
+  readonly outcome?: () => Outcome | undefined
+}
+
 /**
- * Commits what a delivery has read together with what it brought forth.
- *
- * @returns false if nothing of either is visible, because the partitions are no longer ours
+ * The result of an acknowledgement. `written`: the outputs have it, and whoever owns the partitions now reads it again;
+ * `taken back`: nothing of it is visible, and it is read again.
  */
+export type Outcome = 'committed' | 'written' | 'taken back'
+
 type CommitWithOutputs = (offsets: readonly PartitionOffset[], committer: Committer) => Promise<boolean>
 
 /** What the owner of a stream may add. */
 export interface KafkaLiveOptions {
-  /** exactly-once: commits in place of the source */
+  /**
+   * Exactly-once: commits, in place of the source, what a delivery has read together with its outputs; false if nothing of
+   * either is visible, because the partitions are no longer ours.
+   */
   readonly commitWithOutputs?: CommitWithOutputs | undefined
   /** exactly-once: told that outputs of a delivery must not become visible */
   readonly discardOutputs?: (() => void) | undefined
 }
 
-/** whoever has just started wants to know soon that nobody answers */
-const openPatienceMs = 15_000
 /** how long a commit waits for a rebalance to end: others may take their time, and be silent for a session beyond it */
 const rebalancePatienceMs = 180_000
 /** how long at the end, when others are to get the partitions soon */
@@ -66,7 +73,7 @@ export async function openKafkaLive(
   { commitWithOutputs, discardOutputs }: KafkaLiveOptions = {},
 ): Promise<KafkaStream> {
   const selection = selectTopics(spec.topics)
-  const cluster = await connectCluster(spec.connection, 'lcclf')
+  const cluster = await connectCluster(spec.connection)
   const registry = spec.registry && createSchemaRegistry(spec.registry)
   const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage)
   const notices: string[] = []
@@ -79,7 +86,7 @@ export async function openKafkaLive(
   const gathering: GatheringState<OwnedPart> = { places: new Map(), chunk: undefined, decodeMs: 0 }
   let group: GroupMembership | undefined
   let failure: unknown
-  let drain: Drain | undefined
+  let drain: Awaited<ReturnType<typeof openDrain>> | undefined
 
   const events: GroupEvents = {
     async onAssigned(partitions) {
@@ -98,7 +105,7 @@ export async function openKafkaLive(
     },
     async onRevoked(partitions) {
       for (const part of parts.markLeaving(partitions)) fetcher.release(part)
-      // what is gathered of them goes out at once, and is then waited for
+      // what is gathered from them goes out at once, and is then waited for
       fetcher.wake()
       await outstanding.untilNone((part) => parts.isLeaving(part) && parts.isCurrent(part), isUrgent)
       drop(partitions)
@@ -137,9 +144,7 @@ export async function openKafkaLive(
         batchWaitMs: subscription.batchWaitMs,
         signal,
         isCurrent: parts.isStaying,
-        isWanted: () => true,
         onAnew,
-        onPlace: () => undefined,
         isFinished,
         isUrgent: () => failure !== undefined || isUrgent() || isReadToEnd(),
         beforeStop: () => untilCommitted(signal),
@@ -184,7 +189,7 @@ export async function openKafkaLive(
     return !gatherer.isEmpty && drain?.isReached(parts.all, ({ next }) => next) === true
   }
 
-  /** Its topic was made anew, or has lost what was next: a drain ends where it ends now, if that is before. */
+  /** Its topic was recreated, or has lost what was next: a drain ends where it ends now, if that is before. */
   function onAnew(part: OwnedPart): void {
     parts.beginAnew(part)
     const found = fetcher.partitions.find((each) => keyOf(each) === keyOf(part))
@@ -194,23 +199,20 @@ export async function openKafkaLive(
   /** What comes before a bad message is done before it ends everything, also where it is refused first. */
   async function untilCommitted(signal: AbortSignal): Promise<void> {
     if (!commitWithOutputs) return
-    const onAbort = (): void => outstanding.check()
-    signal.addEventListener('abort', onAbort)
-    await outstanding.untilNone(
-      () => !signal.aborted,
-      () => false,
-    )
-    signal.removeEventListener('abort', onAbort)
+    signal.addEventListener('abort', outstanding.check)
+    await outstanding.untilNone(() => !signal.aborted)
+    signal.removeEventListener('abort', outstanding.check)
   }
 
   /**
-   * Commits, and repeats that while the partitions are ours: a refusal does not say that they are lost. In a rebalance the
-   * broker may be a generation ahead of us, whose answer to our join is under way; or behind us, because it was killed
-   * before a generation was shared out, forgets it, and counts it anew. The group finds out, and drops what is lost.
+   * Commits, and repeats that while the partitions are ours: a refusal does not mean that they are lost. In a rebalance the
+   * broker may be a generation ahead of us, and its answer to our join under way; or behind us, because it was killed
+   * before a generation was shared out, has forgotten it, and counts it again. The group finds out, and drops what is lost.
    */
   async function acknowledge(places: readonly ReadPlace[], hasRows: boolean, signal: AbortSignal): Promise<Outcome> {
     if (commitWithOutputs && hasRows) return acknowledgeWithOutputs(places, commitWithOutputs)
     const started = performance.now()
+    // not p-retry: every attempt commits what is ours by then, and the patience is shorter once the signal has come
     for (;;) {
       const offsets = parts.offsetsOf(places)
       // whoever owns them now reads them again
@@ -226,7 +228,7 @@ export async function openKafkaLive(
         // we leave the group: what is not committed is read again
         if (signal.aborted && waited > endPatienceMs) return 'written'
         const what = `committing offsets of group ${subscription.groupId}`
-        if (waited > rebalancePatienceMs) throw serviceFailure(what, shownBrokers(spec.connection), thrown)
+        if (waited > rebalancePatienceMs) throw serviceFailure(what, spec.connection, thrown)
       }
       await pause(refusedPauseMs)
     }
@@ -240,7 +242,7 @@ export async function openKafkaLive(
       return 'committed'
     }
     if (places.some(({ part }) => parts.isCurrent(part))) {
-      beginAllAnew()
+      beginAllAgain()
       // while the group rebalances it is refused again, and each time leaves an aborted transaction behind
       await pause(refusedPauseMs)
     }
@@ -248,7 +250,7 @@ export async function openKafkaLive(
   }
 
   /** What was read since the last commit is forgotten, deliveries under way included: none of them is current any more. */
-  function beginAllAnew(): void {
+  function beginAllAgain(): void {
     gatherer.forget()
     gathering.places.clear()
     gathering.chunk = undefined
@@ -256,13 +258,16 @@ export async function openKafkaLive(
     outstanding.check()
   }
 
-  try {
-    await cluster.persist('reaching the brokers', () => cluster.topics([], { fresh: true }), {
-      patienceMs: Math.min(spec.connection.patienceMs, openPatienceMs),
-    })
-  } catch (error) {
+  async function close(): Promise<void> {
+    await group?.leave()
     fetcher.close()
     await cluster.close()
+  }
+
+  try {
+    await cluster.firstTopics([])
+  } catch (error) {
+    await close()
     throw error
   }
 
@@ -281,79 +286,51 @@ export async function openKafkaLive(
       unreachableMs: fetcher.unreachableMs,
       takeNotices: () => notices.splice(0),
     }),
-    async close() {
-      await group?.leave()
-      fetcher.close()
-      await cluster.close()
-    },
+    close,
   }
-}
-
-// How far a member of a group reads that ends when everything is read that was there at the start.
-
-/** See openDrain. */
-export interface Drain {
-  /** The group has shared out the partitions; whether there was one for us. */
-  onShare(hasPartitions: boolean): void
-  /** What was there may be gone, and the partition ends here now: it is read no further. */
-  shorten(part: OwnedPart, end: bigint): void
-  /** whether nothing is left of these, our partitions; `place` is how far each one counts as read */
-  isReached(parts: readonly OwnedPart[], place: (part: OwnedPart) => bigint): boolean
-  /** whether nothing more comes; without partitions when the group has had none for us for a while */
-  isOver(parts: readonly OwnedPart[], place: (part: OwnedPart) => bigint): boolean
 }
 
 /** how long a member without partitions waits for its share of what others have to give back first */
 const idleMs = 15_000
 
 /**
- * Looks where all partitions of all topics end now.
+ * How far a member of a group reads that ends when everything is read that was there at the start: looks where all
+ * partitions of all topics end now.
  *
  * @param wake called when `isOver` may answer otherwise although nothing has come
  */
-export async function openDrain(cluster: Cluster, selection: TopicSelection, wake: () => void): Promise<Drain> {
+async function openDrain(cluster: Cluster, selection: TopicSelection, wake: () => void) {
   const asked = selection.hasPatterns ? null : selection.names
   const topics = await cluster.persist('asking for the topics', () => cluster.topics(asked, { fresh: true }))
-  const partitions = [...topics.values()]
-    .filter(({ name }) => selection.matches(name))
-    .flatMap(({ name, partitions: all }) => all.map((_, partition) => ({ topic: name, partition })))
-  const ends = new Map(await listOffsets(cluster, partitions, 'latest'))
-  /** since when there are more members than partitions */
+  const chosen = [...topics.values()].filter(({ name }) => selection.matches(name))
+  const ends = new Map(await listOffsets(cluster, partitionsOf(chosen), 'latest'))
+  const endOf = (part: OwnedPart): bigint => ends.get(keyOf(part)) ?? 0n
+  /** since when there have been more members than partitions */
   let idleSince: number | undefined
 
-  const isReached: Drain['isReached'] = (parts, place) =>
-    parts.every((part) => place(part) >= (ends.get(keyOf(part)) ?? 0n))
+  /** whether nothing is left of these, our partitions; `place` is how far each one counts as read */
+  const isReached = (parts: readonly OwnedPart[], place: (part: OwnedPart) => bigint): boolean =>
+    parts.every((part) => place(part) >= endOf(part))
 
   return {
-    onShare(hasPartitions) {
+    /** The group has shared out the partitions, perhaps none of them to us. */
+    onShare(hasPartitions: boolean): void {
       if (hasPartitions) idleSince = undefined
       else if (idleSince === undefined) {
         idleSince = performance.now()
         setTimeout(wake, idleMs + 10).unref()
       }
     },
-    shorten(part, end) {
-      if (end < (ends.get(keyOf(part)) ?? 0n)) ends.set(keyOf(part), end)
+    /** What was there may be gone, and the partition ends here now: it is read no further. */
+    shorten(part: OwnedPart, end: bigint): void {
+      if (end < endOf(part)) ends.set(keyOf(part), end)
     },
     isReached,
-    isOver(parts, place) {
+    /** whether nothing more comes; without partitions when the group has had none for us for a while */
+    isOver(parts: readonly OwnedPart[], place: (part: OwnedPart) => bigint): boolean {
       // between two rounds of the group none is ours either
       if (parts.length === 0) return idleSince !== undefined && performance.now() - idleSince > idleMs
       return isReached(parts, place)
     },
   }
-}
-
-// A delivery that tells what came of its acknowledgement.
-
-/**
- * What an acknowledgement has come to: `written`: the outputs have it, and whoever owns the partitions now reads it again;
- * `taken back`: nothing of it is visible, and it is read again.
- */
-export type Outcome = 'committed' | 'written' | 'taken back'
-
-/** A delivery that may be acknowledged in vain. */
-export interface KafkaDelivery extends Delivery {
-  /** undefined before the acknowledgement; without it every one counts as committed */
-  readonly outcome?: () => Outcome | undefined
 }

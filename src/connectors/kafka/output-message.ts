@@ -1,5 +1,6 @@
 // One classified object → the output message of the pipeline, byte by byte as the original writes it.
 import { randomBytes } from 'node:crypto'
+import { ByteWriter, writeVarint } from '../../formats/byte-writer.ts'
 
 /** One level of the answer: class → probability, in order. */
 export interface MessageLevel {
@@ -13,9 +14,8 @@ export interface MessageLevel {
 export interface OutputMessage {
   readonly oid: string
   readonly candid: bigint
-  /** a number for each of `outputFeatures` from `featuresStart` on: NaN and ±∞ are written as null */
+  /** a number for each of `outputFeatures`: NaN and ±∞ are written as null */
   readonly features: Float64Array
-  readonly featuresStart: number
   /** the product over all classes */
   readonly probabilities: MessageLevel
   readonly className: string
@@ -28,9 +28,6 @@ export interface OutputMessage {
 /** Writes messages, each a whole Avro container of its own. */
 export type OutputMessageEncoder = (message: OutputMessage) => Buffer
 
-/** The space a message can need beside its schema; grown for longer names. */
-const firstSpace = 16 * 1024
-
 /**
  * Framing as the original's (seed: fastavro with its defaults): the codec `null` first, then the schema, one block with one
  * record. Probabilities are float32 here and float64 in the database.
@@ -39,149 +36,93 @@ export function createOutputMessageEncoder(schema: OutputSchema): OutputMessageE
   const sync = randomBytes(16)
   const header = headerOf(outputSchemaText(schema), sync)
   const isOriginal = schema === 'original'
-  let space = Buffer.allocUnsafe(firstSpace)
-  let at = 0
+  // about what a message needs beside its schema
+  const record = new ByteWriter(16 * 1024)
 
-  function need(length: number): void {
-    if (at + length <= space.length) return
-    const larger = Buffer.allocUnsafe(Math.max(space.length * 2, at + length))
-    space.copy(larger, 0, 0, at)
-    space = larger
-  }
-
-  function integer(value: number): void {
-    need(10)
-    at = writeInteger(space, at, value)
-  }
-
-  function long(value: bigint): void {
-    need(10)
-    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
-    while (rest > 0x7fn) {
-      space[at++] = Number(rest & 0x7fn) | 0x80
-      rest >>= 7n
-    }
-    space[at++] = Number(rest)
-  }
-
-  function text(value: string): void {
-    const length = Buffer.byteLength(value)
-    integer(length)
-    need(length)
-    at += space.write(value, at, 'utf8')
-  }
-
-  function features(values: Float64Array, start: number): void {
-    need(outputFeatures.length * 9)
+  function features(values: Float64Array): void {
     for (let f = 0; f < outputFeatures.length; f++) {
-      const value = values[start + f]!
+      const value = values[f]!
       const isDouble = outputFeatures[f]!.isDouble
       // what float32 cannot hold would become an infinity, and those are null
       if (!Number.isFinite(isDouble ? value : Math.fround(value))) {
-        space[at++] = 2
+        record.byte(2)
         continue
       }
-      space[at++] = 0
-      at = isDouble ? space.writeDoubleLE(value, at) : space.writeFloatLE(value, at)
+      record.byte(0)
+      if (isDouble) record.float64LE(value)
+      else record.float32LE(value)
     }
   }
 
   /** @param tag the union's branch before each value; undefined where values are plain */
   function map({ classes, values, start }: MessageLevel, tag?: number): void {
-    if (classes.length > 0) integer(classes.length)
+    if (classes.length > 0) record.varint(classes.length)
     classes.forEach((name, i) => {
-      text(name)
-      need(5)
-      if (tag !== undefined) space[at++] = tag * 2
-      at = space.writeFloatLE(values[start + i]!, at)
+      record.varintText(name)
+      if (tag !== undefined) record.varint(tag)
+      record.float32LE(values[start + i]!)
     })
-    integer(0)
+    record.varint(0)
   }
 
   function childMaps(children: OutputMessage['children']): void {
-    if (children.length > 0) integer(children.length)
+    if (children.length > 0) record.varint(children.length)
     for (const { branch, level } of children) {
-      text(branch)
+      record.varintText(branch)
       map(level)
     }
-    integer(0)
+    record.varint(0)
   }
 
-  function hierarchical({ top, children }: OutputMessage): void {
-    const level = top ?? noLevel
+  function hierarchical({ top = noLevel, children }: OutputMessage): void {
     if (!isOriginal) {
-      map(level)
+      map(top)
       childMaps(children)
       return
     }
-    integer(2)
-    text('top')
-    integer(0)
-    map(level)
-    text('children')
+    record.varint(2)
+    record.varintText('top')
+    record.varint(0)
+    map(top)
+    record.varintText('children')
     // the original takes the first branch that fits, and an empty map fits the first
-    integer(children.length > 0 ? 1 : 0)
+    record.varint(children.length > 0 ? 1 : 0)
     childMaps(children)
-    integer(0)
+    record.varint(0)
   }
 
   return (message) => {
-    at = 0
-    text(message.oid)
-    long(message.candid)
-    features(message.features, message.featuresStart)
+    record.clear()
+    record.varintText(message.oid)
+    record.varint64(message.candid)
+    features(message.features)
     map(message.probabilities, isOriginal ? 0 : undefined)
-    text(message.className)
+    record.varintText(message.className)
     hierarchical(message)
-    return framed(header, space, at, sync)
+    return framed(header, record.written, sync)
   }
 }
 
 const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start: 0 }
 
-function framed(header: Buffer, record: Buffer, length: number, sync: Buffer): Buffer {
+function framed(header: Buffer, record: Buffer, sync: Buffer): Buffer {
   // not from the shared pool: a small message must not keep eight kilobytes of others alive
-  const message = Buffer.allocUnsafeSlow(header.length + 11 + length + sync.length)
-  header.copy(message)
-  let at = writeInteger(message, header.length, 1)
-  at = writeInteger(message, at, length)
-  at += record.copy(message, at, 0, length)
+  const message = Buffer.allocUnsafeSlow(header.length + 11 + record.length + sync.length)
+  let at = writeVarint(message, header.copy(message), 1)
+  at = writeVarint(message, at, record.length)
+  at += record.copy(message, at)
   at += sync.copy(message, at)
   return message.subarray(0, at)
 }
 
 function headerOf(schema: string, sync: Buffer): Buffer {
-  const parts: Buffer[] = [Buffer.from('Obj\x01', 'latin1'), integerBytes(2)]
-  for (const word of ['avro.codec', 'null', 'avro.schema', schema]) {
-    const bytes = Buffer.from(word)
-    parts.push(integerBytes(bytes.length), bytes)
-  }
-  parts.push(integerBytes(0), sync)
-  return Buffer.concat(parts)
-}
-
-function integerBytes(value: number): Buffer {
-  const bytes = Buffer.alloc(10)
-  return bytes.subarray(0, writeInteger(bytes, 0, value))
-}
-
-/** A non-negative int or long in Avro's zigzag varint; answers the place after it. */
-function writeInteger(into: Buffer, at: number, value: number): number {
-  let rest = value * 2
-  while (rest > 0x7f) {
-    into[at++] = (rest % 128) | 0x80
-    rest = Math.floor(rest / 128)
-  }
-  into[at++] = rest
-  return at
-}
-
-// The Avro schemas of output messages: the original's, letter by letter, and the same in names and types that Avro allows.
-
-/** One feature of the output message: a union of a number and null. */
-interface OutputFeature {
-  readonly name: string
-  readonly isDouble: boolean
+  const header = new ByteWriter(schema.length + 100)
+  header.raw(Buffer.from('Obj\x01', 'latin1'))
+  header.varint(2)
+  for (const word of ['avro.codec', 'null', 'avro.schema', schema]) header.varintText(word)
+  header.varint(0)
+  header.raw(sync)
+  return header.take()
 }
 
 /** The fields of `features_record` in their order (seed: `features_schema.py`); `*` marks `double`, the others are `float`. */
@@ -213,53 +154,37 @@ n_non_det_after_fid_2* n_non_det_before_fid_1* n_non_det_before_fid_2* n_pos_1* 
 positive_fraction_2* r-W2* r-W3* rb sgscore1
 `
 
-/** The 178 features of an output message, whatever the model uses. */
-export const outputFeatures: readonly OutputFeature[] = featureFields
+/** The 178 features of an output message, whatever the model uses: each a union of a number and null. */
+export const outputFeatures: readonly { readonly name: string; readonly isDouble: boolean }[] = featureFields
   .trim()
   .split(/\s+/)
   .map((word) => ({ name: word.replace('*', ''), isDouble: word.endsWith('*') }))
 
-/** `original`: what every reader of the pipeline knows. `legal`: what libraries that hold to the specification accept. */
+/** `original`: the survey's, letter by letter. `legal`: the same in names and types that the Avro specification allows. */
 export type OutputSchema = 'original' | 'legal'
 
-/** The schema's JSON for a message's header. */
-export function outputSchemaText(schema: OutputSchema): string {
-  return schema === 'original' ? originalText() : legalText()
-}
-
 /**
- * A feature's name as Avro allows it: what is no letter, digit or `_` becomes `_`, as later versions of the pipeline do
- * it (`Power_rate_1/2` → `Power_rate_1_2`, `W1-W2` → `W1_W2`).
+ * A feature's name as Avro allows it: whatever is not a letter, digit or `_` becomes `_`, as later versions of the pipeline
+ * do it (`Power_rate_1/2` → `Power_rate_1_2`, `W1-W2` → `W1_W2`).
  */
 export function legalName(name: string): string {
   return name.replace(/[^A-Za-z0-9_]/g, '_')
 }
 
-/** As Python's `json.dumps` wrote it: the recorded messages carry this text, and readers compare it. */
-function originalText(): string {
-  const fields = outputFeatures.map(({ name, isDouble }) => featureField(name, isDouble))
-  const features = `{"type": "record", "name": "features_record", "fields": [${fields.join(', ')}]}`
-  return messageSchema(
-    features,
-    '{"type": "map", "values": ["float"]}',
-    '{"type": "map", "values": [{"type": "map", "values": "float"}, {"type": "map", "values": {"type": "map", "values": "float"}}]}',
-  )
-}
-
-function legalText(): string {
-  const fields = outputFeatures.map(({ name, isDouble }) => featureField(legalName(name), isDouble))
+/** The schema's JSON for a message's header, as Python's `json.dumps` wrote it: readers compare the original's text. */
+export function outputSchemaText(schema: OutputSchema): string {
+  const isOriginal = schema === 'original'
+  const fields = outputFeatures.map(({ name, isDouble }) => {
+    const written = JSON.stringify(isOriginal ? name : legalName(name))
+    return `{"name": ${written}, "type": ["${isDouble ? 'double' : 'float'}", "null"]}`
+  })
   const features = `{"type": "record", "name": "features_record", "fields": [${fields.join(', ')}]}`
   const map = '{"type": "map", "values": "float"}'
   const children = `{"type": "map", "values": ${map}}`
-  const hierarchy = `{"type": "record", "name": "hierarchy", "fields": [{"name": "top", "type": ${map}}, {"name": "children", "type": ${children}}]}`
-  return messageSchema(features, map, hierarchy)
-}
-
-function featureField(name: string, isDouble: boolean): string {
-  return `{"name": ${JSON.stringify(name)}, "type": ["${isDouble ? 'double' : 'float'}", "null"]}`
-}
-
-function messageSchema(features: string, probabilities: string, hierarchical: string): string {
+  const probabilities = isOriginal ? '{"type": "map", "values": ["float"]}' : map
+  const hierarchical = isOriginal
+    ? `{"type": "map", "values": [${map}, ${children}]}`
+    : `{"type": "record", "name": "hierarchy", "fields": [{"name": "top", "type": ${map}}, {"name": "children", "type": ${children}}]}`
   const classification = `{"type": "record", "name": "late_record", "fields": [{"name": "probabilities", "type": ${probabilities}}, {"name": "class", "type": "string"}, {"name": "hierarchical", "type": ${hierarchical}}]}`
   return `{"type": "record", "doc": "Late Classification", "name": "probabilities_and_features", "fields": [{"name": "oid", "type": "string"}, {"name": "candid", "type": "long"}, {"name": "features", "type": ${features}}, {"name": "lc_classification", "type": ${classification}}]}`
 }

@@ -13,25 +13,13 @@ import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
 /** Rows since the last `take`. */
 export type GatheredRows = Pick<Delivery, 'batch' | 'read' | 'rejected'>
 
-/** See createRowGatherer. */
-export interface RowGatherer {
-  readonly isFull: boolean
-  /** the limit is reached */
-  readonly isExhausted: boolean
-  /** whether there is anything to take */
-  readonly isEmpty: boolean
-  /** container records after the first, which nobody reads */
-  readonly furtherRecords: number
-  /** the bad message that ends everything, where it is asked for; it was not read */
-  readonly stoppedAt: DataError | undefined
-  /** Reads one message. Waits only where a schema must be asked for. */
-  add(partition: TopicPartition, record: KafkaRecord): void | Promise<void>
-  take(): GatheredRows
-  /** Everything since the last `take` will be read again, the bad message too. */
-  forget(): void
-}
+/** @see createRowGatherer */
+export type RowGatherer = ReturnType<typeof createRowGatherer>
 
-/** not an error of its own: bytes that are no alert begin like this too, and one bad message must not cost the others */
+/** Why a message is rejected. */
+type Problem = Pick<Reject, 'reason' | 'value'>
+
+/** not an error of its own: bytes that are not an alert begin like this too, and one bad message must not cost the others */
 const noRegistry =
   'it refers to a schema registry, and none is named (?registry=http://host:8081, or SCHEMA_REGISTRY_URL)'
 
@@ -46,7 +34,7 @@ export function createRowGatherer(
   options: ReadOptions,
   registry: SchemaRegistry | undefined,
   stopsAtBadMessage = false,
-): RowGatherer {
+) {
   const { features, batchSize, echo = [] } = options
   const assembler = createBatchAssembler({ ...options, ...messageSchema })
   const { names, echoSlots } = slotsOf(options)
@@ -60,30 +48,29 @@ export function createRowGatherer(
   let furtherRecords = 0
   let stoppedAt: DataError | undefined
 
-  function add(partition: TopicPartition, record: KafkaRecord): void | Promise<void> {
-    const reading = reader.read(record.value, scratch, 0)
-    const message = { ...partition, ...record }
-    if (reading.kind === 'unknown schema') return addFramed(partition, record, reading.id)
+  function addMessage(message: OriginalMessage): void | Promise<void> {
+    const reading = reader.read(message.value, scratch, 0)
+    if (reading.kind === 'unknown schema') return addFramed(message, reading.id)
     if (reading.kind === 'alert') return addAlert(message, reading)
     const { reason, detail } = reading
     bad(message, { reason, ...(detail === undefined ? {} : { value: detail }) })
   }
 
-  function bad(message: OriginalMessage, why: { reason: string; value?: string }): void {
+  function bad(message: OriginalMessage, why: Problem): void {
     if (stopsAtBadMessage) stopAt(message, why)
     else if (assembler.admit(undefined)) refuse(undefined, message, true, why)
   }
 
-  function stopAt(message: OriginalMessage, { reason, value }: { reason: string; value?: string }): void {
+  function stopAt(message: OriginalMessage, { reason, value }: Problem): void {
     stoppedAt = new DataError(`${whereOf(message)}: ${reason}${value === undefined ? '' : ` (${value})`}`, {
-      hint: 'Everything before it is done. --dead-letter keeps such messages, --on-bad-message skip passes them over.',
+      hint: 'Everything before it is done. --dead-letter keeps such messages, --on-bad-message skip skips them.',
     })
   }
 
-  async function addFramed(partition: TopicPartition, record: KafkaRecord, id: number): Promise<void> {
-    if (!registry) return bad({ ...partition, ...record }, { reason: noRegistry, value: `schema ${id}` })
+  async function addFramed(message: OriginalMessage, id: number): Promise<void> {
+    if (!registry) return bad(message, { reason: noRegistry, value: `schema ${id}` })
     reader.addSchema(id, await registry.schemaOf(id))
-    await add(partition, record)
+    await addMessage(message)
   }
 
   function addAlert(message: OriginalMessage, alert: AlertMessage): void {
@@ -108,13 +95,7 @@ export function createRowGatherer(
     }
   }
 
-  function refuse(
-    oid: unknown,
-    message: OriginalMessage,
-    isBadMessage: boolean,
-    why: { reason: string; value?: string },
-    candid?: bigint,
-  ): void {
+  function refuse(oid: unknown, message: OriginalMessage, isBadMessage: boolean, why: Problem, candid?: bigint): void {
     read++
     assembler.reject(oid, { where: whereOf(message), ...why })
     rejected.push({ message, isBadMessage, ...(candid === undefined ? {} : { candid }) })
@@ -122,17 +103,12 @@ export function createRowGatherer(
 
   function take(): GatheredRows {
     const taken = assembler.take()
+    const echoes = { names: echo, values: echoed.subarray(0, messages.length * echo.length) }
     const rows = {
       read: taken.read,
       // rejects are in the order in which they were made, here as there
       rejected: taken.rejected.map((reject, i): Reject => ({ ...reject, ...rejected[i]! })),
-      batch: {
-        ...taken.batch,
-        messages,
-        ...(echo.length === 0
-          ? {}
-          : { echo: { names: echo, values: echoed.subarray(0, messages.length * echo.length) } }),
-      },
+      batch: { ...taken.batch, messages, ...(echo.length === 0 ? {} : { echo: echoes }) },
     }
     echoed = new Float64Array(batchSize * echo.length)
     messages = []
@@ -142,25 +118,32 @@ export function createRowGatherer(
   }
 
   return {
-    get isFull() {
+    get isFull(): boolean {
       // messages count, not rows: rejects keep theirs, and a topic full of bad ones must not fill the memory
       return assembler.isFull || read >= batchSize
     },
-    get isExhausted() {
+    /** the limit is reached */
+    get isExhausted(): boolean {
       return assembler.isExhausted
     },
-    get isEmpty() {
+    /** whether there is nothing to take */
+    get isEmpty(): boolean {
       return read === 0
     },
-    get furtherRecords() {
+    /** container records after the first, which are not read */
+    get furtherRecords(): number {
       return furtherRecords
     },
-    get stoppedAt() {
+    /** the bad message that ends everything, where that is asked for; it was not read */
+    get stoppedAt(): DataError | undefined {
       return stoppedAt
     },
-    add,
+    /** Reads one message. Waits only where a schema must be asked for. */
+    add: ({ topic, partition }: TopicPartition, record: KafkaRecord): void | Promise<void> =>
+      addMessage({ topic, partition, ...record }),
     take,
-    forget() {
+    /** Everything since the last `take` will be read again, the bad message too. */
+    forget(): void {
       take()
       stoppedAt = undefined
     },
@@ -181,7 +164,7 @@ function slotsOf(options: ReadOptions): { readonly names: MessageNames; readonly
   return { names, echoSlots }
 }
 
-function problemOfIds({ oid, candid }: AlertMessage): { reason: string; value?: string } | undefined {
+function problemOfIds({ oid, candid }: AlertMessage): Problem | undefined {
   const reading = readOid(oid, messageSchema.oidType)
   if ('reason' in reading) return { reason: reading.reason }
   const number = readCandid(candid)
@@ -189,10 +172,7 @@ function problemOfIds({ oid, candid }: AlertMessage): { reason: string; value?: 
   return number === undefined ? { reason: whyNoCandid(candid), value: String(candid) } : undefined
 }
 
-function problemOfFeatures(
-  alert: AlertMessage,
-  features: readonly string[],
-): { reason: string; value?: string } | undefined {
+function problemOfFeatures(alert: AlertMessage, features: readonly string[]): Problem | undefined {
   if (!alert.hasFeatures) return { reason: 'features are absent' }
   const [first, ...others] = alert.absent
   if (first !== undefined) {

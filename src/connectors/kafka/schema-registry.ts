@@ -1,16 +1,11 @@
 // A schema registry: ids in messages → schemas, each asked for once.
+import pRetry, { AbortError } from 'p-retry'
 import { ServiceError } from '../../errors.ts'
 import type { RegistrySettings } from './address.ts'
-import { pause } from './client/bell.ts'
+import type { RegisteredSchema } from './input-message.ts'
 
-/** What a registry says of an id. */
-type RegisteredSchema = { readonly avro: string } | { readonly json: true } | { readonly reason: string }
-
-/** See createSchemaRegistry. */
-export interface SchemaRegistry {
-  /** @throws ServiceError if the registry does not answer */
-  schemaOf(id: number): Promise<RegisteredSchema>
-}
+/** @see createSchemaRegistry */
+export type SchemaRegistry = ReturnType<typeof createSchemaRegistry>
 
 const attempts = 5
 const answerTimeoutMs = 10_000
@@ -22,11 +17,18 @@ const mostUnusable = 1000
  * A client of the registry's HTTP interface. An id never changes its meaning, so answers are kept: all that can be used,
  * and the latest of the others.
  */
-export function createSchemaRegistry(settings: RegistrySettings): SchemaRegistry {
+export function createSchemaRegistry(settings: RegistrySettings) {
   const known = new Map<number, Promise<RegisteredSchema>>()
   const unusable: number[] = []
+
+  function keepUnusable(id: number): void {
+    unusable.push(id)
+    if (unusable.length > mostUnusable) known.delete(unusable.shift()!)
+  }
+
   return {
-    schemaOf(id) {
+    /** @throws ServiceError if the registry does not answer */
+    schemaOf(id: number): Promise<RegisteredSchema> {
       const existing = known.get(id)
       if (existing) return existing
       const asked = ask(settings, id)
@@ -38,11 +40,6 @@ export function createSchemaRegistry(settings: RegistrySettings): SchemaRegistry
       return asked
     },
   }
-
-  function keepUnusable(id: number): void {
-    unusable.push(id)
-    if (unusable.length > mostUnusable) known.delete(unusable.shift()!)
-  }
 }
 
 async function ask({ url, username, password }: RegistrySettings, id: number): Promise<RegisteredSchema> {
@@ -50,45 +47,30 @@ async function ask({ url, username, password }: RegistrySettings, id: number): P
   if (username !== undefined) {
     headers['authorization'] = `Basic ${Buffer.from(`${username}:${password?.() ?? ''}`).toString('base64')}`
   }
-  for (let attempt = 1; ; attempt++) {
-    const { answer, problem } = await fetchOnce(`${url}/schemas/ids/${id}`, headers)
-    if (answer) return answer
-    if (!problem.mayPass || attempt === attempts) {
-      throw new ServiceError(`the schema registry at ${url} gives no schema ${id}: ${problem.reason}`, {
-        hint: 'Is it the registry of this topic? Its account is SCHEMA_REGISTRY_USERNAME and _PASSWORD.',
-        cause: problem.cause,
-      })
-    }
-    await pause(200 * 2 ** attempt)
-  }
-}
-
-interface Problem {
-  readonly reason: string
-  readonly mayPass: boolean
-  readonly cause?: unknown
-}
-
-type Outcome =
-  | { readonly answer: RegisteredSchema; readonly problem?: undefined }
-  | { readonly answer?: undefined; readonly problem: Problem }
-
-async function fetchOnce(url: string, headers: Record<string, string>): Promise<Outcome> {
   try {
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(answerTimeoutMs) })
-    const text = await response.text()
-    // 40403: the registry is there, and has no such schema
-    if (response.status === 404 && text.includes('40403'))
-      return { answer: { reason: 'the registry does not know its id' } }
-    if (!response.ok)
-      return {
-        problem: { reason: `HTTP ${response.status}`, mayPass: response.status >= 500 || response.status === 429 },
-      }
-    return { answer: schemaIn(text) }
+    const text = await pRetry(() => fetchOnce(`${url}/schemas/ids/${id}`, headers), {
+      retries: attempts - 1,
+      minTimeout: 400,
+    })
+    return text === undefined ? { reason: 'the registry does not know its id' } : schemaIn(text)
   } catch (cause) {
-    const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause)
-    return { problem: { reason, mayPass: true, cause } }
+    const { message } = cause instanceof Error && cause.cause instanceof Error ? cause.cause : (cause as Error)
+    throw new ServiceError(`the schema registry at ${url} gives no schema ${id}: ${message}`, {
+      hint: 'Is it the registry of this topic? Its account is SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD.',
+      cause,
+    })
   }
+}
+
+/** @returns undefined where the registry has no such schema */
+async function fetchOnce(url: string, headers: Record<string, string>): Promise<string | undefined> {
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(answerTimeoutMs) })
+  const text = await response.text()
+  // 40403: the registry is there, and has no such schema
+  if (response.status === 404 && text.includes('40403')) return undefined
+  if (response.ok) return text
+  const problem = new Error(`HTTP ${response.status}`)
+  throw response.status >= 500 || response.status === 429 ? problem : new AbortError(problem)
 }
 
 function schemaIn(text: string): RegisteredSchema {
@@ -96,13 +78,9 @@ function schemaIn(text: string): RegisteredSchema {
   try {
     body = JSON.parse(text)
   } catch {
-    return { reason: 'the registry answers with something else than JSON' }
+    return { reason: 'the registry does not answer with JSON' }
   }
-  const {
-    schema,
-    schemaType = 'AVRO',
-    references,
-  } = body as { schema?: unknown; schemaType?: unknown; references?: unknown }
+  const { schema, schemaType = 'AVRO', references } = body as Readonly<Record<string, unknown>>
   if (schemaType === 'JSON') return { json: true }
   if (schemaType !== 'AVRO' || typeof schema !== 'string')
     return { reason: `its schema is ${String(schemaType)}, not Avro or JSON` }

@@ -1,18 +1,18 @@
 // Topics as a bounded input: what is there when the run begins, or what has timestamps within bounds.
 import { DataError } from '../../errors.ts'
+import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
 import { type Cluster, connectCluster } from './client/cluster.ts'
 import { createFetcher, type Fetcher } from './client/fetcher.ts'
 import { commitOffsets, keyOf, listOffsets, type Offsets, type TopicPartition } from './client/offsets.ts'
-import { createSchemaRegistry } from './schema-registry.ts'
-import { selectTopics } from './topics.ts'
 import { gatherBatches, type GatheringState, type Part } from './gather.ts'
 import { createRowGatherer, messageSchema } from './rows.ts'
+import { createSchemaRegistry } from './schema-registry.ts'
 import type { KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './spec.ts'
-import type { Delivery, ReadOptions, Source } from '../../pipeline/source.ts'
+import { partitionsOf, selectTopics } from './topics.ts'
 
 /** A partition and what of it is read. */
 interface SnapshotPart extends Part {
-  /** a topic that is made anew is another one */
+  /** a recreated topic is another one */
   readonly topicId: string
   readonly start: bigint
   /** exclusive; undefined: without end */
@@ -22,12 +22,9 @@ interface SnapshotPart extends Part {
 
 /**
  * Messages may lie out of their order in time: a producer that sends again, or several of them. Beyond the first message
- * after the window it is searched for stragglers as far as this.
+ * after the window, stragglers are searched for as far as this.
  */
 const stragglerMs = 24 * 3600 * 1000
-
-/** whoever has just typed an address wants to know soon that nobody answers */
-const openPatienceMs = 15_000
 
 /**
  * Opens a snapshot: every partition, from its beginning or the first message of the window to where it ends now. What an
@@ -35,12 +32,8 @@ const openPatienceMs = 15_000
  *
  * @throws DataError for a topic that does not exist, ServiceError for brokers that do not answer
  */
-export async function openKafkaSnapshot(
-  spec: KafkaSourceSpec,
-  reading: KafkaSnapshot,
-  options: ReadOptions,
-): Promise<Source & { status(): StreamStatus }> {
-  const cluster = await connectCluster(spec.connection, 'lcclf')
+export async function openKafkaSnapshot(spec: KafkaSourceSpec, reading: KafkaSnapshot, options: ReadOptions) {
+  const cluster = await connectCluster(spec.connection)
   const registry = spec.registry && createSchemaRegistry(spec.registry)
   let fetcher: Fetcher<SnapshotPart> | undefined
   let parts: SnapshotPart[] = []
@@ -83,7 +76,6 @@ export async function openKafkaSnapshot(
           opened.release(part)
         },
         isFinished: () => open.size === 0,
-        isUrgent: () => false,
       },
       state,
     )
@@ -99,7 +91,9 @@ export async function openKafkaSnapshot(
   }
 
   async function acknowledge(places: Places<SnapshotPart>): Promise<void> {
-    const offsets = [...places].map(([part, offset]) => ({ ...partitionOf(part), offset: atMost(offset, part.end) }))
+    const offsets = [...places].map(([{ topic, partition, end }, offset]) => {
+      return { topic, partition, offset: atMost(offset, end) }
+    })
     if (reading.commitFor !== undefined) {
       // without being a member: the broker takes that only while the group has none
       await commitOffsets(cluster, { groupId: reading.commitFor, generation: -1, memberId: '' }, offsets)
@@ -113,12 +107,10 @@ export async function openKafkaSnapshot(
     replayable: reading.isEndless !== true,
     fractionRead: () => fractionOf(parts),
     deliveries,
-    status: () => ({
-      partitions: parts.map((part) => ({
-        ...partitionOf(part),
-        committed: part.committed,
-        lag: part.end && part.end - part.committed,
-      })),
+    status: (): StreamStatus => ({
+      partitions: parts.map(({ topic, partition, committed, end }) => {
+        return { topic, partition, committed, lag: end && end - committed }
+      }),
       furtherRecords,
       decodeMs: state.decodeMs,
       unreachableMs: fetcher?.unreachableMs ?? 0,
@@ -135,16 +127,24 @@ type Bounds = readonly Pick<SnapshotPart, 'topic' | 'partition' | 'topicId' | 's
 
 async function findBounds(
   cluster: Cluster,
-  spec: KafkaSourceSpec,
+  { topics: words, address }: KafkaSourceSpec,
   { since, until, isEndless }: KafkaSnapshot,
 ): Promise<Bounds> {
-  const partitions = await partitionsOf(cluster, spec)
+  const selection = selectTopics(words)
+  const topics = await cluster.firstTopics(selection.hasPatterns ? null : selection.names)
+  const missing = selection.names.filter((name) => !topics.has(name))
+  const chosen = [...topics.values()].filter(({ name }) => selection.matches(name))
+  if (missing.length > 0 || chosen.length === 0) {
+    throw new DataError(`${address}: there is no topic ${missing.join(', ') || selection.shown}`)
+  }
+  const partitions = partitionsOf(chosen.sort((a, b) => (a.name < b.name ? -1 : 1)))
+  const after = (timestampMs: number | undefined): Promise<Offsets> =>
+    timestampMs === undefined ? Promise.resolve(new Map()) : listOffsets(cluster, partitions, { timestampMs })
   const [earliest, latest] = await Promise.all([
     listOffsets(cluster, partitions, 'earliest'),
     listOffsets(cluster, partitions, 'latest'),
   ])
-  const after = (timestampMs: number | undefined): Promise<Offsets> =>
-    timestampMs === undefined ? Promise.resolve(new Map()) : listOffsets(cluster, partitions, { timestampMs })
+  // only now: what has come before the end must not be missed
   const [starts, ends] = await Promise.all([after(since), after(until === undefined ? undefined : until + stragglerMs)])
   return partitions.map((partition) => {
     const key = keyOf(partition)
@@ -155,29 +155,11 @@ async function findBounds(
     const isOpenEnd = isEndless === true && until === undefined
     return {
       ...partition,
+      topicId: topics.get(partition.topic)!.id,
       start: start < first ? first : start,
       end: isOpenEnd ? undefined : atMost(placeOf(ends.get(key), end), end),
     }
   })
-}
-
-async function partitionsOf(
-  cluster: Cluster,
-  { topics: words, address }: KafkaSourceSpec,
-): Promise<Pick<SnapshotPart, 'topic' | 'partition' | 'topicId'>[]> {
-  const selection = selectTopics(words)
-  const asked = selection.hasPatterns ? null : selection.names
-  const topics = await cluster.persist('asking for the topics', () => cluster.topics(asked, { fresh: true }), {
-    patienceMs: Math.min(cluster.connection.patienceMs, openPatienceMs),
-  })
-  const missing = selection.names.filter((name) => !topics.has(name))
-  const chosen = [...topics.values()].filter(({ name }) => selection.matches(name))
-  if (missing.length > 0 || chosen.length === 0) {
-    throw new DataError(`${address}: there is no topic ${missing.join(', ') || selection.shown}`)
-  }
-  return chosen
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap(({ name, id, partitions }) => partitions.map((_, partition) => ({ topic: name, partition, topicId: id })))
 }
 
 function placeOf(found: bigint | undefined, end: bigint): bigint {
@@ -211,40 +193,24 @@ function boundText({ topic, partition, start, end }: Bounds[number]): [string, r
   return [keyOf({ topic, partition }), [String(start), end === undefined ? 'open' : String(end)]]
 }
 
-function partitionOf({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition }
-}
-
 /** What to tell when messages are missing. */
 export function gapNotice({ topic, partition }: TopicPartition, from: bigint, to: bigint): string {
-  return `${topic} partition ${partition}: offset ${from} is not there any more, reading goes on at ${to}`
+  return `${topic} partition ${partition}: offset ${from} is gone, reading goes on at ${to}`
 }
-
-// Deliveries that are not acknowledged yet, and who waits for them.
-
-// A delivery that tells what came of its acknowledgement.
-// Acknowledges deliveries, and what has no rows only behind those that have.
 
 /** Up to where partitions were read. */
 export type Places<Part> = ReadonlyMap<Part, bigint>
 
-/** See createAcknowledgements. */
-export interface Acknowledgements<Part> {
-  /** A delivery goes out; answers what acknowledges it. */
-  deliver(places: Places<Part>): () => Promise<void>
-  /** Nothing of this is wanted. Acknowledged now, or with the last of the deliveries that are not acknowledged yet. */
-  pass(places: Places<Part>): Promise<void>
-}
+/** @see createAcknowledgements */
+export type Acknowledgements<Part> = ReturnType<typeof createAcknowledgements<Part>>
 
 /**
- * Keeps the order: whoever begins at a place that was acknowledged must find everything before it in the outputs, also
- * where that place lies behind messages that nobody wants.
+ * Acknowledges deliveries, and what has no rows only behind those that have: whoever begins at a place that was
+ * acknowledged must find everything before it in the outputs, also where that place lies behind unwanted messages.
  *
  * @param acknowledge called for places in their order; a delivery whose call fails stays unacknowledged
  */
-export function createAcknowledgements<Part>(
-  acknowledge: (places: Places<Part>) => Promise<void>,
-): Acknowledgements<Part> {
+export function createAcknowledgements<Part>(acknowledge: (places: Places<Part>) => Promise<void>) {
   let unacknowledged = 0
   const passed = new Map<Part, bigint>()
 
@@ -255,7 +221,8 @@ export function createAcknowledgements<Part>(
   }
 
   return {
-    deliver(places) {
+    /** A delivery goes out; answers what acknowledges it. */
+    deliver(places: Places<Part>): () => Promise<void> {
       const upTo = new Map([...takePassed(), ...places])
       unacknowledged++
       return async () => {
@@ -264,7 +231,8 @@ export function createAcknowledgements<Part>(
         if (unacknowledged === 0 && passed.size > 0) await acknowledge(new Map(takePassed()))
       }
     },
-    async pass(places) {
+    /** Nothing of this is wanted. Acknowledged now, or with the last of the deliveries that are not acknowledged yet. */
+    async pass(places: Places<Part>): Promise<void> {
       if (unacknowledged === 0) return acknowledge(places)
       for (const [part, offset] of places) passed.set(part, offset)
     },

@@ -1,9 +1,10 @@
-// How Kafka is read: what an address and the flags of a run come to.
+// How Kafka is read and written: what an address and the flags of a run resolve to.
 import {
   type DailySettings,
   type Environment,
   type KafkaAddress,
   kafkaAddressOf,
+  noTopic,
   outputTopic,
   parseKafkaAddress,
   type RegistrySettings,
@@ -22,7 +23,7 @@ export interface KafkaSourceSpec {
   readonly topics: readonly string[]
   readonly registry: RegistrySettings | undefined
   readonly reading: KafkaReading
-  /** a bad message ends the source: everything before it is delivered first, and it is not counted as read */
+  /** a bad message ends the source: everything before it is delivered first, and it does not count as read */
   readonly stopsAtBadMessage?: boolean
 }
 
@@ -30,12 +31,9 @@ export interface KafkaSourceSpec {
 export type KafkaReading = KafkaSnapshot | KafkaSubscription
 
 /** All partitions by ourselves, within bounds; no group knows of it. */
-export interface KafkaSnapshot {
+export interface KafkaSnapshot extends TimeWindow {
   readonly kind: 'snapshot'
-  /** messages with these timestamps (ms since 1970): `since` inclusive, `until` exclusive */
-  readonly since?: number | undefined
-  readonly until?: number | undefined
-  /** commits for this group, at the end of what every output has; undefined: commits nothing */
+  /** commits for this group, up to what every output has; undefined: commits nothing */
   readonly commitFor?: string | undefined
   /** goes on with what comes after the end (a replay that catches up) */
   readonly isEndless?: boolean
@@ -57,28 +55,24 @@ export interface KafkaSubscription {
 
 /** What a stream can tell about itself at any time. */
 export interface StreamStatus {
-  readonly partitions: readonly PartitionStatus[]
-  /** messages that a container had after its first, which nobody reads */
+  /** those that are ours */
+  readonly partitions: readonly {
+    readonly topic: string
+    readonly partition: number
+    /** next offset to commit; what is before is safe */
+    readonly committed: bigint
+    /** messages not yet safe; undefined before the first answer of the broker */
+    readonly lag: bigint | undefined
+  }[]
+  /** messages that a container had after its first, which are not read */
   readonly furtherRecords: number
   /** time spent decoding so far, in milliseconds */
   readonly decodeMs: number
-  /** for how long the partition that is worst off cannot be fetched, in milliseconds */
+  /** for how long the worst-off partition could not be fetched, in milliseconds */
   readonly unreachableMs: number
   /** things to tell people, oldest first; each call hands them over */
   takeNotices(): string[]
 }
-
-/** One partition that is ours. */
-interface PartitionStatus {
-  readonly topic: string
-  readonly partition: number
-  /** next offset to commit; what is before is safe */
-  readonly committed: bigint
-  /** messages not yet safe; undefined before the first answer of the broker */
-  readonly lag: bigint | undefined
-}
-
-// How Kafka is written: what an address and the flags of a run come to.
 
 /** Kafka as an output. */
 export interface KafkaSinkSpec {
@@ -86,7 +80,7 @@ export interface KafkaSinkSpec {
   /** as it may be shown */
   readonly address: string
   readonly connection: KafkaConnection
-  /** a name, or one with `%s` for each day */
+  /** a name, or with `%s` one for each day */
   readonly topic: string
   readonly daily: DailySettings
   readonly outputSchema: OutputSchema
@@ -94,8 +88,6 @@ export interface KafkaSinkSpec {
 
 /** What output messages echo: the names to ask a source for (`ReadOptions.echo`). */
 export const echoedFeatures: readonly string[] = outputFeatures.map(({ name }) => name)
-
-// Kafka addresses as inputs and outputs of a run.
 
 /** Whether an address is one of Kafka. */
 export function isKafkaAddress(address: string): boolean {
@@ -108,17 +100,17 @@ export type OutputSchemaName = KafkaSinkSpec['outputSchema']
 /** A topic as an output. @throws UsageError for an address that names no topic, or several */
 export function kafkaSinkSpec(
   address: string | KafkaAddress,
-  outputSchema: OutputSchemaName,
+  outputSchema: OutputSchema,
   environment: Environment = process.env,
 ): KafkaSinkSpec {
   const parsed = typeof address === 'string' ? parseKafkaAddress(address, 'producer', environment) : address
   outputTopic(parsed)
-  const { shown, connection, topics, daily } = parsed
-  return { kind: 'kafka', address: shownWithTopic(parsed, shown), connection, topic: topics[0]!, daily, outputSchema }
+  const { connection, topics, daily } = parsed
+  return { kind: 'kafka', address: shownWithTopic(parsed), connection, topic: topics[0]!, daily, outputSchema }
 }
 
 /** A topic named by the environment alone is shown with its name. */
-function shownWithTopic({ topics }: KafkaAddress, shown: string): string {
+function shownWithTopic({ topics, shown }: KafkaAddress): string {
   return /^kafka:\/\/[^/?]*\/?(?:\?|$)/i.test(shown)
     ? shown.replace(/^(kafka:\/\/[^/?]*)\/?/i, `$1/${topics.join(',')}`)
     : shown
@@ -132,22 +124,24 @@ export function kafkaSnapshotSpec(
 ): KafkaSourceSpec {
   const parsed = parseKafkaAddress(address, 'consumer', environment)
   if (commit && parsed.group === undefined) {
-    throw new UsageError('--commit needs a consumer group', { hint: 'kafka://host/topic?group=NAME' })
+    throw new UsageError('--commit needs a consumer group', { hint: 'Write kafka://host/topic?group=NAME.' })
   }
   return sourceSpec(parsed, { kind: 'snapshot', ...window, ...(commit ? { commitFor: parsed.group } : {}) })
 }
 
 /** The topics of an address, read in some way. @throws UsageError if it names none */
 export function sourceSpec(parsed: KafkaAddress, reading: KafkaReading): KafkaSourceSpec {
-  const { shown, connection, topics, registry } = parsed
-  if (topics.length === 0) throw new UsageError(`${shown}: names no topic`, { hint: 'kafka://host:9092/topic' })
-  return { kind: 'kafka', address: shownWithTopic(parsed, shown), connection, topics, registry, reading }
+  const { connection, topics, registry } = parsed
+  if (topics.length === 0) throw noTopic(parsed.shown)
+  return { kind: 'kafka', address: shownWithTopic(parsed), connection, topics, registry, reading }
 }
 
-/** The input of a stream: what was typed, or what the original's environment means. @throws UsageError if neither is there */
+/** The input of a stream: what was typed, or what the original's environment names. @throws UsageError without either */
 export function streamInput(from: string | undefined, environment: Environment): KafkaAddress {
   if (from !== undefined && !isKafkaAddress(from)) {
-    throw new UsageError(`--from ${from}: a stream is read from Kafka`, { hint: 'kafka://host:9092/topic?group=NAME' })
+    throw new UsageError(`--from ${from}: a stream is read from Kafka`, {
+      hint: 'Write kafka://host:9092/topic?group=NAME.',
+    })
   }
   const parsed =
     from === undefined ? kafkaAddressOf('consumer', environment) : parseKafkaAddress(from, 'consumer', environment)
@@ -159,15 +153,13 @@ export function streamInput(from: string | undefined, environment: Environment):
   return parsed
 }
 
-// --since, --until, --on → the timestamps of the messages that are wanted.
-
-/** Milliseconds since 1970: `since` inclusive, `until` exclusive. */
+/** Timestamps of messages in milliseconds since 1970: `since` inclusive, `until` exclusive. */
 export interface TimeWindow {
-  readonly since?: number
-  readonly until?: number
+  readonly since?: number | undefined
+  readonly until?: number | undefined
 }
 
-/** What was typed. */
+/** --since, --until and --on as they were typed. */
 export interface TimeWindowFlags {
   readonly since?: string | undefined
   readonly until?: string | undefined
@@ -179,11 +171,12 @@ const dayMs = 24 * 3600 * 1000
 /**
  * Reads the three flags: ISO-8601 (UTC unless it says otherwise) or milliseconds since 1970, and a UTC date.
  *
- * @throws UsageError for what is no time, for an empty window and for `--on` beside the others
+ * @throws UsageError for an invalid time, for an empty window and for `--on` together with the others
  */
 export function timeWindow({ since, until, on }: TimeWindowFlags): TimeWindow {
   if (on !== undefined) {
-    if (since !== undefined || until !== undefined) throw new UsageError('--on and --since or --until exclude another')
+    if (since !== undefined || until !== undefined)
+      throw new UsageError('--on cannot be combined with --since or --until')
     if (!/^\d{4}-\d{2}-\d{2}$/.test(on)) throw new UsageError(`--on ${on}: expected a date, for example 2026-11-22`)
     const start = timeOf('--on', on)
     return { since: start, until: start + dayMs }
@@ -208,8 +201,8 @@ function timeOf(flag: string, text: string): number {
   // Date.parse rolls the 31st of June over to July
   const isDay = new Date(`${text.slice(0, 10)}T00:00:00Z`).toJSON()?.startsWith(text.slice(0, 10)) === true
   if (Number.isNaN(time) || !isDay) {
-    throw new UsageError(`${flag} ${text}: is no time`, {
-      hint: 'For example 2026-11-22, 2026-11-22T18:00:00Z, or milliseconds since 1970.',
+    throw new UsageError(`${flag} ${text}: not a valid time`, {
+      hint: 'Write it like 2026-11-22 or 2026-11-22T18:00:00Z, or as milliseconds since 1970.',
     })
   }
   return time

@@ -1,15 +1,20 @@
-// Topics that are written to: found, waited for, or made.
+// Topics: those that are written to, those that are read, their names, and what an account may do with them.
 import { ServiceError, UsageError } from '../../errors.ts'
 import type { Cluster, TopicInfo } from './client/cluster.ts'
-import { answerIn, hasProtocolError, isTransient, reasonOf } from './client/failures.ts'
-import type { Answer } from './client/protocol.ts'
+import { hasProtocolError, isTransient, reasonOf, usableAnswer } from './client/failures.ts'
+import type { TopicPartition } from './client/offsets.ts'
+
+/** All partitions of these topics. */
+export function partitionsOf(topics: Iterable<TopicInfo>): TopicPartition[] {
+  return [...topics].flatMap(({ name, partitions }) => partitions.map((_, partition) => ({ topic: name, partition })))
+}
 
 /**
- * Topics that exist and have leaders. One that is missing is made: by the broker, if it makes what it is asked about, or
+ * Topics that exist and have leaders. A missing one is created: by the broker, if it creates what it is asked about, or
  * else by a request.
  *
- * @param graceMs how long a missing topic is waited for before it is made
- * @throws ServiceError if it may not be made
+ * @param graceMs how long a missing topic is waited for before it is created
+ * @throws ServiceError if it may not be created
  */
 export function existingTopics(
   cluster: Cluster,
@@ -21,7 +26,7 @@ export function existingTopics(
     const found = await cluster.topics(names)
     const missing = names.filter((name) => !found.has(name))
     const due = missing.filter((name) => performance.now() - started >= graceMs(name))
-    if (due.length > 0) await makeTopics(cluster, due)
+    if (due.length > 0) await createTopics(cluster, due)
     const leaderless = [...found.values()].filter(({ partitions }) => partitions.some(({ leader }) => leader < 0))
     const unready = [...missing, ...leaderless.map(({ name }) => name)]
     if (unready.length > 0) throw new Error(`topic ${unready.join(', ')} does not exist or has no leader`)
@@ -29,35 +34,28 @@ export function existingTopics(
   })
 }
 
-async function makeTopics(cluster: Cluster, names: readonly string[]): Promise<void> {
-  // the broker's own defaults decide how many partitions and replicas there are
+async function createTopics(cluster: Cluster, names: readonly string[]): Promise<void> {
   await cluster.topics(names, { create: true, fresh: true })
   const found = await cluster.topics(names, { fresh: true })
   const missing = names.filter((name) => !found.has(name))
   if (missing.length === 0) return
-  const topics = missing.map((name) => ({
-    name,
-    numPartitions: -1,
-    replicationFactor: -1,
-    assignments: [],
-    configs: [],
-  }))
+  // the broker's own defaults decide how many partitions and replicas there are
+  const asked = { numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
+  const topics = missing.map((name) => ({ name, ...asked }))
   try {
     await cluster.ask('control', 'controller', 'createTopics', [topics, 10_000, false])
   } catch (thrown) {
     if (hasProtocolError(thrown, 'TOPIC_ALREADY_EXISTS') || isTransient(thrown)) return
     // brokers that are just back do not count as replicas yet
     if (hasProtocolError(thrown, 'INVALID_REPLICATION_FACTOR')) {
-      throw new Error(`topic ${missing.join(', ')} cannot be made yet: ${reasonOf(thrown)}`)
+      throw new Error(`topic ${missing.join(', ')} cannot be created yet: ${reasonOf(thrown)}`)
     }
-    throw new ServiceError(`topic ${missing.join(', ')} does not exist and cannot be made`, {
+    throw new ServiceError(`topic ${missing.join(', ')} does not exist and cannot be created`, {
       cause: thrown,
-      hint: 'Make it, or allow it: auto.create.topics.enable of the brokers, or the right to create topics.',
+      hint: 'Create it, or allow it: auto.create.topics.enable of the brokers, or the right to create topics.',
     })
   }
 }
-
-// Names of topics: fixed, by day, or by pattern.
 
 /** The topic to write to now. */
 export type TopicName = (now: Date) => string
@@ -84,28 +82,13 @@ export function dailyTopic(
 function formatDate(format: string, day: Date): string {
   return format.replace(/%(.?)/g, (_, code: string) => {
     const write = dateCodes[code]
-    if (!write)
-      throw new UsageError(`date format ${format}: %${code} is not known`, {
-        hint: 'Known are %Y %y %m %d %j %H %b %B.',
-      })
-    return write(day)
+    if (write) return write(day)
+    throw new UsageError(`date format ${format}: unknown code %${code}`, { hint: 'Use %Y %y %m %d %j %H %b %B.' })
   })
 }
 
-const months = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-]
+const monthNames = 'January February March April May June July August September October November December'
+const months = monthNames.split(' ')
 
 const dateCodes: Readonly<Record<string, (day: Date) => string>> = {
   '%': () => '%',
@@ -125,31 +108,25 @@ function twoDigits(value: number): string {
 }
 
 /** Which topics a consumer reads. */
-export interface TopicSelection {
-  /** as they were written */
-  readonly shown: string
-  /** topics that are read whether or not they exist yet */
-  readonly names: readonly string[]
-  /** whether new topics may be found among the cluster's */
-  readonly hasPatterns: boolean
-  /** of the cluster's topics, those that match */
-  matches(topic: string): boolean
-}
+export type TopicSelection = ReturnType<typeof selectTopics>
 
 /**
- * Names and `^` patterns, as `CONSUMER_TOPICS` has them. A name with `%s` is read on every day it has.
+ * Names and `^` patterns, as `CONSUMER_TOPICS` has them. A name with `%s` stands for all its days.
  *
- * @throws UsageError for a pattern that is none
+ * @throws UsageError for an invalid pattern
  */
-export function selectTopics(words: readonly string[]): TopicSelection {
+export function selectTopics(words: readonly string[]) {
   const names = words.filter((word) => !isPattern(word))
   const patterns = words.filter(isPattern).map(patternOf)
   return {
+    /** as they were written */
     shown: words.join(','),
+    /** topics that are read whether or not they exist yet */
     names,
+    /** whether new topics may be found among the cluster's */
     hasPatterns: patterns.length > 0,
-    // the brokers' own topics are no data
-    matches: (topic) =>
+    /** of the cluster's topics, those that match; the brokers' own topics are no data */
+    matches: (topic: string): boolean =>
       names.includes(topic) || (!topic.startsWith('__') && patterns.some((pattern) => pattern.test(topic))),
   }
 }
@@ -164,7 +141,7 @@ function patternOf(word: string): RegExp {
   try {
     return new RegExp(word)
   } catch (cause) {
-    throw new UsageError(`topic pattern ${word}: is no regular expression`, { cause })
+    throw new UsageError(`topic pattern ${word}: not a regular expression`, { cause })
   }
 }
 
@@ -172,9 +149,7 @@ function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
-// Topics as an account sees them: there or not, led or not, and what it may do with them. Nothing is made or written.
-
-/** One topic. */
+/** A topic as an account sees it. */
 export interface TopicDescription {
   readonly name: string
   /** `hidden`: the account may not even know */
@@ -182,7 +157,7 @@ export interface TopicDescription {
   readonly partitions: number
   /** partitions without a leader: they can be neither read nor written now */
   readonly leaderless: number
-  /** undefined where the broker does not tell */
+  /** undefined where the broker does not say */
   readonly mayRead: boolean | undefined
   readonly mayWrite: boolean | undefined
 }
@@ -195,9 +170,10 @@ const writeBit = 1 << 4
 /** what stands there when the broker did not look (the smallest int32) */
 const untold = -0x8000_0000
 
-/** Describes topics by name. Throws what the library throws. */
+/** Describes topics by name; creates and writes nothing. Throws what the library throws. */
 export async function describeTopics(cluster: Cluster, names: readonly string[]): Promise<TopicDescription[]> {
-  const answer = await asked(cluster, names)
+  const asked = cluster.ask('control', 'any', 'metadata', [[...names], false, true])
+  const { answer } = await usableAnswer(asked, ({ topics }) => topics.length > 0)
   return names.map((name) => {
     const found = answer.topics.find((topic) => topic.name === name)
     const { errorCode = absentCode, partitions = [], topicAuthorizedOperations: rights = untold } = found ?? {}
@@ -211,15 +187,4 @@ export async function describeTopics(cluster: Cluster, names: readonly string[])
       mayWrite: may(writeBit),
     }
   })
-}
-
-/** The library throws when one topic has an error; the others are in what it throws. */
-async function asked(cluster: Cluster, names: readonly string[]): Promise<Answer<'metadata'>> {
-  try {
-    return await cluster.ask('control', 'any', 'metadata', [[...names], false, true])
-  } catch (thrown) {
-    const answer = answerIn<Answer<'metadata'>>(thrown)
-    if (answer && answer.topics.length > 0) return answer
-    throw thrown
-  }
 }

@@ -1,5 +1,5 @@
 // Where dead letters go: a topic, or a file that grows.
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts'
 import {
@@ -21,7 +21,7 @@ export interface DeadLetterOutlet {
 }
 
 /**
- * A file with a letter a line; what is in it already stays.
+ * A file with one letter per line; what is in it already stays.
  *
  * @throws UsageError for a file that cannot be written
  */
@@ -30,33 +30,27 @@ export function openDeadLetterFile(path: string): DeadLetterOutlet {
   try {
     file = openSync(path, 'a')
   } catch (cause) {
-    throw new UsageError(`${path}: dead letters cannot be written there (${systemCode(cause) ?? 'unknown reason'})`, {
-      cause,
-    })
+    const why = systemCode(cause) ?? 'unknown reason'
+    throw new UsageError(`${path}: dead letters cannot be written there (${why})`, { cause })
   }
   return {
     address: path,
-    write(letters) {
+    async write(letters) {
       try {
-        writeFully(file!, Buffer.from(letters.map((letter) => `${deadLetterText(letter)}\n`).join('')))
+        // a file that was opened to append grows by all of it
+        writeFileSync(file!, letters.map((letter) => `${deadLetterText(letter)}\n`).join(''))
         fsyncSync(file!)
-        return Promise.resolve()
       } catch (cause) {
         const why = systemCode(cause) ?? 'unknown reason'
         const hint = 'Is there space left on the disk?'
-        return Promise.reject(new ServiceError(`${path}: dead letters cannot be written (${why})`, { cause, hint }))
+        throw new ServiceError(`${path}: dead letters cannot be written (${why})`, { cause, hint })
       }
     },
-    close() {
+    async close() {
       if (file !== undefined) closeSync(file)
       file = undefined
-      return Promise.resolve()
     },
   }
-}
-
-function writeFully(file: number, bytes: Uint8Array): void {
-  for (let start = 0; start < bytes.length;) start += writeSync(file, bytes, start, bytes.length - start)
 }
 
 /** A topic for dead letters. */
@@ -68,27 +62,28 @@ export interface DeadLetterTopic {
 }
 
 /**
- * A topic, made where it does not exist and may be made.
+ * A topic, created where it does not exist and may be created.
  *
- * @param outlet of a transaction that the letters are to be part of
+ * @param outlet of the transaction that the letters belong to
  * @throws ServiceError
  */
 export async function openDeadLetterTopic(
   { address, connection, topic }: DeadLetterTopic,
   outlet?: MessageOutlet,
 ): Promise<DeadLetterOutlet> {
-  const own = outlet ? undefined : await openOutlet(connection, topic(new Date()))
+  const to = outlet ?? (await openOutlet(connection, topic(new Date())))
   return {
     address,
     async write(letters) {
       const name = topic(new Date())
-      const to = (outlet ?? own)!
       const messages = letters.map((letter) => deadLetterMessage(letter, name))
       const tooLarge = new Set<OutgoingMessage>()
       await to.send(messages, (message) => tooLarge.add(message))
       const again = letters.filter((_, i) => tooLarge.has(messages[i]!))
       if (again.length > 0) await to.send(again.map((letter) => shortDeadLetterMessage(letter, name)))
     },
-    close: async () => own?.close(),
+    async close() {
+      if (to !== outlet) await to.close()
+    },
   }
 }

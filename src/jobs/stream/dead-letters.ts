@@ -1,15 +1,14 @@
-// The stories of `lcclf deadletter show` and `lcclf deadletter requeue`.
+// The stories of `lcclf deadletter show` and `lcclf deadletter requeue`: dead letters read back from a topic or a file.
 import { createReadStream } from 'node:fs'
-import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
-import { type KafkaAddress, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
-import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../../connectors/kafka/dead-letters.ts'
-import type { OutgoingMessage } from '../../connectors/kafka/client/delivery.ts'
-import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import { filePathOf } from '../../connectors/address.ts'
-import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
-import { linesOf } from '../../formats/text-lines.ts'
+import {
+  type KafkaAddress,
+  kafkaAddressOf,
+  noTopic,
+  outputTopic,
+  parseKafkaAddress,
+} from '../../connectors/kafka/address.ts'
 import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
-import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts'
 import { createFetcher } from '../../connectors/kafka/client/fetcher.ts'
 import {
   commitOffsets,
@@ -18,6 +17,21 @@ import {
   listOffsets,
   type TopicPartition,
 } from '../../connectors/kafka/client/offsets.ts'
+import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/outlet.ts'
+import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../../connectors/kafka/dead-letters.ts'
+import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
+import { partitionsOf } from '../../connectors/kafka/topics.ts'
+import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
+import { linesOf } from '../../formats/text-lines.ts'
+
+/** Some letters, in order. */
+interface LetterGroup {
+  readonly letters: readonly DeadLetter[]
+  /** what is not a dead letter, and why */
+  readonly unreadable: readonly string[]
+  /** remembers that these are done with, where that is asked for */
+  readonly ack?: () => Promise<void>
+}
 
 /** Which letters are meant. */
 interface LetterFilter {
@@ -40,6 +54,9 @@ interface LetterCounts {
   reasons: Record<string, number>
 }
 
+/** far beyond what any topic's message can be; what is longer is cut, and so is not a letter */
+const longestLine = 256 * 1024 * 1024
+
 /** Prints the letters: lines for people on a terminal, whole letters as NDJSON elsewhere, with `json` only their counts. */
 export async function showDeadLetters(
   address: string,
@@ -57,26 +74,25 @@ export async function showDeadLetters(
   return exitCode
 }
 
-/** Sends letters back as the messages they were, and remembers of a topic which ones it sent. */
+/** Sends letters back as the messages they were, and remembers which ones of a topic it has sent. */
 export async function requeueDeadLetters(address: string, flags: RequeueFlags): Promise<number> {
   const target = targetOf(address, flags.to)
-  const topic = target.topics.length > 0 ? outputTopic(target)(new Date()) : undefined
+  const to = target.topics.length > 0 ? { topic: outputTopic(target)(new Date()) } : {}
   const counts: LetterCounts = { letters: 0, unreadable: 0, reasons: {} }
   let withoutValue = 0
-  // who chooses among them may want the others later
+  // whoever chooses among them may want the others later
   const isWhole = flags.reason === undefined && flags.limit === undefined
   const rememberedBy = flags.again || !isWhole || flags.isDryRun ? undefined : 'lcclf-deadletter-requeue'
-  const groups = chosen(lettersOf(address, rememberedBy), flags, counts)
-  let outlet: Awaited<ReturnType<typeof openOutlet>> | undefined
+  let outlet: MessageOutlet | undefined
   try {
-    for await (const { letters, ack } of groups) {
+    for await (const { letters, ack } of chosen(lettersOf(address, rememberedBy), flags, counts)) {
       const whole = letters.filter(({ omittedBytes }) => omittedBytes === undefined)
       withoutValue += letters.length - whole.length
-      const messages = whole.map((letter): OutgoingMessage => ({ ...requeued(letter), ...(topic ? { topic } : {}) }))
+      const messages = whole.map((letter) => ({ ...requeued(letter), ...to }))
       if (flags.isDryRun || messages.length === 0) continue
       outlet ??= await openOutlet(target.connection, messages[0]!.topic)
       await outlet.send(messages)
-      await ack()
+      await ack?.()
     }
   } finally {
     await outlet?.close()
@@ -87,93 +103,51 @@ export async function requeueDeadLetters(address: string, flags: RequeueFlags): 
   return counts.unreadable + withoutValue > 0 ? 3 : 0
 }
 
-function lettersOf(address: string, rememberedBy: string | undefined): AsyncIterable<LetterGroup> {
-  if (!isKafkaAddress(address)) return lettersOfFile(filePathOf(address, 'input'))
-  const { connection, topics, shown } = parseKafkaAddress(address, 'producer', environmentWithoutTopics())
-  if (topics.length === 0) throw new UsageError(`${shown}: names no topic`, { hint: 'kafka://host:9092/topic' })
-  return lettersOfTopic({ connection, topics, rememberedBy })
-}
-
 async function* chosen(
   groups: AsyncIterable<LetterGroup>,
   { reason, limit = Infinity }: LetterFilter,
   counts: LetterCounts,
 ): AsyncGenerator<LetterGroup, void, undefined> {
-  for await (const { letters, unreadable, ack } of groups) {
-    for (const why of unreadable) say(why)
-    counts.unreadable += unreadable.length
-    const wanted = letters.filter((letter) => reason === undefined || letter.reason.includes(reason))
-    const some = wanted.slice(0, Math.max(0, limit - counts.letters))
-    counts.letters += some.length
-    for (const letter of some) counts.reasons[letter.reason] = (counts.reasons[letter.reason] ?? 0) + 1
-    yield { letters: some, unreadable, ack }
+  for await (const group of groups) {
+    for (const why of group.unreadable) say(why)
+    counts.unreadable += group.unreadable.length
+    const wanted = group.letters.filter((letter) => reason === undefined || letter.reason.includes(reason))
+    const letters = wanted.slice(0, Math.max(0, limit - counts.letters))
+    counts.letters += letters.length
+    for (const letter of letters) counts.reasons[letter.reason] = (counts.reasons[letter.reason] ?? 0) + 1
+    yield { ...group, letters }
     if (counts.letters >= limit) return
   }
 }
 
-/** Where requeued messages go: what was typed, else the cluster of the letters, else that of the stream's input. */
-function targetOf(address: string, to: string | undefined): KafkaAddress {
-  const environment = environmentWithoutTopics()
-  if (to !== undefined && !isKafkaAddress(to)) throw new UsageError(`--to ${to}: messages go back to Kafka`)
-  const target =
-    to !== undefined
-      ? parseKafkaAddress(to, 'producer', environment)
-      : isKafkaAddress(address)
-        ? { ...parseKafkaAddress(address, 'producer', environment), topics: [] }
-        : kafkaAddressOf('consumer', environment)
-  if (target) return to === undefined ? { ...target, topics: [] } : target
-  throw new UsageError('letters of a file can go anywhere', { hint: 'Say where: --to kafka://host:9092' })
+/** @param rememberedBy a group that remembers how far the letters of a topic are done with; undefined: all are read */
+function lettersOf(address: string, rememberedBy: string | undefined): AsyncIterable<LetterGroup> {
+  if (!isKafkaAddress(address)) return lettersOfFile(filePathOf(address, 'input'))
+  const parsed = parseKafkaAddress(address, 'producer', environmentWithoutTopics())
+  if (parsed.topics.length === 0) throw noTopic(parsed.shown)
+  return lettersOfTopics(parsed, rememberedBy)
 }
 
-/** The environment names the topics of the stream, and those are not what is meant here. */
+/** Where requeued messages go: what was typed, else the letters' cluster, else that of the stream's input. */
+function targetOf(address: string, to: string | undefined): KafkaAddress {
+  const environment = environmentWithoutTopics()
+  if (to !== undefined) {
+    if (!isKafkaAddress(to)) throw new UsageError(`--to ${to}: messages go back to Kafka`)
+    return parseKafkaAddress(to, 'producer', environment)
+  }
+  const target = isKafkaAddress(address)
+    ? parseKafkaAddress(address, 'producer', environment)
+    : kafkaAddressOf('consumer', environment)
+  if (target) return { ...target, topics: [] }
+  throw new UsageError('letters of a file can go anywhere', { hint: 'Say where: --to kafka://host:9092.' })
+}
+
+/** The environment names the stream's topics, which are not what is meant here. */
 function environmentWithoutTopics(): Readonly<Record<string, string | undefined>> {
   return { ...process.env, PRODUCER_TOPIC: undefined, PRODUCER_TOPIC_FORMAT: undefined, CONSUMER_TOPICS: undefined }
 }
 
-function shortLine({ reason, topic, partition, offset, key, timestamp }: DeadLetter): string {
-  const time = new Date(Number(timestamp)).toISOString().slice(0, 19)
-  const name = key === null ? '-' : Buffer.from(key).toString('utf8')
-  return `${time}  ${topic} partition ${partition} offset ${offset}  ${JSON.stringify(name)}  ${reason}`
-}
-
-function sayCounts({ letters, unreadable, reasons }: LetterCounts, what = 'in all'): void {
-  say(`${letters} dead letters ${what}`)
-  for (const [reason, count] of Object.entries(reasons).sort(([, a], [, b]) => b - a)) say(`  ${count} × ${reason}`)
-  if (unreadable > 0) say(`${unreadable} messages are no dead letters`)
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
-}
-
-// Dead letters read back, from a topic or a file.
-
-/** Some letters, in order. */
-export interface LetterGroup {
-  readonly letters: readonly DeadLetter[]
-  /** what is no dead letter, and why */
-  readonly unreadable: readonly string[]
-  /** remembers that these are done with, where that is asked for */
-  readonly ack: () => Promise<void>
-}
-
-/** A topic of dead letters. */
-interface LetterTopic {
-  readonly connection: KafkaConnection
-  readonly topics: readonly string[]
-  /** a group that remembers how far the letters are done with; undefined: from the first on, and nothing is remembered */
-  readonly rememberedBy: string | undefined
-}
-
-/** far beyond what any topic's message can be; what is longer is cut, and so is no letter */
-const longestLine = 256 * 1024 * 1024
-
-/**
- * The letters of a file, in groups.
- *
- * @throws DataError for a file that cannot be read
- */
-export async function* lettersOfFile(path: string): AsyncGenerator<LetterGroup, void, undefined> {
+async function* lettersOfFile(path: string): AsyncGenerator<LetterGroup, void, undefined> {
   const input = createReadStream(path)
   try {
     for await (const { lines, firstNumber } of linesOf(input as AsyncIterable<Buffer>, longestLine)) {
@@ -188,34 +162,15 @@ export async function* lettersOfFile(path: string): AsyncGenerator<LetterGroup, 
   }
 }
 
-function groupOf(texts: readonly { text: string; where: string }[], ack = nothingToRemember): LetterGroup {
-  const letters: DeadLetter[] = []
-  const unreadable: string[] = []
-  for (const { text, where } of texts) {
-    try {
-      letters.push(readDeadLetter(text, where))
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error
-      unreadable.push(messageOf(error))
-    }
-  }
-  return { letters, unreadable, ack }
-}
-
-async function nothingToRemember(): Promise<void> {
-  // a file is always read from its beginning
-}
-
-/**
- * The letters that are in a topic now, in groups of one partition each.
- *
- * @throws DataError for a topic that does not exist, ServiceError
- */
-export async function* lettersOfTopic(from: LetterTopic): AsyncGenerator<LetterGroup, void, undefined> {
-  const cluster = await connectCluster(from.connection, 'lcclf')
+/** The letters that are in topics now, in groups of one partition each. */
+async function* lettersOfTopics(
+  { connection, topics }: KafkaAddress,
+  rememberedBy: string | undefined,
+): AsyncGenerator<LetterGroup, void, undefined> {
+  const cluster = await connectCluster(connection)
   const fetcher = createFetcher<TopicPartition>(cluster, { needsSameTopic: true })
   try {
-    const { open, ends } = await openPartitions(cluster, from)
+    const { open, ends } = await openPartitions(cluster, topics, rememberedBy)
     for (const { partition, start } of open.values()) fetcher.assign(partition, start, partition)
     while (open.size > 0) {
       const chunk = await fetcher.next(1000)
@@ -228,7 +183,11 @@ export async function* lettersOfTopic(from: LetterTopic): AsyncGenerator<LetterG
         where: `${topic} partition ${partition} offset ${offset}`,
       }))
       const place = { topic, partition, offset: nextOffset < end ? nextOffset : end }
-      yield groupOf(texts, () => remember(cluster, from.rememberedBy, place))
+      const ack = async (): Promise<void> => {
+        if (rememberedBy === undefined) return
+        await commitOffsets(cluster, { groupId: rememberedBy, generation: -1, memberId: '' }, [place])
+      }
+      yield { ...groupOf(texts), ack }
       if (nextOffset < end) continue
       open.delete(keyOf(chunk))
       fetcher.release(chunk)
@@ -239,21 +198,12 @@ export async function* lettersOfTopic(from: LetterTopic): AsyncGenerator<LetterG
   }
 }
 
-interface OpenPartitions {
-  /** partitions that have something to read, and where it begins */
-  readonly open: Map<string, { readonly partition: TopicPartition; readonly start: bigint }>
-  readonly ends: ReadonlyMap<string, bigint>
-}
-
-async function openPartitions(cluster: Cluster, { topics, rememberedBy }: LetterTopic): Promise<OpenPartitions> {
-  const infos = await cluster.persist('reaching the brokers', () => cluster.topics(topics, { fresh: true }), {
-    patienceMs: Math.min(cluster.connection.patienceMs, 15_000),
-  })
+/** The partitions that have something to read, and where that begins; and where all of them end now, by `keyOf`. */
+async function openPartitions(cluster: Cluster, topics: readonly string[], rememberedBy: string | undefined) {
+  const infos = await cluster.firstTopics(topics)
   const missing = topics.filter((topic) => !infos.has(topic))
   if (missing.length > 0) throw new DataError(`there is no topic ${missing.join(', ')}`)
-  const all = [...infos.values()].flatMap(({ name, partitions }) =>
-    partitions.map((_, partition) => ({ topic: name, partition })),
-  )
+  const all = partitionsOf(infos.values())
   const [starts, ends, known] = await Promise.all([
     listOffsets(cluster, all, 'earliest'),
     listOffsets(cluster, all, 'latest'),
@@ -269,10 +219,32 @@ async function openPartitions(cluster: Cluster, { topics, rememberedBy }: Letter
   return { open: new Map(open.map((one) => [keyOf(one.partition), one])), ends }
 }
 
-async function remember(
-  cluster: Cluster,
-  groupId: string | undefined,
-  place: TopicPartition & { readonly offset: bigint },
-): Promise<void> {
-  if (groupId !== undefined) await commitOffsets(cluster, { groupId, generation: -1, memberId: '' }, [place])
+function groupOf(texts: readonly { text: string; where: string }[]): LetterGroup {
+  const letters: DeadLetter[] = []
+  const unreadable: string[] = []
+  for (const { text, where } of texts) {
+    try {
+      letters.push(readDeadLetter(text, where))
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      unreadable.push(messageOf(error))
+    }
+  }
+  return { letters, unreadable }
+}
+
+function shortLine({ reason, topic, partition, offset, key, timestamp }: DeadLetter): string {
+  const time = new Date(Number(timestamp)).toISOString().slice(0, 19)
+  const name = key === null ? '-' : Buffer.from(key).toString('utf8')
+  return `${time}  ${topic} partition ${partition} offset ${offset}  ${JSON.stringify(name)}  ${reason}`
+}
+
+function sayCounts({ letters, unreadable, reasons }: LetterCounts, what = 'in all'): void {
+  say(`${letters} dead letters ${what}`)
+  for (const [reason, count] of Object.entries(reasons).sort(([, a], [, b]) => b - a)) say(`  ${count} × ${reason}`)
+  if (unreadable > 0) say(`${unreadable} messages are not dead letters`)
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
 }

@@ -1,4 +1,5 @@
-// Whether a stream is well: for whoever restarts it, and for whoever waits until it is ready.
+// Whether a stream is well, and the pages that say so: for whoever restarts it, and for whoever waits until it is ready.
+import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Sink } from '../../pipeline/sink.ts'
@@ -7,17 +8,6 @@ import type { StreamWatch } from './stream-batches.ts'
 import { systemCode, UsageError } from '../../errors.ts'
 import type { Prometheus } from './prometheus.ts'
 
-/** See createHealth. */
-interface Health extends StreamWatch {
-  /** what is still to be done before messages are read, in words; undefined when it is done */
-  step(doing: string | undefined): void
-  watch(source: KafkaStream): void
-  /** why it should be restarted, or undefined */
-  illness(): string | undefined
-  /** why it is not ready, or undefined */
-  unreadiness(): string | undefined
-}
-
 /** a broker may be away for a moment without anybody being told */
 const unreachableMs = 10_000
 /** a batch that waits for its outputs longer than this waits for something that is not there */
@@ -25,8 +15,10 @@ const stuckMs = 60_000
 /** beyond every retry that a sink or the client makes by itself */
 const lostMs = 900_000
 
-/** The state of a stream as it is told. */
-export function createHealth(): Health {
+type Health = ReturnType<typeof createHealth>
+
+/** The state of a stream. */
+export function createHealth() {
   let doing: string | undefined = 'starting'
   let source: KafkaStream | undefined
   let outputs: readonly Sink[] = []
@@ -42,14 +34,7 @@ export function createHealth(): Health {
   const waitedMs = (): number => (inHand > 0 ? performance.now() - movedAt : 0)
   const inSeconds = (milliseconds: number): string => `${Math.round(milliseconds / 1000)} s`
 
-  return {
-    step(next) {
-      doing = next
-      moved()
-    },
-    watch(opened) {
-      source = opened
-    },
+  const watch: StreamWatch = {
     onBegin(sinks) {
       outputs = sinks
     },
@@ -60,36 +45,42 @@ export function createHealth(): Health {
     onCommitted: done,
     // it arrives again
     onNotCommitted: done,
-    illness() {
+  }
+  return {
+    ...watch,
+    /** what is still to be done before messages are read, in words; undefined when it is done */
+    step(next: string | undefined): void {
+      doing = next
+      moved()
+    },
+    watch(opened: KafkaStream): void {
+      source = opened
+    },
+    /** why it should be restarted, or undefined */
+    illness(): string | undefined {
       return waitedMs() > lostMs ? `a batch has been waiting for its outputs for ${inSeconds(waitedMs())}` : undefined
     },
-    unreadiness() {
+    /** why it is not ready, or undefined */
+    unreadiness(): string | undefined {
       if (doing !== undefined) return doing
       const away = source?.status().unreachableMs ?? 0
-      if (away > unreachableMs) return `the brokers cannot be reached since ${inSeconds(away)}`
+      if (away > unreachableMs) return `the brokers have been unreachable for ${inSeconds(away)}`
       for (const { address, unreachableMs: gone = 0 } of outputs) {
-        if (gone > unreachableMs) return `${address} cannot be reached since ${inSeconds(gone)}`
+        if (gone > unreachableMs) return `${address} has been unreachable for ${inSeconds(gone)}`
       }
       return waitedMs() > stuckMs ? `an output has not taken its batch for ${inSeconds(waitedMs())}` : undefined
     },
   }
 }
 
-// The pages for Prometheus and for whoever watches over the process: /metrics, /healthz, /readyz.
-
-/** A server that listens. */
-interface MetricsServer {
-  readonly port: number
-  close(): Promise<void>
-}
-
 /**
- * Listens on all interfaces, as a container's probes need it; it tells nothing secret and takes no input.
+ * Serves /metrics for Prometheus, /healthz and /readyz for whoever watches over the process. Listens on all interfaces, as
+ * a container's probes need it; it tells nothing secret and takes no input.
  *
  * @param port 0 for any that is free
- * @throws UsageError for a port that cannot be had
+ * @throws UsageError for a port that is not available
  */
-export async function openMetricsServer(port: number, prometheus: Prometheus, health: Health): Promise<MetricsServer> {
+export async function openMetricsServer(port: number, prometheus: Prometheus, health: Health) {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'only GET\n')
     switch ((request.url ?? '').split('?', 1)[0]!) {
@@ -107,22 +98,16 @@ export async function openMetricsServer(port: number, prometheus: Prometheus, he
         return answer(response, 404, '/metrics, /healthz, /readyz\n')
     }
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new UsageError(`--metrics-port ${port}: cannot listen there (${systemCode(cause) ?? 'unknown reason'})`, {
-          cause,
-        }),
-      ),
-    )
-    server.listen(port, resolve)
+  await once(server.listen(port), 'listening').catch((cause: unknown) => {
+    const why = systemCode(cause) ?? 'unknown reason'
+    throw new UsageError(`--metrics-port ${port}: cannot listen there (${why})`, { cause })
   })
-  // a page must not keep a process alive that has nothing else to do
+  // it must not keep a process alive that has nothing else to do
   server.unref()
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
       }),

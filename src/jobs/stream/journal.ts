@@ -1,4 +1,4 @@
-// What a stream says in its log: batches, messages that were not classified, partitions that come and go.
+// What a stream logs: batches, messages that were not classified, partitions that come and go.
 import type { Reject } from '../../pipeline/batch.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
 import { batchFacts, type BatchFacts, type StreamWatch } from './stream-batches.ts'
@@ -9,14 +9,8 @@ const lineEveryMs = 1000
 const rejectsALine = 10
 const lookEveryMs = 1000
 
-/** See openJournal. */
-interface StreamJournal extends StreamWatch {
-  /** says what is not said yet */
-  close(): void
-}
-
-/** Writes the log of a stream while it runs. */
-export function openJournal(log: Log, source: KafkaStream): StreamJournal {
+/** Writes the log of a stream while it runs; `close` says what is left to say. */
+export function openJournal(log: Log, source: KafkaStream): StreamWatch & { close(): void } {
   let pending: BatchFacts[] = []
   let saidAt = -Infinity
   let slowest = 0
@@ -31,11 +25,11 @@ export function openJournal(log: Log, source: KafkaStream): StreamJournal {
     for (const notice of takeNotices()) log.warn(notice)
     const now = ours.map(({ topic, partition }) => `${topic}:${partition}`).sort()
     if (now.join() !== partitions) {
-      log.info(`${now.length} partitions are ours`, { partitions: now })
+      log.info(`assigned ${now.length} partitions`, { partitions: now })
       partitions = now.join()
     }
     if (furtherRecords > further) {
-      log.warn(`${furtherRecords - further} records were passed over: only the first of a message counts`)
+      log.warn(`${furtherRecords - further} records were skipped: only the first of a message counts`)
       further = furtherRecords
     }
     if (performance.now() - saidAt >= lineEveryMs) say()
@@ -46,20 +40,16 @@ export function openJournal(log: Log, source: KafkaStream): StreamJournal {
     if (rejectsHidden > 0) log.warn(`${rejectsHidden} more messages were not classified`)
     rejectsHidden = 0
     if (unguarded > 0) {
-      log.warn(
-        `${unguarded} objects were stored without a row in lcclf_history, and were written whether these alerts were newer or not`,
-      )
+      const why = 'and were written whether these alerts were newer or not'
+      log.warn(`${unguarded} objects were stored without a row in lcclf_history, ${why}`)
     }
     unguarded = 0
     if (pending.length === 0) return
     const sum = (key: 'read' | 'classified' | 'unclassified' | 'bad'): number =>
       pending.reduce((total, facts) => total + facts[key], 0)
-    log.info(`${sum('classified')} of ${sum('read')} messages classified`, {
-      batches: pending.length,
-      read: sum('read'),
-      classified: sum('classified'),
-      unclassified: sum('unclassified'),
-      bad: sum('bad'),
+    const [read, classified] = [sum('read'), sum('classified')]
+    log.info(`${classified} of ${read} messages classified`, {
+      ...{ batches: pending.length, read, classified, unclassified: sum('unclassified'), bad: sum('bad') },
       seconds: Math.round(slowest) / 1000,
       offsets: rangesOf(pending),
     })

@@ -11,13 +11,8 @@ import { clock, type StreamWatch } from './stream-batches.ts'
 export interface MetricsTopic {
   readonly connection: KafkaConnection
   readonly topic: TopicName
-  /** the step takes messages one by one: scalars in place of lists, as its first version wrote them */
+  /** the step takes messages one by one: scalars instead of lists, as its first version wrote them */
   readonly isSingle: boolean
-}
-
-/** See openOriginalMetrics. */
-interface OriginalMetrics extends StreamWatch {
-  close(): Promise<void>
 }
 
 /** metrics are worth less than the stream: what waits beyond this is dropped */
@@ -32,7 +27,7 @@ const closeWithinMs = 2000
 export async function openOriginalMetrics(
   { connection, topic, isSingle }: MetricsTopic,
   log: Log,
-): Promise<OriginalMetrics> {
+): Promise<StreamWatch & { close(): Promise<void> }> {
   const outlet = await openOutlet(connection, topic(new Date()))
   const waiting: Buffer[] = []
   let sending: Promise<void> | undefined
@@ -68,7 +63,12 @@ export async function openOriginalMetrics(
   return {
     onCommitted(report, receivedAt) {
       if (waiting.length >= mostWaiting) drop()
-      waiting.push(Buffer.from(metricsMessage({ ...measured(report), receivedAt, sentAt: clock(), isSingle })))
+      const { batch, rejected, read: messageCount } = report.delivery
+      const classified = batch.oids.map((oid, row) => ({ oid, candid: batch.candids[row]! }))
+      const others = rejected.flatMap(({ oid, candid = null }) => (oid === null ? [] : { oid, candid }))
+      const alerts = [...classified, ...others]
+      const message = metricsMessage({ receivedAt, sentAt: clock(), alerts, messageCount, isSingle })
+      waiting.push(Buffer.from(message))
       sending ??= send()
     },
     async close() {
@@ -79,30 +79,21 @@ export async function openOriginalMetrics(
   }
 }
 
-function measured({ delivery }: BatchReport): Pick<Parameters<typeof metricsMessage>[0], 'alerts' | 'messageCount'> {
-  const { batch, rejected, read } = delivery
-  const classified = batch.oids.map((oid, row) => ({ oid, candid: batch.candids[row]! }))
-  const others = rejected.flatMap(({ oid, candid }) => (oid === null ? [] : [{ oid, candid: candid ?? null }]))
-  return { alerts: [...classified, ...others], messageCount: read }
-}
-
-// The metrics message of the original: what was consumed, when, and how long it took.
-
-/** One unit of work: a batch, or one message where the step takes them one by one. */
-interface MeasuredUnit {
-  /** when its last message was there, in the clock of `clock` */
+/**
+ * The message's JSON (seed: `KafkaMetricsProducer`; candids are text) for a batch, or for one message where the step takes
+ * them one by one: what was consumed, when, and how long it took.
+ *
+ * @param unit `receivedAt`: when its last message was there, `sentAt`: when its offsets were committed, in the clock of
+ * `clock`; `alerts`: one for each message whose ids could be read, those that were not classified included
+ */
+export function metricsMessage(unit: {
   readonly receivedAt: number
-  /** when its offsets were committed */
   readonly sentAt: number
-  /** one entry a consumed message whose ids could be read, those that were not classified included */
   readonly alerts: readonly { readonly oid: string; readonly candid: bigint | null }[]
   readonly messageCount: number
-  /** the step takes messages one by one: scalars in place of lists */
   readonly isSingle: boolean
-}
-
-/** The message's JSON (seed: `KafkaMetricsProducer`; candids are text). */
-export function metricsMessage({ receivedAt, sentAt, alerts, messageCount, isSingle }: MeasuredUnit): string {
+}): string {
+  const { receivedAt, sentAt, alerts, messageCount, isSingle } = unit
   const candids = alerts.map(({ candid }) => (candid === null ? null : String(candid)))
   const oids = alerts.map(({ oid }) => oid)
   return JSON.stringify({

@@ -1,7 +1,13 @@
 // Flags and the original's environment → what a stream will do. Pure.
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
-import { type Environment, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
+import {
+  type Environment,
+  type KafkaAddress,
+  kafkaAddressOf,
+  outputTopic,
+  parseKafkaAddress,
+} from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
@@ -51,17 +57,30 @@ export type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'std
 /** Where dead letters go. */
 type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })
 
-/** A stream. */
-export interface StreamPlan extends StreamFlags {
+/** What a stream will do: everything that flags and environment decide, resolved. */
+export interface StreamPlan {
   readonly source: KafkaSourceSpec
-  /** undefined for a replay, which is no member of any group */
-  readonly groupId: string | undefined
-  /** in the order in which a batch is written to them: the database first, as what reads the topic may look there */
+  readonly batchSize: number
+  /** undefined: the newest of the store */
+  readonly model: string | undefined
+  /** whether an empty store may be filled by a download */
+  readonly mayPull: boolean
+  readonly engine: EngineName | undefined
+  readonly threads: number
+  /** in the order in which a batch is written to them: the database first, as readers of the topic may look there */
   readonly outputs: readonly StreamOutput[]
+  readonly delivery: StreamFlags['delivery']
   readonly deadLetters: DeadLetterPlace | undefined
   readonly onBadMessage: BadMessagePolicy
   readonly metrics: MetricsTopic | undefined
+  readonly metricsPort: number | undefined
+  readonly watchesQuality: boolean
   readonly isVerbose: boolean
+}
+
+/** The group of a stream; undefined for a replay, which is not a member of any. */
+export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): string | undefined {
+  return reading.kind === 'group' ? reading.groupId : undefined
 }
 
 /** Decides what a stream does. @throws UsageError */
@@ -74,25 +93,23 @@ export function planStream(flags: StreamFlags, environment: Environment): Stream
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const outputs = outputsOf(flags, environment)
-  if (flags.delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
+  const { batchSize, model, engine, threads, delivery, metricsPort, watchesQuality = false } = flags
+  if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
   return {
-    ...flags,
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
-    groupId: reading.kind === 'group' ? reading.groupId : undefined,
-    outputs,
-    deadLetters,
-    onBadMessage,
-    metrics: metricsOf(flags, environment),
+    ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchesQuality },
+    mayPull: environment['LCCLF_PULL'] !== 'never',
+    metrics: metricsOf(batchSize, environment),
     isVerbose: filled(environment['LOGGING_DEBUG']) !== undefined,
   }
 }
 
-function readingOf(flags: StreamFlags, input: ReturnType<typeof streamInput>): KafkaReading {
+function readingOf(flags: StreamFlags, input: KafkaAddress): KafkaReading {
   const window = timeWindow(flags)
   const batchWaitMs = flags.batchTimeout * 1000
   if (!flags.commits) return { kind: 'snapshot', ...window, batchWaitMs, isEndless: !flags.untilCaughtUp }
   if (Object.keys(window).length > 0) {
-    throw new UsageError('--since, --until and --on replay what was there, and need --no-commit', {
+    throw new UsageError('--since, --until and --on replay old messages, and need --no-commit', {
       hint: 'A replay reads all partitions by itself and leaves the live group as it is.',
     })
   }
@@ -108,10 +125,10 @@ function readingOf(flags: StreamFlags, input: ReturnType<typeof streamInput>): K
 /** Any `--to` replaces all outputs of the environment. */
 function outputsOf(flags: StreamFlags, environment: Environment): StreamOutput[] {
   const { to, outputSchema, missingObject } = flags
-  const outputs = to && to.length > 0 ? [...new Set(to)].map((address) => outputOf(address, flags, environment)) : []
+  const outputs = [...new Set(to)].map((address) => outputOf(address, flags, environment))
   if (outputs.length === 0) {
-    if (filled(environment['DB_HOST']) !== undefined)
-      outputs.push(postgresSinkSpec('postgres://', missingObject, environment))
+    const database = filled(environment['DB_HOST'])
+    if (database !== undefined) outputs.push(postgresSinkSpec('postgres://', missingObject, environment))
     const producer = kafkaAddressOf('producer', environment)
     if (producer) outputs.push(kafkaSinkSpec(producer, outputSchema, environment))
   }
@@ -146,10 +163,10 @@ function deadLetterPlace(address: string, environment: Environment): DeadLetterP
   return { kind: 'kafka', address: parsed.shown, connection: parsed.connection, topic: outputTopic(parsed) }
 }
 
-function metricsOf({ batchSize }: StreamFlags, environment: Environment): MetricsTopic | undefined {
+function metricsOf(batchSize: number, environment: Environment): MetricsTopic | undefined {
   const parsed = kafkaAddressOf('metrics', environment)
   if (!parsed) return undefined
-  if (parsed.topics.length === 0) throw new UsageError('METRICS_HOST is set, and METRICS_TOPIC is not')
+  if (parsed.topics.length === 0) throw new UsageError('METRICS_HOST is set, but METRICS_TOPIC is not')
   return { connection: parsed.connection, topic: outputTopic(parsed), isSingle: batchSize === 1 }
 }
 
@@ -173,35 +190,31 @@ function filled(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim()
 }
 
-// lcclf stream --dry-run: the plan in words, without a secret.
-
-/** The plan as lines for a terminal. */
+/** `--dry-run`: the plan as lines for a terminal, without a secret. */
 export function describeStream(plan: StreamPlan): string {
-  const { source, groupId, outputs, delivery, batchSize, batchTimeout, onBadMessage, deadLetters, metrics } = plan
+  const { source, outputs, delivery, batchSize, onBadMessage, deadLetters, metrics, metricsPort } = plan
   const { sasl, tls } = source.connection
+  const group = groupOf(plan)
+  const bad = deadLetters && `, to ${deadLetters.kind === 'file' ? deadLetters.path : deadLetters.address}`
+  const row = (name: string, text: string | undefined): [string, string][] => (text === undefined ? [] : [[name, text]])
   const security = [...(tls ? ['TLS'] : []), ...(sasl ? [`${sasl.mechanism} as ${sasl.username}`] : [])]
-  const rows: [string, string][] = [
-    ['input', `${source.address}${security.length > 0 ? ` (${security.join(', ')})` : ''}`],
-    ['reading', readingText(plan)],
-    ...(groupId === undefined ? [] : [['group', groupId] as [string, string]]),
-    ...outputs.map((output): [string, string] => ['output', outputText(output)]),
-    ['delivery', delivery],
-    ['batches', `${batchSize} messages, or what there is after ${batchTimeout} s`],
-    [
-      'bad',
-      `${onBadMessage}${deadLetters ? `, to ${deadLetters.kind === 'file' ? deadLetters.path : deadLetters.address}` : ''}`,
-    ],
-    ['model', plan.model ?? 'the newest of the store'],
-    ['metrics', metrics ? `${metrics.connection.brokers.join(',')} ${metrics.topic(new Date())}` : 'none'],
-    ...(plan.metricsPort === undefined
-      ? []
-      : [['page', `port ${plan.metricsPort}: /metrics /healthz /readyz`] as [string, string]]),
+  const rows = [
+    ...row('input', `${source.address}${security.length > 0 ? ` (${security.join(', ')})` : ''}`),
+    ...row('reading', readingText(source.reading)),
+    ...row('group', group),
+    ...outputs.flatMap((output) => row('output', outputText(output))),
+    ...row('delivery', delivery),
+    ...row('batches', `${batchSize} messages, or what there is after ${source.reading.batchWaitMs! / 1000} s`),
+    ...row('bad', `${onBadMessage}${bad ?? ''}`),
+    ...row('model', plan.model ?? 'the newest of the store'),
+    ...row('metrics', metrics ? `${metrics.connection.brokers.join(',')} ${metrics.topic(new Date())}` : 'none'),
+    ...row('page', metricsPort === undefined ? undefined : `port ${metricsPort}: /metrics /healthz /readyz`),
   ]
   return `${rows.map(([name, text]) => `${name.padEnd(9)}${text}`).join('\n')}\nNothing was read or written.\n`
 }
 
-function readingText({ source: { reading }, untilCaughtUp }: StreamPlan): string {
-  if (reading.kind === 'group') return untilCaughtUp ? 'until it has caught up' : 'for ever'
+function readingText(reading: KafkaReading): string {
+  if (reading.kind === 'group') return reading.isDraining ? 'until it has caught up' : 'for ever'
   const bound = (time: number | undefined, word: string): string =>
     time === undefined ? '' : ` ${word} ${new Date(time).toISOString()}`
   const end = reading.until === undefined && reading.isEndless === true ? ' and on' : ''

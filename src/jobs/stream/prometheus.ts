@@ -1,30 +1,19 @@
 // What Prometheus is told of a stream.
-import type { Gauge, Registry } from 'prom-client'
 import type { ModelIdentity } from '../../pipeline/batch.ts'
 import type { QualityWatch } from '../../model/profile/watch-inputs.ts'
 import type { KafkaStream } from '../../connectors/kafka/live.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import { batchFacts, type StreamWatch } from './stream-batches.ts'
 
-/** See createPrometheus. */
-export interface Prometheus extends StreamWatch {
-  readonly contentType: string
-  /** the page for a scraper */
-  page(): Promise<string>
-  /** from now on the partitions of this source and the counts of these outputs are shown */
-  watch(source: KafkaStream, sinks: readonly Pick<Sink, 'address'>[]): void
-  /** which model answers */
-  showModel(model: ModelIdentity): void
-  /** from now on what this watch sees is shown */
-  showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void
-}
+/** @see createPrometheus */
+export type Prometheus = Awaited<ReturnType<typeof createPrometheus>>
 
 /** beyond these, reasons are counted together */
 const mostReasons = 200
 const bucketSeconds = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
 
 /** Counters and clocks of one stream, in a registry of their own. The library is loaded only where somebody listens. */
-export async function createPrometheus(): Promise<Prometheus> {
+export async function createPrometheus() {
   const { Registry, Counter, Gauge, Histogram, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   const registers = [registry]
@@ -107,17 +96,7 @@ export async function createPrometheus(): Promise<Prometheus> {
     registers,
   })
 
-  return {
-    showQuality: (quality) => addQualityGauges(quality, registers, Gauge),
-    contentType: registry.contentType,
-    page: () => registry.metrics(),
-    watch(opened, sinks) {
-      source = opened
-      addresses = sinks.map(({ address }) => address)
-      for (const output of addresses) rows.inc({ output }, 0)
-    },
-    showModel: ({ name, version, classifierVersion, sha256 }) =>
-      model.set({ name, version, classifier_version: classifierVersion, sha256 }, 1),
+  const watch: StreamWatch = {
     onReceived() {
       lastMessageAt = performance.now()
     },
@@ -142,42 +121,50 @@ export async function createPrometheus(): Promise<Prometheus> {
     },
     onCommitted: () => batches.inc(),
   }
-}
-
-// What Prometheus is told of the quality of a stream's features: few labels, and only what is not as usual.
-
-/** Adds gauges that read the watch whenever a scraper looks. */
-function addQualityGauges(
-  quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>,
-  registers: Registry[],
-  OwnGauge: typeof Gauge,
-): void {
-  new OwnGauge({
-    name: 'lcclf_quality_warnings',
-    help: 'Features and classes that are not as usual among the newest objects',
-    registers,
-    collect() {
-      this.set(quality.warnings.length)
+  return {
+    ...watch,
+    contentType: registry.contentType,
+    /** the page for a scraper */
+    page: () => registry.metrics(),
+    /** from now on the partitions of this source and the counts of these outputs are shown */
+    watch(opened: KafkaStream, sinks: readonly Pick<Sink, 'address'>[]): void {
+      source = opened
+      addresses = sinks.map(({ address }) => address)
+      for (const output of addresses) rows.inc({ output }, 0)
     },
-  })
-  new OwnGauge({
-    name: 'lcclf_feature_null_rate',
-    help: 'Share of the newest objects that lack a feature, of features for which it is not as usual',
-    labelNames: ['feature'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [feature, rate] of quality.nullRates) this.set({ feature }, rate)
+    /** which model answers */
+    showModel: ({ name, version, classifierVersion, sha256 }: ModelIdentity) =>
+      model.set({ name, version, classifier_version: classifierVersion, sha256 }, 1),
+    /** from now on what this watch sees is shown: few labels, and only what is not as usual */
+    showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void {
+      new Gauge({
+        name: 'lcclf_quality_warnings',
+        help: 'Features and classes that are not as usual among the newest objects',
+        registers,
+        collect() {
+          this.set(quality.warnings.length)
+        },
+      })
+      new Gauge({
+        name: 'lcclf_feature_null_rate',
+        help: 'Share of the newest objects that lack a feature, of features for which it is not as usual',
+        labelNames: ['feature'],
+        registers,
+        collect() {
+          this.reset()
+          for (const [feature, rate] of quality.nullRates) this.set({ feature }, rate)
+        },
+      })
+      new Gauge({
+        name: 'lcclf_class_share',
+        help: 'Share of the newest objects by predicted class',
+        labelNames: ['class'],
+        registers,
+        collect() {
+          this.reset()
+          for (const [name, share] of quality.classShares ?? []) this.set({ class: name }, share)
+        },
+      })
     },
-  })
-  new OwnGauge({
-    name: 'lcclf_class_share',
-    help: 'Share of the newest objects by predicted class',
-    labelNames: ['class'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [name, share] of quality.classShares ?? []) this.set({ class: name }, share)
-    },
-  })
+  }
 }

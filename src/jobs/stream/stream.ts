@@ -1,36 +1,34 @@
 // The story of `lcclf stream`: plan, open, run, and an end that nothing can hold up.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BalanceError, LcclfError, ServiceError } from '../../errors.ts'
-import type { Ledger } from '../../pipeline/ledger.ts'
-import { createHealth, openMetricsServer } from './health.ts'
-import { openOriginalMetrics } from './metrics-topic.ts'
-import { createPrometheus } from './prometheus.ts'
-import { runStream, type StreamWatch } from './stream-batches.ts'
-import { openJournal } from './journal.ts'
-import { createLog, type Log } from '../../terminal/log.ts'
-import { describeStream, planStream, type StreamFlags, type StreamPlan } from './plan.ts'
-import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
-import { type Closable, type OpenedStream, openStream } from './open-stream.ts'
-import { logTransfer } from '../../terminal/progress.ts'
 import { noProfile, tooFewNote, type WatchedQuality, watchQuality } from '../../model/profile/watch-inputs.ts'
+import type { Ledger } from '../../pipeline/ledger.ts'
+import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
+import { createLog, type Log } from '../../terminal/log.ts'
+import { logTransfer } from '../../terminal/progress.ts'
+import { createHealth, openMetricsServer } from './health.ts'
+import { openJournal } from './journal.ts'
+import { openOriginalMetrics } from './metrics-topic.ts'
+import { type Closable, openStream } from './open-stream.ts'
+import { describeStream, groupOf, planStream, type StreamFlags, type StreamPlan } from './plan.ts'
+import { createPrometheus } from './prometheus.ts'
+import { streamBatches, type StreamWatch } from './stream-batches.ts'
 
 /** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
 const finishWithinMs = 7500
 const closeWithinMs = 2000
 
-/**
- * Does what was typed and answers the exit code. What goes wrong is a line in the log, JSON where nobody sits before it.
- */
+/** Does what was typed and answers the exit code. Failures are lines in the log, JSON where no one sits in front of it. */
 export async function stream(flags: StreamFlags): Promise<number> {
   const plan = planStream(flags, process.env)
-  if (plan.isDryRun) {
+  if (flags.isDryRun) {
     process.stdout.write(describeStream(plan))
     return 0
   }
   const log = createLog(process.stderr, plan.isVerbose)
   const interrupts = watchInterrupts()
   try {
-    await follow(plan, { log, interrupts })
+    await runStream(plan, { log, interrupts })
     return 0
   } catch (error) {
     if (!(error instanceof LcclfError)) throw error
@@ -40,17 +38,21 @@ export async function stream(flags: StreamFlags): Promise<number> {
     return exitCode
   } finally {
     interrupts.stop()
-    // a connection to something that does not answer must not keep the process
+    // a connection to something that does not answer must not keep the process alive
     setTimeout(() => process.exit(), 500).unref()
   }
 }
 
-interface Surroundings {
-  readonly log: Log
-  readonly interrupts: InterruptWatch
-}
-
-async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Promise<void> {
+/**
+ * Runs a stream until its source ends or the signal comes. What it has to say goes to the log, and nowhere else.
+ *
+ * @throws LcclfError; InterruptedError after a signal
+ */
+export async function runStream(
+  plan: StreamPlan,
+  { log, interrupts }: { readonly log: Log; readonly interrupts: InterruptWatch },
+): Promise<void> {
+  const { signal } = interrupts
   const opened: Closable[] = []
   const keep = <T extends Closable>(one: T): T => {
     opened.push(one)
@@ -74,7 +76,7 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
     const parts = await openStream(plan, {
       keep,
       onStep: (doing) => health.step(doing),
-      transfer: logTransfer((line) => log.info(line, {})),
+      transfer: logTransfer((line) => log.info(line)),
       interrupts,
     })
     if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
@@ -84,21 +86,20 @@ async function follow(plan: StreamPlan, { log, interrupts }: Surroundings): Prom
     health.step(undefined)
     prometheus?.watch(parts.source, parts.sinks)
     prometheus?.showModel(parts.classifier.identity)
-    for (const note of parts.sinks.flatMap((sink) => sink.notes ?? [])) log.warn(note, {})
+    for (const note of parts.sinks.flatMap((sink) => sink.notes ?? [])) log.warn(note)
     sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
-    if (interrupts.signal.aborted) return
+    if (signal.aborted) return
     hasBegun = true
-    const { signal } = interrupts
-    const quality = plan.watchesQuality === true ? watchStreamQuality(parts, log) : undefined
+    const quality = plan.watchesQuality ? watchStreamQuality(parts, log) : undefined
     if (quality) prometheus?.showQuality(quality.watch)
     const { classifier } = quality ?? parts
-    const running = runStream({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })
+    const running = streamBatches({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })
     sayEnd(await running.finally(() => journal.close()), log)
     const note = quality && tooFewNote(quality.watch)
-    if (note !== undefined) log.info(note, {})
+    if (note !== undefined) log.info(note)
   }
   try {
-    await unlessHeldUp(interrupts.signal, run, () => hasBegun)
+    await unlessHeldUp(signal, run, () => hasBegun)
   } finally {
     health.step('ending')
     // the group first: the others get its partitions at once
@@ -120,13 +121,9 @@ async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBe
   const late = new Promise<void>((resolve, reject) => {
     signal.addEventListener('abort', () => {
       if (!hasBegun()) return resolve()
-      timer = setTimeout(() => {
-        reject(
-          new ServiceError(`the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`, {
-            hint: 'Nothing of it is committed; it is read again after the next start.',
-          }),
-        )
-      }, finishWithinMs)
+      const what = `the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`
+      const hint = 'Nothing of it is committed; it is read again after the next start.'
+      timer = setTimeout(() => reject(new ServiceError(what, { hint })), finishWithinMs)
     })
   })
   const running = run()
@@ -139,8 +136,8 @@ async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBe
   }
 }
 
-function watchStreamQuality({ classifier, profile }: OpenedStream, log: Log): WatchedQuality {
-  if (!profile) log.warn(noProfile, {})
+function watchStreamQuality({ classifier, profile }: Awaited<ReturnType<typeof openStream>>, log: Log): WatchedQuality {
+  if (!profile) log.warn(noProfile)
   return watchQuality(classifier, profile, ({ begun, ended }) => {
     for (const { about, message } of begun) log.warn(message, { quality: about })
     for (const { about } of ended) log.info(`${about} is as usual again`, { quality: about })
@@ -154,25 +151,22 @@ async function closeInTurn(opened: readonly Closable[]): Promise<void> {
   for (const group of [opened.filter(isSource), others]) await Promise.allSettled(group.map((one) => one.close()))
 }
 
-function sayBeginning({ source, outputs, groupId, delivery }: StreamPlan, classifierVersion: string, log: Log): void {
-  log.info(`${classifierVersion} reads ${source.topics.join(', ')}`, {
-    topics: source.topics,
-    group: groupId ?? null,
-    outputs: outputs.map(({ address }) => address),
-    delivery,
+function sayBeginning(plan: StreamPlan, classifierVersion: string, log: Log): void {
+  const { topics } = plan.source
+  log.info(`${classifierVersion} reads ${topics.join(', ')}`, {
+    topics,
+    group: groupOf(plan) ?? null,
+    outputs: plan.outputs.map(({ address }) => address),
+    delivery: plan.delivery,
   })
 }
 
-function sayEnd(ledger: Ledger, log: Log): void {
-  const { read, classified, rejected, refused } = ledger.totals
-  const outputs = ledger.outputs.map(({ address, ...counts }) => ({ address, ...counts }))
+function sayEnd({ totals, inputs, outputs, isBalanced }: Ledger, log: Log): void {
+  const { read, classified, rejected, refused } = totals
   log.info(`${read} messages read, ${classified} classified`, {
-    read,
-    classified,
-    rejected,
-    refused,
-    reasons: ledger.inputs[0]?.reasons,
-    outputs,
+    ...{ read, classified, rejected, refused },
+    reasons: inputs[0]?.reasons,
+    outputs: outputs.map(({ address, ...counts }) => ({ address, ...counts })),
   })
-  if (!ledger.isBalanced) throw new BalanceError('the counts do not add up: messages were lost or counted twice')
+  if (!isBalanced) throw new BalanceError('the counts do not add up: messages were lost or counted twice')
 }

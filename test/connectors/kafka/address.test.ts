@@ -42,7 +42,7 @@ describe('a Kafka address', () => {
     ['kafka:///t', /no broker/],
     ['kafka://h:x/t', /not host:port/],
     ['kafka://h:99999/t', /not host:port/],
-    ['kafka://h/t?grup=x', /grup is no parameter/],
+    ['kafka://h/t?grup=x', /unknown parameter grup/],
     ['kafka://h/t?registry=ftp://x', /http/],
     ['kafka://h/t?security=TLS', /TLS is not PLAINTEXT/],
     ['kafka://h/t?security=SASL_SSL', /needs a user name/],

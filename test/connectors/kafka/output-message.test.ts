@@ -29,8 +29,7 @@ function messageOf({ oid, candid, features, lc_classification }: PlainOutput): O
   return {
     oid,
     candid,
-    features: Float64Array.from([1, 2, 3, ...outputFeatures.map(({ name }) => features[name] ?? NaN)]),
-    featuresStart: 3,
+    features: Float64Array.from(outputFeatures.map(({ name }) => features[name] ?? NaN)),
     probabilities: levelOf(probabilities),
     className,
     top: levelOf(hierarchical.top),
@@ -74,9 +73,7 @@ describe('an output message', () => {
   it('writes null for NaN, for infinities and for what float32 cannot hold', () => {
     const features = new Float64Array(178).fill(1)
     features.set([NaN, Infinity, -Infinity, 1e39, 1e39, -1e300])
-    const { features: read } = plainOutput(
-      createOutputMessageEncoder('original')({ ...first, features, featuresStart: 0 }),
-    )
+    const { features: read } = plainOutput(createOutputMessageEncoder('original')({ ...first, features }))
     const values = outputFeatures.map(({ name }) => read[name])
     // the fifth and the sixth are doubles
     expect(values.slice(0, 7)).toEqual([null, null, null, null, 1e39, -1e300, 1])
@@ -85,9 +82,7 @@ describe('an output message', () => {
   it('rounds to float32 as the original does, denormals and −0 included', () => {
     const features = new Float64Array(178).fill(0)
     features.set([0.1, -0, 1e-45, 3.4028235677973366e38])
-    const { features: read } = plainOutput(
-      createOutputMessageEncoder('original')({ ...first, features, featuresStart: 0 }),
-    )
+    const { features: read } = plainOutput(createOutputMessageEncoder('original')({ ...first, features }))
     expect(read['Amplitude_1']).toBe(Math.fround(0.1))
     expect(Object.is(read['Amplitude_2'], -0)).toBe(true)
     expect(read['AndersonDarling_1']).toBe(Math.fround(1e-45))

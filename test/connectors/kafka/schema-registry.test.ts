@@ -66,7 +66,7 @@ describe('the schema registry', () => {
       { reason: 'its schema is PROTOBUF, not Avro or JSON' },
       { reason: 'its schema refers to others' },
       { json: true },
-      { reason: 'the registry answers with something else than JSON' },
+      { reason: 'the registry does not answer with JSON' },
     ])
   })
 

@@ -294,9 +294,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     // removed between the look at the offsets and the first fetch
     await kafka.deleteRecords(topic, 0, 20n)
     expect((await readAll(source)).oids).toEqual(names(30).slice(20))
-    expect(source.status().takeNotices()).toEqual([
-      'removed partition 0: offset 10 is not there any more, reading goes on at 20',
-    ])
+    expect(source.status().takeNotices()).toEqual(['removed partition 0: offset 10 is gone, reading goes on at 20'])
     await kafka.deleteRecords(topic, 0, 30n)
     expect((await readAll(source)).oids).toEqual([])
     await source.close()
@@ -420,7 +418,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     expect(await committedIn(kafka, 'tail-readers', topic)).toEqual([11n])
   })
 
-  it('says when its topic is made anew, and does not wait for what was there', async () => {
+  it('says when its topic is recreated, and does not wait for what was there', async () => {
     const topic = await kafka.createTopic('remade', 1)
     await produce(
       kafka,
@@ -434,7 +432,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     await produce(kafka, topic, [alert('new')])
     await expect(readAll(source)).rejects.toMatchObject({
       exitCode: 3,
-      message: 'remade partition 0: the topic was made anew while it was read',
+      message: 'remade partition 0: the topic was recreated while it was being read',
     })
     await source.close()
   })

@@ -25,7 +25,7 @@ describe('an output that is away', () => {
     health.onBegin!([sinkOf('postgres://host/db', 0), sinkOf('kafka://host/topic', 5000)])
     expect(health.unreadiness()).toBeUndefined()
     health.onBegin!([sinkOf('postgres://host/db', 12_000), sinkOf('kafka://host/topic', 0)])
-    expect(health.unreadiness()).toBe('postgres://host/db cannot be reached since 12 s')
+    expect(health.unreadiness()).toBe('postgres://host/db has been unreachable for 12 s')
   })
 
   it('knows it of a database that a batch waits for, until it is back', async () => {

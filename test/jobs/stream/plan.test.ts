@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeStream, planStream, type StreamFlags } from '../../../src/jobs/stream/plan.ts'
+import { describeStream, groupOf, planStream, type StreamFlags } from '../../../src/jobs/stream/plan.ts'
 import { UsageError } from '../../../src/errors.ts'
 
 const typed: StreamFlags = {
@@ -26,10 +26,10 @@ const original = {
 
 describe('planStream', () => {
   it('needs nothing but the environment of the original', () => {
-    const { source, groupId, outputs, metrics, isVerbose } = plan({}, original)
+    const { source, outputs, metrics, isVerbose } = plan({}, original)
     expect(source.topics).toEqual(['one', 'two'])
     expect(source.connection.brokers).toEqual(['a:9092', 'b:9092'])
-    expect(groupId).toBe('late_steps')
+    expect(groupOf({ source })).toBe('late_steps')
     // the database first: whoever reads the topic may look there
     expect(outputs.map(({ kind }) => kind)).toEqual(['postgres', 'kafka'])
     expect(metrics?.topic(new Date())).toBe('metrics')
@@ -60,9 +60,9 @@ describe('planStream', () => {
     expect(plan({ from, to, onBadMessage: 'skip' }).source.stopsAtBadMessage).toBe(false)
   })
 
-  it('replays as nobody’s member', () => {
-    const { source, groupId } = plan({ from, to, commits: false, on: '2026-11-22' })
-    expect(groupId).toBeUndefined()
+  it('replays without being a member of a group', () => {
+    const { source } = plan({ from, to, commits: false, on: '2026-11-22' })
+    expect(groupOf({ source })).toBeUndefined()
     expect(source.reading).toMatchObject({ kind: 'snapshot', since: Date.UTC(2026, 10, 22), isEndless: true })
     const bounded = plan({ from, to, commits: false, since: '0', untilCaughtUp: true })
     expect(bounded.source.reading).toMatchObject({ isEndless: false })

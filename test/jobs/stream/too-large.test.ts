@@ -10,7 +10,7 @@ import type { Ledger } from '../../../src/pipeline/ledger.ts'
 import { openKafkaSink } from '../../../src/connectors/kafka/kafka-sink.ts'
 import { openKafkaSource } from '../../../src/connectors/kafka/kafka-source.ts'
 import { openDeadLetterTopic } from '../../../src/jobs/stream/dead-letter-outlet.ts'
-import { runStream } from '../../../src/jobs/stream/stream-batches.ts'
+import { streamBatches } from '../../../src/jobs/stream/stream-batches.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../../support/kafka-client.ts'
 import { alertText, testClassifier, testOptions, testTaxonomy } from '../../support/kafka-stream.ts'
 import { kafkaForTests } from '../../support/kafka.ts'
@@ -46,7 +46,7 @@ async function drain(input: string, output: string, letters: string, isExact: bo
   )
   const deadLetters = await openDeadLetterTopic({ address: letters, connection, topic: () => letters }, outlet)
   try {
-    return await runStream({
+    return await streamBatches({
       ...{ source, classifier: testClassifier(), sinks: [sink], deadLetters },
       ...{ onBadMessage: 'dead-letter', watches: [], signal: new AbortController().signal },
     })

@@ -1,10 +1,18 @@
-// How the partitions of a group are shared out. Pure: the leader of the group computes, everybody obeys.
-import { keyOf, type TopicPartition } from './offsets.ts'
+// How the partitions of a group are shared out, and what its members tell each other about it. Pure.
+import { byTopic, keyOf, type TopicPartition } from './offsets.ts'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** A member of the group and what it asks for. */
 export interface Member extends Subscription {
   readonly memberId: string
+}
+
+/** What a member asks for. */
+interface Subscription {
+  readonly topics: readonly string[]
+  readonly owned: readonly TopicPartition[]
+  /** the generation in which it came to own them; −1 if it does not say */
+  readonly generation: number
 }
 
 /** Partitions by member. */
@@ -14,25 +22,20 @@ export type Assignments = ReadonlyMap<string, readonly TopicPartition[]>
 export type PartitionCounts = ReadonlyMap<string, number>
 
 /**
- * As even as can be, with as few moves as can be. A partition that moves is given to nobody in this round: its owner must
- * have let go of it before another begins (the Java client's `cooperative-sticky` does the same).
+ * As even as possible, with as few moves as possible. A partition that moves is given to nobody in this round: its owner
+ * must have let go of it before another begins (the Java client's `cooperative-sticky` does the same).
  */
 export function assignCooperatively(members: readonly Member[], counts: PartitionCounts): Assignments {
   const owners = ownersOf(members, counts)
-  const target = assignSticky(members, counts, owners)
-  const held = (memberId: string, partition: TopicPartition): boolean => {
-    const owner = owners.get(keyOf(partition))
-    return owner === undefined || owner === memberId
+  const shares = assignSticky(members, counts, owners)
+  for (const [memberId, partitions] of shares) {
+    const isFree = (partition: TopicPartition): boolean => (owners.get(keyOf(partition)) ?? memberId) === memberId
+    shares.set(memberId, partitions.filter(isFree))
   }
-  return new Map(
-    [...target].map(([memberId, partitions]) => [
-      memberId,
-      partitions.filter((partition) => held(memberId, partition)),
-    ]),
-  )
+  return shares
 }
 
-/** Who owns what now. Of two that claim the same, the one of the later generation; if that does not say, nobody. */
+/** Who owns what now. If two claim the same, the one of the later generation; if that does not decide it, nobody. */
 function ownersOf(members: readonly Member[], counts: PartitionCounts): Map<string, string> {
   const claims = new Map<string, { readonly memberId: string; readonly generation: number }[]>()
   for (const { memberId, owned, topics, generation } of members) {
@@ -56,10 +59,8 @@ function assignSticky(
   counts: PartitionCounts,
   owners: ReadonlyMap<string, string>,
 ): Map<string, TopicPartition[]> {
-  const sorted = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1))
+  const { sorted, shares } = emptyShares(members)
   const partitions = partitionsOf(sorted, counts)
-  const shares = new Map(sorted.map(({ memberId }) => [memberId, [] as TopicPartition[]]))
-  const wanting = (topic: string): readonly Member[] => sorted.filter(({ topics }) => topics.includes(topic))
   const least = Math.floor(partitions.length / Math.max(sorted.length, 1))
   const free: TopicPartition[] = []
   // one more than the least share for as many members as there are partitions over
@@ -70,20 +71,16 @@ function assignSticky(
     else if (share.push(partition) > least) over--
   }
   for (const partition of free) {
-    const candidates = wanting(partition.topic).map(({ memberId }) => shares.get(memberId)!)
-    const smallest = candidates.reduce(
-      (least, share) => (share.length < least.length ? share : least),
-      candidates[0] ?? [],
-    )
-    smallest.push(partition)
+    const wanting = sorted.filter(({ topics }) => topics.includes(partition.topic))
+    const candidates = wanting.map(({ memberId }) => shares.get(memberId)!)
+    candidates.reduce((least, share) => (share.length < least.length ? share : least)).push(partition)
   }
   return shares
 }
 
-/** The first of the two ways that clients of old share: the partitions of each topic in runs, by the order of members. */
+/** The older clients' way of sharing: each topic's partitions in runs, by the order of members. */
 export function assignRange(members: readonly Member[], counts: PartitionCounts): Assignments {
-  const sorted = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1))
-  const shares = new Map(sorted.map(({ memberId }) => [memberId, [] as TopicPartition[]]))
+  const { sorted, shares } = emptyShares(members)
   for (const [topic, count] of counts) {
     const wanting = sorted.filter(({ topics }) => topics.includes(topic))
     if (wanting.length === 0) continue
@@ -98,6 +95,11 @@ export function assignRange(members: readonly Member[], counts: PartitionCounts)
   return shares
 }
 
+function emptyShares(members: readonly Member[]) {
+  const sorted = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1))
+  return { sorted, shares: new Map(sorted.map(({ memberId }) => [memberId, [] as TopicPartition[]])) }
+}
+
 function partitionsOf(members: readonly Member[], counts: PartitionCounts): TopicPartition[] {
   const wanted = new Set(members.flatMap(({ topics }) => topics))
   return [...counts]
@@ -106,35 +108,16 @@ function partitionsOf(members: readonly Member[], counts: PartitionCounts): Topi
     .flatMap(([topic, count]) => Array.from({ length: count }, (_, partition) => ({ topic, partition })))
 }
 
-// What members of a group tell each other: which topics they want, what they own, and who gets what.
-
-/** What a member asks for. */
-interface Subscription {
-  readonly topics: readonly string[]
-  readonly owned: readonly TopicPartition[]
-  /** in which generation it came to own that; −1 where it does not say */
-  readonly generation: number
-}
-
 /** topics, user data, partitions owned, their generation (the Java client's ConsumerProtocolSubscription, version 2) */
 const subscriptionVersion = 2
 
-/** @see Subscription */
-export function encodeSubscription({ Writer }: KafkaLibrary, { topics, owned, generation }: Subscription): Buffer {
-  return Writer.create()
+/** What a member says when it joins. */
+export function encodeSubscription(library: KafkaLibrary, { topics, owned, generation }: Subscription): Buffer {
+  const writer = library.Writer.create()
     .appendInt16(subscriptionVersion)
-    .appendArray([...topics].sort(), (writer, topic) => writer.appendString(topic, false), false, false)
+    .appendArray([...topics].sort(), (inner, topic) => inner.appendString(topic, false), false, false)
     .appendBytes(Buffer.alloc(0), false)
-    .appendArray(
-      partitionsByTopic(owned),
-      (writer, [topic, partitions]) => {
-        writer.appendString(topic, false)
-        writer.appendArray(partitions, (inner, partition) => inner.appendInt32(partition), false, false)
-      },
-      false,
-      false,
-    )
-    .appendInt32(generation).buffer
+  return appendPartitions(writer, owned).appendInt32(generation).buffer
 }
 
 /** Reads what any client may have written; what an older version lacks is empty. */
@@ -147,20 +130,9 @@ export function decodeSubscription({ Reader }: KafkaLibrary, bytes: Buffer): Sub
   return { topics, owned, generation: version >= 2 ? reader.readInt32() : -1 }
 }
 
-/** Who gets what, for one member. */
-export function encodeAssignment({ Writer }: KafkaLibrary, partitions: readonly TopicPartition[]): Buffer {
-  return Writer.create()
-    .appendInt16(0)
-    .appendArray(
-      partitionsByTopic(partitions),
-      (writer, [topic, numbers]) => {
-        writer.appendString(topic, false)
-        writer.appendArray(numbers, (inner, partition) => inner.appendInt32(partition), false, false)
-      },
-      false,
-      false,
-    )
-    .appendInt32(0).buffer
+/** What one member gets. */
+export function encodeAssignment(library: KafkaLibrary, partitions: readonly TopicPartition[]): Buffer {
+  return appendPartitions(library.Writer.create().appendInt16(0), partitions).appendInt32(0).buffer
 }
 
 /** @see encodeAssignment; a member that gets nothing may be sent nothing */
@@ -172,14 +144,22 @@ export function decodeAssignment({ Reader }: KafkaLibrary, bytes: Buffer): Topic
 }
 
 type Reading = InstanceType<KafkaLibrary['Reader']>
+type Writing = InstanceType<KafkaLibrary['Writer']>
 
 function readTopic(reader: Reading): TopicPartition[] {
   const topic = reader.readString(false)
   return reader.readArray((inner) => ({ topic, partition: inner.readInt32() }), false, false)
 }
 
-function partitionsByTopic(partitions: readonly TopicPartition[]): [string, number[]][] {
-  const topics = new Map<string, number[]>()
-  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition])
-  return [...topics]
+function appendPartitions(writer: Writing, partitions: readonly TopicPartition[]): Writing {
+  const topics = byTopic(partitions, ({ partition }) => partition)
+  return writer.appendArray(
+    topics,
+    (outer, { name, partitions: numbers }) => {
+      outer.appendString(name, false)
+      outer.appendArray(numbers, (inner, partition) => inner.appendInt32(partition), false, false)
+    },
+    false,
+    false,
+  )
 }

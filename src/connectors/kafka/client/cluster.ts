@@ -1,20 +1,13 @@
 // A cluster as lcclf sees it: where the leaders are, and one way to ask a broker something.
 import type { Connection, ConnectionPool } from '@platformatic/kafka'
+import pRetry from 'p-retry'
 import { ServiceError } from '../../../errors.ts'
-import {
-  type BrokerPlace,
-  connectionOptions,
-  createBrokerOrder,
-  type KafkaConnection,
-  shownBrokers,
-} from './connection.ts'
-import { answerIn, isTransient, NoAnswerError, protocolErrors, serviceFailure } from './failures.ts'
-import { pause } from './bell.ts'
+import { type BrokerPlace, connectionOptions, createBrokerOrder, type KafkaConnection } from './connection.ts'
+import { isTransient, NoAnswerError, protocolErrors, serviceFailure, usableAnswer } from './failures.ts'
 import {
   type Answer,
   type Arguments,
   type BrokerVersions,
-  type KafkaLibrary,
   loadKafka,
   readVersions,
   type RequestName,
@@ -34,67 +27,24 @@ type Target = number | 'controller' | 'any'
 /** One topic as the cluster knows it. */
 export interface TopicInfo {
   readonly name: string
-  /** changes when a topic is deleted and made again */
+  /** changes when a topic is deleted and recreated */
   readonly id: string
   readonly partitions: readonly { readonly leader: number; readonly leaderEpoch: number }[]
 }
 
 /** A connected cluster. */
-export interface Cluster {
-  readonly library: KafkaLibrary
-  readonly connection: KafkaConnection
-  /** one request, once; throws what the library throws, or NoAnswerError */
-  ask<Name extends RequestName>(
-    channel: Channel,
-    target: Target,
-    name: Name,
-    args: Arguments<Name>,
-    timeoutMs?: number,
-  ): Promise<Answer<Name>>
-  /** the same for what is no plain request */
-  exchange<T>(
-    channel: Channel,
-    target: Target,
-    work: (connection: Connection, versions: BrokerVersions) => Promise<T>,
-    timeoutMs?: number,
-  ): Promise<T>
-  /** topics by name, those that exist; `null` asks for all. Answers from memory for some seconds. */
-  topics(
-    names: readonly string[] | null,
-    options?: { readonly create?: boolean; readonly fresh?: boolean },
-  ): Promise<ReadonlyMap<string, TopicInfo>>
-  /** the broker that coordinates a group or a transaction */
-  coordinator(kind: 'group' | 'transaction', key: string): Promise<number>
-  /** the cluster's own id */
-  id(): Promise<string>
-  /** for how long every request has failed to get an answer, in milliseconds; 0 if the last one got it */
-  readonly unreachableMs: number
-  /** forgets leaders and coordinators: the next request asks again */
-  forget(): void
-  /** Repeats an attempt while that can help, up to the connection's patience; then ServiceError. */
-  persist<T>(what: string, attempt: () => Promise<T>, options?: PersistOptions): Promise<T>
-  close(): Promise<void>
-}
-
-/** See Cluster.persist. */
-interface PersistOptions {
-  readonly patienceMs?: number
-  /** before the second attempt; then twice as long each time */
-  readonly firstDelayMs?: number
-  readonly signal?: AbortSignal | undefined
-  /** errors that are answers: thrown as they are */
-  readonly isFinal?: (thrown: unknown) => boolean
-}
+export type Cluster = Awaited<ReturnType<typeof connectCluster>>
 
 const longestAnswerMs = 15_000
 const shortestAnswerMs = 2_000
-/** where others can be asked the same, one that is frozen is not waited for as long */
+/** where others can be asked the same, a frozen one is given less time */
 const longestAnswerOfAnyMs = 5_000
 const topicsAgeMs = 5_000
-const coordinatorKinds = { group: 0, transaction: 1 } as const
+/** whoever has just started a command wants to know soon that nobody answers */
+const openPatienceMs = 15_000
 
 /** Loads the library and prepares connections; nothing is sent yet. */
-export async function connectCluster(connection: KafkaConnection, clientId: string): Promise<Cluster> {
+export async function connectCluster(connection: KafkaConnection, clientId = 'lcclf') {
   const library = await loadKafka()
   const pools = new Map<Channel, ConnectionPool>()
   const brokers = new Map<number, BrokerPlace>()
@@ -121,17 +71,15 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
 
   async function connected(channel: Channel, target: Target): Promise<Connection> {
     if (isClosed) throw new ServiceError('the connection to Kafka is closed')
-    if (target === 'any') return firstAvailable(channel)
+    if (target === 'any') {
+      const opened = await poolOf(channel).getFirstAvailable(order.all())
+      // those before it do not accept connections, and finding that out may have taken seconds
+      order.prefer(opened)
+      return opened
+    }
     const broker = brokers.get(target === 'controller' ? controller : target)
-    if (!broker) throw new Error(`broker ${target} is not known`)
+    if (!broker) throw new Error(`broker ${target} is unknown`)
     return poolOf(channel).get(broker)
-  }
-
-  async function firstAvailable(channel: Channel): Promise<Connection> {
-    const opened = await poolOf(channel).getFirstAvailable(order.all())
-    // those before it cannot be connected to, which may have taken seconds
-    order.prefer(opened)
-    return opened
   }
 
   function answerTimeoutOf(target: Target): number {
@@ -140,6 +88,7 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     return Math.max(shortestAnswerMs, Math.min(longestAnswerOfAnyMs, connection.patienceMs / count))
   }
 
+  /** Like `ask`, for anything that is not a plain request. */
   async function exchange<T>(
     channel: Channel,
     target: Target,
@@ -162,6 +111,7 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     }
   }
 
+  /** One request, once; throws what the library throws, or NoAnswerError. */
   function ask<Name extends RequestName>(
     channel: Channel,
     target: Target,
@@ -172,6 +122,7 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     return exchange(channel, target, (opened, known) => send(library, known, opened, name, args), timeoutMs)
   }
 
+  /** Topics by name, those that exist; `null` asks for all. Answers from memory for some seconds. */
   async function topics(
     names: readonly string[] | null,
     { create = false, fresh = false } = {},
@@ -194,23 +145,19 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     return found
   }
 
-  /** The library throws when one topic has an error; the others are in what it throws. */
   async function metadata(names: readonly string[] | null, create: boolean): Promise<Answer<'metadata'>> {
-    try {
-      return await ask('control', 'any', 'metadata', [names === null ? null : [...names], create, false])
-    } catch (thrown) {
-      const answer = answerIn<Answer<'metadata'>>(thrown)
-      const isAnswer = answer?.topics.every(({ errorCode }) => notThere.has(errorCode))
-      if (answer && isAnswer === true) return answer
-      throw thrown
-    }
+    const asked = ask('control', 'any', 'metadata', [names === null ? null : [...names], create, false])
+    const isUsable = (answer: Answer<'metadata'>): boolean =>
+      answer.topics.every(({ errorCode }) => notThere.has(errorCode))
+    return (await usableAnswer(asked, isUsable)).answer
   }
 
+  /** The broker that coordinates a group or a transaction. */
   async function coordinator(kind: 'group' | 'transaction', key: string): Promise<number> {
     const name = `${kind} ${key}`
     const cached = coordinators.get(name)
     if (cached !== undefined) return cached
-    const answer = await ask('control', 'any', 'findCoordinator', [coordinatorKinds[kind], [key]])
+    const answer = await ask('control', 'any', 'findCoordinator', [kind === 'group' ? 0 : 1, [key]])
     const found = answer.coordinators.find((candidate) => candidate.key === key)
     if (!found) throw new Error('the broker names no coordinator')
     brokers.set(found.nodeId, { host: found.host, port: found.port })
@@ -218,37 +165,48 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     return found.nodeId
   }
 
+  /** Forgets leaders and coordinators: the next request asks again. */
   function forget(): void {
     described.clear()
     coordinators.clear()
   }
 
+  /**
+   * Repeats an attempt while that can help, up to the connection's patience; then throws ServiceError.
+   *
+   * @param options `firstDelayMs`: the pause before the second attempt, doubled each time; `isFinal`: errors that are
+   * answers, and are thrown as they are
+   */
   async function persist<T>(
     what: string,
     attempt: () => Promise<T>,
-    { patienceMs = connection.patienceMs, firstDelayMs = 50, signal, isFinal }: PersistOptions = {},
+    options: {
+      readonly patienceMs?: number
+      readonly firstDelayMs?: number
+      readonly signal?: AbortSignal
+      readonly isFinal?: (thrown: unknown) => boolean
+    } = {},
   ): Promise<T> {
-    const started = performance.now()
-    for (let delay = firstDelayMs; ; delay = Math.min(delay * 2, 1000)) {
-      try {
-        return await attempt()
-      } catch (thrown) {
-        if (isFinal?.(thrown) === true) throw thrown
-        const elapsed = performance.now() - started
-        const mayRepeat = !isClosed && signal?.aborted !== true && isTransient(thrown)
-        if (!mayRepeat || thrown instanceof UnknownRequestError || elapsed + delay > patienceMs)
-          throw explained(what, thrown)
-        forget()
-      }
-      await pause(delay, signal)
+    const { patienceMs = connection.patienceMs, firstDelayMs = 50, signal, isFinal = () => false } = options
+    try {
+      return await pRetry(attempt, {
+        retries: Infinity,
+        minTimeout: firstDelayMs,
+        maxTimeout: 1000,
+        maxRetryTime: patienceMs,
+        signal,
+        shouldRetry({ error }) {
+          if (isClosed || isFinal(error) || error instanceof UnknownRequestError || !isTransient(error)) return false
+          forget()
+          return true
+        },
+      })
+    } catch (thrown) {
+      if (isFinal(thrown)) throw thrown
+      if (!(thrown instanceof UnknownRequestError)) throw serviceFailure(what, connection, thrown)
+      const where = connection.brokers.join(',')
+      throw new ServiceError(`${what}: the broker at ${where} is older than Kafka 3.1`, { cause: thrown })
     }
-  }
-
-  function explained(what: string, thrown: unknown): unknown {
-    if (!(thrown instanceof UnknownRequestError)) return serviceFailure(what, shownBrokers(connection), thrown)
-    return new ServiceError(`${what}: the broker at ${shownBrokers(connection)} is older than Kafka 3.1`, {
-      cause: thrown,
-    })
   }
 
   return {
@@ -258,13 +216,20 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
     exchange,
     topics,
     coordinator,
+    /** the cluster's own id */
     id: async () => (await metadata([], false)).clusterId ?? '',
+    /** how long no request has got an answer, in milliseconds; 0 if the last one got it */
     get unreachableMs() {
       return failingSince === undefined ? 0 : performance.now() - failingSince
     },
     forget,
     persist,
-    async close() {
+    /** Makes sure early that a broker answers: topics by name, asked now, with less patience than later. */
+    firstTopics: (names: readonly string[] | null) =>
+      persist('reaching the brokers', () => topics(names, { fresh: true }), {
+        patienceMs: Math.min(connection.patienceMs, openPatienceMs),
+      }),
+    async close(): Promise<void> {
       isClosed = true
       await Promise.allSettled([...pools.values()].map((pool) => pool.close()))
     },
@@ -274,7 +239,7 @@ export async function connectCluster(connection: KafkaConnection, clientId: stri
 // numbers of the protocol
 const notThere: ReadonlySet<number> = new Set([
   ...[0, 3, 5], // no error, unknown topic, no leader
-  38, // it cannot be made while too few brokers are there
+  38, // it cannot be created while too few brokers are there
 ])
 
 function topicInfo(name: string, topic: Answer<'metadata'>['topics'][number]): TopicInfo {
@@ -285,7 +250,7 @@ function topicInfo(name: string, topic: Answer<'metadata'>['topics'][number]): T
   return { name, id: topic.topicId, partitions }
 }
 
-/** An answer in time, or none: then the connection is given up, and with it whatever else waits on it. */
+/** An answer in time, or none: then the connection is given up, along with everything else that waits on it. */
 async function answered<T>(connection: Connection, answer: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -298,7 +263,7 @@ async function answered<T>(connection: Connection, answer: Promise<T>, timeoutMs
     return await Promise.race([answer, late])
   } finally {
     clearTimeout(timer)
-    // when the time is over the request ends too, and nobody listens any more
+    // once the time is up the request fails too, and nobody listens any more
     answer.catch(() => undefined)
   }
 }

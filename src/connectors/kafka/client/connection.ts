@@ -1,4 +1,4 @@
-// How to reach a cluster: brokers, credentials, certificates.
+// How to reach a cluster: brokers, credentials, certificates, and which broker is asked first.
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { systemCode, UsageError } from '../../../errors.ts'
@@ -14,15 +14,12 @@ export interface KafkaConnection {
   readonly patienceMs: number
 }
 
-/** The mechanisms that are supported. */
+/** The SASL mechanisms we support. */
 export const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
-
-/** One of them. */
-export type SaslMechanism = (typeof saslMechanisms)[number]
 
 /** A user name and its password. */
 export interface SaslSettings {
-  readonly mechanism: SaslMechanism
+  readonly mechanism: (typeof saslMechanisms)[number]
   readonly username: string
   readonly password: () => string
 }
@@ -35,66 +32,13 @@ export interface TlsSettings {
   readonly key?: string | undefined
 }
 
-/** The brokers as messages show them. */
-export function shownBrokers({ brokers }: KafkaConnection): string {
-  return brokers.join(',')
-}
-
-// Which broker is asked first where any may be: one that is frozen takes connections, and must not be asked again and again.
-
-/** Where a broker listens. */
-export interface BrokerPlace {
-  readonly host: string
-  readonly port: number
-}
-
-/** Where a connection goes, as the library says it. */
-interface Connected {
-  readonly host: string | undefined
-  readonly port: number | undefined
-}
-
-/** See createBrokerOrder. */
-interface BrokerOrder {
-  /** all brokers, each once, in the order in which they are to be asked */
-  all(): BrokerPlace[]
-  /** asks this one first from now on */
-  prefer(broker: Connected): void
-  /** asks the next one first, unless somebody has moved on from this one already */
-  moveOn(broker: Connected): void
-}
-
-/** @param known all brokers; those that become known must come behind the others */
-export function createBrokerOrder(known: () => Iterable<BrokerPlace>): BrokerOrder {
-  let first = 0
-
-  function distinct(): readonly BrokerPlace[] {
-    return [...new Map([...known()].map((broker) => [`${broker.host}:${broker.port}`, broker])).values()]
-  }
-
-  function placeOf({ host, port }: Connected): number {
-    return distinct().findIndex((broker) => broker.host === host && broker.port === port)
-  }
-
-  return {
-    all() {
-      const brokers = distinct()
-      return [...brokers.slice(first), ...brokers.slice(0, first)]
-    },
-    prefer(broker) {
-      first = Math.max(0, placeOf(broker))
-    },
-    moveOn(broker) {
-      if (placeOf(broker) === first) first = (first + 1) % distinct().length
-    },
-  }
-}
-
-// Settings of a connection as the client library takes them.
-
 const connectTimeoutMs = 5_000
 
-/** @throws UsageError for a certificate file that cannot be read */
+/**
+ * The settings as the client library takes them.
+ *
+ * @throws UsageError for a certificate file that cannot be read
+ */
 export function connectionOptions({
   brokers,
   sasl,
@@ -104,9 +48,9 @@ export function connectionOptions({
     connectTimeout: connectTimeoutMs,
     // ours is shorter: after its own time-out the library mistakes a late answer for another one
     requestTimeout: 600_000,
-    // an address that is no name must not be sent as one
+    // an IP address must not be sent as a server name
     ...(tls ? { tls: tlsOptions(tls), tlsServerName: !brokers.some((broker) => isIP(hostOf(broker)) > 0) } : {}),
-    ...(sasl ? { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password } } : {}),
+    ...(sasl ? { sasl } : {}),
   }
 }
 
@@ -125,9 +69,50 @@ function pemText(pathOrText: string): string {
   try {
     return readFileSync(pathOrText, 'utf8')
   } catch (cause) {
-    throw new UsageError(
-      `${pathOrText}: the certificate file cannot be read (${systemCode(cause) ?? 'unknown reason'})`,
-      { cause },
-    )
+    const why = systemCode(cause) ?? 'unknown reason'
+    throw new UsageError(`${pathOrText}: cannot read the certificate file (${why})`, { cause })
+  }
+}
+
+/** Where a broker listens. */
+export interface BrokerPlace {
+  readonly host: string
+  readonly port: number
+}
+
+/** Where a connection goes, as the library reports it. */
+type Connected = { readonly [Key in keyof BrokerPlace]: BrokerPlace[Key] | undefined }
+
+/**
+ * The order in which brokers are asked where any of them will do: a frozen one accepts connections, and must not be asked
+ * again and again.
+ *
+ * @param known all brokers; newly known ones must come after the others
+ */
+export function createBrokerOrder(known: () => Iterable<BrokerPlace>) {
+  let first = 0
+
+  function distinct(): readonly BrokerPlace[] {
+    return [...new Map([...known()].map((broker) => [`${broker.host}:${broker.port}`, broker])).values()]
+  }
+
+  function placeOf({ host, port }: Connected): number {
+    return distinct().findIndex((broker) => broker.host === host && broker.port === port)
+  }
+
+  return {
+    /** all brokers, each once, in the order in which to ask them */
+    all(): BrokerPlace[] {
+      const brokers = distinct()
+      return [...brokers.slice(first), ...brokers.slice(0, first)]
+    },
+    /** asks this one first from now on */
+    prefer(broker: Connected): void {
+      first = Math.max(0, placeOf(broker))
+    },
+    /** asks the next one first, unless somebody has already moved on from this one */
+    moveOn(broker: Connected): void {
+      if (placeOf(broker) === first) first = (first + 1) % distinct().length
+    },
   }
 }

@@ -1,16 +1,13 @@
 // What went wrong between us and a broker: whether trying again can help, and how to say it.
 import { messageOf, ServiceError, systemCode } from '../../../errors.ts'
+import type { KafkaConnection } from './connection.ts'
 
 /** A request that a broker did not answer in time. */
 export class NoAnswerError extends Error {}
 
 /** The protocol's names of all errors in what was thrown, e.g. `NOT_LEADER_OR_FOLLOWER`. */
 export function protocolErrors(thrown: unknown): string[] {
-  const names: string[] = []
-  for (const error of leaves(thrown)) {
-    if ('apiId' in error && typeof error.apiId === 'string') names.push(error.apiId)
-  }
-  return names
+  return leaves(thrown).flatMap((error) => ('apiId' in error && typeof error.apiId === 'string' ? error.apiId : []))
 }
 
 /** Whether a protocol error of this name is in what was thrown. */
@@ -18,20 +15,34 @@ export function hasProtocolError(thrown: unknown, ...names: readonly string[]): 
   return protocolErrors(thrown).some((name) => names.includes(name))
 }
 
-/** What a broker answered although some part of the answer is an error: the library throws, and keeps it there. */
+/** What a broker answered although some part of the answer is an error: the library throws, and keeps the answer there. */
 export function answerIn<Answer>(thrown: unknown): Answer | undefined {
   if (!(thrown instanceof Error) || !('response' in thrown)) return undefined
   return (thrown.response ?? undefined) as Answer | undefined
 }
 
-/** Whether a broker that takes connections did not answer in time. */
+/** An answer, also one with errors in it if it is usable all the same; then what was thrown for them comes along. */
+export async function usableAnswer<Answer>(
+  request: Promise<Answer>,
+  isUsable: (answer: Answer) => boolean,
+): Promise<{ readonly answer: Answer; readonly thrown?: unknown }> {
+  try {
+    return { answer: await request }
+  } catch (thrown) {
+    const answer = answerIn<Answer>(thrown)
+    if (answer === undefined || !isUsable(answer)) throw thrown
+    return { answer, thrown }
+  }
+}
+
+/** Whether a broker that accepts connections did not answer in time. */
 export function isUnanswered(thrown: unknown): boolean {
   return leaves(thrown).some((error) => error instanceof NoAnswerError)
 }
 
 /**
- * Whether the same request may succeed later: the broker is away, elects a leader, loads its state. Credentials, rights
- * and certificates do not mend themselves.
+ * Whether the same request may succeed later: the broker is away, is electing a leader or loading its state. Credentials,
+ * rights and certificates do not mend themselves.
  */
 export function isTransient(thrown: unknown): boolean {
   if (isUnanswered(thrown)) return true
@@ -51,10 +62,14 @@ function isRefusal(error: Error): boolean {
   return typeof code === 'string' && /CERT|SSL|TLS|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)
 }
 
-/** One sentence with the broker and the reason, for whoever can mend it. */
-export function serviceFailure(what: string, brokers: string, thrown: unknown): ServiceError {
+/** One sentence with the brokers and the reason, for whoever can mend it. */
+export function serviceFailure(what: string, { brokers }: KafkaConnection, thrown: unknown): ServiceError {
   if (thrown instanceof ServiceError) return thrown
-  return new ServiceError(`${what}: ${reasonOf(thrown)} (Kafka at ${brokers})`, { cause: thrown, ...hintFor(thrown) })
+  const hint = hintFor(thrown)
+  return new ServiceError(`${what}: ${reasonOf(thrown)} (Kafka at ${brokers.join(',')})`, {
+    cause: thrown,
+    ...(hint === undefined ? {} : { hint }),
+  })
 }
 
 /** The reasons at the bottom of what was thrown, each once. */
@@ -83,21 +98,19 @@ const socketReasons: Readonly<Record<string, string>> = {
   ENETUNREACH: 'the host cannot be reached',
 }
 
-function hintFor(thrown: unknown): { hint?: string } {
+function hintFor(thrown: unknown): string | undefined {
   const errors = leaves(thrown)
   const names = protocolErrors(thrown)
-  if (names.includes('SASL_AUTHENTICATION_FAILED')) return { hint: 'Check user name, password and SASL mechanism.' }
+  if (names.includes('SASL_AUTHENTICATION_FAILED')) return 'Check the user name, the password and the SASL mechanism.'
   if (names.some((name) => name.endsWith('AUTHORIZATION_FAILED'))) {
-    return { hint: 'The account needs rights for the topics, and as a consumer for the group.' }
+    return 'The account needs rights for the topics, and as a consumer for the group.'
   }
-  if (names.includes('UNSUPPORTED_SASL_MECHANISM')) return { hint: 'The broker wants another SASL mechanism.' }
-  if (errors.some(isRefusal)) return { hint: 'Name the CA of the broker’s certificate with KAFKA_SSL_CA.' }
+  if (names.includes('UNSUPPORTED_SASL_MECHANISM')) return 'The broker wants another SASL mechanism.'
+  if (errors.some(isRefusal)) return 'Name the CA of the broker’s certificate with KAFKA_SSL_CA.'
   if (errors.some((error) => systemCode(error) === 'ECONNREFUSED')) {
-    return {
-      hint: 'Is the broker running, and is this its address? It also says itself which address clients must use.',
-    }
+    return 'Is the broker running, and is this its address? It also tells clients itself which address to use.'
   }
-  return {}
+  return undefined
 }
 
 /** The errors at the bottom of aggregates and causes. */

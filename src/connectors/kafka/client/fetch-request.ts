@@ -1,24 +1,26 @@
-// One fetch from one broker: what is asked, and the answer by partition.
+// One fetch from one broker: what is asked, and of the answer the records that count, by partition.
 import type { RecordsBatch } from '@platformatic/kafka'
 import type { Cluster } from './cluster.ts'
-import { answerIn } from './failures.ts'
-import type { TopicPartition } from './offsets.ts'
-import type { Answer } from './protocol.ts'
-import { DataError } from '../../../errors.ts'
+import { usableAnswer } from './failures.ts'
+import { keyOf, type TopicPartition } from './offsets.ts'
 
-/** A partition to fetch from. */
-interface WantedPartition extends TopicPartition {
-  readonly topicId: string
-  readonly position: bigint
+/** One message as it lies in a partition. */
+export interface KafkaRecord {
+  readonly offset: bigint
+  /** milliseconds since 1970 */
+  readonly timestamp: bigint
+  readonly key: Buffer | null
+  readonly value: Buffer | null
 }
 
-/** What came of one of them. */
-export interface FetchedPartition extends TopicPartition {
+/** The answer for one partition. */
+export interface FetchedPartition {
   /** the protocol's name of the error, if there was one */
   readonly error: string | undefined
   readonly failure: unknown
-  readonly batches: readonly RecordsBatch[]
-  readonly aborted: readonly AbortedTransaction[]
+  readonly records: readonly KafkaRecord[]
+  /** where to go on: behind the last batch, whether or not it had a record that counts */
+  readonly nextOffset: bigint
   /** the last stable offset: nothing beyond it can be read yet */
   readonly end: bigint
 }
@@ -26,21 +28,24 @@ export interface FetchedPartition extends TopicPartition {
 const readCommitted = 1
 /** no fetch session: a broker keeps only so many, and this client asks for everything each time */
 const noSession = [0, -1] as const
-/** how long a broker keeps an answer back while there is nothing to send */
+/** how long a broker holds an answer back while there is nothing to send */
 const longestWaitMs = 500
 /** beyond that wait */
 const answerTimeoutMs = 15_000
 const requestBytes = 16 * 1024 * 1024
 
-/** Asks one broker for records of some of its partitions. Errors of single partitions are in the answer. */
+/**
+ * Asks one broker for records of some of its partitions. Errors of single partitions are in the answers, which are by
+ * `keyOf`. `isQuiet`: the broker sent nothing although nothing kept it from sending.
+ */
 export async function fetchOnce(
   cluster: Cluster,
   leader: number,
-  wanted: readonly WantedPartition[],
+  wanted: readonly (TopicPartition & { readonly topicId: string; readonly position: bigint })[],
   partitionBytes: number,
-): Promise<{ readonly answers: readonly FetchedPartition[]; readonly isThrottled: boolean }> {
-  const names = new Map(wanted.map(({ topicId, topic }) => [topicId, topic]))
-  const topics = [...names.keys()].map((topicId) => ({
+): Promise<{ readonly answers: ReadonlyMap<string, FetchedPartition>; readonly isQuiet: boolean }> {
+  const topicIds = [...new Set(wanted.map(({ topicId }) => topicId))]
+  const topics = topicIds.map((topicId) => ({
     topicId,
     partitions: wanted
       .filter((partition) => partition.topicId === topicId)
@@ -52,110 +57,35 @@ export async function fetchOnce(
         partitionMaxBytes: Math.floor(partitionBytes),
       })),
   }))
-  const { answer, thrown } = await answered(
-    cluster.ask(
-      'fetch',
-      leader,
-      'fetch',
-      [longestWaitMs, 1, requestBytes, readCommitted, ...noSession, topics, [], ''],
-      longestWaitMs + answerTimeoutMs,
+  const limits = [longestWaitMs, 1, requestBytes, readCommitted] as const
+  const request = cluster.ask(
+    'fetch',
+    leader,
+    'fetch',
+    [...limits, ...noSession, topics, [], ''],
+    longestWaitMs + answerTimeoutMs,
+  )
+  const { answer, thrown } = await usableAnswer(request, ({ errorCode }) => errorCode === 0)
+  const parts = new Map(
+    answer.responses.flatMap(({ topicId, partitions }) =>
+      partitions.map((part) => [`${topicId}:${part.partitionIndex}`, part] as const),
     ),
   )
-  const answers = answer.responses.flatMap(({ topicId, partitions }) =>
-    partitions.map((part) => ({
-      topic: names.get(topicId) ?? '',
-      partition: part.partitionIndex,
-      error: part.errorCode === 0 ? undefined : errorName(cluster, part.errorCode),
+  const answers = new Map<string, FetchedPartition>()
+  for (const one of wanted) {
+    const part = parts.get(`${one.topicId}:${one.partition}`)
+    if (!part) continue
+    const { errorCode, records, abortedTransactions, lastStableOffset, highWatermark } = part
+    answers.set(keyOf(one), {
+      error: errorCode === 0 ? undefined : (cluster.library.protocolErrorsCodesById[errorCode] ?? `error ${errorCode}`),
       failure: thrown,
-      batches: part.records ?? [],
-      aborted: part.abortedTransactions,
-      end: part.lastStableOffset >= 0n ? part.lastStableOffset : part.highWatermark,
-    })),
-  )
-  return { answers, isThrottled: answer.throttleTimeMs > 0 }
-}
-
-/** The library throws when a single partition has an error, and keeps the answer in what it throws. */
-async function answered(answer: Promise<Answer<'fetch'>>): Promise<{ answer: Answer<'fetch'>; thrown?: unknown }> {
-  try {
-    return { answer: await answer }
-  } catch (thrown) {
-    const partial = answerIn<Answer<'fetch'>>(thrown)
-    if (partial === undefined || partial.errorCode !== 0) throw thrown
-    return { answer: partial, thrown }
+      ...committedRecords(records ?? [], abortedTransactions, one.position),
+      end: lastStableOffset >= 0n ? lastStableOffset : highWatermark,
+    })
   }
-}
-
-function errorName({ library }: Cluster, code: number): string {
-  return library.protocolErrorsCodesById[code] ?? `error ${code}`
-}
-
-// What a fetcher keeps of a partition.
-
-/** A partition that is being fetched, from one assignment to the next. */
-export interface PartitionState<Owner> extends TopicPartition {
-  readonly owner: Owner
-  position: bigint
-  end: bigint | undefined
-  /** bytes that wait in chunks */
-  waiting: number
-  isUnderWay: boolean
-  topicId: string | undefined
-  /** since when it cannot be fetched, in the clock of `performance.now` */
-  failingSince: number | undefined
-  /** since when answers have no record although the end is not reached, in the same clock */
-  emptySince: number | undefined
-  pausedUntil: number
-}
-
-/** A partition of which nothing is known yet but where to begin, and perhaps in which topic of that name. */
-export function newPartitionState<Owner>(
-  { topic, partition }: TopicPartition,
-  { owner, position, topicId }: Pick<PartitionState<Owner>, 'owner' | 'position' | 'topicId'>,
-): PartitionState<Owner> {
-  return {
-    owner,
-    topic,
-    partition,
-    position,
-    end: undefined,
-    waiting: 0,
-    isUnderWay: false,
-    topicId,
-    failingSince: undefined,
-    emptySince: undefined,
-    pausedUntil: 0,
-  }
-}
-
-/** What to say to whoever needs what was there. */
-export function goneFrom({ topic, partition, position }: PartitionState<unknown>): DataError {
-  return new DataError(`${topic} partition ${partition}: the topic was made anew while it was read`, {
-    hint: `What was there from offset ${position} on is gone. Run it again for what is there now.`,
-  })
-}
-
-// Record batches as a broker sends them → the records that count.
-
-/** One message as it lies in a partition. */
-export interface KafkaRecord {
-  readonly offset: bigint
-  /** milliseconds since 1970 */
-  readonly timestamp: bigint
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-}
-
-/** An aborted transaction within what was fetched, as the broker lists them. */
-export interface AbortedTransaction {
-  readonly producerId: bigint
-  readonly firstOffset: bigint
-}
-
-/** Records in order, and where to go on: behind the last batch, whether or not it had a record that counts. */
-interface ReadRecords {
-  readonly records: readonly KafkaRecord[]
-  readonly nextOffset: bigint
+  // an answer that is full of others' records, or held back by a quota, says nothing about what is not in it
+  const isEmpty = [...parts.values()].every(({ records }) => (records ?? []).length === 0)
+  return { answers, isQuiet: answer.throttleTimeMs === 0 && isEmpty }
 }
 
 // bits of a batch's attributes
@@ -167,15 +97,17 @@ const abortMarker = 0
 /**
  * Leaves out control records, records of aborted transactions, and those before `from` (a broker sends whole batches).
  *
- * The client library does this too, and wrongly: it keeps one aborted range a producer, so that of a producer that aborted
- * twice within one fetch the first transaction is let through. Here the transactions are followed as they lie in the log:
- * one is open from its first offset until its marker, or until the end of what was fetched.
+ * The client library gets this wrong: it keeps one aborted range per producer, so that if a producer aborted twice within
+ * one fetch, the first transaction is let through. Here the transactions are followed as they lie in the log: one is open
+ * from its first offset until its marker, or until the end of what was fetched.
+ *
+ * @param aborted the aborted transactions within what was fetched, as the broker lists them
  */
 export function committedRecords(
   batches: readonly RecordsBatch[],
-  aborted: readonly AbortedTransaction[],
+  aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[],
   from: bigint,
-): ReadRecords {
+): Pick<FetchedPartition, 'records' | 'nextOffset'> {
   const pending = [...aborted].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1))
   const open = new Set<bigint>()
   const records: KafkaRecord[] = []
@@ -198,12 +130,8 @@ function addRecords(batch: RecordsBatch, from: bigint, into: KafkaRecord[]): voi
   for (const { offsetDelta, timestampDelta, key, value } of batch.records) {
     const offset = batch.firstOffset + BigInt(offsetDelta)
     if (offset < from) continue
-    into.push({
-      offset,
-      timestamp: isAppendTime ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta,
-      key,
-      value,
-    })
+    const timestamp = isAppendTime ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta
+    into.push({ offset, timestamp, key, value })
   }
 }
 

@@ -1,62 +1,30 @@
 // Fetches from the partitions it is given, ahead of whoever takes the records, within bounds.
+import { DataError } from '../../../errors.ts'
 import { createBell } from './bell.ts'
 import type { Cluster } from './cluster.ts'
 import { serviceFailure } from './failures.ts'
-import { shownBrokers } from './connection.ts'
-import {
-  committedRecords,
-  type FetchedPartition,
-  fetchOnce,
-  goneFrom,
-  type KafkaRecord,
-  newPartitionState,
-  type PartitionState,
-} from './fetch-request.ts'
+import { type FetchedPartition, fetchOnce, type KafkaRecord } from './fetch-request.ts'
 import { keyOf, listOffsets, type TopicPartition } from './offsets.ts'
 
 /** Some records of one partition, in order. */
 export interface FetchedChunk<Owner> extends TopicPartition {
-  /** what the partition was assigned with: tells a chunk of now from one of before */
+  /** what the partition was assigned with: tells a current chunk from an earlier one */
   readonly owner: Owner
   readonly records: readonly KafkaRecord[]
   /** where the partition goes on behind them; beyond the last record where there are gaps */
   readonly nextOffset: bigint
-  /** the partition goes on at another place than behind what was read of it: its offsets before mean nothing any more */
+  /** the partition goes on somewhere else than behind what was read of it: its earlier offsets mean nothing any more */
   readonly isAnew?: boolean
 }
 
-/** What is known of a partition that is being fetched. */
-interface PartitionProgress extends TopicPartition {
-  /** next offset to fetch */
-  readonly position: bigint
-  /** end of what may be read, as the last answer said; undefined before the first */
-  readonly end: bigint | undefined
-}
+/** @see createFetcher */
+export type Fetcher<Owner> = ReturnType<typeof createFetcher<Owner>>
 
-/** See createFetcher. */
-export interface Fetcher<Owner> {
-  /**
-   * Begins at an offset; begins anew where the partition was there already, and drops what was fetched of it. The offset is
-   * one of the topic with this id, or of the one that is found.
-   */
-  assign(partition: TopicPartition, offset: bigint, owner: Owner, topicId?: string): void
-  /** Ends a partition and drops what was fetched of it. */
-  release(partition: TopicPartition): void
-  /** The oldest chunk; undefined when the time is over or after `wake`. Throws ServiceError when a broker stays away. */
-  next(waitMs: number): Promise<FetchedChunk<Owner> | undefined>
-  /** Ends the wait for a chunk, or the next one: whoever waits has something else to look at. */
-  wake(): void
-  readonly partitions: readonly PartitionProgress[]
-  /** for how long the partition that is worst off cannot be fetched, in milliseconds */
-  readonly unreachableMs: number
-  close(): void
-}
-
-/** See createFetcher. */
+/** @see createFetcher */
 export interface FetcherOptions {
   /** told when messages are missing: removed by the topic's retention, or with the whole topic */
   readonly onGap?: (partition: TopicPartition, from: bigint, to: bigint) => void
-  /** a DataError where offsets are not there any more because the topic was made anew, or has become shorter */
+  /** a DataError where offsets are gone because the topic was recreated, or has become shorter */
   readonly needsSameTopic?: boolean
   /**
    * A partition that sends nothing for this long, although its end is not reached, was compacted up to there. A broker that
@@ -75,39 +43,59 @@ const bufferedBytes = 32 * 1024 * 1024
 const leastBufferedBytes = 1024 * 1024
 const mostRequestedBytes = 4 * 1024 * 1024
 
-interface WaitingChunk<Owner> {
-  readonly state: PartitionState<Owner>
-  readonly chunk: FetchedChunk<Owner>
-  readonly bytes: number
+/** A partition that is being fetched, from one assignment to the next. Times are `performance.now()`'s. */
+interface PartitionState<Owner> extends TopicPartition {
+  readonly owner: Owner
+  position: bigint
+  end: bigint | undefined
+  /** bytes that wait in chunks */
+  waiting: number
+  isUnderWay: boolean
+  topicId: string | undefined
+  leader: number
+  /** since when it cannot be fetched */
+  failingSince: number | undefined
+  /** since when answers have had no record although the end is not reached */
+  emptySince: number | undefined
+  pausedUntil: number
 }
 
 /**
- * One request a broker is under way at a time, for those of its partitions whose chunks do not wait: a partition that is
- * slow to be taken is paused, the others go on. A broker that is away is asked again, with pauses, as long as the
+ * One request per broker is under way at a time, for those of its partitions that have no chunks waiting: a partition that
+ * is slow to be taken is paused, the others go on. A broker that is away is asked again, with pauses, as long as the
  * connection's patience lasts.
  */
 export function createFetcher<Owner>(
   cluster: Cluster,
   { onGap, needsSameTopic = false, tailPatienceMs = usualTailPatienceMs }: FetcherOptions = {},
-): Fetcher<Owner> {
+) {
   type State = PartitionState<Owner>
   const states = new Map<string, State>()
-  const chunks: WaitingChunk<Owner>[] = []
+  const chunks: { readonly state: State; readonly chunk: FetchedChunk<Owner>; readonly bytes: number }[] = []
   const closing = new AbortController()
   let failure: unknown
   let isWoken = false
   const changed = createBell()
   const arrived = createBell()
 
-  function assign(partition: TopicPartition, offset: bigint, owner: Owner, topicId?: string): void {
-    const key = keyOf(partition)
-    // begun anew by whoever has read it, it is in the topic where it was
+  /**
+   * Begins at an offset; begins again where the partition was there already, and drops what was fetched of it. The offset
+   * belongs to the topic with this id, or to the one that is found.
+   */
+  function assign({ topic, partition }: TopicPartition, position: bigint, owner: Owner, topicId?: string): void {
+    const key = keyOf({ topic, partition })
+    // begun again by whoever has read it, it is in the topic where it was
     const known = topicId ?? states.get(key)?.topicId
-    release(partition)
-    states.set(key, newPartitionState(partition, { owner, position: offset, topicId: known }))
+    release({ topic, partition })
+    states.set(key, {
+      ...{ topic, partition, owner, position, topicId: known },
+      ...{ end: undefined, waiting: 0, isUnderWay: false, leader: -1 },
+      ...{ failingSince: undefined, emptySince: undefined, pausedUntil: 0 },
+    })
     changed.ring()
   }
 
+  /** Ends a partition and drops what was fetched of it. */
   function release(partition: TopicPartition): void {
     const state = states.get(keyOf(partition))
     if (!state) return
@@ -138,12 +126,10 @@ export function createFetcher<Owner>(
   }
 
   async function startFetches(ready: readonly State[]): Promise<void> {
-    const topics = await cluster.persist(
-      'asking for the leaders of partitions',
-      () => cluster.topics([...new Set(ready.map(({ topic }) => topic))]),
-      { signal: closing.signal },
-    )
-    const busy = new Set([...states.values()].filter(({ isUnderWay }) => isUnderWay).map(leaderOf))
+    const names = [...new Set(ready.map(({ topic }) => topic))]
+    const what = 'asking for the leaders of partitions'
+    const topics = await cluster.persist(what, () => cluster.topics(names), { signal: closing.signal })
+    const busy = new Set([...states.values()].filter(({ isUnderWay }) => isUnderWay).map(({ leader }) => leader))
     const groups = new Map<number, State[]>()
     for (const state of ready) {
       const info = topics.get(state.topic)
@@ -153,37 +139,24 @@ export function createFetcher<Owner>(
         continue
       }
       if (state.topicId !== undefined && state.topicId !== info.id) {
-        // made anew: offsets of the topic before mean nothing in it
-        if (needsSameTopic) return fail(goneFrom(state))
+        // recreated: offsets of the earlier topic mean nothing in it
+        if (needsSameTopic) return failAt(state)
         if (!(await beginAgain(state))) continue
       }
       state.topicId = info.id
-      leaders.set(state, leader)
+      state.leader = leader
       if (!busy.has(leader)) groups.set(leader, [...(groups.get(leader) ?? []), state])
     }
     for (const [leader, group] of groups) void fetchGroup(leader, group)
   }
-
-  const leaders = new WeakMap<State, number>()
-  const leaderOf = (state: State): number | undefined => leaders.get(state)
 
   async function fetchGroup(leader: number, group: readonly State[]): Promise<void> {
     for (const state of group) state.isUnderWay = true
     const partitionBytes = Math.min(Math.max(bufferedBytes / states.size, leastBufferedBytes), mostRequestedBytes)
     try {
       const wanted = group.map((state) => ({ ...state, topicId: state.topicId! }))
-      const { answers, isThrottled } = await fetchOnce(cluster, leader, wanted, partitionBytes)
-      // an answer that is full of others' records, or held back by a quota, says nothing of what is not in it
-      const isQuiet = !isThrottled && answers.every(({ batches }) => batches.length === 0)
-      await Promise.all(
-        group.map((state) =>
-          take(
-            state,
-            answers.find((answer) => isSame(answer, state)),
-            isQuiet,
-          ),
-        ),
-      )
+      const { answers, isQuiet } = await fetchOnce(cluster, leader, wanted, partitionBytes)
+      await Promise.all(group.map((state) => take(state, answers.get(keyOf(state)), isQuiet)))
     } catch (thrown) {
       cluster.forget()
       for (const state of group) postpone(state, thrown)
@@ -203,16 +176,16 @@ export function createFetcher<Owner>(
       return postpone(state, answer.failure)
     }
     state.failingSince = undefined
-    const { records, nextOffset } = committedRecords(answer.batches, answer.aborted, state.position)
+    const { records, nextOffset, end } = answer
     const isMoved = nextOffset > state.position
     const now = performance.now()
-    state.emptySince = isQuiet && state.position < answer.end ? (state.emptySince ?? now) : undefined
+    state.emptySince = isQuiet && state.position < end ? (state.emptySince ?? now) : undefined
     // what was there before the end was compacted away, and the next record lies beyond
     const isTailGap = state.emptySince !== undefined && now - state.emptySince >= tailPatienceMs
-    if (isTailGap) onGap?.(state, state.position, answer.end)
-    state.position = isTailGap ? answer.end : nextOffset
+    if (isTailGap) onGap?.(state, state.position, end)
+    state.position = isTailGap ? end : nextOffset
     const isFirst = state.end === undefined
-    state.end = answer.end
+    state.end = end
     if (isMoved || isTailGap || isFirst) add(state, records)
   }
 
@@ -224,7 +197,7 @@ export function createFetcher<Owner>(
     arrived.ring()
   }
 
-  /** @returns false if it is not begun again (yet) */
+  /** @returns false if it has not begun again (yet) */
   async function beginAgain(state: State): Promise<boolean> {
     const [earliest, latest] = await Promise.all([
       listOffsets(cluster, [state], 'earliest'),
@@ -233,7 +206,7 @@ export function createFetcher<Owner>(
     const first = earliest.get(keyOf(state))
     if (first === undefined || !isCurrent(state)) return false
     if (needsSameTopic && first < state.position) {
-      fail(goneFrom(state))
+      failAt(state)
       return false
     }
     if (first !== state.position) onGap?.(state, state.position, first)
@@ -248,7 +221,12 @@ export function createFetcher<Owner>(
     state.failingSince ??= now
     state.pausedUntil = now + 200
     if (!isCurrent(state) || now - state.failingSince < cluster.connection.patienceMs) return
-    fail(serviceFailure(`fetching ${state.topic}`, shownBrokers(cluster.connection), thrown))
+    fail(serviceFailure(`fetching ${state.topic}`, cluster.connection, thrown))
+  }
+
+  function failAt({ topic, partition, position }: State): void {
+    const hint = `The messages from offset ${position} on are gone. Run it again for what is there now.`
+    fail(new DataError(`${topic} partition ${partition}: the topic was recreated while it was being read`, { hint }))
   }
 
   function fail(thrown: unknown): void {
@@ -256,6 +234,7 @@ export function createFetcher<Owner>(
     arrived.ring()
   }
 
+  /** The oldest chunk; undefined when the time is up or after `wake`. Throws ServiceError when a broker stays away. */
   async function next(waitMs: number): Promise<FetchedChunk<Owner> | undefined> {
     const deadline = performance.now() + waitMs
     for (;;) {
@@ -274,32 +253,29 @@ export function createFetcher<Owner>(
     }
   }
 
-  function wake(): void {
-    isWoken = true
-    arrived.ring()
-  }
-
-  run().catch((thrown: unknown) => fail(thrown))
+  run().catch(fail)
   return {
     assign,
     release,
     next,
-    wake,
+    /** Ends the wait for a chunk, or the next one: whoever waits has something else to look at. */
+    wake(): void {
+      isWoken = true
+      arrived.ring()
+    },
+    /** by partition: the next offset to fetch, and the end as the last answer said it; undefined before the first */
     get partitions() {
       return [...states.values()].map(({ topic, partition, position, end }) => ({ topic, partition, position, end }))
     },
+    /** for how long the worst-off partition could not be fetched, in milliseconds */
     get unreachableMs() {
       const now = performance.now()
       return [...states.values()].reduce((most, { failingSince = now }) => Math.max(most, now - failingSince), 0)
     },
-    close() {
+    close(): void {
       closing.abort()
       chunks.length = 0
       arrived.ring()
     },
   }
-}
-
-function isSame(a: TopicPartition, b: TopicPartition): boolean {
-  return a.partition === b.partition && a.topic === b.topic
 }

@@ -1,5 +1,5 @@
 // Membership in a consumer group: which partitions are ours, and the order in which they come and go.
-import type { Cluster } from './cluster.ts'
+import type { Cluster, TopicInfo } from './cluster.ts'
 import { createBell } from './bell.ts'
 import {
   assignCooperatively,
@@ -14,47 +14,30 @@ import {
 import { answerIn, hasProtocolError, isTransient, isUnanswered, serviceFailure } from './failures.ts'
 import { type Committer, keyOf, lostMembership, type TopicPartition } from './offsets.ts'
 import type { Answer } from './protocol.ts'
-import { shownBrokers } from './connection.ts'
 import type { TopicSelection } from '../topics.ts'
 
 /** What the owner of a membership does when partitions come and go. Called one at a time. */
 export interface GroupEvents {
   /** They are ours from now on; called after every round, often with none. */
   onAssigned(partitions: readonly TopicPartition[]): Promise<void>
-  /** Another member will get them as soon as this resolves: finish what is in hand of them, and commit it. */
+  /** Another member gets them as soon as this resolves: finish what is in hand from them, and commit it. */
   onRevoked(partitions: readonly TopicPartition[]): Promise<void>
-  /** They are another member's already: nothing of them may be committed. */
+  /** They already belong to another member: nothing from them may be committed. */
   onLost(partitions: readonly TopicPartition[]): void
   /** The membership cannot go on. */
   onFailure(thrown: unknown): void
 }
 
-/** See joinGroup. */
-interface GroupOptions {
-  readonly groupId: string
-  readonly selection: TopicSelection
-  readonly sessionTimeoutMs: number
-  /** how often new topics and partitions are looked for */
-  readonly topicsIntervalMs?: number | undefined
-  readonly events: GroupEvents
-}
-
 /** A membership. */
-export interface GroupMembership {
-  /** who commits now; of no use once the partitions are lost */
-  readonly committer: Committer
-  owns(partition: TopicPartition): boolean
-  /** Gives the partitions back and leaves, so that the others get them at once. Never throws. */
-  leave(): Promise<void>
-}
+export type GroupMembership = ReturnType<typeof joinGroup>
 
-/** the first that all members know is taken; clients of the original's library know the second */
+/** the first that all members know is chosen; clients of the original's library know the second */
 const cooperative = 'cooperative-sticky'
 const range = 'range'
 /** how long the others wait for a member that finishes what it has in hand */
 const rebalanceTimeoutMs = 60_000
 const finishTimeoutMs = 45_000
-/** how long members of another kind may keep us waiting: the original's library does for five minutes */
+/** how long members of another kind may keep us waiting: the original's library does so for five minutes */
 const longestRebalanceMs = 300_000
 /** of a member that says nothing: version 0, no topics, no user data */
 const emptySubscription = Buffer.alloc(10)
@@ -63,9 +46,21 @@ const usualTopicsIntervalMs = 20_000
 /**
  * Joins a group and stays in it, in the background. Partitions are taken over cooperatively: those that stay are read on
  * during a rebalance, those that go are finished first. In a group with members of another kind all are finished first.
+ *
+ * @param options `topicsIntervalMs`: how often new topics and partitions are looked for
  */
-export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembership {
+export function joinGroup(
+  cluster: Cluster,
+  options: {
+    readonly groupId: string
+    readonly selection: TopicSelection
+    readonly sessionTimeoutMs: number
+    readonly topicsIntervalMs?: number | undefined
+    readonly events: GroupEvents
+  },
+) {
   const { groupId, selection, sessionTimeoutMs, events, topicsIntervalMs = usualTopicsIntervalMs } = options
+  const heartbeatMs = Math.min(3000, sessionTimeoutMs / 5, topicsIntervalMs)
   const { library } = cluster
   const leaving = new AbortController()
   const wake = createBell()
@@ -146,7 +141,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
 
   async function sync(joined: Answer<'joinGroup'>): Promise<TopicPartition[] | undefined> {
     const isLeader = joined.leader === joined.memberId
-    // what a former leader once counted would differ from what there is for ever
+    // what a former leader once counted would differ for ever from what there is
     if (!isLeader) counted = undefined
     const assignments = isLeader ? await share(joined) : []
     const synced = await membershipRequest('getting partitions', (coordinator) => {
@@ -156,25 +151,18 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     return synced && decodeAssignment(library, synced.assignment)
   }
 
-  async function share({
-    members,
-    protocolName,
-  }: Answer<'joinGroup'>): Promise<{ memberId: string; assignment: Buffer }[]> {
-    const asking: Member[] = members.map((member) => ({
+  async function share(joined: Answer<'joinGroup'>): Promise<{ memberId: string; assignment: Buffer }[]> {
+    const asking: Member[] = joined.members.map((member) => ({
       memberId: member.memberId,
       ...decodeSubscription(library, member.metadata ?? emptySubscription),
     }))
     const names = [...new Set(asking.flatMap(({ topics }) => topics))]
-    counted = await countPartitions(names)
-    const shares = protocolName === range ? assignRange(asking, counted) : assignCooperatively(asking, counted)
-    return [...shares].map(([id, partitions]) => ({ memberId: id, assignment: encodeAssignment(library, partitions) }))
-  }
-
-  async function countPartitions(names: readonly string[]): Promise<PartitionCounts> {
     const topics = await cluster.persist('asking for the topics', () => cluster.topics(names, { fresh: true }), {
       signal: leaving.signal,
     })
-    return new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]))
+    counted = countsOf(topics)
+    const shares = joined.protocolName === range ? assignRange(asking, counted) : assignCooperatively(asking, counted)
+    return [...shares].map(([id, partitions]) => ({ memberId: id, assignment: encodeAssignment(library, partitions) }))
   }
 
   /** Heartbeats, until the group or its topics change. */
@@ -189,9 +177,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     }
   }
 
-  const heartbeatMs = Math.min(3000, sessionTimeoutMs / 5, topicsIntervalMs)
-
-  /** True if we must join anew. */
+  /** True if we must rejoin. */
   async function heartbeat(): Promise<boolean> {
     const answer = await membershipRequest('staying', (coordinator) =>
       cluster.ask('group', coordinator, 'heartbeat', [groupId, generation, memberId, null]),
@@ -199,14 +185,14 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     return answer === undefined
   }
 
-  /** A topic of our patterns is new, a topic that we want has come into being, or one has more partitions. */
+  /** A topic of our patterns is new, a topic that we want now exists, or one has more partitions. */
   async function haveTopicsChanged(): Promise<boolean> {
     try {
       const wanted = selection.hasPatterns ? await wantedTopics() : subscribed
       if (wanted.join() !== subscribed.join()) return true
       if (!counted) return false
       const topics = await cluster.topics([...new Set([...wanted, ...counted.keys()])], { fresh: true })
-      const now = new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]))
+      const now = countsOf(topics)
       return now.size !== counted.size || [...now].some(([name, count]) => counted?.get(name) !== count)
     } catch (thrown) {
       if (!isTransient(thrown)) throw thrown
@@ -215,8 +201,8 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
   }
 
   /**
-   * A request of a member, repeated while the coordinator is away. Undefined if the group must be joined anew; if we are
-   * no member any more, the partitions are lost.
+   * A request of a member, repeated while the coordinator is away. Undefined if we must rejoin the group; if we are not a
+   * member any more, the partitions are lost.
    */
   async function membershipRequest<T>(
     what: string,
@@ -226,10 +212,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     try {
       return await cluster.persist(
         `${what} in group ${groupId}`,
-        async () => {
-          const coordinator = await cluster.coordinator('group', groupId)
-          return await request(coordinator)
-        },
+        async () => request(await cluster.coordinator('group', groupId)),
         { isFinal, signal: leaving.signal },
       )
     } catch (thrown) {
@@ -240,7 +223,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     }
   }
 
-  /** Waits until what is in hand of these partitions is finished, for as long as the others wait. */
+  /** Waits until what is in hand from these partitions is finished, for as long as the others wait. */
   async function finish(partitions: readonly TopicPartition[]): Promise<void> {
     if (partitions.length === 0) return
     const isFinished = await whileAlive(events.onRevoked(partitions), finishTimeoutMs)
@@ -248,7 +231,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     for (const partition of partitions) owned.delete(keyOf(partition))
   }
 
-  /** Lets the group know that we are alive while something goes on; answers whether it came to its end. */
+  /** Tells the group that we are alive while something goes on; answers whether it finished in time. */
   async function whileAlive(work: Promise<void>, timeoutMs = Infinity): Promise<boolean> {
     let isDone = false
     const done = work.finally(() => {
@@ -259,7 +242,7 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
     const deadline = performance.now() + timeoutMs
     while (!isDone && performance.now() < deadline && !leaving.signal.aborted) {
       await wake.wait(heartbeatMs, leaving.signal)
-      // not a member any more: a heartbeat has nothing to say until we join anew
+      // not a member any more: heartbeats mean nothing until we rejoin
       if (!isDone && generation >= 0 && memberId !== '') await heartbeat()
     }
     if (isDone) await done
@@ -273,22 +256,9 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
 
   const running = run().catch((thrown: unknown) => {
     if (!leaving.signal.aborted) {
-      events.onFailure(serviceFailure(`group ${groupId}`, shownBrokers(cluster.connection), thrown))
+      events.onFailure(serviceFailure(`group ${groupId}`, cluster.connection, thrown))
     }
   })
-
-  return {
-    get committer() {
-      return { groupId, generation, memberId }
-    },
-    owns: (partition) => owned.has(keyOf(partition)),
-    async leave() {
-      if (leaving.signal.aborted) return running
-      leaving.abort()
-      await leaveQuietly()
-      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 1000).unref())])
-    },
-  }
 
   async function leaveQuietly(): Promise<void> {
     if (memberId === '') return
@@ -300,4 +270,22 @@ export function joinGroup(cluster: Cluster, options: GroupOptions): GroupMembers
       // the coordinator notices by itself when the session is over
     }
   }
+  return {
+    /** who commits now; of no use once the partitions are lost */
+    get committer(): Committer {
+      return { groupId, generation, memberId }
+    },
+    owns: (partition: TopicPartition): boolean => owned.has(keyOf(partition)),
+    /** Gives the partitions back and leaves, so that the others get them at once. Never throws. */
+    async leave(): Promise<void> {
+      if (leaving.signal.aborted) return running
+      leaving.abort()
+      await leaveQuietly()
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 1000).unref())])
+    },
+  }
+}
+
+function countsOf(topics: ReadonlyMap<string, TopicInfo>): PartitionCounts {
+  return new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]))
 }

@@ -1,7 +1,6 @@
 // Offsets: where partitions begin and end, where a time is in them, and what a group has committed.
 import type { Cluster } from './cluster.ts'
 import { hasProtocolError } from './failures.ts'
-import type { Answer } from './protocol.ts'
 
 /** A partition of a topic. */
 export interface TopicPartition {
@@ -14,7 +13,7 @@ export interface PartitionOffset extends TopicPartition {
   readonly offset: bigint
 }
 
-/** Offsets by `keyOf`. */
+/** The offset of each partition, by `keyOf`. */
 export type Offsets = ReadonlyMap<string, bigint>
 
 /** A partition as a key of maps. */
@@ -22,38 +21,34 @@ export function keyOf({ topic, partition }: TopicPartition): string {
   return `${topic}:${partition}`
 }
 
-/** The first offset that is kept, the end of what may be read, or the first message not before a time (in ms). */
-type Place = 'earliest' | 'latest' | { readonly timestampMs: number }
-
 const readCommitted = 1
 
 /**
- * Offsets of partitions; where there is no message at or after a time, −1. `latest` is the last stable offset: what open
- * transactions have written beyond it cannot be read yet.
+ * Offsets of partitions: the first one that is kept, the end of what may be read, or the first message not before a time;
+ * where there is no message at or after that time, −1. `latest` is the last stable offset: what open transactions have
+ * written beyond it cannot be read yet.
  */
-export function listOffsets(cluster: Cluster, partitions: readonly TopicPartition[], place: Place): Promise<Offsets> {
-  return cluster.persist('listing offsets', () => listOnce(cluster, partitions, place))
-}
-
-async function listOnce(cluster: Cluster, partitions: readonly TopicPartition[], place: Place): Promise<Offsets> {
+export function listOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  place: 'earliest' | 'latest' | { readonly timestampMs: number },
+): Promise<Offsets> {
   const timestamp = place === 'earliest' ? -2n : place === 'latest' ? -1n : BigInt(place.timestampMs)
-  const found = new Map<string, bigint>()
-  const byLeader = await groupByLeader(cluster, partitions)
-  await Promise.all(
-    [...byLeader].map(async ([leader, group]) => {
-      const topics = byTopic(group, ({ partition }) => ({
-        partitionIndex: partition,
-        currentLeaderEpoch: -1,
-        timestamp,
-      }))
-      const answer = await cluster.ask('control', leader, 'listOffsets', [-1, readCommitted, topics])
-      for (const { name, partitions: answers } of answer.topics) {
-        for (const { partitionIndex, offset } of answers)
-          found.set(keyOf({ topic: name, partition: partitionIndex }), offset)
-      }
-    }),
-  )
-  return found
+  return cluster.persist('listing offsets', async () => {
+    const found = new Map<string, bigint>()
+    const byLeader = await groupByLeader(cluster, partitions)
+    await Promise.all(
+      [...byLeader].map(async ([leader, group]) => {
+        const asked = { currentLeaderEpoch: -1, timestamp }
+        const topics = byTopic(group, ({ partition }) => ({ partitionIndex: partition, ...asked }))
+        const answer = await cluster.ask('control', leader, 'listOffsets', [-1, readCommitted, topics])
+        for (const { name: topic, partitions: answers } of answer.topics) {
+          for (const { partitionIndex: partition, offset } of answers) found.set(keyOf({ topic, partition }), offset)
+        }
+      }),
+    )
+    return found
+  })
 }
 
 /** Partitions by the number of the broker that leads them. Throws while one has no leader. */
@@ -66,9 +61,7 @@ async function groupByLeader<Item extends TopicPartition>(
   for (const item of items) {
     const leader = topics.get(item.topic)?.partitions[item.partition]?.leader ?? -1
     if (leader < 0) throw new Error(`partition ${item.partition} of ${item.topic} has no leader`)
-    const group = groups.get(leader)
-    if (group) group.push(item)
-    else groups.set(leader, [item])
+    groups.set(leader, [...(groups.get(leader) ?? []), item])
   }
   return groups
 }
@@ -79,11 +72,7 @@ export function byTopic<Item extends TopicPartition, Part>(
   part: (item: Item) => Part,
 ): { name: string; partitions: Part[] }[] {
   const topics = new Map<string, Part[]>()
-  for (const item of items) {
-    const parts = topics.get(item.topic)
-    if (parts) parts.push(part(item))
-    else topics.set(item.topic, [part(item)])
-  }
+  for (const item of items) topics.set(item.topic, [...(topics.get(item.topic) ?? []), part(item)])
   return [...topics].map(([name, partitions]) => ({ name, partitions }))
 }
 
@@ -97,33 +86,25 @@ export function committedOffsets(
   partitions: readonly TopicPartition[],
 ): Promise<Offsets> {
   const read = async (): Promise<Offsets> => {
-    const topics = byTopic(partitions, ({ partition }) => partition).map((topic) => ({
-      name: topic.name,
-      partitionIndexes: topic.partitions,
-    }))
+    const byName = byTopic(partitions, ({ partition }) => partition)
+    const topics = byName.map(({ name, partitions: partitionIndexes }) => ({ name, partitionIndexes }))
     const coordinator = await cluster.coordinator('group', groupId)
     const group = { groupId, memberId: null, memberEpoch: -1, topics }
-    const answer = await cluster.ask('control', coordinator, 'offsetFetch', [[group], true])
-    return committedIn(answer)
+    const { groups } = await cluster.ask('control', coordinator, 'offsetFetch', [[group], true])
+    const found = new Map<string, bigint>()
+    for (const { name: topic, partitions: answers } of groups.flatMap((one) => one.topics)) {
+      for (const { partitionIndex: partition, committedOffset } of answers) {
+        if (committedOffset >= 0n) found.set(keyOf({ topic, partition }), committedOffset)
+      }
+    }
+    return found
   }
   // a transaction that nobody ends any more is ended by the broker in its own time
   const patienceMs = Math.max(cluster.connection.patienceMs, 60_000)
   return cluster.persist(`reading the offsets of group ${groupId}`, read, { patienceMs })
 }
 
-function committedIn(answer: Answer<'offsetFetch'>): Offsets {
-  const found = new Map<string, bigint>()
-  for (const { topics } of answer.groups) {
-    for (const { name, partitions } of topics) {
-      for (const { partitionIndex, committedOffset } of partitions) {
-        if (committedOffset >= 0n) found.set(keyOf({ topic: name, partition: partitionIndex }), committedOffset)
-      }
-    }
-  }
-  return found
-}
-
-/** Who commits: a member of a group in one of its generations, or nobody's member (generation −1). */
+/** Who commits: a member of a group in one of its generations, or no member at all (generation −1). */
 export interface Committer {
   readonly groupId: string
   readonly generation: number
@@ -131,8 +112,8 @@ export interface Committer {
 }
 
 /**
- * Errors that say that the member, as it was when it asked, is not the owner any more. Nothing was committed. To a commit
- * that is no last word: the member may be in another generation by now, and the owner still.
+ * Errors that say that the member, as it was when it asked, is not the owner any more. Nothing was committed. For a commit
+ * that is not the last word: the member may be in another generation by now, and still be the owner.
  */
 export const lostMembership = [
   'ILLEGAL_GENERATION',
@@ -141,8 +122,18 @@ export const lostMembership = [
   'GROUP_ID_NOT_FOUND',
 ] as const
 
-/** Errors of a commit that only the group can make something of. */
+/** Errors of a commit that only the group can resolve. */
 export const refusedCommit = [...lostMembership, 'REBALANCE_IN_PROGRESS'] as const
+
+/** Offsets as requests that commit them want them. */
+export function offsetTopics(offsets: readonly PartitionOffset[]) {
+  return byTopic(offsets, ({ partition, offset }) => ({
+    partitionIndex: partition,
+    committedOffset: offset,
+    committedLeaderEpoch: -1,
+    committedMetadata: null,
+  }))
+}
 
 /** Commits offsets, all or (after an error) perhaps some. Errors of `refusedCommit` are thrown as they are. */
 export async function commitOffsets(
@@ -150,12 +141,7 @@ export async function commitOffsets(
   { groupId, generation, memberId }: Committer,
   offsets: readonly PartitionOffset[],
 ): Promise<void> {
-  const topics = byTopic(offsets, ({ partition, offset }) => ({
-    partitionIndex: partition,
-    committedOffset: offset,
-    committedLeaderEpoch: -1,
-    committedMetadata: null,
-  }))
+  const topics = offsetTopics(offsets)
   await cluster.persist(
     `committing offsets of group ${groupId}`,
     async () => {

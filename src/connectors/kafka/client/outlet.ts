@@ -1,14 +1,21 @@
 // Where messages go: a producer of its own, or a transaction that somebody else commits.
+import pRetry from 'p-retry'
 import { ServiceError, UsageError } from '../../../errors.ts'
-import { type Cluster, connectCluster } from './cluster.ts'
-import { type KafkaConnection, shownBrokers } from './connection.ts'
-import { deliver, type OutgoingMessage, type ProducerSession, SessionLostError, type TakeTooLarge } from './delivery.ts'
-import type { Committer, PartitionOffset } from './offsets.ts'
-import { type Compression, messageSpace } from './record-batch.ts'
 import { existingTopics } from '../topics.ts'
-import { createTransactions, type TransactionOptions } from './transaction.ts'
+import { type Cluster, connectCluster } from './cluster.ts'
+import type { KafkaConnection } from './connection.ts'
+import {
+  deliver,
+  openSession,
+  type OutgoingMessage,
+  type ProducerSession,
+  SessionLostError,
+  type TakeTooLarge,
+} from './delivery.ts'
 import { serviceFailure } from './failures.ts'
-import { pause } from './bell.ts'
+import type { Committer, PartitionOffset } from './offsets.ts'
+import { messageSpace } from './record-batch.ts'
+import { createTransactions } from './transaction.ts'
 
 /** Takes messages. */
 export interface MessageOutlet {
@@ -18,28 +25,20 @@ export interface MessageOutlet {
    * @throws ServiceError, also for a message that is larger than its topic allows and that nobody takes
    */
   send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void>
-  /** for how long no broker has answered anything, in milliseconds */
+  /** how long no broker has answered anything, in milliseconds */
   readonly unreachableMs: number
-}
-
-/** An outlet with connections of its own. */
-interface OpenOutlet extends MessageOutlet {
   close(): Promise<void>
 }
-
-/** whoever has just started wants to know soon that nobody answers */
-const openPatienceMs = 15_000
 
 /**
  * A producer (idempotent, acknowledged by all in-sync replicas) for a topic that exists then.
  *
  * @throws ServiceError
  */
-export async function openOutlet(connection: KafkaConnection, topic: string): Promise<OpenOutlet> {
-  const cluster = await connectTo(connection, topic)
-  const producer = createProducer(cluster)
+export async function openOutlet(connection: KafkaConnection, topic: string): Promise<MessageOutlet> {
+  const cluster = await connectTo(connection, [topic])
   return {
-    send: (messages, onTooLarge) => producer.send(messages, onTooLarge),
+    ...createProducer(cluster),
     get unreachableMs() {
       return cluster.unreachableMs
     },
@@ -48,12 +47,11 @@ export async function openOutlet(connection: KafkaConnection, topic: string): Pr
 }
 
 /** Checks early what would fail late. */
-async function connectTo(connection: KafkaConnection, topic: string | undefined): Promise<Cluster> {
-  const cluster = await connectCluster(connection, 'lcclf')
+async function connectTo(connection: KafkaConnection, topics: readonly string[]): Promise<Cluster> {
+  const cluster = await connectCluster(connection)
   try {
-    const patienceMs = Math.min(connection.patienceMs, openPatienceMs)
-    await cluster.persist('reaching the brokers', () => cluster.topics([], { fresh: true }), { patienceMs })
-    if (topic !== undefined) await existingTopics(cluster, [topic])
+    await cluster.firstTopics([])
+    if (topics.length > 0) await existingTopics(cluster, topics)
     return cluster
   } catch (error) {
     await cluster.close()
@@ -61,34 +59,61 @@ async function connectTo(connection: KafkaConnection, topic: string | undefined)
   }
 }
 
-/** Exactly-once: outputs are kept until their inputs' offsets are committed, in one transaction with them. */
-export interface TransactionalOutlet extends MessageOutlet {
-  /** Commits what was sent since the last commit together with the offsets; false if nothing of it is visible. */
-  commit(offsets: readonly PartitionOffset[], committer: Committer): Promise<boolean>
-  /** Forgets what was sent since the last commit. */
-  discard(): void
-  close(): Promise<void>
-}
+/** a topic that is recreated again and again is not waited for */
+const mostSessions = 10
 
 /**
- * Opens the outlet of an exactly-once stream.
+ * A producer outside of transactions: what it has acknowledged is in the log, on all in-sync replicas. When its session is
+ * lost (a topic was recreated, a broker forgot it), it goes on in a new one with what was not acknowledged: those messages
+ * may then be there twice, none is missing.
+ */
+export function createProducer(cluster: Cluster): Pick<MessageOutlet, 'send'> {
+  let session: ProducerSession | undefined
+  return {
+    async send(messages, onTooLarge) {
+      let unsent = messages
+      const sendRest = async (): Promise<void> => {
+        if (unsent.length === 0) return
+        session ??= await openSession(cluster, null, 60_000)
+        await deliver(cluster, session, unsent, { onTooLarge })
+      }
+      try {
+        await pRetry(sendRest, {
+          retries: mostSessions - 1,
+          minTimeout: 40,
+          maxTimeout: 1000,
+          onFailedAttempt({ error }) {
+            // whatever went wrong: how far the session came is unknown, and a wrong sequence number would lose messages
+            session = undefined
+            if (error instanceof SessionLostError) unsent = error.unsent
+          },
+          shouldRetry: ({ error }) => error instanceof SessionLostError,
+        })
+      } catch (thrown) {
+        if (!(thrown instanceof SessionLostError)) throw thrown
+        throw serviceFailure(`a producer's session was lost ${mostSessions} times`, cluster.connection, thrown)
+      }
+    },
+  }
+}
+
+/** @see openTransactionalOutlet */
+export type TransactionalOutlet = Awaited<ReturnType<typeof openTransactionalOutlet>>
+
+/**
+ * Opens the outlet of an exactly-once stream: outputs are kept until their inputs' offsets are committed, in one
+ * transaction with them.
  *
  * @param connection of the input; every output must be on the same cluster, because a transaction is
- * @param topics that are written to, found or made now
+ * @param topics that are written to, found or created now
  */
 export async function openTransactionalOutlet(
   connection: KafkaConnection,
   transactionalId: string,
   topics: readonly string[],
-  options: TransactionOptions = {},
-): Promise<TransactionalOutlet> {
-  const cluster = await connectTo(connection, undefined)
-  try {
-    if (topics.length > 0) await existingTopics(cluster, topics)
-  } catch (error) {
-    await cluster.close()
-    throw error
-  }
+  options: { readonly timeoutMs?: number } = {},
+) {
+  const cluster = await connectTo(connection, topics)
   const sizes = createKnownSizes()
   const transactions = createTransactions(cluster, transactionalId, { ...options, onTooLarge: sizes.learn })
   let kept: OutgoingMessage[] = []
@@ -96,7 +121,8 @@ export async function openTransactionalOutlet(
     get unreachableMs() {
       return cluster.unreachableMs
     },
-    send(messages, onTooLarge) {
+    /** @see MessageOutlet */
+    send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void> {
       for (const message of messages) {
         if (!sizes.isTooLarge(message)) kept.push(message)
         else if (onTooLarge) onTooLarge(message)
@@ -104,12 +130,14 @@ export async function openTransactionalOutlet(
       }
       return Promise.resolve()
     },
-    async commit(offsets, committer) {
+    /** Commits what was sent since the last commit together with the offsets; false if nothing of it is visible. */
+    async commit(offsets: readonly PartitionOffset[], committer: Committer): Promise<boolean> {
       const messages = kept
       kept = []
       return (await transactions.run({ messages, offsets, committer })) === 'committed'
     },
-    discard() {
+    /** Forgets what was sent since the last commit. */
+    discard(): void {
       kept = []
     },
     close: () => cluster.close(),
@@ -121,20 +149,20 @@ const knownForMs = 600_000
 
 /**
  * Sizes that a topic refused. What a transaction holds is sent when it is committed, and then it is too late to put a dead
- * letter in the place of an output: the transaction is given up, its inputs are read again, and this time it is known.
+ * letter in the place of an output: the transaction is aborted, its inputs are read again, and this time it is known.
  */
-function createKnownSizes(): { learn: TakeTooLarge; isTooLarge(message: OutgoingMessage): boolean } {
+function createKnownSizes() {
   const refused = new Map<string, { readonly bytes: number; readonly until: number }>()
   const known = (topic: string): number => {
     const { bytes, until } = refused.get(topic) ?? { bytes: Infinity, until: Infinity }
     return performance.now() < until ? bytes : Infinity
   }
   return {
-    learn(message) {
+    learn(message: OutgoingMessage): void {
       const bytes = Math.min(known(message.topic), messageSpace(message))
       refused.set(message.topic, { bytes, until: performance.now() + knownForMs })
     },
-    isTooLarge: (message) => messageSpace(message) >= known(message.topic),
+    isTooLarge: (message: OutgoingMessage): boolean => messageSpace(message) >= known(message.topic),
   }
 }
 
@@ -146,12 +174,8 @@ function createKnownSizes(): { learn: TakeTooLarge; isTooLarge(message: Outgoing
 export async function requireOneCluster(connections: readonly KafkaConnection[]): Promise<void> {
   const ids = await Promise.all(
     connections.map(async (connection) => {
-      const cluster = await connectTo(connection, undefined)
-      try {
-        return await cluster.id()
-      } finally {
-        await cluster.close()
-      }
+      const cluster = await connectTo(connection, [])
+      return cluster.id().finally(() => cluster.close())
     }),
   )
   if (new Set(ids).size > 1) {
@@ -159,54 +183,4 @@ export async function requireOneCluster(connections: readonly KafkaConnection[])
       hint: 'Use --delivery at-least-once for outputs elsewhere.',
     })
   }
-}
-
-// An idempotent producer: what it has acknowledged is in the log, on all in-sync replicas.
-
-/** See createProducer. */
-interface Producer {
-  /**
-   * Resolves when all messages are on all in-sync replicas, but for those that `onTooLarge` has taken; without it one that
-   * is too large is a ServiceError. One call at a time.
-   */
-  send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void>
-}
-
-/** a topic that is made anew again and again is not waited for */
-const mostSessions = 10
-const longestPauseMs = 1000
-
-/**
- * A producer outside of transactions. When its session is lost (a topic was made anew, a broker forgot it), it goes on in
- * a new one with what was not acknowledged: those messages may then be there twice, none is missing.
- */
-export function createProducer(cluster: Cluster, compression: Compression = 'none'): Producer {
-  let session: ProducerSession | undefined
-  return {
-    async send(messages, onTooLarge) {
-      let unsent = messages
-      for (let sessions = 1; unsent.length > 0; sessions++) {
-        try {
-          session ??= await openSession(cluster)
-          await deliver(cluster, session, unsent, { compression, onTooLarge })
-          return
-        } catch (thrown) {
-          // whatever went wrong: how far the session came is not known, and a wrong sequence number would lose messages
-          session = undefined
-          if (!(thrown instanceof SessionLostError)) throw thrown
-          const what = `a producer's session was lost ${sessions} times`
-          if (sessions === mostSessions) throw serviceFailure(what, shownBrokers(cluster.connection), thrown)
-          unsent = thrown.unsent
-        }
-        await pause(Math.min(20 * 2 ** sessions, longestPauseMs))
-      }
-    },
-  }
-}
-
-async function openSession(cluster: Cluster): Promise<ProducerSession> {
-  const { producerId, producerEpoch } = await cluster.persist('opening a producer', () =>
-    cluster.ask('produce', 'any', 'initProducerId', [null, 60_000, -1n, -1]),
-  )
-  return { producerId, producerEpoch, transactionalId: null, sequences: new Map(), topicIds: new Map() }
 }

@@ -1,8 +1,15 @@
 // Outputs and the offsets of their inputs in one Kafka transaction.
+import pRetry from 'p-retry'
 import { ServiceError } from '../../../errors.ts'
 import type { Cluster } from './cluster.ts'
-import { deliver, type OutgoingMessage, type ProducerSession, SessionLostError, type TakeTooLarge } from './delivery.ts'
-import { shownBrokers } from './connection.ts'
+import {
+  deliver,
+  openSession,
+  type OutgoingMessage,
+  type ProducerSession,
+  SessionLostError,
+  type TakeTooLarge,
+} from './delivery.ts'
 import { hasProtocolError, reasonOf } from './failures.ts'
 import {
   byTopic,
@@ -10,41 +17,21 @@ import {
   type Committer,
   keyOf,
   lostMembership,
+  offsetTopics,
   type PartitionOffset,
   type TopicPartition,
 } from './offsets.ts'
-import { pause } from './bell.ts'
-import type { Compression } from './record-batch.ts'
 
-/** One batch: what it brought forth, and up to where it has read. */
+/** One batch: its outputs, and up to where its inputs were read. */
 interface TransactionWork {
   readonly messages: readonly OutgoingMessage[]
   readonly offsets: readonly PartitionOffset[]
   readonly committer: Committer
 }
 
-/** See createTransactions. */
-interface Transactions {
-  /**
-   * Does the work in one transaction. `refused`: the member does not own the partitions any more, or a message was too
-   * large; nothing of it is there for whoever reads committed messages only.
-   */
-  run(work: TransactionWork): Promise<'committed' | 'refused'>
-}
-
-/** See createTransactions. */
-export interface TransactionOptions {
-  readonly compression?: Compression
-  readonly timeoutMs?: number
-  /** told of messages that are larger than their topic allows; without it they are an error */
-  readonly onTooLarge?: TakeTooLarge
-}
-
 /** a transaction that nobody ends is aborted after this, and its partitions' next owner waits for that */
 const usualTimeoutMs = 15_000
 const mostAttempts = 10
-const longestPauseMs = 1000
-const concurrent = { firstDelayMs: 5 }
 
 const fenced = [
   'INVALID_PRODUCER_EPOCH',
@@ -60,51 +47,56 @@ const fenced = [
  * that lost its partitions cannot commit what their new owner does again (the messages go with the offsets, or not).
  *
  * @param transactionalId nobody else's: whoever uses the same one ends this producer
+ * @param options `onTooLarge`: told of messages that are larger than their topic allows; without it they are an error
  */
 export function createTransactions(
   cluster: Cluster,
   transactionalId: string,
-  { compression = 'none', timeoutMs = usualTimeoutMs, onTooLarge }: TransactionOptions = {},
-): Transactions {
+  options: { readonly timeoutMs?: number; readonly onTooLarge?: TakeTooLarge } = {},
+) {
+  const { timeoutMs = usualTimeoutMs, onTooLarge } = options
   let session: ProducerSession | undefined
 
+  /**
+   * Does the work in one transaction. `refused`: the member does not own the partitions any more, or a message was too
+   * large; nothing of it is there for anyone who reads committed messages only.
+   */
   async function run(work: TransactionWork): Promise<'committed' | 'refused'> {
     let mayBeCommitted = false
-    for (let attempt = 1; ; attempt++) {
-      try {
-        if (!session) {
-          // this ends what the session before left open, one way or the other
-          session = await openSession(cluster, transactionalId, timeoutMs)
-          if (mayBeCommitted && (await isCommitted(cluster, work))) return 'committed'
-          mayBeCommitted = false
-        }
-        if (!(await fill(session, work))) {
-          await abort()
-          return 'refused'
-        }
-        mayBeCommitted = true
-        await end(session, true)
-        return 'committed'
-      } catch (thrown) {
-        if (!mayBeCommitted && hasProtocolError(thrown, ...lostMembership)) {
-          await abort()
-          return 'refused'
-        }
-        session = undefined
-        const mayRepeat = thrown instanceof SessionLostError || hasProtocolError(thrown, ...fenced)
-        if (!mayRepeat) throw thrown
-        if (attempt === mostAttempts) throw lostTooOften(thrown)
+    const attempt = async (): Promise<'committed' | 'refused'> => {
+      if (!session) {
+        session = await openSession(cluster, transactionalId, timeoutMs)
+        if (mayBeCommitted && (await isCommitted(cluster, work))) return 'committed'
+        mayBeCommitted = false
       }
-      await pause(Math.min(20 * 2 ** attempt, longestPauseMs))
+      try {
+        if (!(await fill(session, work))) return await abort()
+      } catch (thrown) {
+        if (hasProtocolError(thrown, ...lostMembership)) return await abort()
+        throw thrown
+      }
+      mayBeCommitted = true
+      await end(session, true)
+      return 'committed'
     }
-  }
-
-  function lostTooOften(cause: unknown): ServiceError {
-    const where = `(Kafka at ${shownBrokers(cluster.connection)})`
-    return new ServiceError(`a transaction was lost ${mostAttempts} times: ${reasonOf(cause)} ${where}`, {
-      cause,
-      hint: `The broker ends one that is not committed within ${timeoutMs / 1000} s. A smaller --batch-size takes less time.`,
-    })
+    const isLost = (thrown: unknown): boolean =>
+      thrown instanceof SessionLostError || hasProtocolError(thrown, ...fenced)
+    try {
+      return await pRetry(attempt, {
+        retries: mostAttempts - 1,
+        minTimeout: 40,
+        maxTimeout: 1000,
+        onFailedAttempt: () => void (session = undefined),
+        shouldRetry: ({ error }) => isLost(error),
+      })
+    } catch (cause) {
+      if (!isLost(cause)) throw cause
+      const where = `(Kafka at ${cluster.connection.brokers.join(',')})`
+      throw new ServiceError(`a transaction was lost ${mostAttempts} times: ${reasonOf(cause)} ${where}`, {
+        cause,
+        hint: `The broker ends one that is not committed within ${timeoutMs / 1000} s. A smaller --batch-size takes less time.`,
+      })
+    }
   }
 
   /** @returns false if messages were too large, each of which is told */
@@ -115,8 +107,9 @@ export function createTransactions(
       isWhole = false
       onTooLarge!(message)
     }
-    const options = { compression, onPartitions, onTooLarge: onTooLarge && leaveOut }
-    if (messages.length > 0) await deliver(cluster, open, messages, options)
+    if (messages.length > 0) {
+      await deliver(cluster, open, messages, { onPartitions, onTooLarge: onTooLarge && leaveOut })
+    }
     if (isWhole && offsets.length > 0) await addOffsets(open, offsets, committer)
     return isWhole
   }
@@ -140,18 +133,12 @@ export function createTransactions(
     await coordinated('adding offsets to a transaction', (coordinator) =>
       cluster.ask('produce', coordinator, 'addOffsetsToTxn', [transactionalId, producerId, producerEpoch, groupId]),
     )
-    const topics = byTopic(offsets, ({ partition, offset }) => ({
-      partitionIndex: partition,
-      committedOffset: offset,
-      committedLeaderEpoch: -1,
-      committedMetadata: null,
-    }))
+    const who = [transactionalId, groupId, producerId, producerEpoch, generation, memberId, null] as const
     await cluster.persist(
       `committing offsets of group ${groupId} in a transaction`,
       async () => {
         const coordinator = await cluster.coordinator('group', groupId)
-        const who = [transactionalId, groupId, producerId, producerEpoch, generation, memberId, null] as const
-        await cluster.ask('produce', coordinator, 'txnOffsetCommit', [...who, topics])
+        await cluster.ask('produce', coordinator, 'txnOffsetCommit', [...who, offsetTopics(offsets)])
       },
       { isFinal: (thrown) => hasProtocolError(thrown, ...lostMembership, ...fenced) },
     )
@@ -163,22 +150,21 @@ export function createTransactions(
     )
   }
 
-  /** What cannot be aborted now is by the next session, or by the broker after a while. */
-  async function abort(): Promise<void> {
-    const open = session
+  /** What cannot be aborted now is aborted by the next session, or by the broker after a while. */
+  async function abort(): Promise<'refused'> {
+    const open = session!
     session = undefined
-    if (!open) return
-    try {
-      await end(open, false)
-      session = open
-    } catch {
-      // see above
-    }
+    await end(open, false).then(
+      () => (session = open),
+      () => undefined,
+    )
+    return 'refused'
   }
 
   async function coordinated<T>(what: string, request: (coordinator: number) => Promise<T>): Promise<T> {
     return cluster.persist(what, async () => request(await cluster.coordinator('transaction', transactionalId)), {
-      ...concurrent,
+      // the transaction before may still be ending
+      firstDelayMs: 5,
       isFinal: (thrown) => hasProtocolError(thrown, ...fenced),
     })
   }
@@ -186,19 +172,7 @@ export function createTransactions(
   return { run }
 }
 
-async function openSession(cluster: Cluster, transactionalId: string, timeoutMs: number): Promise<ProducerSession> {
-  const { producerId, producerEpoch } = await cluster.persist(
-    'opening a producer of transactions',
-    async () => {
-      const coordinator = await cluster.coordinator('transaction', transactionalId)
-      return cluster.ask('produce', coordinator, 'initProducerId', [transactionalId, timeoutMs, -1n, -1])
-    },
-    concurrent,
-  )
-  return { producerId, producerEpoch, transactionalId, sequences: new Map(), topicIds: new Map() }
-}
-
-/** The end of a transaction was not acknowledged: the group's offsets say whether it came to pass. */
+/** The end of a transaction was not acknowledged: the group's offsets say whether it was committed. */
 async function isCommitted(cluster: Cluster, { offsets, committer }: TransactionWork): Promise<boolean> {
   const committed = await committedOffsets(cluster, committer.groupId, offsets)
   return offsets.every((partition) => committed.get(keyOf(partition)) === partition.offset)

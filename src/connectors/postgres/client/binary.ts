@@ -1,72 +1,6 @@
 // Values in Postgres' binary form: float64 and int64 arrive as they are, and nothing is parsed twice.
 import { ServiceError } from '../../../errors.ts'
-
-/** Bytes that grow; numbers are big-endian. */
-export interface ByteWriter {
-  int16(value: number): void
-  int32(value: number): void
-  float64(value: number): void
-  int64(value: bigint): void
-  /** the length in bytes, then UTF-8 */
-  text(value: string): void
-  /** a length, then these bytes */
-  field(bytes: Buffer): void
-  /** what was written since the last call */
-  take(): Buffer
-  readonly length: number
-}
-
-/** @param expected about how many bytes will be written */
-function createByteWriter(expected: number): ByteWriter {
-  let bytes = Buffer.allocUnsafe(Math.max(64, expected))
-  let at = 0
-
-  function reserve(more: number): void {
-    if (at + more <= bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, at + more))
-    bytes.copy(larger, 0, 0, at)
-    bytes = larger
-  }
-
-  return {
-    int16(value) {
-      reserve(2)
-      at = bytes.writeInt16BE(value, at)
-    },
-    int32(value) {
-      reserve(4)
-      at = bytes.writeInt32BE(value, at)
-    },
-    float64(value) {
-      reserve(8)
-      at = bytes.writeDoubleBE(value, at)
-    },
-    int64(value) {
-      reserve(8)
-      at = bytes.writeBigInt64BE(value, at)
-    },
-    text(value) {
-      // three bytes a UTF-16 unit is the most that UTF-8 needs
-      reserve(4 + value.length * 3)
-      const length = bytes.write(value, at + 4, 'utf8')
-      at = bytes.writeInt32BE(length, at) + length
-    },
-    field(value) {
-      reserve(4 + value.length)
-      at = bytes.writeInt32BE(value.length, at)
-      at += value.copy(bytes, at)
-    },
-    take() {
-      const taken = bytes.subarray(0, at)
-      bytes = Buffer.allocUnsafe(bytes.length)
-      at = 0
-      return taken
-    },
-    get length() {
-      return at
-    },
-  }
-}
+import { ByteWriter } from '../../../formats/byte-writer.ts'
 
 const copySignature = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const copyEnd = Buffer.from([0xff, 0xff])
@@ -82,7 +16,7 @@ export function* copyPieces(
   pieceLength = 1 << 18,
 ): Generator<Buffer, void, undefined> {
   yield copySignature
-  const writer = createByteWriter(pieceLength + 4096)
+  const writer = new ByteWriter(pieceLength + 4096)
   for (let row = 0; row < rowCount; row++) {
     writeRow(row, writer)
     if (writer.length >= pieceLength) yield writer.take()
@@ -122,7 +56,7 @@ export function int64Array(values: readonly (bigint | null)[]): Buffer {
 
 /** @param elementType an OID of pg_type, which never changes */
 function arrayOf<T>(elementType: number, values: ArrayLike<T>, write: (writer: ByteWriter, value: T) => void): Buffer {
-  const writer = createByteWriter(20 + values.length * 24)
+  const writer = new ByteWriter(20 + values.length * 24)
   writer.int32(values.length === 0 ? 0 : 1)
   // there may be nulls: the server looks for itself
   writer.int32(1)

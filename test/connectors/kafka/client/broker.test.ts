@@ -249,7 +249,7 @@ describe.skipIf(!kafka?.isOwn)('a broker that wants to know who we are', async (
       PRODUCER_KAFKA_PASSWORD: 'secret-and-wrong',
       KAFKA_SSL_CA: ca,
     })
-    expect(wrong).toMatchObject({ exitCode: 5, hint: 'Check user name, password and SASL mechanism.' })
+    expect(wrong).toMatchObject({ exitCode: 5, hint: 'Check the user name, the password and the SASL mechanism.' })
     expect(wrong.message).toContain('SASL_AUTHENTICATION_FAILED')
     expect(JSON.stringify(wrong) + wrong.message).not.toContain('secret-and-wrong')
   })

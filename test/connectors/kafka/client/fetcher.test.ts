@@ -71,7 +71,7 @@ describe('a partition that sends nothing below its end', () => {
     expect([sessionId, sessionEpoch]).toEqual([0, -1])
   })
 
-  it('is read from its beginning when its topic was made anew before it was begun at another place', async () => {
+  it('is read from its beginning when its topic was recreated before it was begun at another place', async () => {
     const cluster = silentCluster()
     begin(cluster, {})
     await fetcher!.next(5000)
@@ -80,12 +80,12 @@ describe('a partition that sends nothing below its end', () => {
     expect(await fetcher!.next(5000)).toMatchObject({ owner: 'me again', nextOffset: 0n, isAnew: true })
   })
 
-  it('is an error for whoever needs what was there, when its topic was made anew', async () => {
+  it('is an error for whoever needs what was there, when its topic was recreated', async () => {
     fetcher = createFetcher<string>(silentCluster(), { needsSameTopic: true })
     fetcher.assign(part, 40n, 'me', 'the one before')
     await expect(fetcher.next(5000)).rejects.toMatchObject({
       exitCode: 3,
-      message: 't partition 0: the topic was made anew while it was read',
+      message: 't partition 0: the topic was recreated while it was being read',
     })
   })
 })

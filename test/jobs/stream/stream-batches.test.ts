@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KafkaStream, Outcome } from '../../../src/connectors/kafka/live.ts'
-import { runStream, type StreamWatch } from '../../../src/jobs/stream/stream-batches.ts'
+import { streamBatches, type StreamWatch } from '../../../src/jobs/stream/stream-batches.ts'
 import { memorySink, testClassifier } from '../../support/kafka-stream.ts'
 
 /** A stream of batches of one row, whose acknowledgements come to what is said here. */
@@ -31,7 +31,7 @@ async function watched(outcomes: readonly Outcome[]): Promise<{ told: string[]; 
     onCommitted: say('committed'),
     onNotCommitted: say('not committed'),
   }
-  const ledger = await runStream({
+  const ledger = await streamBatches({
     ...{ source: streamOf(outcomes), classifier: testClassifier(), sinks: [memorySink()], deadLetters: undefined },
     ...{ onBadMessage: 'skip', watches: [watch], signal: new AbortController().signal },
   })

@@ -53,11 +53,11 @@ SIGTERM finishes the batch in hand, commits, leaves the group and ends within te
       since: flags.since,
       until: flags.until,
       on: flags.on,
-      commits: flags.commit,
+      commit: flags.commit,
       missingObject: flags['missing-object'],
       outputSchema: flags['output-schema'],
-      watchesQuality: flags['watch-quality'],
-      isDryRun: flags['dry-run'],
+      watchQuality: flags['watch-quality'],
+      dryRun: flags['dry-run'],
     })
   }
 }

@@ -33,6 +33,6 @@ again without --again; letters chosen by --reason or --limit are not remembered.
   async run(): Promise<void> {
     const { args, flags } = await this.parse(DeadletterRequeue)
     const { to, reason, limit, again } = flags
-    process.exitCode = await requeueDeadLetters(args.address, { to, reason, limit, again, isDryRun: flags['dry-run'] })
+    process.exitCode = await requeueDeadLetters(args.address, { to, reason, limit, again, dryRun: flags['dry-run'] })
   }
 }

@@ -1,11 +1,6 @@
 // Kafka: one output message per object, as the pipeline's other steps read them.
-import {
-  type ClassifiedBatch,
-  firstMaximum,
-  type MessageFeatures,
-  type Reject,
-  type Taxonomy,
-} from '../../pipeline/batch.ts'
+import { firstMaximum } from '../../pipeline/batch.ts'
+import type { ClassifiedBatch, MessageFeatures, Reject, Taxonomy } from '../../pipeline/batch.ts'
 import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
 import { type MessageOutlet, openOutlet } from './client/outlet.ts'

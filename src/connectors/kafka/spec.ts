@@ -1,14 +1,6 @@
 // How Kafka is read and written: what an address and the flags of a run resolve to.
-import {
-  type DailySettings,
-  type Environment,
-  type KafkaAddress,
-  kafkaAddressOf,
-  noTopic,
-  outputTopic,
-  parseKafkaAddress,
-  type RegistrySettings,
-} from './address.ts'
+import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from './address.ts'
+import type { DailySettings, Environment, KafkaAddress, RegistrySettings } from './address.ts'
 import type { KafkaConnection } from './client/connection.ts'
 import { outputFeatures, type OutputSchema } from './output-message.ts'
 import { UsageError } from '../../errors.ts'

@@ -87,9 +87,6 @@ function formatDate(format: string, day: Date): string {
   })
 }
 
-const monthNames = 'January February March April May June July August September October November December'
-const months = monthNames.split(' ')
-
 const dateCodes: Readonly<Record<string, (day: Date) => string>> = {
   '%': () => '%',
   Y: (day) => String(day.getUTCFullYear()),
@@ -97,10 +94,13 @@ const dateCodes: Readonly<Record<string, (day: Date) => string>> = {
   m: (day) => twoDigits(day.getUTCMonth() + 1),
   d: (day) => twoDigits(day.getUTCDate()),
   H: (day) => twoDigits(day.getUTCHours()),
-  j: (day) =>
-    String(Math.floor((day.getTime() - Date.UTC(day.getUTCFullYear(), 0, 1)) / 86_400_000) + 1).padStart(3, '0'),
-  b: (day) => months[day.getUTCMonth()]!.slice(0, 3),
-  B: (day) => months[day.getUTCMonth()]!,
+  j: (day) => String(1 + Math.floor((day.getTime() - Date.UTC(day.getUTCFullYear())) / 86_400_000)).padStart(3, '0'),
+  b: (day) => monthOf(day).slice(0, 3),
+  B: monthOf,
+}
+
+function monthOf(day: Date): string {
+  return day.toLocaleString('en', { month: 'long', timeZone: 'UTC' })
 }
 
 function twoDigits(value: number): string {

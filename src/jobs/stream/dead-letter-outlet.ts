@@ -2,12 +2,8 @@
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts'
-import {
-  type DeadLetter,
-  deadLetterMessage,
-  deadLetterText,
-  shortDeadLetterMessage,
-} from '../../connectors/kafka/dead-letters.ts'
+import { deadLetterMessage, deadLetterText, shortDeadLetterMessage } from '../../connectors/kafka/dead-letters.ts'
+import type { DeadLetter } from '../../connectors/kafka/dead-letters.ts'
 import type { OutgoingMessage } from '../../connectors/kafka/client/delivery.ts'
 import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import type { TopicName } from '../../connectors/kafka/topics.ts'

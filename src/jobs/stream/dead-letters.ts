@@ -1,22 +1,12 @@
 // The stories of `lcclf deadletter show` and `lcclf deadletter requeue`: dead letters read back from a topic or a file.
 import { createReadStream } from 'node:fs'
 import { filePathOf } from '../../connectors/address.ts'
-import {
-  type KafkaAddress,
-  kafkaAddressOf,
-  noTopic,
-  outputTopic,
-  parseKafkaAddress,
-} from '../../connectors/kafka/address.ts'
+import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
+import type { KafkaAddress } from '../../connectors/kafka/address.ts'
 import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
 import { createFetcher } from '../../connectors/kafka/client/fetcher.ts'
-import {
-  commitOffsets,
-  committedOffsets,
-  keyOf,
-  listOffsets,
-  type TopicPartition,
-} from '../../connectors/kafka/client/offsets.ts'
+import { commitOffsets, committedOffsets, keyOf, listOffsets } from '../../connectors/kafka/client/offsets.ts'
+import type { TopicPartition } from '../../connectors/kafka/client/offsets.ts'
 import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../../connectors/kafka/dead-letters.ts'
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
@@ -45,7 +35,7 @@ interface RequeueFlags extends LetterFilter {
   readonly to?: string | undefined
   /** also letters that were requeued before */
   readonly again: boolean
-  readonly isDryRun: boolean
+  readonly dryRun: boolean
 }
 
 interface LetterCounts {
@@ -82,14 +72,14 @@ export async function requeueDeadLetters(address: string, flags: RequeueFlags): 
   let withoutValue = 0
   // whoever chooses among them may want the others later
   const isWhole = flags.reason === undefined && flags.limit === undefined
-  const rememberedBy = flags.again || !isWhole || flags.isDryRun ? undefined : 'lcclf-deadletter-requeue'
+  const rememberedBy = flags.again || !isWhole || flags.dryRun ? undefined : 'lcclf-deadletter-requeue'
   let outlet: MessageOutlet | undefined
   try {
     for await (const { letters, ack } of chosen(lettersOf(address, rememberedBy), flags, counts)) {
       const whole = letters.filter(({ omittedBytes }) => omittedBytes === undefined)
       withoutValue += letters.length - whole.length
       const messages = whole.map((letter) => ({ ...requeued(letter), ...to }))
-      if (flags.isDryRun || messages.length === 0) continue
+      if (flags.dryRun || messages.length === 0) continue
       outlet ??= await openOutlet(target.connection, messages[0]!.topic)
       await outlet.send(messages)
       await ack?.()
@@ -98,7 +88,7 @@ export async function requeueDeadLetters(address: string, flags: RequeueFlags): 
     await outlet?.close()
   }
   counts.letters -= withoutValue
-  sayCounts(counts, flags.isDryRun ? 'would be sent again' : 'sent again')
+  sayCounts(counts, flags.dryRun ? 'would be sent again' : 'sent again')
   if (withoutValue > 0) say(`${withoutValue} were too long for a letter: their messages are where they were`)
   return counts.unreadable + withoutValue > 0 ? 3 : 0
 }

@@ -1,6 +1,6 @@
 // What a stream logs: batches, messages that were not classified, partitions that come and go.
 import type { Reject } from '../../pipeline/batch.ts'
-import type { KafkaStream } from '../../connectors/kafka/live.ts'
+import type { KafkaStream } from '../../connectors/kafka/kafka-source.ts'
 import { batchFacts, type BatchFacts, type StreamWatch } from './stream-batches.ts'
 import type { Log } from '../../terminal/log.ts'
 

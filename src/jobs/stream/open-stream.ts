@@ -42,7 +42,7 @@ export async function openStream(
   const { engine, threads, mayPull, batchSize, outputs } = plan
   onStep('verifying the model')
   const model = await liveModel(plan.model, { interrupts, progress: transfer, mayPull })
-  const profile = plan.watchesQuality ? await readProfile(model) : undefined
+  const profile = plan.watchQuality ? await readProfile(model) : undefined
   const classifier = keep(await openClassifier(model, { engine, threads, cacheFolder: cacheFolder() }))
   const { features, preprocessing, taxonomy, identity } = classifier
   onStep('reaching the brokers')

@@ -1,27 +1,13 @@
 // Flags and the original's environment → what a stream will do. Pure.
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
-import {
-  type Environment,
-  type KafkaAddress,
-  kafkaAddressOf,
-  outputTopic,
-  parseKafkaAddress,
-} from '../../connectors/kafka/address.ts'
+import { kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
+import type { Environment, KafkaAddress } from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
-import {
-  isKafkaAddress,
-  type KafkaReading,
-  kafkaSinkSpec,
-  type KafkaSourceSpec,
-  type OutputSchemaName,
-  sourceSpec,
-  streamInput,
-  timeWindow,
-  type TimeWindowFlags,
-} from '../../connectors/kafka/spec.ts'
+import { isKafkaAddress, kafkaSinkSpec, sourceSpec, streamInput, timeWindow } from '../../connectors/kafka/spec.ts'
+import type { KafkaReading, KafkaSourceSpec, OutputSchemaName, TimeWindowFlags } from '../../connectors/kafka/spec.ts'
 import type { BadMessagePolicy } from './stream-batches.ts'
 import type { DeadLetterTopic } from './dead-letter-outlet.ts'
 import type { MetricsTopic } from './metrics-topic.ts'
@@ -43,12 +29,12 @@ export interface StreamFlags extends TimeWindowFlags {
   readonly deadLetter?: string | undefined
   readonly onBadMessage?: BadMessagePolicy | undefined
   readonly untilCaughtUp: boolean
-  readonly commits: boolean
+  readonly commit: boolean
   readonly missingObject: MissingObject
   readonly outputSchema: OutputSchemaName
   /** warn when features or classes are not as usual */
-  readonly watchesQuality?: boolean | undefined
-  readonly isDryRun: boolean
+  readonly watchQuality?: boolean | undefined
+  readonly dryRun: boolean
 }
 
 /** Where results of a stream go. */
@@ -74,7 +60,7 @@ export interface StreamPlan {
   readonly onBadMessage: BadMessagePolicy
   readonly metrics: MetricsTopic | undefined
   readonly metricsPort: number | undefined
-  readonly watchesQuality: boolean
+  readonly watchQuality: boolean
   readonly isVerbose: boolean
 }
 
@@ -93,11 +79,11 @@ export function planStream(flags: StreamFlags, environment: Environment): Stream
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const outputs = outputsOf(flags, environment)
-  const { batchSize, model, engine, threads, delivery, metricsPort, watchesQuality = false } = flags
+  const { batchSize, model, engine, threads, delivery, metricsPort, watchQuality = false } = flags
   if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
   return {
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
-    ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchesQuality },
+    ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
     mayPull: environment['LCCLF_PULL'] !== 'never',
     metrics: metricsOf(batchSize, environment),
     isVerbose: filled(environment['LOGGING_DEBUG']) !== undefined,
@@ -107,7 +93,7 @@ export function planStream(flags: StreamFlags, environment: Environment): Stream
 function readingOf(flags: StreamFlags, input: KafkaAddress): KafkaReading {
   const window = timeWindow(flags)
   const batchWaitMs = flags.batchTimeout * 1000
-  if (!flags.commits) return { kind: 'snapshot', ...window, batchWaitMs, isEndless: !flags.untilCaughtUp }
+  if (!flags.commit) return { kind: 'snapshot', ...window, batchWaitMs, isEndless: !flags.untilCaughtUp }
   if (Object.keys(window).length > 0) {
     throw new UsageError('--since, --until and --on replay old messages, and need --no-commit', {
       hint: 'A replay reads all partitions by itself and leaves the live group as it is.',

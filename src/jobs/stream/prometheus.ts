@@ -1,7 +1,8 @@
 // What Prometheus is told of a stream.
 import type { ModelIdentity } from '../../pipeline/batch.ts'
 import type { QualityWatch } from '../../model/profile/watch-inputs.ts'
-import type { KafkaStream } from '../../connectors/kafka/live.ts'
+import type { KafkaStream } from '../../connectors/kafka/kafka-source.ts'
+import type { StreamStatus } from '../../connectors/kafka/spec.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import { batchFacts, type StreamWatch } from './stream-batches.ts'
 
@@ -10,7 +11,6 @@ export type Prometheus = Awaited<ReturnType<typeof createPrometheus>>
 
 /** beyond these, reasons are counted together */
 const mostReasons = 200
-const bucketSeconds = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
 
 /** Counters and clocks of one stream, in a registry of their own. The library is loaded only where somebody listens. */
 export async function createPrometheus() {
@@ -22,73 +22,58 @@ export async function createPrometheus() {
   let addresses: readonly string[] = []
   let lastMessageAt: number | undefined
 
-  const messages = new Counter({
-    name: 'lcclf_messages_total',
-    help: 'Messages read, by what became of them: classified, unclassified (they decode but lack features), bad',
-    labelNames: ['outcome'],
-    registers,
-  })
+  const counter = (name: string, help: string, ...labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers })
+  /** shows what `values` answers whenever a scraper looks, and nothing else */
+  const gauge = (name: string, help: string, labelNames: string[], values: () => Iterable<Sample>) =>
+    new Gauge({
+      ...{ name, help, labelNames, registers },
+      collect() {
+        this.reset()
+        if (labelNames.length === 0) this.remove()
+        for (const [labels, value] of values()) this.set(labels, value)
+      },
+    })
+  const partitions = (): StreamStatus['partitions'] => source?.status().partitions ?? []
+
+  const messages = counter(
+    'lcclf_messages_total',
+    'Messages read, by outcome: classified, unclassified (they decode but lack features), bad',
+    'outcome',
+  )
   for (const outcome of ['classified', 'unclassified', 'bad']) messages.inc({ outcome }, 0)
-  const reasons = new Counter({
-    name: 'lcclf_messages_not_classified_total',
-    help: 'Messages that were bad or could not be classified, by reason',
-    labelNames: ['reason'],
-    registers,
-  })
+  const reasons = counter(
+    'lcclf_messages_not_classified_total',
+    'Messages that were bad or could not be classified, by reason',
+    'reason',
+  )
   const namedReasons = new Set<string>()
-  const objects = new Counter({
-    name: 'lcclf_objects_total',
-    help: 'Classified objects offered to an output, by what became of them',
-    labelNames: ['output', 'outcome'],
-    registers,
-  })
-  const rows = new Counter({
-    name: 'lcclf_rows_written_total',
-    help: 'Rows or messages written to an output',
-    labelNames: ['output'],
-    registers,
-  })
-  const batches = new Counter({ name: 'lcclf_batches_total', help: 'Batches written and committed', registers })
+  const objects = counter(
+    'lcclf_objects_total',
+    'Classified objects offered to an output, by outcome: written, refused, superseded',
+    ...['output', 'outcome'],
+  )
+  const rows = counter('lcclf_rows_written_total', 'Rows or messages written to an output', 'output')
+  const batches = counter('lcclf_batches_total', 'Batches written and committed')
   const seconds = new Histogram({
     name: 'lcclf_batch_seconds',
     help: 'Time a stage needed for a batch: decode, classify, write (by output), dead-letter, commit',
     labelNames: ['stage', 'output'],
-    buckets: bucketSeconds,
+    buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
     registers,
   })
-  new Gauge({
-    name: 'lcclf_lag_messages',
-    help: 'Messages of a partition that are not committed yet',
-    labelNames: ['topic', 'partition'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { topic, partition, lag } of source?.status().partitions ?? []) {
-        if (lag !== undefined) this.set({ topic, partition }, Number(lag))
-      }
-    },
-  })
-  new Gauge({
-    name: 'lcclf_committed_offset',
-    help: 'Next offset of a partition to be read after a restart',
-    labelNames: ['topic', 'partition'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { topic, partition, committed } of source?.status().partitions ?? []) {
-        this.set({ topic, partition }, Number(committed))
-      }
-    },
-  })
-  new Gauge({
-    name: 'lcclf_seconds_since_last_message',
-    help: 'Time since the last message arrived; absent before the first',
-    registers,
-    collect() {
-      if (lastMessageAt === undefined) this.remove()
-      else this.set((performance.now() - lastMessageAt) / 1000)
-    },
-  })
+  const place = ['topic', 'partition']
+  gauge('lcclf_lag_messages', 'Messages of a partition that are not committed yet', place, () =>
+    partitions().flatMap(({ topic, partition, lag }): Sample[] =>
+      lag === undefined ? [] : [[{ topic, partition }, Number(lag)]],
+    ),
+  )
+  gauge('lcclf_committed_offset', 'Next offset of a partition to be read after a restart', place, () =>
+    partitions().map(({ topic, partition, committed }): Sample => [{ topic, partition }, Number(committed)]),
+  )
+  gauge('lcclf_seconds_since_last_message', 'Time since the last message arrived; absent before the first', [], () =>
+    lastMessageAt === undefined ? [] : [[{}, (performance.now() - lastMessageAt) / 1000]],
+  )
   const model = new Gauge({
     name: 'lcclf_model_info',
     help: 'The model that answers',
@@ -137,34 +122,20 @@ export async function createPrometheus() {
       model.set({ name, version, classifier_version: classifierVersion, sha256 }, 1),
     /** from now on what this watch sees is shown: few labels, and only what is not as usual */
     showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void {
-      new Gauge({
-        name: 'lcclf_quality_warnings',
-        help: 'Features and classes that are not as usual among the newest objects',
-        registers,
-        collect() {
-          this.set(quality.warnings.length)
-        },
-      })
-      new Gauge({
-        name: 'lcclf_feature_null_rate',
-        help: 'Share of the newest objects that lack a feature, of features for which it is not as usual',
-        labelNames: ['feature'],
-        registers,
-        collect() {
-          this.reset()
-          for (const [feature, rate] of quality.nullRates) this.set({ feature }, rate)
-        },
-      })
-      new Gauge({
-        name: 'lcclf_class_share',
-        help: 'Share of the newest objects by predicted class',
-        labelNames: ['class'],
-        registers,
-        collect() {
-          this.reset()
-          for (const [name, share] of quality.classShares ?? []) this.set({ class: name }, share)
-        },
-      })
+      gauge('lcclf_quality_warnings', 'Features and classes that are not as usual among the newest objects', [], () => [
+        [{}, quality.warnings.length],
+      ])
+      gauge(
+        'lcclf_feature_null_rate',
+        'Share of the newest objects that lack a feature, of features for which it is not as usual',
+        ['feature'],
+        () => [...quality.nullRates].map(([feature, rate]): Sample => [{ feature }, rate]),
+      )
+      gauge('lcclf_class_share', 'Share of the newest objects by predicted class', ['class'], () =>
+        [...(quality.classShares ?? [])].map(([name, share]): Sample => [{ class: name }, share]),
+      )
     },
   }
 }
+
+type Sample = readonly [labels: Record<string, string | number>, value: number]

@@ -1,6 +1,6 @@
 // A stream's batches: the pipeline's one loop, with what only a stream has around it.
 import { type DeadLetter, deadLetterOf } from '../../connectors/kafka/dead-letters.ts'
-import type { KafkaDelivery, KafkaStream, Outcome } from '../../connectors/kafka/live.ts'
+import type { KafkaDelivery, KafkaStream, Outcome } from '../../connectors/kafka/kafka-source.ts'
 import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { createLedger, type Ledger } from '../../pipeline/ledger.ts'

@@ -21,7 +21,7 @@ const closeWithinMs = 2000
 /** Does what was typed and answers the exit code. Failures are lines in the log, JSON where no one sits in front of it. */
 export async function stream(flags: StreamFlags): Promise<number> {
   const plan = planStream(flags, process.env)
-  if (flags.isDryRun) {
+  if (flags.dryRun) {
     process.stdout.write(describeStream(plan))
     return 0
   }
@@ -90,7 +90,7 @@ export async function runStream(
     sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
     if (signal.aborted) return
     hasBegun = true
-    const quality = plan.watchesQuality ? watchStreamQuality(parts, log) : undefined
+    const quality = plan.watchQuality ? watchStreamQuality(parts, log) : undefined
     if (quality) prometheus?.showQuality(quality.watch)
     const { classifier } = quality ?? parts
     const running = streamBatches({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })

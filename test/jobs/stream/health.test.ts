@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { KafkaStream } from '../../../src/connectors/kafka/live.ts'
+import type { KafkaStream } from '../../../src/connectors/kafka/kafka-source.ts'
 import { createHealth } from '../../../src/jobs/stream/health.ts'
 
 const source = (unreachableMs: number) => ({ status: () => ({ unreachableMs }) }) as unknown as KafkaStream

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { BatchReport } from '../../../src/pipeline/classify-input.ts'
-import type { KafkaStream } from '../../../src/connectors/kafka/live.ts'
+import type { KafkaStream } from '../../../src/connectors/kafka/kafka-source.ts'
 import { openJournal } from '../../../src/jobs/stream/journal.ts'
 import type { Log } from '../../../src/terminal/log.ts'
 

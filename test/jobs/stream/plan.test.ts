@@ -8,10 +8,10 @@ const typed: StreamFlags = {
   batchTimeout: 10,
   delivery: 'at-least-once',
   untilCaughtUp: false,
-  commits: true,
+  commit: true,
   missingObject: 'wait',
   outputSchema: 'original',
-  isDryRun: false,
+  dryRun: false,
 }
 const from = 'kafka://broker/features?group=g'
 const to = ['kafka://broker/classes']
@@ -61,10 +61,10 @@ describe('planStream', () => {
   })
 
   it('replays without being a member of a group', () => {
-    const { source } = plan({ from, to, commits: false, on: '2026-11-22' })
+    const { source } = plan({ from, to, commit: false, on: '2026-11-22' })
     expect(groupOf({ source })).toBeUndefined()
     expect(source.reading).toMatchObject({ kind: 'snapshot', since: Date.UTC(2026, 10, 22), isEndless: true })
-    const bounded = plan({ from, to, commits: false, since: '0', untilCaughtUp: true })
+    const bounded = plan({ from, to, commit: false, since: '0', untilCaughtUp: true })
     expect(bounded.source.reading).toMatchObject({ isEndless: false })
   })
 
@@ -78,7 +78,7 @@ describe('planStream', () => {
     ['an output of two topics', { from, to: ['kafka://broker/a,b'] }],
     ['a window that would be committed', { from, to, since: '0' }],
     ['dead letters without a place', { from, to, onBadMessage: 'dead-letter' as const }],
-    ['exactly once without a commit', { from, to, delivery: 'exactly-once' as const, commits: false }],
+    ['exactly once without a commit', { from, to, delivery: 'exactly-once' as const, commit: false }],
     ['exactly once on stdout', { from, to: ['-'], delivery: 'exactly-once' as const }],
     ['exactly once with a file', { from, to, delivery: 'exactly-once' as const, deadLetter: 'd.ndjson' }],
   ])('refuses %s', (_, flags) => {

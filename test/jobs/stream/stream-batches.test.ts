@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { KafkaStream, Outcome } from '../../../src/connectors/kafka/live.ts'
+import type { KafkaStream, Outcome } from '../../../src/connectors/kafka/kafka-source.ts'
 import { streamBatches, type StreamWatch } from '../../../src/jobs/stream/stream-batches.ts'
 import { memorySink, testClassifier } from '../../support/kafka-stream.ts'
 

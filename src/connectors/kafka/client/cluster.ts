@@ -4,16 +4,8 @@ import pRetry from 'p-retry'
 import { ServiceError } from '../../../errors.ts'
 import { type BrokerPlace, connectionOptions, createBrokerOrder, type KafkaConnection } from './connection.ts'
 import { isTransient, NoAnswerError, protocolErrors, serviceFailure, usableAnswer } from './failures.ts'
-import {
-  type Answer,
-  type Arguments,
-  type BrokerVersions,
-  loadKafka,
-  readVersions,
-  type RequestName,
-  send,
-  UnknownRequestError,
-} from './protocol.ts'
+import { loadKafka, readVersions, send, UnknownRequestError } from './protocol.ts'
+import type { Answer, Arguments, BrokerVersions, RequestName } from './protocol.ts'
 
 /**
  * Requests of one kind go over connections of their own, because a broker answers those of one connection in order: a

@@ -4,14 +4,8 @@ import { ServiceError, UsageError } from '../../../errors.ts'
 import { existingTopics } from '../topics.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import type { KafkaConnection } from './connection.ts'
-import {
-  deliver,
-  openSession,
-  type OutgoingMessage,
-  type ProducerSession,
-  SessionLostError,
-  type TakeTooLarge,
-} from './delivery.ts'
+import { deliver, openSession, SessionLostError } from './delivery.ts'
+import type { OutgoingMessage, ProducerSession, TakeTooLarge } from './delivery.ts'
 import { serviceFailure } from './failures.ts'
 import type { Committer, PartitionOffset } from './offsets.ts'
 import { messageSpace } from './record-batch.ts'

@@ -2,25 +2,11 @@
 import pRetry from 'p-retry'
 import { ServiceError } from '../../../errors.ts'
 import type { Cluster } from './cluster.ts'
-import {
-  deliver,
-  openSession,
-  type OutgoingMessage,
-  type ProducerSession,
-  SessionLostError,
-  type TakeTooLarge,
-} from './delivery.ts'
+import { deliver, openSession, SessionLostError } from './delivery.ts'
+import type { OutgoingMessage, ProducerSession, TakeTooLarge } from './delivery.ts'
 import { hasProtocolError, reasonOf } from './failures.ts'
-import {
-  byTopic,
-  committedOffsets,
-  type Committer,
-  keyOf,
-  lostMembership,
-  offsetTopics,
-  type PartitionOffset,
-  type TopicPartition,
-} from './offsets.ts'
+import { byTopic, committedOffsets, keyOf, lostMembership, offsetTopics } from './offsets.ts'
+import type { Committer, PartitionOffset, TopicPartition } from './offsets.ts'
 
 /** One batch: its outputs, and up to where its inputs were read. */
 interface TransactionWork {

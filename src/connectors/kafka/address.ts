@@ -49,21 +49,23 @@ const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
  * @throws UsageError
  */
 export function parseKafkaAddress(address: string, role: KafkaRole, environment: Environment): KafkaAddress {
-  const found = addressForm.exec(address)
-  if (!found) {
-    throw new UsageError(`${withoutPassword(address)}: expected kafka://host:9092/topic`, hintOf(address))
+  const shown = withoutPassword(address)
+  // if there is an @, what is wrong may be part of a password, and is not shown
+  const hasAccount = address.includes('@')
+  const refuse = (why: string, hint = hasAccount ? escapeHint : undefined): never => {
+    throw new UsageError(`${shown}: ${why}`, hint === undefined ? {} : { hint })
   }
+  const found = addressForm.exec(address) ?? refuse('expected kafka://host:9092/topic')
   const [, credentials, hosts, path, query] = found
-  const asked = parametersOf(query ?? '', address)
+  const asked = parametersOf(query ?? '', hasAccount, refuse)
   const prefix = prefixes[role]
   const topics = splitList(decoded(path ?? ''))
-  if (topics.some((topic) => topic.includes('@'))) {
-    throw new UsageError(`${withoutPassword(address)}: a topic name cannot contain @`, { hint: escapeHint })
-  }
-  const security = securityOf({ credentials, asked, prefix, environment, address })
+  if (topics.some((topic) => topic.includes('@'))) refuse('a topic name cannot contain @', escapeHint)
+  const brokers = brokersOf(hosts ?? '', hasAccount, refuse)
+  const security = securityOf({ credentials, asked, prefix, environment, refuse })
   return {
-    shown: withoutPassword(address),
-    connection: { brokers: brokersOf(hosts ?? '', address), patienceMs: seconds(asked, 'patience', 60), ...security },
+    shown,
+    connection: { brokers, patienceMs: seconds(asked, 'patience', 60), ...security },
     topics: topics.length > 0 ? topics : topicsOf(role, environment),
     group: asked.get('group') ?? (role === 'consumer' ? filled(environment['CONSUMER_GROUP_ID']) : undefined),
     registry: registryOf(asked.get('registry'), environment),
@@ -126,37 +128,30 @@ function decoded(text: string): string {
   })
 }
 
-function parametersOf(query: string, address: string): ReadonlyMap<string, string> {
+/** Throws an error about the address. */
+type Refuse = (why: string, hint?: string) => never
+
+function parametersOf(query: string, hasAccount: boolean, refuse: Refuse): ReadonlyMap<string, string> {
   const asked = new Map<string, string>()
   for (const part of query.split('&').filter((word) => word !== '')) {
     const at = part.indexOf('=')
     const name = at < 0 ? part : part.slice(0, at)
     if (!addressParameters.some((known) => known === name)) {
-      // if there is an @, what stands here may be the rest of a password
-      const unknown = address.includes('@') ? 'unknown parameter' : `unknown parameter ${name}`
-      throw new UsageError(`${withoutPassword(address)}: ${unknown}`, {
-        hint: [`Known are ${addressParameters.join(', ')}.`, hintOf(address).hint].filter(Boolean).join(' '),
-      })
+      const hint = `Known are ${addressParameters.join(', ')}.${hasAccount ? ` ${escapeHint}` : ''}`
+      refuse(hasAccount ? 'unknown parameter' : `unknown parameter ${name}`, hint)
     }
     asked.set(name, at < 0 ? '' : decoded(part.slice(at + 1)))
   }
   return asked
 }
 
-function hintOf(address: string): { hint?: string } {
-  return address.includes('@') ? { hint: escapeHint } : {}
-}
-
-function brokersOf(hosts: string, address: string): string[] {
+function brokersOf(hosts: string, hasAccount: boolean, refuse: Refuse): string[] {
   const brokers = splitList(hosts)
-  if (brokers.length === 0) throw new UsageError(`${withoutPassword(address)}: names no broker`)
+  if (brokers.length === 0) refuse('names no broker')
   return brokers.map((broker, i) => {
-    const [, host, port] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/i.exec(broker) ?? []
-    if (host === undefined || Number(port ?? 9092) > 65_535) {
-      const which = address.includes('@') ? `broker ${i + 1}` : broker
-      throw new UsageError(`${withoutPassword(address)}: ${which} is not host:port`, hintOf(address))
-    }
-    return `${host}:${port ?? '9092'}`
+    const [, host, port = '9092'] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/i.exec(broker) ?? []
+    const isPlace = host !== undefined && Number(port) <= 65_535
+    return isPlace ? `${host}:${port}` : refuse(`${hasAccount ? `broker ${i + 1}` : broker} is not host:port`)
   })
 }
 
@@ -165,12 +160,12 @@ interface SecuritySources {
   readonly asked: ReadonlyMap<string, string>
   readonly prefix: string
   readonly environment: Environment
-  readonly address: string
+  readonly refuse: Refuse
 }
 
 /** Who we are and how that is protected. Defaults are those of the version of the original that had the names. */
 function securityOf(sources: SecuritySources): { sasl?: SaslSettings; tls?: TlsSettings } {
-  const { asked, prefix, environment, address } = sources
+  const { asked, prefix, environment, refuse } = sources
   const account = accountOf(sources)
   const tls = {
     ca: asked.get('ca') ?? filled(environment['KAFKA_SSL_CA']),
@@ -185,13 +180,10 @@ function securityOf(sources: SecuritySources): { sasl?: SaslSettings; tls?: TlsS
   const meant = (protocol ?? account?.protocol ?? 'PLAINTEXT').toUpperCase()
   const usesTls = protocol === undefined ? hasTls || meant.endsWith('SSL') : meant.endsWith('SSL')
   const usesSasl = meant.startsWith('SASL')
-  if (!protocols.some((known) => known === meant)) {
-    throw new UsageError(`${withoutPassword(address)}: ${meant} is not ${protocols.join(', ')}`)
-  }
+  if (!protocols.some((known) => known === meant)) refuse(`${meant} is not ${protocols.join(', ')}`)
   if (usesSasl && !account) {
-    throw new UsageError(`${withoutPassword(address)}: ${meant} needs a user name and a password`, {
-      hint: `Set ${prefix}_SASL_USERNAME and ${prefix}_SASL_PASSWORD, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`,
-    })
+    const names = `${prefix}_SASL_USERNAME and ${prefix}_SASL_PASSWORD, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD`
+    refuse(`${meant} needs a user name and a password`, `Set ${names}.`)
   }
   return { ...(usesSasl && account ? { sasl: saslOf(account, sources) } : {}), ...(usesTls ? { tls } : {}) }
 }
@@ -224,18 +216,17 @@ function accountOf({ credentials = '', prefix, environment }: SecuritySources) {
 }
 
 function saslOf(
-  account: NonNullable<ReturnType<typeof accountOf>>,
-  { asked, prefix, environment, address }: SecuritySources,
+  { username, password, ...usual }: NonNullable<ReturnType<typeof accountOf>>,
+  { asked, prefix, environment, refuse }: SecuritySources,
 ): SaslSettings {
   const named =
     asked.get('mechanism') ??
     filled(environment[`${prefix}_SASL_MECHANISM`]) ??
-    filled(environment['KAFKA_SASL_MECHANISM'])
-  const mechanism = saslMechanisms.find((known) => known === (named ?? account.mechanism).toUpperCase())
-  if (!mechanism) {
-    throw new UsageError(`${withoutPassword(address)}: the SASL mechanism ${named} is not ${saslMechanisms.join(', ')}`)
-  }
-  const { username, password } = account
+    filled(environment['KAFKA_SASL_MECHANISM']) ??
+    usual.mechanism
+  const mechanism =
+    saslMechanisms.find((known) => known === named.toUpperCase()) ??
+    refuse(`the SASL mechanism ${named} is not ${saslMechanisms.join(', ')}`)
   return { mechanism, username, password: () => password }
 }
 
@@ -278,7 +269,8 @@ function hourOf(text: string): number {
   throw new UsageError(`PRODUCER_CHANGE_HOUR ${text}: expected an hour from 0 to 24`)
 }
 
-function filled(text: string | undefined): string | undefined {
+/** A value of the environment; undefined where it is not set, or only white space. */
+export function filled(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim()
 }
 

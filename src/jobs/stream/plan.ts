@@ -1,7 +1,7 @@
 // Flags and the original's environment → what a stream will do. Pure.
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
-import { kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
+import { filled, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
 import type { Environment, KafkaAddress } from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { MissingObject } from '../../connectors/postgres/settings.ts'
@@ -172,31 +172,26 @@ function refuseInexact(
   if (why !== undefined) throw new UsageError(`--delivery exactly-once ${why}`)
 }
 
-function filled(text: string | undefined): string | undefined {
-  return text === undefined || text.trim() === '' ? undefined : text.trim()
-}
-
 /** `--dry-run`: the plan as lines for a terminal, without a secret. */
 export function describeStream(plan: StreamPlan): string {
   const { source, outputs, delivery, batchSize, onBadMessage, deadLetters, metrics, metricsPort } = plan
   const { sasl, tls } = source.connection
-  const group = groupOf(plan)
   const bad = deadLetters && `, to ${deadLetters.kind === 'file' ? deadLetters.path : deadLetters.address}`
-  const row = (name: string, text: string | undefined): [string, string][] => (text === undefined ? [] : [[name, text]])
   const security = [...(tls ? ['TLS'] : []), ...(sasl ? [`${sasl.mechanism} as ${sasl.username}`] : [])]
-  const rows = [
-    ...row('input', `${source.address}${security.length > 0 ? ` (${security.join(', ')})` : ''}`),
-    ...row('reading', readingText(source.reading)),
-    ...row('group', group),
-    ...outputs.flatMap((output) => row('output', outputText(output))),
-    ...row('delivery', delivery),
-    ...row('batches', `${batchSize} messages, or what there is after ${source.reading.batchWaitMs! / 1000} s`),
-    ...row('bad', `${onBadMessage}${bad ?? ''}`),
-    ...row('model', plan.model ?? 'the newest of the store'),
-    ...row('metrics', metrics ? `${metrics.connection.brokers.join(',')} ${metrics.topic(new Date())}` : 'none'),
-    ...row('page', metricsPort === undefined ? undefined : `port ${metricsPort}: /metrics /healthz /readyz`),
+  const rows: [string, string | undefined][] = [
+    ['input', `${source.address}${security.length > 0 ? ` (${security.join(', ')})` : ''}`],
+    ['reading', readingText(source.reading)],
+    ['group', groupOf(plan)],
+    ...outputs.map((output): [string, string] => ['output', outputText(output)]),
+    ['delivery', delivery],
+    ['batches', `${batchSize} messages, or what there is after ${source.reading.batchWaitMs! / 1000} s`],
+    ['bad', `${onBadMessage}${bad ?? ''}`],
+    ['model', plan.model ?? 'the newest of the store'],
+    ['metrics', metrics ? `${metrics.connection.brokers.join(',')} ${metrics.topic(new Date())}` : 'none'],
+    ['page', metricsPort === undefined ? undefined : `port ${metricsPort}: /metrics /healthz /readyz`],
   ]
-  return `${rows.map(([name, text]) => `${name.padEnd(9)}${text}`).join('\n')}\nNothing was read or written.\n`
+  const lines = rows.filter(([, text]) => text !== undefined).map(([name, text]) => `${name.padEnd(9)}${text}\n`)
+  return `${lines.join('')}Nothing was read or written.\n`
 }
 
 function readingText(reading: KafkaReading): string {
@@ -208,12 +203,6 @@ function readingText(reading: KafkaReading): string {
 }
 
 function outputText(output: StreamOutput): string {
-  switch (output.kind) {
-    case 'kafka':
-      return `${output.address} (${output.outputSchema} schema)`
-    case 'postgres':
-      return output.address
-    case 'stdout':
-      return 'stdout, NDJSON'
-  }
+  if (output.kind === 'stdout') return 'stdout, NDJSON'
+  return output.kind === 'kafka' ? `${output.address} (${output.outputSchema} schema)` : output.address
 }

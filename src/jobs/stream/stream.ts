@@ -1,15 +1,28 @@
 // The story of `lcclf stream`: plan, open, run, and an end that nothing can hold up.
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openTransactionalOutlet, requireOneCluster } from '../../connectors/kafka/client/outlet.ts'
+import { openKafkaSink } from '../../connectors/kafka/kafka-sink.ts'
+import { openKafkaSource } from '../../connectors/kafka/kafka-source.ts'
+import { echoedFeatures } from '../../connectors/kafka/spec.ts'
+import { dailyTopic } from '../../connectors/kafka/topics.ts'
+import { openSink } from '../../connectors/open-sink.ts'
 import { BalanceError, LcclfError, ServiceError } from '../../errors.ts'
+import { readProfile } from '../../model/bundle/read-bundle.ts'
+import { openClassifier } from '../../model/open.ts'
 import { noProfile, tooFewNote, type WatchedQuality, watchQuality } from '../../model/profile/watch-inputs.ts'
+import { cacheFolder } from '../../model/store/model-reference.ts'
 import type { Ledger } from '../../pipeline/ledger.ts'
+import type { Sink } from '../../pipeline/sink.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import { createLog, type Log } from '../../terminal/log.ts'
 import { logTransfer } from '../../terminal/progress.ts'
+import { liveModel } from '../models/live-model.ts'
 import { createHealth, openMetricsServer } from './health.ts'
 import { openJournal } from './journal.ts'
 import { openOriginalMetrics } from './metrics-topic.ts'
-import { type Closable, openStream } from './open-stream.ts'
+import { openDeadLetterFile, openDeadLetterTopic } from './dead-letter-outlet.ts'
 import { describeStream, groupOf, planStream, type StreamFlags, type StreamPlan } from './plan.ts'
 import { createPrometheus } from './prometheus.ts'
 import { streamBatches, type StreamWatch } from './stream-batches.ts'
@@ -73,12 +86,7 @@ export async function runStream(
       const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
       log.info(`metrics are at port ${port}`, { port })
     }
-    const parts = await openStream(plan, {
-      keep,
-      onStep: (doing) => health.step(doing),
-      transfer: logTransfer((line) => log.info(line)),
-      interrupts,
-    })
+    const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing), log, interrupts })
     if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
     const journal = openJournal(log, parts.source)
     watches.push(journal)
@@ -117,22 +125,18 @@ export async function runStream(
  * not begun has no batch: what it is opening is not waited for.
  */
 async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBegun: () => boolean): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve, reject) => {
-    signal.addEventListener('abort', () => {
-      if (!hasBegun()) return resolve()
-      const what = `the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`
-      const hint = 'Nothing of it is committed; it is read again after the next start.'
-      timer = setTimeout(() => reject(new ServiceError(what, { hint })), finishWithinMs)
+  const ended = new AbortController()
+  const late = once(signal, 'abort', { signal: ended.signal }).then(async () => {
+    if (!hasBegun()) return
+    await sleep(finishWithinMs, undefined, { signal: ended.signal })
+    throw new ServiceError(`the batch in hand could not be finished within ${finishWithinMs / 1000} s of the signal`, {
+      hint: 'Nothing of it is committed; it is read again after the next start.',
     })
   })
-  const running = run()
-  running.catch(() => undefined)
   try {
-    await Promise.race([running, late])
+    await Promise.race([run(), late])
   } finally {
-    clearTimeout(timer)
-    late.catch(() => undefined)
+    ended.abort()
   }
 }
 
@@ -169,4 +173,78 @@ function sayEnd({ totals, inputs, outputs, isBalanced }: Ledger, log: Log): void
     outputs: outputs.map(({ address, ...counts }) => ({ address, ...counts })),
   })
   if (!isBalanced) throw new BalanceError('the counts do not add up: messages were lost or counted twice')
+}
+
+/** A thing to close. */
+interface Closable {
+  close(): Promise<void>
+}
+
+/**
+ * Opens a stream: the model (which answers its golden rows), the brokers, the outputs. Nothing is joined or written before
+ * it runs. `profile` is of the model's usual inputs, if they are watched and the bundle has one.
+ *
+ * @param options `keep` takes what was opened, to be closed whatever happens; `onStep` is told what is being opened,
+ * the log how the download of a model goes, if the store has none
+ * @throws ModelError, ServiceError, UsageError
+ */
+async function openStream(
+  plan: StreamPlan,
+  options: {
+    readonly keep: <T extends Closable>(opened: T) => T
+    readonly onStep: (doing: string) => void
+    readonly log: Log
+    readonly interrupts: InterruptWatch
+  },
+) {
+  const { keep, onStep, log, interrupts } = options
+  const { engine, threads, mayPull, batchSize, outputs } = plan
+  onStep('verifying the model')
+  const progress = logTransfer((line) => log.info(line))
+  const model = await liveModel(plan.model, { interrupts, progress, mayPull })
+  const profile = plan.watchQuality ? await readProfile(model) : undefined
+  const classifier = keep(await openClassifier(model, { engine, threads, cacheFolder: cacheFolder() }))
+  const { features, preprocessing, taxonomy, identity } = classifier
+  onStep('reaching the brokers')
+  const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
+  const reading = {
+    ...{ features, preprocessing, batchSize, idColumn: 'oid', candidColumn: 'candid' },
+    rename: new Map<string, string>(),
+    allowance: { remaining: Infinity },
+    ...(outputs.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),
+  }
+  const source = keep(
+    await openKafkaSource(plan.source, reading, {
+      commitWithOutputs: outlet?.commit,
+      discardOutputs: outlet?.discard,
+    }),
+  )
+  onStep('opening the outputs')
+  const { classifierVersion, sha256: modelSha256 } = identity
+  const context = { schema: source.schema, taxonomy, classifierVersion, modelSha256 }
+  const sinks: Sink[] = []
+  for (const output of outputs) {
+    sinks.push(
+      keep(await (output.kind === 'kafka' ? openKafkaSink(output, context, outlet) : openSink(output, context))),
+    )
+  }
+  const place = plan.deadLetters
+  const deadLetters =
+    place && keep(place.kind === 'file' ? openDeadLetterFile(place.path) : await openDeadLetterTopic(place, outlet))
+  return { source, classifier, profile, sinks, deadLetters }
+}
+
+/** Under a name of its own: members that come and go are fenced by the group's generation, not by a name they share. */
+async function openTransaction(plan: StreamPlan) {
+  const { source, outputs, deadLetters } = plan
+  const kafka = outputs.filter((output) => output.kind === 'kafka')
+  const letters = deadLetters?.kind === 'kafka' ? [deadLetters] : []
+  await requireOneCluster([source, ...kafka, ...letters].map(({ connection }) => connection))
+  const now = new Date()
+  const topics = [
+    ...kafka.map(({ topic, daily }) => dailyTopic(topic, daily)(now)),
+    ...letters.map(({ topic }) => topic(now)),
+  ]
+  const name = `lcclf-${groupOf(plan)}-${randomUUID()}`
+  return openTransactionalOutlet(source.connection, name, [...new Set(topics)])
 }

@@ -5,6 +5,8 @@ import type { Classifier } from '../../src/pipeline/classifier.ts'
 import { type BatchReport, classifyInput } from '../../src/pipeline/classify-input.ts'
 import type { Sink } from '../../src/pipeline/sink.ts'
 import type { ReadOptions, Source } from '../../src/pipeline/source.ts'
+import { produce } from './kafka-client.ts'
+import type { TestKafka } from './kafka.ts'
 
 /** Two features, two classes. */
 export const testTaxonomy: Taxonomy = {
@@ -68,6 +70,33 @@ export function testClassifier(delayMs = 0): Classifier {
 /** An alert as JSON. */
 export function alertText(oid: string, candid: bigint | number, gal_b = 0.25, gal_l = 2): string {
   return `{"oid": ${JSON.stringify(oid)}, "candid": ${candid}, "features": {"gal_b": ${gal_b}, "gal_l": ${gal_l}, "rb": 0.5}}`
+}
+
+/** Ids of objects: `o0`, `o1`, … */
+export function names(count: number, prefix = 'o'): string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}${i}`)
+}
+
+/** An alert as a message under its object's id. */
+export function alert(oid: string, candid = 1): { key: string; value: string } {
+  return { key: oid, value: alertText(oid, candid) }
+}
+
+/** An alert of each of so many objects. */
+export function alerts(count: number, prefix = 'o'): { key: string; value: string }[] {
+  return names(count, prefix).map((oid) => alert(oid))
+}
+
+/** A new topic with an alert of each of so many objects; answers its name. */
+export async function topicWith(
+  kafka: Pick<TestKafka, 'server' | 'createTopic'>,
+  name: string,
+  partitions: number,
+  count: number,
+): Promise<string> {
+  const topic = await kafka.createTopic(name, partitions)
+  await produce(kafka, topic, alerts(count))
+  return topic
 }
 
 /** Runs the pipeline's loop; `onBatch` may end it. */

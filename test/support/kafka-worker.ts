@@ -23,10 +23,7 @@ const source = await openKafkaSource(
     reading: { kind: 'group', groupId, batchWaitMs: 50, sessionTimeoutMs: 4000, isDraining: false },
   },
   testOptions({ batchSize: 40 }),
-  outlet && {
-    commitWithOutputs: (offsets, committer) => outlet.commit(offsets, committer),
-    discardOutputs: () => outlet.discard(),
-  },
+  outlet,
 )
 const sink = await openKafkaSink(
   {

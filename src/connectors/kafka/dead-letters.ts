@@ -19,7 +19,7 @@ export function deadLetterOf({ reason, message }: Reject): DeadLetter | undefine
 }
 
 /**
- * A letter as one line of JSON. The value is base64; the key is text, or, where it is no UTF-8, `keyBase64` is there.
+ * A letter as one line of JSON. The value is base64; the key is text, or, if that is not UTF-8, `keyBase64` is there.
  * Numbers are exact: offsets and milliseconds stay below 2^53.
  */
 export function deadLetterText(letter: DeadLetter): string {
@@ -39,10 +39,15 @@ export function deadLetterText(letter: DeadLetter): string {
   })
 }
 
-/** @throws DataError for a text that is no dead letter */
+/** @throws DataError for a text that is not a dead letter */
 export function readDeadLetter(text: string, where: string): DeadLetter {
-  const fields = fieldsOf(text, where)
-  const { reason, topic, partition, offset, key, keyBase64, timestamp, value, omittedBytes } = fields
+  let fields: Readonly<Record<string, unknown>> | null
+  try {
+    fields = JSON.parse(text) as typeof fields
+  } catch (cause) {
+    throw new DataError(`${where} is not a dead letter: it is not JSON`, { cause })
+  }
+  const { reason, topic, partition, offset, key, keyBase64, timestamp, value, omittedBytes } = fields ?? {}
   const isLetter =
     typeof reason === 'string' &&
     typeof topic === 'string' &&
@@ -51,7 +56,7 @@ export function readDeadLetter(text: string, where: string): DeadLetter {
     Number.isSafeInteger(timestamp) &&
     isTextOrNull(key) &&
     isTextOrNull(value)
-  if (!isLetter) throw new DataError(`${where} is no dead letter`)
+  if (!isLetter) throw new DataError(`${where} is not a dead letter`)
   return {
     reason,
     topic,
@@ -84,15 +89,6 @@ export function deadLetterMessage(letter: DeadLetter, topic: string): OutgoingMe
 export function shortDeadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
   const short = { ...letter, key: null, value: null, omittedBytes: letter.value?.length ?? 0 }
   return { topic, key: null, value: Buffer.from(deadLetterText(short)) }
-}
-
-function fieldsOf(text: string, where: string): Readonly<Record<string, unknown>> {
-  try {
-    const fields: unknown = JSON.parse(text)
-    return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : {}
-  } catch (cause) {
-    throw new DataError(`${where} is no dead letter: it is not JSON`, { cause })
-  }
 }
 
 function isCount(value: unknown): value is number {

@@ -1,4 +1,4 @@
-// Kafka as a source: one address, two ways to read it.
+// Kafka as a source: what is in topics now, or what comes, as a member of a consumer group.
 import { setTimeout as pause } from 'node:timers/promises'
 import { gapNotice, openKafkaSnapshot } from './snapshot.ts'
 import type { KafkaSourceSpec, KafkaSubscription, StreamStatus } from './spec.ts'
@@ -16,22 +16,18 @@ import { createSchemaRegistry } from './schema-registry.ts'
 import { partitionsOf, selectTopics, type TopicSelection } from './topics.ts'
 
 /**
- * Opens topics: what is in them now, or what comes, as a member of a group.
+ * Opens topics, in the way that the spec says.
  *
  * @throws DataError for a topic that does not exist (snapshots only: a group waits for it), ServiceError for brokers
  */
 export function openKafkaSource(
   spec: KafkaSourceSpec,
   options: ReadOptions,
-  live: KafkaLiveOptions = {},
+  outputs?: OutputCommitter,
 ): Promise<KafkaStream> {
   const { reading } = spec
-  switch (reading.kind) {
-    case 'snapshot':
-      return openKafkaSnapshot(spec, reading, options)
-    case 'group':
-      return openKafkaLive(spec, reading, options, live)
-  }
+  if (reading.kind === 'snapshot') return openKafkaSnapshot(spec, reading, options)
+  return openKafkaLive(spec, reading, options, outputs)
 }
 
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
@@ -54,17 +50,12 @@ export interface KafkaDelivery extends Delivery {
  */
 export type Outcome = 'committed' | 'written' | 'taken back'
 
-type CommitWithOutputs = (offsets: readonly PartitionOffset[], committer: Committer) => Promise<boolean>
-
-/** What the owner of a stream may add. */
-export interface KafkaLiveOptions {
-  /**
-   * Exactly-once: commits, in place of the source, what a delivery has read together with its outputs; false if nothing of
-   * either is visible, because the partitions are no longer ours.
-   */
-  readonly commitWithOutputs?: CommitWithOutputs | undefined
-  /** exactly-once: told that outputs of a delivery must not become visible */
-  readonly discardOutputs?: (() => void) | undefined
+/** Exactly-once: commits, in place of the source, what a delivery has read together with its outputs. */
+export interface OutputCommitter {
+  /** False if nothing of either is visible, because the partitions are no longer ours. */
+  commit(offsets: readonly PartitionOffset[], committer: Committer): Promise<boolean>
+  /** Outputs of a delivery must not become visible. */
+  discard(): void
 }
 
 /** how long a commit waits for a rebalance to end: others may take their time, and be silent for a session beyond it */
@@ -79,11 +70,11 @@ const refusedPauseMs = 100
  *
  * @throws ServiceError for brokers that do not answer
  */
-export async function openKafkaLive(
+async function openKafkaLive(
   spec: KafkaSourceSpec,
   subscription: KafkaSubscription,
   options: ReadOptions,
-  { commitWithOutputs, discardOutputs }: KafkaLiveOptions = {},
+  outputs?: OutputCommitter,
 ): Promise<KafkaStream> {
   const selection = selectTopics(spec.topics)
   const cluster = await connectCluster(spec.connection)
@@ -194,7 +185,7 @@ export async function openKafkaLive(
   function isFinished(): boolean {
     if (failure !== undefined) return true
     // what is committed with its outputs may be refused, and is then read again
-    return drain?.isOver(parts.all, ({ committed, next }) => (commitWithOutputs ? committed : next)) === true
+    return drain?.isOver(parts.all, ({ committed, next }) => (outputs ? committed : next)) === true
   }
 
   /** The last messages need not wait for others. */
@@ -211,7 +202,7 @@ export async function openKafkaLive(
 
   /** What comes before a bad message is done before it ends everything, also where it is refused first. */
   async function untilCommitted(signal: AbortSignal): Promise<void> {
-    if (!commitWithOutputs) return
+    if (!outputs) return
     signal.addEventListener('abort', outstanding.check)
     await outstanding.untilNone(() => !signal.aborted)
     signal.removeEventListener('abort', outstanding.check)
@@ -223,7 +214,7 @@ export async function openKafkaLive(
    * before a generation was shared out, has forgotten it, and counts it again. The group finds out, and drops what is lost.
    */
   async function acknowledge(places: readonly ReadPlace[], hasRows: boolean, signal: AbortSignal): Promise<Outcome> {
-    if (commitWithOutputs && hasRows) return acknowledgeWithOutputs(places, commitWithOutputs)
+    if (outputs && hasRows) return acknowledgeWithOutputs(places, outputs)
     const started = performance.now()
     // not p-retry: every attempt commits what is ours by then, and the patience is shorter once the signal has come
     for (;;) {
@@ -248,9 +239,9 @@ export async function openKafkaLive(
   }
 
   /** All or nothing: a delivery with a partition that is not ours any more is not made visible, and is read again. */
-  async function acknowledgeWithOutputs(places: readonly ReadPlace[], commit: CommitWithOutputs): Promise<Outcome> {
-    if (!parts.ownsAll(places)) discardOutputs?.()
-    else if (await commit(parts.offsetsOf(places), group!.committer)) {
+  async function acknowledgeWithOutputs(places: readonly ReadPlace[], transaction: OutputCommitter): Promise<Outcome> {
+    if (!parts.ownsAll(places)) transaction.discard()
+    else if (await transaction.commit(parts.offsetsOf(places), group!.committer)) {
       parts.settle(places)
       return 'committed'
     }

@@ -199,10 +199,7 @@ export function gapNotice({ topic, partition }: TopicPartition, from: bigint, to
 }
 
 /** Up to where partitions were read. */
-export type Places<Part> = ReadonlyMap<Part, bigint>
-
-/** @see createAcknowledgements */
-export type Acknowledgements<Part> = ReturnType<typeof createAcknowledgements<Part>>
+type Places<Part> = ReadonlyMap<Part, bigint>
 
 /**
  * Acknowledges deliveries, and what has no rows only behind those that have: whoever begins at a place that was

@@ -149,19 +149,6 @@ function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
-/** A topic as an account sees it. */
-export interface TopicDescription {
-  readonly name: string
-  /** `hidden`: the account may not even know */
-  readonly state: 'there' | 'absent' | 'hidden'
-  readonly partitions: number
-  /** partitions without a leader: they can be neither read nor written now */
-  readonly leaderless: number
-  /** undefined where the broker does not say */
-  readonly mayRead: boolean | undefined
-  readonly mayWrite: boolean | undefined
-}
-
 // numbers of the protocol: errors, and operations of access control as bits
 const absentCode = 3
 const forbiddenCode = 29
@@ -170,8 +157,11 @@ const writeBit = 1 << 4
 /** what stands there when the broker did not look (the smallest int32) */
 const untold = -0x8000_0000
 
+/** A topic as an account sees it. */
+export type TopicDescription = Awaited<ReturnType<typeof describeTopics>>[number]
+
 /** Describes topics by name; creates and writes nothing. Throws what the library throws. */
-export async function describeTopics(cluster: Cluster, names: readonly string[]): Promise<TopicDescription[]> {
+export async function describeTopics(cluster: Cluster, names: readonly string[]) {
   const asked = cluster.ask('control', 'any', 'metadata', [[...names], false, true])
   const { answer } = await usableAnswer(asked, ({ topics }) => topics.length > 0)
   return names.map((name) => {
@@ -180,11 +170,14 @@ export async function describeTopics(cluster: Cluster, names: readonly string[])
     const may = (bit: number): boolean | undefined => (rights === untold ? undefined : (rights & bit) !== 0)
     return {
       name,
+      /** `hidden`: the account may not even know */
       state: errorCode === forbiddenCode ? 'hidden' : errorCode === absentCode ? 'absent' : 'there',
       partitions: partitions.length,
+      /** partitions without a leader: they can be neither read nor written now */
       leaderless: partitions.filter(({ leaderId }) => leaderId < 0).length,
+      /** undefined where the broker does not say, like `mayWrite` */
       mayRead: may(readBit),
       mayWrite: may(writeBit),
-    }
+    } as const
   })
 }

@@ -3,7 +3,6 @@ import { messageOf } from '../../errors.ts'
 import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts'
 import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import type { TopicName } from '../../connectors/kafka/topics.ts'
-import type { BatchReport } from '../../pipeline/classify-input.ts'
 import type { Log } from '../../terminal/log.ts'
 import { clock, type StreamWatch } from './stream-batches.ts'
 

@@ -38,7 +38,7 @@ export interface StreamFlags extends TimeWindowFlags {
 }
 
 /** Where results of a stream go. */
-export type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' }>
+type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' }>
 
 /** Where dead letters go. */
 type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })

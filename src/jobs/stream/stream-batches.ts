@@ -12,7 +12,7 @@ import type { DeadLetterOutlet } from './dead-letter-outlet.ts'
 export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
 
 /** What a batch goes through, in this order. */
-export type Stage = 'decode' | 'classify' | 'write' | 'dead-letter' | 'commit'
+type Stage = 'decode' | 'classify' | 'write' | 'dead-letter' | 'commit'
 
 /** Whoever wants to know how a stream goes: logs, Prometheus, the metrics topic. Nobody may hold up the stream. */
 export interface StreamWatch {

@@ -61,7 +61,7 @@ export async function stream(flags: StreamFlags): Promise<number> {
  *
  * @throws LcclfError; InterruptedError after a signal
  */
-export async function runStream(
+async function runStream(
   plan: StreamPlan,
   { log, interrupts }: { readonly log: Log; readonly interrupts: InterruptWatch },
 ): Promise<void> {
@@ -213,12 +213,7 @@ async function openStream(
     allowance: { remaining: Infinity },
     ...(outputs.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),
   }
-  const source = keep(
-    await openKafkaSource(plan.source, reading, {
-      commitWithOutputs: outlet?.commit,
-      discardOutputs: outlet?.discard,
-    }),
-  )
+  const source = keep(await openKafkaSource(plan.source, reading, outlet))
   onStep('opening the outputs')
   const { classifierVersion, sha256: modelSha256 } = identity
   const context = { schema: source.schema, taxonomy, classifierVersion, modelSha256 }

@@ -54,10 +54,7 @@ async function open(input: string, output: string): Promise<Opened> {
       },
     },
     testOptions({ batchSize: 50 }),
-    {
-      commitWithOutputs: (offsets, committer) => outlet.commit(offsets, committer),
-      discardOutputs: () => outlet.discard(),
-    },
+    outlet,
   )
   const sink = await openKafkaSink(
     {

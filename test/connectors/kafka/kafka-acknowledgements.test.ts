@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { type Acknowledgements, createAcknowledgements, type Places } from '../../../src/connectors/kafka/snapshot.ts'
+import { createAcknowledgements } from '../../../src/connectors/kafka/snapshot.ts'
 
-function recorded(): Acknowledgements<string> & { readonly told: string[] } {
+type Places = ReadonlyMap<string, bigint>
+
+function recorded() {
   const told: string[] = []
-  const acknowledge = (places: Places<string>): Promise<void> => {
+  const acknowledge = (places: Places): Promise<void> => {
     told.push([...places].map(([part, offset]) => `${part}${offset}`).join(' '))
     return Promise.resolve()
   }
   return { ...createAcknowledgements(acknowledge), told }
 }
 
-const at = (part: string, offset: number): Places<string> => new Map([[part, BigInt(offset)]])
+const at = (part: string, offset: number): Places => new Map([[part, BigInt(offset)]])
 
 describe('what nobody wants', () => {
   it('is acknowledged at once where nothing waits before it', async () => {

@@ -105,10 +105,7 @@ describe.skipIf(!kafka)('a finished batch whose commit is refused', () => {
         },
       },
       testOptions({ batchSize: 50 }),
-      outlet && {
-        commitWithOutputs: (offsets, committer) => outlet!.commit(offsets, committer),
-        discardOutputs: () => outlet!.discard(),
-      },
+      outlet,
     )
     done = runStream(source, [sink], { signal: stopping.signal }).finally(() => source.close())
     done.catch(() => undefined)

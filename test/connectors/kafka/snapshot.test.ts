@@ -8,7 +8,17 @@ import type { ReadOptions, Source } from '../../../src/pipeline/source.ts'
 import { kafkaForTests } from '../../support/kafka.ts'
 import { pause } from '../../support/until.ts'
 import { committedIn, connectionTo, endsOf, produce, type TestMessage } from '../../support/kafka-client.ts'
-import { alertText, memorySink, runStream, testClassifier, testOptions } from '../../support/kafka-stream.ts'
+import {
+  alert,
+  alerts,
+  alertText,
+  memorySink,
+  names,
+  runStream,
+  testClassifier,
+  testOptions,
+  topicWith,
+} from '../../support/kafka-stream.ts'
 import { plainAlert, seedRun } from '../../support/seed-run.ts'
 
 const kafka = (await kafkaForTests())!
@@ -55,26 +65,14 @@ async function readTopicOnce(
   }
 }
 
-const alert = (oid: string, candid = 1): { key: string; value: string } => ({ key: oid, value: alertText(oid, candid) })
-const names = (count: number, prefix = 'o'): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`)
-
 describe.skipIf(!kafka)('a snapshot of topics', () => {
   afterAll(() => kafka.remove())
 
   it('reads every partition to where it ended at the start, and says so', async () => {
-    const topic = await kafka.createTopic('four', 4)
-    await produce(
-      kafka,
-      topic,
-      names(1000).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'four', 4, 1000)
     const source = await openKafkaSource(specOf(topic), testOptions())
     // what comes later is not read
-    await produce(
-      kafka,
-      topic,
-      names(50, 'late').map((oid) => alert(oid)),
-    )
+    await produce(kafka, topic, alerts(50, 'late'))
     const { oids } = await readAll(source)
     expect(oids.sort()).toEqual(names(1000).sort())
     const ends = Object.entries(source.identity.offsets!)
@@ -88,12 +86,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
   })
 
   it('keeps the order of each partition, and the batch size', async () => {
-    const topic = await kafka.createTopic('ordered', 1)
-    await produce(
-      kafka,
-      topic,
-      names(250).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'ordered', 1, 250)
     const sink = memorySink()
     const source = await openKafkaSource(specOf(topic), testOptions())
     await runStream(source, [sink])
@@ -216,12 +209,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
   })
 
   it('takes no more than the limit, and only its shard', async () => {
-    const topic = await kafka.createTopic('limited', 2)
-    await produce(
-      kafka,
-      topic,
-      names(500).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'limited', 2, 500)
     expect((await readTopicOnce(topic, {}, { allowance: { remaining: 7 } })).oids).toHaveLength(7)
     const shards = await Promise.all([0, 1, 2].map((index) => readTopicOnce(topic, {}, { shard: { index, count: 3 } })))
     expect(shards.flatMap(({ oids }) => oids).sort()).toEqual(names(500).sort())
@@ -282,12 +270,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
   })
 
   it('reads on where retention has removed the beginning', async () => {
-    const topic = await kafka.createTopic('removed', 1)
-    await produce(
-      kafka,
-      topic,
-      names(30).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'removed', 1, 30)
     await kafka.deleteRecords(topic, 0, 10n)
     expect((await readTopicOnce(topic)).oids).toEqual(names(30).slice(10))
     const source = await openKafkaSource(specOf(topic), testOptions())
@@ -346,11 +329,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
 
   it.each(['gzip', 'snappy', 'lz4', 'zstd'])('reads what was compressed with %s', async (compression) => {
     const topic = await kafka.createTopic(`compressed-${compression}`, 1, { 'compression.type': compression })
-    await produce(
-      kafka,
-      topic,
-      names(300).map((oid) => alert(oid)),
-    )
+    await produce(kafka, topic, alerts(300))
     expect((await readTopicOnce(topic)).oids).toEqual(names(300))
   })
 
@@ -389,12 +368,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
   })
 
   it('commits nothing, unless it is told for which group', async () => {
-    const topic = await kafka.createTopic('committing', 2)
-    await produce(
-      kafka,
-      topic,
-      names(100).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'committing', 2, 100)
     await readTopicOnce(topic)
     expect(await committedIn(kafka, 'snapshots', topic)).toEqual([-1n, -1n])
     const { source } = await readTopicOnce(topic, { commitFor: 'snapshots' })
@@ -419,12 +393,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
   })
 
   it('says when its topic is recreated, and does not wait for what was there', async () => {
-    const topic = await kafka.createTopic('remade', 1)
-    await produce(
-      kafka,
-      topic,
-      names(20).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'remade', 1, 20)
     const source = await openKafkaSource(specOf(topic), testOptions())
     await kafka.deleteTopic(topic)
     await pause(300)
@@ -438,12 +407,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
   })
 
   it('ends between two batches when the signal comes', async () => {
-    const topic = await kafka.createTopic('stopped', 1)
-    await produce(
-      kafka,
-      topic,
-      names(500).map((oid) => alert(oid)),
-    )
+    const topic = await topicWith(kafka, 'stopped', 1, 500)
     const stop = new AbortController()
     const sink = memorySink()
     const source = await openKafkaSource(specOf(topic), testOptions())

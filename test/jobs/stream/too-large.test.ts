@@ -33,10 +33,7 @@ async function drain(input: string, output: string, letters: string, isExact: bo
       reading: { kind: 'group', groupId: input, batchWaitMs: 200, sessionTimeoutMs: 6000, isDraining: true },
     },
     testOptions({ batchSize: 50 }),
-    outlet && {
-      commitWithOutputs: (offsets, committer) => outlet.commit(offsets, committer),
-      discardOutputs: () => outlet.discard(),
-    },
+    outlet,
   )
   const daily = { dateFormat: '%Y%m%d', changeHour: 22 }
   const sink = await openKafkaSink(

@@ -21,7 +21,7 @@ export interface TopicInfo {
   readonly name: string
   /** changes when a topic is deleted and recreated */
   readonly id: string
-  readonly partitions: readonly { readonly leader: number; readonly leaderEpoch: number }[]
+  readonly partitions: readonly { readonly leader: number }[]
 }
 
 /** A connected cluster. */
@@ -129,7 +129,9 @@ export async function connectCluster(connection: KafkaConnection, clientId = 'lc
     const found = new Map<string, TopicInfo>()
     for (const topic of answer.topics) {
       if (typeof topic.name !== 'string' || topic.errorCode !== 0 || topic.isInternal) continue
-      const info = topicInfo(topic.name, topic)
+      const partitions: { leader: number }[] = []
+      for (const { partitionIndex, leaderId } of topic.partitions) partitions[partitionIndex] = { leader: leaderId }
+      const info = { name: topic.name, id: topic.topicId, partitions }
       found.set(topic.name, info)
       described.set(topic.name, { info, at: now })
     }
@@ -233,14 +235,6 @@ const notThere: ReadonlySet<number> = new Set([
   ...[0, 3, 5], // no error, unknown topic, no leader
   38, // it cannot be created while too few brokers are there
 ])
-
-function topicInfo(name: string, topic: Answer<'metadata'>['topics'][number]): TopicInfo {
-  const partitions: { leader: number; leaderEpoch: number }[] = []
-  for (const { partitionIndex, leaderId, leaderEpoch } of topic.partitions) {
-    partitions[partitionIndex] = { leader: leaderId, leaderEpoch }
-  }
-  return { name, id: topic.topicId, partitions }
-}
 
 /** An answer in time, or none: then the connection is given up, along with everything else that waits on it. */
 async function answered<T>(connection: Connection, answer: Promise<T>, timeoutMs: number): Promise<T> {

@@ -49,13 +49,14 @@ export function connectionOptions({
     // ours is shorter: after its own time-out the library mistakes a late answer for another one
     requestTimeout: 600_000,
     // an IP address must not be sent as a server name
-    ...(tls ? { tls: tlsOptions(tls), tlsServerName: !brokers.some((broker) => isIP(hostOf(broker)) > 0) } : {}),
+    ...(tls
+      ? {
+          tls: tlsOptions(tls),
+          tlsServerName: !brokers.some((broker) => isIP(broker.slice(0, broker.lastIndexOf(':'))) > 0),
+        }
+      : {}),
     ...(sasl ? { sasl } : {}),
   }
-}
-
-function hostOf(broker: string): string {
-  return broker.slice(0, broker.lastIndexOf(':'))
 }
 
 function tlsOptions({ ca, cert, key }: TlsSettings): { ca?: string; cert?: string; key?: string } {

@@ -1,4 +1,4 @@
-// A topic that is deleted and made anew while streams write to it.
+// A topic that is deleted and recreated while streams write to it.
 import { connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
 import { hasProtocolError } from '../../src/connectors/kafka/client/failures.ts'
 import { connectionTo } from '../support/kafka-client.ts'

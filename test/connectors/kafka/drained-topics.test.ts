@@ -24,7 +24,7 @@ describe.skipIf(!kafka)('a live consumer of topics that end, or begin again', ()
     expect(again.oids()).toEqual([])
   })
 
-  it('reads on in a topic that was deleted and made anew', async () => {
+  it('reads on in a topic that was deleted and recreated', async () => {
     const topic = await topicWith(kafka, 'remade-input', 1, 20)
     const running = await start(specOf(kafka, topic))
     await until(() => running.oids().length === 20)
@@ -38,7 +38,7 @@ describe.skipIf(!kafka)('a live consumer of topics that end, or begin again', ()
   })
 
   it.each(['at-least-once', 'exactly-once'])(
-    'begins at the beginning of a topic that was made anew, also when a batch is refused there, %s',
+    'begins at the beginning of a topic that was recreated, also when a batch is refused there, %s',
     async (delivery) => {
       const topic = await topicWith(kafka, `refused-after-${delivery}`, 1, 60)
       // the first and the second batch of the new topic, once each
@@ -97,7 +97,7 @@ describe.skipIf(!kafka)('a live consumer of topics that end, or begin again', ()
     expect(sum(await committedIn(kafka, group, topic))).toBe(600)
   })
 
-  it('has drained a topic that was made anew and is shorter now', async () => {
+  it('has drained a topic that was recreated and is shorter now', async () => {
     const topic = await topicWith(kafka, 'drained-anew', 1, 100)
     let writes = 0
     const remaking: Sink = {

@@ -186,7 +186,7 @@ describe.skipIf(!kafka)('the Kafka sink', () => {
     expect(await readTopic(kafka, `daily_${tomorrow}`)).toHaveLength(1)
   })
 
-  it('goes on when its topic is deleted and made anew: what is acknowledged afterwards is there', async () => {
+  it('goes on when its topic is deleted and recreated: what is acknowledged afterwards is there', async () => {
     const topic = await kafka.createTopic('remade', 2)
     const sink = await openKafkaSink(specOf(topic), contextOf(schema))
     const acknowledged: { readonly candid: bigint; readonly at: number }[] = []

@@ -52,6 +52,22 @@ async function readAll(source: Source): Promise<ReadBack> {
   return { oids, rejects, source }
 }
 
+/** A producer of transactions. */
+function transactional(transactionalId: string) {
+  const retrying = { retries: 99, retryDelay: 50, timeout: 60_000 }
+  const who = { clientId: 't', bootstrapBrokers: [kafka.server], idempotent: true, transactionalId }
+  return new Producer({ ...who, ...retrying })
+}
+
+/** The batches of a topic, and their reports. */
+async function batchesOf(topic: string, options: Partial<ReadOptions> = {}) {
+  const source = await openKafkaSource(specOf(topic), testOptions(options))
+  const sink = memorySink()
+  const reports = await runStream(source, [sink])
+  await source.close()
+  return { batches: sink.batches, reports }
+}
+
 async function readTopicOnce(
   topic: string,
   reading: Partial<KafkaSnapshot> = {},
@@ -87,12 +103,9 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
 
   it('keeps the order of each partition, and the batch size', async () => {
     const topic = await topicWith(kafka, 'ordered', 1, 250)
-    const sink = memorySink()
-    const source = await openKafkaSource(specOf(topic), testOptions())
-    await runStream(source, [sink])
-    await source.close()
-    expect(sink.batches.map((batch) => batch.rowCount)).toEqual([100, 100, 50])
-    expect(sink.batches.flatMap((batch) => batch.oids)).toEqual(names(250))
+    const { batches } = await batchesOf(topic)
+    expect(batches.map((batch) => batch.rowCount)).toEqual([100, 100, 50])
+    expect(batches.flatMap((batch) => batch.oids)).toEqual(names(250))
   })
 
   it('reads an empty topic, several topics, and topics by pattern', async () => {
@@ -121,11 +134,8 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
       topic,
       recorded.map((value) => ({ key: plainAlert(value).oid, value })),
     )
-    const sink = memorySink()
-    const source = await openKafkaSource(specOf(topic), testOptions({ echo: ['gal_l', 'W1-W2', 'nonsense', 'gal_b'] }))
-    await runStream(source, [sink])
-    await source.close()
-    const rows = sink.batches.flatMap((batch) =>
+    const { batches } = await batchesOf(topic, { echo: ['gal_l', 'W1-W2', 'nonsense', 'gal_b'] })
+    const rows = batches.flatMap((batch) =>
       batch.oids.map((oid, row) => ({
         oid,
         candid: batch.candids[row],
@@ -161,11 +171,9 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
       topic,
       values.map((value) => ({ value, key: 'k' })),
     )
-    const source = await openKafkaSource(specOf(topic), testOptions())
-    const sink = memorySink()
-    const [report] = await runStream(source, [sink])
-    await source.close()
-    expect(sink.batches[0]!.oids).toEqual(['good1', 'good2'])
+    const { batches, reports } = await batchesOf(topic)
+    const [report] = reports
+    expect(batches[0]!.oids).toEqual(['good1', 'good2'])
     const rejects = report!.delivery.rejected
     expect(rejects.map(({ oid, reason, isBadMessage }) => [oid, reason, isBadMessage])).toEqual([
       [null, 'the value is neither an Avro container nor JSON', true],
@@ -194,18 +202,15 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     await produce(kafka, topic, [
       { value: '{"id": "x", "alert": "12", "features": {"b": 0.5, "gal_l": 1, "gal_b": 9}}' },
     ])
-    const sink = memorySink()
     const rename = new Map([
       ['b', 'gal_b'],
       ['id', 'oid'],
       ['alert', 'candid'],
     ])
-    const source = await openKafkaSource(specOf(topic), testOptions({ rename, echo: ['gal_b', 'b', 'gal_l'] }))
-    await runStream(source, [sink])
-    await source.close()
-    expect(sink.batches[0]).toMatchObject({ oids: ['x'], candids: [12n] })
-    expect([...sink.batches[0]!.echo!.values]).toEqual([0.5, NaN, 1])
-    expect(sink.batches[0]!.probabilities[0]![0]).toBe(0.5)
+    const { batches } = await batchesOf(topic, { rename, echo: ['gal_b', 'b', 'gal_l'] })
+    expect(batches[0]).toMatchObject({ oids: ['x'], candids: [12n] })
+    expect([...batches[0]!.echo!.values]).toEqual([0.5, NaN, 1])
+    expect(batches[0]!.probabilities[0]![0]).toBe(0.5)
   })
 
   it('takes no more than the limit, and only its shard', async () => {
@@ -253,13 +258,10 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     const expected = [...names(20).map((oid) => `${oid} 4`), 'last 9'].sort()
     let count = Infinity
     for (let attempt = 0; attempt < 60 && count > 41; attempt++) {
-      const sink = memorySink()
-      const source = await openKafkaSource(specOf(topic), testOptions())
-      await runStream(source, [sink])
-      await source.close()
+      const { batches } = await batchesOf(topic)
       const candids = new Map<string, bigint>()
       count = 0
-      for (const batch of sink.batches) {
+      for (const batch of batches) {
         for (const [i, oid] of batch.oids.entries()) candids.set(oid, batch.candids[i]!)
         count += batch.rowCount
       }
@@ -285,14 +287,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
 
   it('leaves out what transactions have aborted, however often a producer aborts', async () => {
     const topic = await kafka.createTopic('aborted', 1)
-    const producer = new Producer({
-      clientId: 't',
-      bootstrapBrokers: [kafka.server],
-      idempotent: true,
-      transactionalId: 'aborter',
-      retries: 99,
-      retryDelay: 50,
-    })
+    const producer = transactional('aborter')
     for (let i = 1; i <= 10; i++) {
       const transaction = await producer.beginTransaction()
       await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(alertText(`t${i}`, i)) }] })
@@ -306,15 +301,7 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
 
   it('does not wait for a transaction that is still open', async () => {
     const topic = await kafka.createTopic('open', 1)
-    const producer = new Producer({
-      clientId: 't',
-      bootstrapBrokers: [kafka.server],
-      idempotent: true,
-      transactionalId: 'opener',
-      retries: 9,
-      retryDelay: 50,
-      timeout: 60_000,
-    })
+    const producer = transactional('opener')
     await produce(kafka, topic, [alert('before')])
     const transaction = await producer.beginTransaction()
     await transaction.send({ messages: [{ topic, partition: 0, value: Buffer.from(alertText('undecided', 1)) }] })
@@ -331,40 +318,6 @@ describe.skipIf(!kafka)('a snapshot of topics', () => {
     const topic = await kafka.createTopic(`compressed-${compression}`, 1, { 'compression.type': compression })
     await produce(kafka, topic, alerts(300))
     expect((await readTopicOnce(topic)).oids).toEqual(names(300))
-  })
-
-  describe('of a window of time', () => {
-    const day = (date: string): number => Date.parse(`${date}T00:00:00Z`)
-    const at = (time: string): bigint => BigInt(Date.parse(`${time}Z`))
-
-    it('has what is in it, since inclusive, until exclusive, stragglers too', async () => {
-      const topic = await kafka.createTopic('window', 2, { 'retention.ms': '-1' })
-      const times = [
-        ['first', '2024-05-01T10:00:00'],
-        ['second', '2024-05-02T00:00:00'],
-        ['third', '2024-05-02T12:00:00'],
-        ['fourth', '2024-05-03T00:00:00'],
-        ['straggler', '2024-05-02T23:59:59.999'],
-        ['fifth', '2024-05-04T01:00:00'],
-      ] as const
-      for (const partition of [0, 1]) {
-        await produce(
-          kafka,
-          topic,
-          times.map(([oid, time]) => ({ value: alertText(`${oid}${partition}`, 1), partition, timestamp: at(time) })),
-        )
-      }
-      const window = async (since?: number, until?: number): Promise<string[]> => {
-        const { oids } = await readTopicOnce(topic, { since, until })
-        expect(oids.filter((oid) => oid.endsWith('0')).length * 2).toBe(oids.length)
-        return oids.filter((oid) => oid.endsWith('0')).map((oid) => oid.slice(0, -1))
-      }
-      expect(await window(day('2024-05-02'), day('2024-05-03'))).toEqual(['second', 'third', 'straggler'])
-      expect(await window(day('2024-05-03'))).toEqual(['fourth', 'fifth'])
-      expect(await window(undefined, day('2024-05-02'))).toEqual(['first'])
-      expect(await window(day('2024-06-01'))).toEqual([])
-      expect(await window(undefined, day('2020-01-01'))).toEqual([])
-    })
   })
 
   it('commits nothing, unless it is told for which group', async () => {

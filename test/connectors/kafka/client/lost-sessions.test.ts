@@ -62,7 +62,7 @@ describe('a session that is lost again and again', () => {
   })
 })
 
-describe('a topic that cannot be made', () => {
+describe('a topic that cannot be created', () => {
   const making = async (refusals: number): Promise<unknown> => {
     let asked = 0
     const cluster = await scriptedCluster(
@@ -77,7 +77,7 @@ describe('a topic that cannot be made', () => {
     return (await outcomeOf(existingTopics(cluster, ['t']))).error
   }
 
-  it('is made when brokers are back that its replicas need', async () => {
+  it('is created when brokers are back that its replicas need', async () => {
     expect(await making(3)).toBeUndefined()
   })
 

@@ -1,7 +1,11 @@
-// Messages that were not classified, kept with their reason: written, read back, sent again.
+// Messages that were not classified, kept with their reason: their form, and the topic or file that they go to.
+import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
-import { DataError } from '../../errors.ts'
+import { DataError, ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
+import type { KafkaConnection } from './client/connection.ts'
+import { type MessageOutlet, openOutlet } from './client/outlet.ts'
+import type { TopicName } from './topics.ts'
 
 /** A message and why it is here. */
 export interface DeadLetter extends OriginalMessage {
@@ -86,7 +90,7 @@ export function deadLetterMessage(letter: DeadLetter, topic: string): OutgoingMe
 }
 
 /** The letter without its message, for topics that allow less; the message is where the letter says. */
-export function shortDeadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
+function shortDeadLetterMessage(letter: DeadLetter, topic: string): OutgoingMessage {
   const short = { ...letter, key: null, value: null, omittedBytes: letter.value?.length ?? 0 }
   return { topic, key: null, value: Buffer.from(deadLetterText(short)) }
 }
@@ -97,4 +101,80 @@ function isCount(value: unknown): value is number {
 
 function isTextOrNull(value: unknown): value is string | null {
   return value === null || typeof value === 'string'
+}
+
+/** Takes dead letters. */
+export interface DeadLetterOutlet {
+  readonly address: string
+  /** Resolves when they are safe. One call at a time. */
+  write(letters: readonly DeadLetter[]): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * A file with one letter per line; what is in it already stays.
+ *
+ * @throws UsageError for a file that cannot be written
+ */
+export function openDeadLetterFile(path: string): DeadLetterOutlet {
+  let file: number | undefined
+  try {
+    file = openSync(path, 'a')
+  } catch (cause) {
+    const why = systemCode(cause) ?? 'unknown reason'
+    throw new UsageError(`${path}: dead letters cannot be written there (${why})`, { cause })
+  }
+  return {
+    address: path,
+    async write(letters) {
+      try {
+        // a file that was opened to append grows by all of it
+        writeFileSync(file!, letters.map((letter) => `${deadLetterText(letter)}\n`).join(''))
+        fsyncSync(file!)
+      } catch (cause) {
+        const why = systemCode(cause) ?? 'unknown reason'
+        const hint = 'Is there space left on the disk?'
+        throw new ServiceError(`${path}: dead letters cannot be written (${why})`, { cause, hint })
+      }
+    },
+    async close() {
+      if (file !== undefined) closeSync(file)
+      file = undefined
+    },
+  }
+}
+
+/** A topic for dead letters. */
+export interface DeadLetterTopic {
+  /** as it may be shown */
+  readonly address: string
+  readonly connection: KafkaConnection
+  readonly topic: TopicName
+}
+
+/**
+ * A topic, created where it does not exist and may be created.
+ *
+ * @param outlet of the transaction that the letters belong to
+ * @throws ServiceError
+ */
+export async function openDeadLetterTopic(
+  { address, connection, topic }: DeadLetterTopic,
+  outlet?: MessageOutlet,
+): Promise<DeadLetterOutlet> {
+  const to = outlet ?? (await openOutlet(connection, topic(new Date())))
+  return {
+    address,
+    async write(letters) {
+      const name = topic(new Date())
+      const messages = letters.map((letter) => deadLetterMessage(letter, name))
+      const tooLarge = new Set<OutgoingMessage>()
+      await to.send(messages, (message) => tooLarge.add(message))
+      const again = letters.filter((_, i) => tooLarge.has(messages[i]!))
+      if (again.length > 0) await to.send(again.map((letter) => shortDeadLetterMessage(letter, name)))
+    },
+    async close() {
+      if (to !== outlet) await to.close()
+    },
+  }
 }

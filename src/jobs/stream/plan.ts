@@ -9,7 +9,7 @@ import type { SinkSpec } from '../../connectors/spec.ts'
 import { isKafkaAddress, kafkaSinkSpec, sourceSpec, streamInput, timeWindow } from '../../connectors/kafka/spec.ts'
 import type { KafkaReading, KafkaSourceSpec, OutputSchemaName, TimeWindowFlags } from '../../connectors/kafka/spec.ts'
 import type { BadMessagePolicy } from './stream-batches.ts'
-import type { DeadLetterTopic } from './dead-letter-outlet.ts'
+import type { DeadLetterTopic } from '../../connectors/kafka/dead-letters.ts'
 import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'
 

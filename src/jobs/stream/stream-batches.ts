@@ -1,12 +1,11 @@
 // A stream's batches: the pipeline's one loop, with what only a stream has around it.
-import { type DeadLetter, deadLetterOf } from '../../connectors/kafka/dead-letters.ts'
+import { type DeadLetter, deadLetterOf, type DeadLetterOutlet } from '../../connectors/kafka/dead-letters.ts'
 import type { KafkaDelivery, KafkaStream, Outcome } from '../../connectors/kafka/kafka-source.ts'
 import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { createLedger, type Ledger } from '../../pipeline/ledger.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import type { Delivery } from '../../pipeline/source.ts'
-import type { DeadLetterOutlet } from './dead-letter-outlet.ts'
 
 /** What happens to messages that cannot be read, or lack oid or candid. */
 export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'

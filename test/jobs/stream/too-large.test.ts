@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { ServiceError } from '../../../src/errors.ts'
-import { readDeadLetter } from '../../../src/connectors/kafka/dead-letters.ts'
+import { openDeadLetterTopic, readDeadLetter } from '../../../src/connectors/kafka/dead-letters.ts'
 import {
   openOutlet,
   openTransactionalOutlet,
@@ -9,7 +9,6 @@ import {
 import type { Ledger } from '../../../src/pipeline/ledger.ts'
 import { openKafkaSink } from '../../../src/connectors/kafka/kafka-sink.ts'
 import { openKafkaSource } from '../../../src/connectors/kafka/kafka-source.ts'
-import { openDeadLetterTopic } from '../../../src/jobs/stream/dead-letter-outlet.ts'
 import { streamBatches } from '../../../src/jobs/stream/stream-batches.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../../support/kafka-client.ts'
 import { alertText, testClassifier, testOptions, testTaxonomy } from '../../support/kafka-stream.ts'

@@ -1,7 +1,6 @@
-<<<<<<< HEAD
 // The statements about the Probability table and its history, each for many objects at once.
 import { copyPieces, float64Array, int32Array, int64Array, textArray } from './client/binary.ts'
-import { ByteWriter } from '../../formats/byte-writer.ts'
+import type { ByteWriter } from '../../formats/byte-writer.ts'
 import type { Connection, StatementValue } from './client/connection.ts'
 import type { Comparison, WantedRows } from './wanted-rows.ts'
 

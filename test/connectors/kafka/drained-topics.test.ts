@@ -1,11 +1,11 @@
+import { afterAll, describe, expect, it } from 'vitest'
 import type { Sink } from '../../../src/pipeline/sink.ts'
 import { openHandMember } from '../../support/kafka-member.ts'
-import { afterAll, describe, expect, it } from 'vitest'
-import { kafkaForTests, pause } from '../../support/kafka.ts'
+import { kafkaForTests } from '../../support/kafka.ts'
+import { pause, until } from '../../support/until.ts'
 import { committedIn, produce } from '../../support/kafka-client.ts'
 import { alert, alerts, memorySink, names, topicWith } from '../../support/kafka-stream.ts'
 import { specOf, start, sum, transactionsOf } from '../../support/live-stream.ts'
-import { until } from '../../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 

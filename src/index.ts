@@ -1,17 +1,28 @@
-// The library: the parts of a run, for programs that want another one than the commands.
-export type { ClassifiedBatch } from './pipeline/batch.ts'
-export type { FeatureBatch, InputSchema, OidType, Reject } from './pipeline/batch.ts'
+// The library: what the commands do, for programs. `openModel` and `classifyObjects` classify objects in memory; `runClassify`
+// does what `lcclf classify` does, with your own inputs and outputs if you like; below them are the parts of a run. Whatever
+// goes wrong and can be mended is an `LcclfError`, with a `code`, an `exitCode` and a `hint`.
+export { openModel } from './jobs/classify/open-model.ts'
+export { classifyObjects, type ClassifiedObject, type ObjectToClassify } from './jobs/classify/classify-objects.ts'
+export { runClassify } from './jobs/classify/run-classify.ts'
+export type { ClassifyOptions } from './jobs/classify/plan.ts'
+export type { Receipt } from './jobs/classify/receipt.ts'
+export { BalanceError, DataError, LcclfError, ModelError, ServiceError, UsageError } from './errors.ts'
+export { InterruptedError } from './terminal/interrupt.ts'
+
+// sources and sinks of your own: what they are given, and what they must do
+export type { Delivery, InputIdentity, ReadOptions, RowAllowance, Source } from './pipeline/source.ts'
+export type { Sink, SinkContext, WriteOutcome } from './pipeline/sink.ts'
+export type { ClassifiedBatch, FeatureBatch, InputSchema, OidType, Reject } from './pipeline/batch.ts'
+export type { Level, ModelIdentity, Taxonomy } from './pipeline/batch.ts'
+export type { OpenSink, OpenSource, SinkSpec, SourceSpec } from './connectors/spec.ts'
+export { openSink } from './connectors/open-sink.ts'
+export { openSource } from './connectors/open-source.ts'
+
+// the parts of a run
+export type { Classifier } from './pipeline/classifier.ts'
+export { classifyInput, type BatchReport, type ClassifyInputOptions } from './pipeline/classify-input.ts'
+export { createLedger, type InputCounts, type Ledger, type OutputCounts } from './pipeline/ledger.ts'
 export { alercePreprocessing, preprocess, type Preprocessing } from './pipeline/preprocess.ts'
 export { denseRanks } from './pipeline/ranking.ts'
-export type { Level, ModelIdentity, Taxonomy } from './pipeline/batch.ts'
-export type { Classifier } from './pipeline/classifier.ts'
 export { openClassifier, type ClassifierOptions } from './model/open.ts'
-export { BalanceError, DataError, LcclfError, ModelError, ServiceError, UsageError } from './errors.ts'
 export { importModel } from './model/sklearn/import-model.ts'
-export { classifyInput, type BatchReport, type ClassifyInputOptions } from './pipeline/classify-input.ts'
-export { createLedger, type Ledger } from './pipeline/ledger.ts'
-export { openSink } from './connectors/open-sink.ts'
-export type { Sink, SinkContext, WriteOutcome } from './pipeline/sink.ts'
-export type { SinkSpec, SourceSpec } from './connectors/spec.ts'
-export { openSource } from './connectors/open-source.ts'
-export type { Delivery, ReadOptions, RowAllowance, Source } from './pipeline/source.ts'

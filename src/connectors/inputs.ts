@@ -17,6 +17,7 @@ import {
   withoutResults,
 } from './input-names.ts'
 import { isS3Address } from './s3/address.ts'
+import type { OpenSource } from './spec.ts'
 
 interface Candidate {
   readonly path: string
@@ -30,11 +31,19 @@ interface Candidate {
  *
  * @throws DataError for a file that is not there, UsageError for a name that says no format
  */
-export async function expandInputs(addresses: readonly string[], options: InputOptions): Promise<Input[]> {
+export async function expandInputs(
+  addresses: readonly (string | OpenSource)[],
+  options: InputOptions,
+): Promise<Input[]> {
   const { fromFormat, outputFolders } = options
   const inputs: Input[] = []
   const seen = new Set<string>()
   for (const address of addresses) {
+    if (typeof address !== 'string') {
+      const name = `input-${inputs.length + 1}`
+      inputs.push({ spec: { kind: 'custom', address: name, open: address }, relativeName: name, relativePath: name })
+      continue
+    }
     if (address === '-') {
       if (!seen.has('-')) inputs.push(stdinInput(fromFormat))
       seen.add('-')

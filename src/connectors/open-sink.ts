@@ -36,6 +36,8 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
       const { openTerminalSink } = await import('./stdout/terminal-sink.ts')
       return openTerminalSink(context, process.stdout)
     }
+    case 'custom':
+      return spec.open(context)
   }
 }
 

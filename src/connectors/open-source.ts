@@ -9,6 +9,7 @@ import type { SourceSpec } from './spec.ts'
  * @throws DataError for an input that cannot be read or lacks columns; UsageError for options that do not fit it
  */
 export async function openSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
+  if (spec.kind === 'custom') return spec.open(options)
   if (spec.kind === 'postgres') return (await import('./postgres/postgres-source.ts')).openPostgresSource(spec, options)
   if (options.where !== undefined && (spec.kind === 'kafka' || spec.format !== 'parquet')) {
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)

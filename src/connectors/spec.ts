@@ -1,11 +1,27 @@
 // What an address on the command line stands for: one union of all places rows come from, one of all places results go.
+import type { ReadOptions, Source } from '../pipeline/source.ts'
+import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { PostgresSinkSpec, PostgresSourceSpec } from './postgres/settings.ts'
 import type { KafkaSinkSpec, KafkaSourceSpec } from './kafka/spec.ts'
 import type { FileSourceSpec, Layout, OutputFormat } from './files/file-formats.ts'
 import type { S3SinkSpec, S3SourceSpec } from './s3/address.ts'
 
+/**
+ * Opens a source that is not one of ours. It is asked for the model's features, in the model's order, and may be asked
+ * for one that is closed again without having been read.
+ */
+export type OpenSource = (options: ReadOptions) => Promise<Source>
+
+/** Opens a sink that is not one of ours, once model and inputs are known. */
+export type OpenSink = (context: SinkContext) => Promise<Sink>
+
 /** Where rows come from. */
-export type SourceSpec = FileSourceSpec | S3SourceSpec | PostgresSourceSpec | KafkaSourceSpec
+export type SourceSpec =
+  | FileSourceSpec
+  | S3SourceSpec
+  | PostgresSourceSpec
+  | KafkaSourceSpec
+  | { readonly kind: 'custom'; readonly address: string; readonly open: OpenSource }
 
 /** Where results go. */
 export type SinkSpec =
@@ -29,3 +45,4 @@ export type SinkSpec =
   | S3SinkSpec
   | PostgresSinkSpec
   | KafkaSinkSpec
+  | { readonly kind: 'custom'; readonly address: string; readonly open: OpenSink }

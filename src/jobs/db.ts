@@ -11,14 +11,14 @@ import {
 /** What was typed. */
 interface InitFlags {
   readonly withHistory: boolean
-  readonly isDryRun: boolean
+  readonly dryRun: boolean
   readonly json: boolean
 }
 
 /** Creates the missing tables and says which, or with --dry-run prints the SQL; returns the exit code. */
-export async function initTables(address: string, { withHistory, isDryRun, json }: InitFlags): Promise<number> {
+export async function initTables(address: string, { withHistory, dryRun, json }: InitFlags): Promise<number> {
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const options = { withHistory, dryRun: isDryRun, statementTimeout: connection.statementTimeout }
+  const options = { withHistory, dryRun, statementTimeout: connection.statementTimeout }
   const report = await withDatabase(connection, (database) => createTables(database, options))
   return print('db init', shown, report, json)
 }
@@ -26,7 +26,7 @@ export async function initTables(address: string, { withHistory, isDryRun, json 
 /** Adds the history table; returns the exit code. */
 export async function upgradeTables(address: string, flags: Omit<InitFlags, 'withHistory'>): Promise<number> {
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const options = { dryRun: flags.isDryRun, statementTimeout: connection.statementTimeout }
+  const options = { dryRun: flags.dryRun, statementTimeout: connection.statementTimeout }
   const report = await withDatabase(connection, (database) => addHistory(database, options))
   return print('db upgrade', shown, report, flags.json)
 }

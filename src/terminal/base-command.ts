@@ -3,13 +3,6 @@ import { Command } from '@oclif/core/command'
 import { LcclfError, messageOf } from '../errors.ts'
 import { harmless } from './text-table.ts'
 
-interface Outcome {
-  readonly exitCode: number
-  readonly code: string
-  readonly message: string
-  readonly hint: string | undefined
-}
-
 /** Every command of lcclf extends this and throws the classes of errors.ts. */
 export abstract class BaseCommand extends Command {
   /** A reader that has seen enough (`| head`) is success, for every command. */
@@ -40,11 +33,10 @@ function harmlessLines(text: string): string {
   return text.split('\n').map(harmless).join('\n')
 }
 
-function outcomeOf(error: Error & { oclif?: { exit?: number } }): Outcome {
-  if (error instanceof LcclfError) {
-    const { exitCode, code, hint } = error
-    return { exitCode, code, hint, message: error.message }
-  }
+function outcomeOf(
+  error: Error & { oclif?: { exit?: number } },
+): Pick<LcclfError, 'exitCode' | 'code' | 'message' | 'hint'> {
+  if (error instanceof LcclfError) return error
   // oclif's own errors are about the command line, and say what is wrong with it
   if (error.oclif?.exit !== undefined) {
     // its layout of a flag's value that does not fit: a line that says little, and a tab

@@ -1,13 +1,91 @@
-// Flags shared by commands. Values are checked here, pairs of flags in the plan.
+// What can be typed after a command. Values are checked here, pairs of flags in the plans.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
+import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 
-/** `--rename OLD=NEW`. The first `=` divides: no feature has one in its name. */
-function renamePair(text: string): { from: string; to: string } {
-  const at = text.indexOf('=')
-  if (at <= 0 || at === text.length - 1) throw new UsageError(`--rename ${text}: expected OLD=NEW`)
-  return { from: text.slice(0, at), to: text.slice(at + 1) }
+type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
+type CamelCased<Flags> = {
+  readonly [Name in keyof Flags as undefined extends Flags[Name] ? never : CamelCase<Name> & string]: Flags[Name]
+} & {
+  readonly [Name in keyof Flags as undefined extends Flags[Name] ? CamelCase<Name> & string : never]?: Flags[Name]
+}
+
+/** What the parser makes of these definitions, under the names that code uses: `id-column` is `idColumn`. */
+export type Typed<Definitions> = CamelCased<InferredFlags<Definitions>>
+
+/** Parsed flags under the names that code uses. */
+export function camelCased<Parsed extends object>(flags: Parsed): CamelCased<Parsed> {
+  const entries = Object.entries(flags).map(([name, value]: [string, unknown]) => {
+    return [name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()), value]
+  })
+  return Object.fromEntries(entries) as CamelCased<Parsed>
+}
+
+/** The groups of flags in a command's help, in this order. */
+export const group = {
+  input: { helpGroup: 'INPUT' },
+  model: { helpGroup: 'MODEL' },
+  output: { helpGroup: 'OUTPUT' },
+  run: { helpGroup: 'RUN' },
+} as const
+const { input, model, output, run } = group
+
+export const modelReference = "a bundle's folder, name@version, or a name in the model store"
+
+export function modelFlags(withoutOne: string) {
+  return {
+    model: Flags.string({
+      char: 'm',
+      env: 'LCCLF_MODEL',
+      helpValue: 'REF',
+      ...model,
+      description: `${modelReference} (default: ${withoutOne})`,
+    }),
+  }
+}
+
+const engineFlags = {
+  engine: Flags.option({
+    options: ['forest', 'onnx'] as const,
+    ...model,
+    description:
+      'forest: equal to scikit-learn in every bit; onnx: onnxruntime, within 1e-6 (default: forest if the model is one)',
+  })(),
+  threads: Flags.integer({
+    min: 0,
+    max: 1024,
+    default: 0,
+    helpValue: 'N',
+    ...model,
+    description: 'threads that classify (0: one for each core, or a single one for a small model)',
+  }),
+  'watch-quality': Flags.boolean({
+    ...model,
+    description:
+      "warn while classifying if features are null far more often than usual, or if shares of classes change tenfold (judged by the model's profile, from 500 objects on)",
+  }),
+}
+
+/** The object that `--json` prints is the same for every run of a command. */
+export const jsonFlags = { json: Flags.boolean({ description: 'print one JSON object on stdout' }) }
+export const quietFlags = { quiet: Flags.boolean({ char: 'q', description: 'print nothing but errors on stderr' }) }
+
+/** How many rows may be rejected before a run exits 3. */
+export type RejectionBound = { readonly rows: number } | { readonly percent: number }
+
+/** `100` or `1.5%`, undefined for anything else. */
+export function bound(text: string): RejectionBound | undefined {
+  const found = /^(\d+(?:\.\d+)?)(%?)$/.exec(text)
+  const value = Number(found?.[1])
+  if (!found || (found[2] === '' && !Number.isInteger(value)) || (found[2] === '%' && value > 100)) return undefined
+  return found[2] === '%' ? { percent: value } : { rows: value }
+}
+
+function rejectionBound(text: string): RejectionBound {
+  const found = bound(text)
+  if (found) return found
+  throw new UsageError(`--max-rejected ${text}: expected a number of rows or a percentage, for example 100 or 1%`)
 }
 
 /** `--shard I/N`, I from 1 to N. */
@@ -21,76 +99,20 @@ function shardOf(text: string): { index: number; count: number } {
   return { index: index - 1, count }
 }
 
-/** How many rejects a run may have before it exits 3. */
-export type RejectionBound = { readonly rows: number } | { readonly percent: number }
-
-/** `--max-rejected 100` or `--max-rejected 1.5%`. */
-function rejectionBound(text: string): RejectionBound {
-  const found = /^(\d+(?:\.\d+)?)(%?)$/.exec(text)
-  const value = Number(found?.[1])
-  if (!found || (found[2] === '' && !Number.isInteger(value)) || (found[2] === '%' && value > 100)) {
-    throw new UsageError(`--max-rejected ${text}: expected a number of rows or a percentage, for example 100 or 1%`)
-  }
-  return found[2] === '%' ? { percent: value } : { rows: value }
+/** `OLD=NEW`, divided at `at`. */
+export function pair(flag: string, text: string, at: number): readonly [from: string, to: string] {
+  if (at <= 0 || at === text.length - 1) throw new UsageError(`${flag} ${text}: expected OLD=NEW`)
+  return [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Headings of the flags in a command's help. */
-export const inputGroup = 'INPUT'
-/** See inputGroup. */
-export const outputGroup = 'OUTPUT'
-/** See inputGroup. */
-export const runGroup = 'RUN'
+export const repeatable = { multiple: true, multipleNonGreedy: true } as const
 
-/** A report for people. */
-export const reportFlag = {
-  report: Flags.string({
-    helpValue: 'FILE.html',
-    helpGroup: outputGroup,
-    description: 'write a report with figures and tables, one file for any browser',
-  }),
-}
-
-/** What stands for a model. */
-const modelReference = "a bundle's folder, name@version or name in the model store"
-
-/** Which model a command is about. */
-export const modelArgument = {
-  reference: Args.string({ name: 'REF', description: modelReference, required: true }),
-}
-
-/** Which model answers. */
-export const modelFlag = {
-  model: Flags.string({
-    char: 'm',
-    env: 'LCCLF_MODEL',
-    helpValue: 'REF',
-    description: `${modelReference}; without one, the sample model of this package`,
-  }),
-}
-
-/** Which messages of a topic; `when` says for which use. */
-export function timeWindowFlags(when: string) {
-  return {
-    since: Flags.string({
-      helpValue: 'TIME',
-      helpGroup: inputGroup,
-      description: `${when}: messages from this time on (ISO-8601 or ms since 1970)`,
-    }),
-    until: Flags.string({
-      helpValue: 'TIME',
-      helpGroup: inputGroup,
-      description: `${when}: messages before this time`,
-    }),
-    on: Flags.string({ helpValue: 'DATE', helpGroup: inputGroup, description: `${when}: messages of this UTC day` }),
-  }
-}
-
-/** Names of columns that are others than the model's; `what` OLD is. */
+/** Columns that have other names than the model's features. */
 export function renameFlags(what: string, place: { readonly helpGroup: string; readonly dependsOn?: string[] }) {
   return {
-    rename: Flags.custom({ parse: (text) => Promise.resolve(renamePair(text)) })({
-      multiple: true,
-      multipleNonGreedy: true,
+    // no feature has a = in its name, so the first one divides
+    rename: Flags.custom({ parse: (text) => Promise.resolve(pair('--rename', text, text.indexOf('='))) })({
+      ...repeatable,
       helpValue: 'OLD=NEW',
       ...place,
       description: `read ${what} OLD as NEW (repeatable)`,
@@ -99,161 +121,249 @@ export function renameFlags(what: string, place: { readonly helpGroup: string; r
       helpValue: 'NAME',
       ...place,
       description:
-        'renames that are known by name: alerce-2024 reads the spellings of the survey since 2024 (W1_W2_12 as W1-W2). A column that is not there is passed over; --rename wins',
+        "a known set of renames: alerce-2024 reads the survey's spellings since 2024 (W1_W2_12 as W1-W2). Columns that are not there are ignored; --rename wins",
     }),
   }
 }
 
-/** How inputs are read. */
-export const inputFlags = {
+/** Which messages of a topic; `when` says for which use. */
+function timeWindowFlags(when: string) {
+  const one = (helpValue: string, what: string) =>
+    Flags.string({ helpValue, ...input, description: `${when}: messages ${what}` })
+  return {
+    since: one('TIME', 'from this time on (ISO-8601 or ms since 1970)'),
+    until: one('TIME', 'before this time'),
+    on: one('DATE', 'of this UTC day'),
+  }
+}
+
+export const columnFlags = {
   'from-format': Flags.option({
     options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow', 'avro'] as const,
-    helpGroup: inputGroup,
-    description: 'format of the inputs, where the name does not say it (needed for stdin)',
+    ...input,
+    description: 'format of the inputs if their names do not say it (required for stdin)',
   })(),
-  'id-column': Flags.string({ default: 'oid', helpGroup: inputGroup, description: 'column of the object id' }),
-  'candid-column': Flags.string({ default: 'candid', helpGroup: inputGroup, description: "column of the alert's id" }),
-  ...renameFlags('input column', { helpGroup: inputGroup }),
+  'id-column': Flags.string({ default: 'oid', helpValue: 'NAME', ...input, description: 'column of the object id' }),
+  'candid-column': Flags.string({
+    default: 'candid',
+    helpValue: 'NAME',
+    ...input,
+    description: 'column of the alert id',
+  }),
+  ...renameFlags('input column', input),
+}
+
+const rowFlags = {
   where: Flags.string({
     helpValue: 'SQL',
-    helpGroup: inputGroup,
+    ...input,
     description:
-      "only rows for which this is true, of Parquet files (SQL run as it stands by DuckDB, which can read that file and nothing else) and of a Postgres query. Sees the input's own column names",
+      "only rows that satisfy this condition, written with the input's own column names: for Postgres queries, and for Parquet files (run by DuckDB, which can read that file and nothing else)",
   }),
-  limit: Flags.integer({ min: 0, helpValue: 'N', helpGroup: inputGroup, description: 'read at most N rows in all' }),
+  limit: Flags.integer({ min: 0, helpValue: 'N', ...input, description: 'read at most N rows in all' }),
+}
+
+export const reportFlags = {
+  report: Flags.string({
+    helpValue: 'FILE.html',
+    ...output,
+    description: 'write a report with figures and tables: one file, for any browser',
+  }),
+}
+
+function toFlags(what: string) {
+  return { to: Flags.string({ char: 'o', ...repeatable, helpValue: 'ADDRESS', ...output, description: what }) }
+}
+
+const missingObject = {
+  options: ['wait', 'reject', 'fail'] as const,
+  ...output,
+  description:
+    'Postgres: for an oid that is not in the table object, wait some seconds and then reject it, reject it at once, or fail',
+}
+const outputSchema = {
+  options: ['original', 'legal'] as const,
+  ...output,
+  description: "Kafka: original is the survey's own schema, legal one that every Avro library accepts",
+}
+
+const batchSize = { min: 1, max: 100_000, default: 1000, helpValue: 'N' }
+
+/** `lcclf classify`. */
+export const classifyFlags = {
+  ...columnFlags,
+  ...rowFlags,
   shard: Flags.custom({ parse: (text) => Promise.resolve(shardOf(text)) })({
     helpValue: 'I/N',
-    helpGroup: inputGroup,
-    description: 'only part I of N (by CRC-32 of the oid; whole files where the output is a folder)',
+    ...input,
+    description: 'only part I of N (by the CRC-32 of the oid; whole files if the output is a folder)',
   }),
-  ...timeWindowFlags('of Kafka'),
+  ...timeWindowFlags('Kafka'),
   commit: Flags.boolean({
-    helpGroup: inputGroup,
-    description: "of Kafka: the end of what was read becomes the group's offsets, once every output has it",
+    ...input,
+    description: "Kafka: commit the group's offsets once every output has been written",
   }),
   duplicates: Flags.option({
     options: ['all', 'newest'] as const,
     default: 'all' as const,
-    helpGroup: inputGroup,
-    description: 'all: every row; newest: of each oid of an input the row with the largest candid',
+    ...input,
+    description: 'all: every row; newest: for each oid of an input, the row with the largest candid',
   })(),
-}
-
-/** Where results go, and in which form. */
-export const outputFlags = {
-  to: Flags.string({
-    char: 'o',
-    multiple: true,
-    multipleNonGreedy: true,
-    helpValue: 'ADDRESS',
-    helpGroup: outputGroup,
-    description: 'file, folder/, s3://…, postgres://…, kafka://… or - (repeatable: each gets every row; default -)',
-  }),
+  ...modelFlags('the sample model of this package'),
+  ...engineFlags,
+  ...toFlags(
+    'file, folder/, s3://…, postgres://…, kafka://… or - for stdout (repeatable: each gets every row; default: -)',
+  ),
   'to-format': Flags.option({
     options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow'] as const,
-    helpGroup: outputGroup,
-    description: 'format of stdout (default csv) or of the files in a folder (default parquet)',
+    ...output,
+    description: 'format of stdout (default: csv) or of the files in a folder (default: parquet)',
   })(),
   layout: Flags.option({
     options: ['wide', 'long', 'nested'] as const,
-    helpGroup: outputGroup,
+    ...output,
     description:
-      'wide: a row an object; long: the rows of the Probability table; nested (default nested for NDJSON, else wide)',
+      'wide: one row per object; long: the rows of the Probability table; nested: one structure per object (default: nested for NDJSON, otherwise wide)',
   })(),
-  overwrite: Flags.boolean({ helpGroup: outputGroup, description: 'replace results that exist' }),
+  overwrite: Flags.boolean({ ...output, description: 'replace existing results' }),
+  resume: Flags.boolean({
+    ...output,
+    description: 'with a folder as output: skip inputs whose receipt says that they are done',
+  }),
   rejects: Flags.string({
     helpValue: 'FILE.ndjson',
-    helpGroup: outputGroup,
+    ...output,
     description: 'write rows that could not be classified to this file, each with its reason',
   }),
   'max-rejected': Flags.custom<RejectionBound>({ parse: (text) => Promise.resolve(rejectionBound(text)) })({
     helpValue: 'N|P%',
-    helpGroup: outputGroup,
+    ...output,
     description: 'exit 3 if more rows are rejected (default: only if all are)',
   }),
-  'missing-object': Flags.option({
-    options: ['wait', 'reject', 'fail'] as const,
-    helpGroup: outputGroup,
-    description:
-      'an object without a row in the table object: wait some seconds and then reject it (default), reject it, or end the run',
-  })(),
-  'output-schema': Flags.option({
-    options: ['original', 'legal'] as const,
-    helpGroup: outputGroup,
-    description: "of messages: original: the survey's own (default); legal: one that every Avro library accepts",
-  })(),
+  'missing-object': Flags.option(missingObject)(),
+  'output-schema': Flags.option(outputSchema)(),
   receipt: Flags.string({
     helpValue: 'FILE.json',
-    helpGroup: outputGroup,
+    ...output,
     description: 'write the receipt of the run: what was read, classified, rejected, written',
   }),
-  resume: Flags.boolean({
-    helpGroup: outputGroup,
-    description: 'with a folder output: pass over inputs whose receipt says that they are done',
-  }),
-}
-
-/** How the run goes and what it says. */
-export const runFlags = {
-  engine: Flags.option({
-    options: ['forest', 'onnx'] as const,
-    helpGroup: runGroup,
-    description:
-      'forest: equal to scikit-learn in every bit; onnx: onnxruntime, within 1e-6 (default: forest, where the model is one)',
-  })(),
-  threads: Flags.integer({
-    min: 0,
-    max: 1024,
-    default: 0,
-    helpValue: 'N',
-    helpGroup: runGroup,
-    description: 'threads that classify (0: one for each core, a single one for a small model)',
-  }),
-  'batch-size': Flags.integer({
-    min: 1,
-    max: 100_000,
-    default: 1000,
-    helpValue: 'N',
-    helpGroup: runGroup,
-    description: 'objects classified at a time',
-  }),
-  'watch-quality': Flags.boolean({
-    helpGroup: runGroup,
-    description:
-      "warn while classifying when features are null far more often than usual, or shares of classes move tenfold (by the model's profile; from 500 objects on)",
-  }),
-  'dry-run': Flags.boolean({
-    helpGroup: runGroup,
-    description: 'say what would be done, check inputs and model, write nothing',
-  }),
-  quiet: Flags.boolean({ char: 'q', helpGroup: runGroup, description: 'say nothing on stderr but errors' }),
+  ...reportFlags,
+  // a flag with a letter comes first in its group, because oclif then indents them alike
+  quiet: Flags.boolean({ char: 'q', ...run, description: 'print nothing but errors on stderr' }),
+  'batch-size': Flags.integer({ ...batchSize, ...run, description: 'objects classified at a time' }),
+  'dry-run': Flags.boolean({ ...run, description: 'check inputs and model, print the plan, write nothing' }),
   'no-progress': Flags.boolean({
-    helpGroup: runGroup,
-    description: 'no progress bar on a terminal, no line every ten seconds elsewhere',
+    ...run,
+    description: 'no progress bar on a terminal, and no line every ten seconds elsewhere',
   }),
-  json: Flags.boolean({ helpGroup: runGroup, description: 'print the receipt as one JSON object on stdout' }),
+  json: Flags.boolean({ ...run, description: 'print the receipt as one JSON object on stdout' }),
+}
+/** See classifyFlags. */
+export type ClassifyFlags = Typed<typeof classifyFlags>
+
+/** `lcclf check`. */
+export const checkFlags = {
+  ...columnFlags,
+  ...rowFlags,
+  ...timeWindowFlags('Kafka'),
+  ...modelFlags('the sample model of this package'),
+  json: Flags.boolean({ ...output, description: 'print one JSON object on stdout' }),
+}
+/** See checkFlags. */
+export type CheckFlags = Typed<typeof checkFlags>
+
+/** `lcclf stream`: what the original's environment has a number or a word for has it here as a default. */
+export const streamFlags = {
+  from: Flags.string({
+    helpValue: 'ADDRESS',
+    ...input,
+    description:
+      'kafka://host:9092[,host2]/topic[,topic2]?group=NAME (default: CONSUMER_SERVER, CONSUMER_TOPICS, CONSUMER_GROUP_ID)',
+  }),
+  'batch-size': Flags.integer({ ...batchSize, env: 'CONSUME_MESSAGES', ...input, description: 'messages in a batch' }),
+  'batch-timeout': Flags.custom<number>({ parse: (text) => Promise.resolve(secondsOf(text)) })({
+    default: 10,
+    env: 'CONSUME_TIMEOUT',
+    helpValue: 'SECONDS',
+    ...input,
+    description: 'process a partial batch after this many seconds',
+  }),
+  'until-caught-up': Flags.boolean({
+    ...input,
+    description: 'exit after processing everything that was there at startup',
+  }),
+  ...timeWindowFlags('with --no-commit'),
+  commit: Flags.boolean({
+    allowNo: true,
+    default: true,
+    ...input,
+    description: 'commit offsets; --no-commit replays on its own and leaves the live group untouched',
+  }),
+  ...modelFlags('the newest in the store'),
+  ...engineFlags,
+  ...toFlags(
+    'kafka://…, postgres://… or - for NDJSON (repeatable; default: PRODUCER_SERVER and PRODUCER_TOPIC[_FORMAT], and DB_HOST)',
+  ),
+  delivery: Flags.option({
+    options: ['at-least-once', 'exactly-once'] as const,
+    default: 'at-least-once' as const,
+    ...output,
+    description: 'exactly-once: outputs and offsets in one Kafka transaction',
+  })(),
+  'missing-object': Flags.option({ ...missingObject, default: 'wait' as const })(),
+  'output-schema': Flags.option({ ...outputSchema, default: 'original' as const })(),
+  'dead-letter': Flags.string({
+    helpValue: 'ADDRESS',
+    ...output,
+    description: 'kafka://… or FILE.ndjson for messages that were not classified, each with its reason',
+  }),
+  'on-bad-message': Flags.option({
+    options: ['dead-letter', 'skip', 'stop'] as const,
+    ...output,
+    description:
+      'what to do with messages that do not decode, or lack oid or candid (default: dead-letter if one is given, otherwise stop)',
+  })(),
+  'metrics-port': Flags.integer({
+    min: 0,
+    max: 65_535,
+    helpValue: 'PORT',
+    ...run,
+    description: 'serve /metrics for Prometheus, /healthz and /readyz',
+  }),
+  'dry-run': Flags.boolean({ ...run, description: 'print the plan, without secrets, and exit' }),
+}
+/** See streamFlags. */
+export type StreamFlags = Typed<typeof streamFlags>
+
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() === '' || !Number.isFinite(seconds) || seconds <= 0 || seconds > 86_400) {
+    throw new UsageError(`--batch-timeout ${text}: expected seconds`, { hint: 'It may come from CONSUME_TIMEOUT.' })
+  }
+  return seconds
 }
 
 /** Which database. */
 export const databaseArgument = {
   address: Args.string({
-    name: 'ADDRESS',
     default: 'postgres://',
-    description: 'postgres://user@host:5432/database; postgres:// alone stands for the DB_* or PG* variables',
+    description: 'postgres://user@host:5432/database; postgres:// alone means the DB_* or PG* variables',
   }),
 }
 
-/** How a database's tables are managed. */
+/** How tables of a database are made. */
 export const databaseFlags = {
-  'dry-run': Flags.boolean({ description: 'print the SQL, do nothing' }),
-  json: Flags.boolean({ description: 'print one JSON object on stdout' }),
+  'dry-run': Flags.boolean({ description: 'print the SQL, change nothing' }),
+  ...jsonFlags,
 }
 
-// Flags of `lcclf evaluate` that are more than text.
+/** Which dead letters. */
+export const letterArgument = {
+  address: Args.string({ required: true, description: 'kafka://host:9092/topic or FILE.ndjson' }),
+}
 
-/** `--rename-class OLD=NEW`. The last `=` divides: no class of a taxonomy has one, a label of somebody else's may. */
-export function classRename(text: string): { from: string; to: string } {
-  const at = text.lastIndexOf('=')
-  if (at <= 0 || at === text.length - 1) throw new UsageError(`--rename-class ${text}: expected OLD=NEW`)
-  return { from: text.slice(0, at), to: text.slice(at + 1) }
+/** Some of them. */
+export const letterFlags = {
+  reason: Flags.string({ helpValue: 'TEXT', description: 'only letters whose reason contains this' }),
+  limit: Flags.integer({ min: 0, helpValue: 'N', description: 'at most N letters' }),
 }

@@ -1,48 +1,56 @@
 // SIGINT and SIGTERM: the first lets the run stop between two batches, the second ends it at once.
-import { LcclfError } from '../errors.ts'
+import { LcclfError, messageOf } from '../errors.ts'
 
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
-type Ending = keyof typeof exitCodes
+const exitCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 }
 
-/** The run was asked to stop; what that left behind is in the message. */
+/** The run was asked to stop; what that left behind is in the message. Exit 130, or 143 for SIGTERM. */
 export class InterruptedError extends LcclfError {
   readonly code = 'interrupted'
   readonly exitCode: number
 
-  constructor(ending: Ending, consequence: string) {
-    super(`interrupted by ${ending}: ${consequence}`)
-    this.exitCode = exitCodes[ending]
+  /** @param reason an error with the name of the process's signal, or whatever a program aborted its own signal with */
+  constructor(reason: unknown, consequence: string) {
+    const name = messageOf(reason)
+    super(`interrupted${name in exitCodes ? ` by ${name}` : ''}: ${consequence}`)
+    this.exitCode = exitCodes[name] ?? 130
   }
 }
 
-/** Watches for signals while a run is under way. */
+/** Tells a run when to stop. */
 export interface InterruptWatch {
   readonly signal: AbortSignal
-  /** throws InterruptedError if a signal has come */
+  /** throws InterruptedError once the signal is aborted */
   check(consequence: string): void
+  /** gives the process's signals back to Node */
   stop(): void
 }
 
-/** Begins to watch; `stop` gives the signals back to Node. */
+/** Watches for the process's signals while a run is under way. */
 export function watchInterrupts(): InterruptWatch {
   const controller = new AbortController()
-  let ending: Ending | undefined
   function receive(name: NodeJS.Signals): void {
-    const known = name as Ending
-    if (ending !== undefined) process.exit(exitCodes[known])
-    ending = known
-    controller.abort()
+    if (controller.signal.aborted) process.exit(exitCodes[name])
+    // whatever is under way rejects with the reason
+    controller.abort(new DOMException(name, 'AbortError'))
   }
   process.on('SIGINT', receive)
   process.on('SIGTERM', receive)
   return {
-    signal: controller.signal,
-    check(consequence) {
-      if (ending !== undefined) throw new InterruptedError(ending, consequence)
-    },
+    ...interruptsOf(controller.signal),
     stop() {
       process.off('SIGINT', receive)
       process.off('SIGTERM', receive)
     },
+  }
+}
+
+/** A program's own signal; without one nothing interrupts. */
+export function interruptsOf(signal: AbortSignal = new AbortController().signal): InterruptWatch {
+  return {
+    signal,
+    check(consequence) {
+      if (signal.aborted) throw new InterruptedError(signal.reason, consequence)
+    },
+    stop: () => undefined,
   }
 }

@@ -2,12 +2,15 @@
 
 type Severity = 'debug' | 'info' | 'warn' | 'error'
 
+/** What a log line says beside its sentence. */
+type LogFields = Readonly<Record<string, unknown>>
+
 /**
  * One line an event.
  *
- * @param isVerbose also what is only of use to whoever looks for a mistake
+ * @param isVerbose also what only helps to find a mistake
  */
-export function createLog(stream: NodeJS.WriteStream, isVerbose: boolean): Log {
+export function createLog(stream: NodeJS.WriteStream, isVerbose: boolean) {
   const lineOf = stream.isTTY ? textLine : jsonLine
   const write =
     (severity: Severity) =>
@@ -16,6 +19,8 @@ export function createLog(stream: NodeJS.WriteStream, isVerbose: boolean): Log {
     }
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
+/** See createLog. */
+export type Log = ReturnType<typeof createLog>
 
 function jsonLine(level: Severity, message: string, fields: LogFields): string {
   return JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, plain)
@@ -31,14 +36,3 @@ function textLine(level: Severity, message: string, fields: LogFields): string {
 function plain(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value
 }
-
-/** Where log lines go. */
-export interface Log {
-  debug(message: string, fields?: LogFields): void
-  info(message: string, fields?: LogFields): void
-  warn(message: string, fields?: LogFields): void
-  error(message: string, fields?: LogFields): void
-}
-
-/** What a log line says beside its sentence. */
-type LogFields = Readonly<Record<string, unknown>>

@@ -144,7 +144,7 @@ describe('lcclf classify to Postgres', () => {
   it('--missing-object without a database is a usage error', async () => {
     const { code, stderr } = await hostedLcclf(['classify', parquet, '--missing-object', 'fail'])
     expect(code).toBe(2)
-    expect(stderr).toContain('--missing-object is for results that go to Postgres')
+    expect(stderr).toContain('--missing-object is only for results that go to Postgres')
   })
 })
 
@@ -198,6 +198,6 @@ describe('lcclf classify from Postgres', () => {
     expect(asQuery.stderr).toContain('lacks 152 columns')
     const asTable = await hostedLcclf(['classify', `${database.url}?table=feature`, ...model, '--where', 'true'])
     expect(asTable.code).toBe(2)
-    expect(asTable.stderr).toContain('--where works on Parquet and on a Postgres query only')
+    expect(asTable.stderr).toContain('--where works only on Parquet and on a Postgres query')
   })
 })

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Receipt } from '../../src/jobs/classify/receipt.ts'
 import { s3Inputs } from '../../src/connectors/s3-inputs.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { lcclf, samples, startLcclf, type Outcome } from '../support/lcclf.ts'
+import { lcclf, type Outcome, samples, startLcclf } from '../support/lcclf.ts'
 import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
-import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+import { type S3Server, startS3Server, whyNoS3Server } from '../support/s3-server.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const why = await whyNoS3Server()
@@ -255,9 +255,9 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
         [[input], { AWS_ACCESS_KEY_ID: 'nobody' }, 5, 's3://survey/in/x.parquet'],
         [[input], { AWS_SKIP_SIGNATURE: 'true' }, 5, 's3://survey/in/x.parquet: refused (403 AccessDenied)'],
         [[input, '--to', 's3://survey/y.csv'], { AWS_SKIP_SIGNATURE: 'true' }, 5, 'AccessDenied'],
-        [[input], { TMPDIR: join(samples, 'README.md') }, 5, 'set TMPDIR to a folder'],
-        [[input, '--receipt', 's3://survey/r.json', '--to', 'o.csv'], {}, 2, 'expected a file of this machine'],
-        [[input, '--rejects', 's3://survey/r.ndjson', '--to', 'o.csv'], {}, 2, 'expected a file of this machine'],
+        [[input], { TMPDIR: join(samples, 'README.md') }, 5, 'TMPDIR names a folder'],
+        [[input, '--receipt', 's3://survey/r.json', '--to', 'o.csv'], {}, 2, 'expected a file on this machine'],
+        [[input, '--rejects', 's3://survey/r.ndjson', '--to', 'o.csv'], {}, 2, 'expected a file on this machine'],
         [[input, '--to', 's3://survey/noformat'], {}, 2, 'does not say which format'],
         [[`s3://key:${secret}@survey/x.csv`], {}, 2, 'not an s3 address'],
         [[`https://survey.s3.amazonaws.com/x.csv?X-Amz-Signature=${secret}`], {}, 2, 'https://'],

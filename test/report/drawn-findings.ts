@@ -4,7 +4,7 @@ import type { DiffReport } from '../../src/jobs/diff/diff-predictions.ts'
 import { evaluatePredictions } from '../../src/jobs/evaluate/evaluate-predictions.ts'
 import type { EvaluationReport } from '../../src/jobs/evaluate/evaluation-report.ts'
 import type { Explanation } from '../../src/jobs/explain/explain-object.ts'
-import type { RunReceipt } from '../../src/jobs/classify/receipt-section.ts'
+import type { Receipt } from '../../src/jobs/classify/receipt.ts'
 
 /** What must never come out as it went in. */
 export const hostile = `</script><script>alert('x')</script><img src=x onerror=alert(1)>"&\u202e\0`
@@ -56,8 +56,10 @@ export function drawnBatch(
   }
 }
 
-export function drawnReceipt(address: string): RunReceipt {
+export function drawnReceipt(address: string): Receipt {
   return {
+    schemaVersion: 1,
+    command: 'classify',
     startedAt: '2026-11-22T00:00:00.000Z',
     endedAt: '2026-11-22T00:00:01.000Z',
     model: { name: 'drawn', version: '1', sha256: 'ab' },

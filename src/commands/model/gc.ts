@@ -2,23 +2,23 @@
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../terminal/base-command.ts'
 import { cleanStore } from '../../jobs/models/gc.ts'
+import { camelCased, jsonFlags } from '../../terminal/flags.ts'
 
 export default class ModelGc extends BaseCommand {
   static override summary = 'Remove what interrupted downloads and imports left behind'
 
-  static override description = `Removes staging folders of processes that have ended, downloads that nobody is at (a pull could have gone on with them),
-and ONNX graphs of models that are not in the store. A model whose replacement was interrupted comes back. Models are
-never removed.`
+  static override description =
+    'Removes staging folders of processes that have ended, abandoned downloads (which a pull could have resumed), and ONNX graphs of models that are no longer in the store. Restores a model whose replacement was interrupted. Never removes a model.'
 
-  static override examples = ['<%= config.bin %> model gc --dry-run']
+  static override examples = ['lcclf model gc --dry-run']
 
   static override flags = {
-    'dry-run': Flags.boolean({ description: 'say what would be removed, and remove nothing' }),
-    json: Flags.boolean({ description: 'print one JSON object on stdout' }),
+    'dry-run': Flags.boolean({ description: 'list what would be removed, remove nothing' }),
+    ...jsonFlags,
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ModelGc)
-    await cleanStore({ json: flags.json, dryRun: flags['dry-run'] })
+    await cleanStore(camelCased(flags))
   }
 }

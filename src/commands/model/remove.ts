@@ -1,26 +1,25 @@
 // lcclf model remove: a model out of the store.
 import * as Args from '@oclif/core/args'
-import * as Flags from '@oclif/core/flags'
-import { BaseCommand } from '../../terminal/base-command.ts'
 import { removeModel } from '../../jobs/models/show.ts'
+import { BaseCommand } from '../../terminal/base-command.ts'
+import { jsonFlags } from '../../terminal/flags.ts'
 
 export default class ModelRemove extends BaseCommand {
-  static override summary = 'Take a model out of the store'
+  static override summary = 'Remove a model from the store'
 
-  static override description = `A name alone is enough where the store has one version of it. Folders outside the store are not touched.`
+  static override description =
+    'A name alone is enough if the store has only one version of the model. Folders outside the store are never touched.'
 
-  static override examples = ['<%= config.bin %> model remove hierarchical_random_forest@1.0.0']
+  static override examples = ['lcclf model remove hierarchical_random_forest@1.0.0']
 
   static override args = {
-    reference: Args.string({ name: 'REF', description: 'name@version', required: true }),
+    ref: Args.string({ description: 'name@version', required: true }),
   }
 
-  static override flags = {
-    json: Flags.boolean({ description: 'print one JSON object on stdout' }),
-  }
+  static override flags = jsonFlags
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ModelRemove)
-    await removeModel(args.reference, flags)
+    await removeModel(args.ref, flags)
   }
 }

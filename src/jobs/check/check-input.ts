@@ -1,35 +1,25 @@
-// `lcclf check` of one input: opened whatever it lacks, read once, held against the model's profile.
+// `lcclf check` of one input: opened whatever it lacks, read once, compared with the model's profile.
 import { DataError, UsageError } from '../../errors.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { compareInputs } from '../../model/profile/compare-inputs.ts'
-import { createIdTally } from '../../model/profile/id-tally.ts'
+import { createIdTally, type IdCounts } from '../../model/profile/id-tally.ts'
 import { createInputTally, type FeatureCounts, type InputTally } from '../../model/profile/input-tally.ts'
 import { ColumnError } from '../../connectors/columns/column-error.ts'
 import { openSource } from '../../connectors/open-source.ts'
 import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
-import {
-  type CheckFinding,
-  columnFindings,
-  finding,
-  idFindings,
-  presentFeatures,
-  rowFindings,
-  typeFinding,
-} from './findings.ts'
+import type { CheckFlags } from '../../terminal/flags.ts'
 import type { Input } from '../../connectors/input-names.ts'
+import { likelyNames } from '../../connectors/columns/nearest-names.ts'
+import { mappedColumn } from '../../connectors/columns/rename-maps.ts'
 
-/** How inputs are read, and what they are held against. */
-interface CheckRequest {
+/** How inputs are read, and what they are compared with. */
+interface CheckRequest extends Pick<CheckFlags, 'idColumn' | 'candidColumn' | 'renameMap' | 'where'> {
   readonly manifest: Pick<Manifest, 'features' | 'preprocessing'>
   readonly profile: InputProfile | undefined
-  readonly idColumn: string
-  readonly candidColumn: string
   readonly renames: ReadonlyMap<string, string>
-  /** its name, for messages */
-  readonly renameMap: string | undefined
+  /** of renameMap, which is its name */
   readonly renameMapPairs: ReadonlyMap<string, string> | undefined
-  readonly where: string | undefined
   readonly allowance: RowAllowance
 }
 
@@ -40,14 +30,6 @@ export interface CheckedInput {
   readonly rejected: number
   readonly features: readonly FeatureCounts[]
   readonly findings: readonly CheckFinding[]
-}
-
-/** An input opened with what of it can be read. */
-interface Opened {
-  readonly source: Source | undefined
-  /** the features that are read; all where the names are not known before the rows */
-  readonly features: readonly string[]
-  readonly findings: CheckFinding[]
 }
 
 const batchSize = 1000
@@ -65,8 +47,8 @@ export async function checkInput(input: Input, request: CheckRequest): Promise<C
   }
 }
 
-/** Leaves out columns of other types and tries again, so that everything is said at once. */
-async function openWhatCanBe({ spec }: Input, request: CheckRequest): Promise<Opened> {
+/** Leaves out columns of other types and tries again, so that everything is said at once; answers the features it reads. */
+async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
   const { manifest, idColumn, candidColumn, renameMap } = request
   const wrong: CheckFinding[] = []
   const leftOut = new Set<string>()
@@ -98,7 +80,7 @@ async function openWhatCanBe({ spec }: Input, request: CheckRequest): Promise<Op
         continue
       }
       if (column === undefined) wrong.push(finding('failed', 'input', error.message, error.hint))
-      wrong.push(finding('ok', 'values', 'not looked at, because rows cannot be read'))
+      wrong.push(finding('ok', 'values', 'not checked, because rows cannot be read'))
       return { source: undefined, features, findings: named() }
     }
   }
@@ -167,14 +149,14 @@ function valueFindings(tally: InputTally, profile: InputProfile | undefined): Ch
   if (!profile) {
     const empty = counts.filter(({ missing }) => missing === tally.rows)
     return [
-      ...empty.map(({ name }) => ({ ...finding('warning', 'values', `null in all ${tally.rows} rows`), column: name })),
-      finding('ok', 'values', 'the model has no profile to hold them against (lcclf model import --profile makes one)'),
+      ...empty.map(({ name }) => finding('warning', 'values', `null in all ${tally.rows} rows`, undefined, name)),
+      finding('ok', 'values', 'the model has no profile to compare them with (lcclf model import --profile makes one)'),
     ]
   }
   const odd = compareInputs(counts, tally.rows, profile)
   const usual = `${counts.length - odd.length} of ${counts.length} features are as usual`
   return [
-    ...odd.map(({ feature, message }) => ({ ...finding('warning', 'values', message), column: feature })),
+    ...odd.map(({ feature, message }) => finding('warning', 'values', message, undefined, feature)),
     finding('ok', 'values', `${usual} (${describeProfile(profile)})`),
   ]
 }
@@ -183,4 +165,137 @@ function valueFindings(tally: InputTally, profile: InputProfile | undefined): Ch
 function describeProfile({ source, name, rows }: InputProfile): string {
   const count = rows.toLocaleString('en')
   return source === 'file' ? `profile: ${count} rows of ${name}` : `profile: ${count} golden rows only`
+}
+
+// What `lcclf check` reports: findings about columns, ids and rows of one input.
+
+/** One finding. `failed`: classify would not run, or classify nothing. */
+export interface CheckFinding {
+  readonly severity: 'ok' | 'warning' | 'failed'
+  readonly what: 'input' | 'columns' | 'types' | 'ids' | 'rows' | 'values'
+  /** the column as the model calls it; null where it is about all of the input */
+  readonly column: string | null
+  readonly message: string
+  readonly hint: string | null
+}
+
+/** An input's names against those that are needed. */
+interface ColumnNames {
+  /** the input's own */
+  readonly names: readonly string[]
+  readonly renames: ReadonlyMap<string, string>
+  readonly features: readonly string[]
+  readonly idColumn: string
+  readonly candidColumn: string
+}
+
+/** The features that an input has under the names it is read with. */
+function presentFeatures({ names, renames, features }: Pick<ColumnNames, 'names' | 'renames' | 'features'>): string[] {
+  const readAs = new Set([...names.filter((name) => !renames.has(name)), ...names.map((name) => renames.get(name))])
+  return features.filter((name) => readAs.has(name))
+}
+
+/** Which features are missing, and what they may be called in this input. */
+function columnFindings(columns: ColumnNames, renameMap: string | undefined): CheckFinding[] {
+  const { names, renames, features, idColumn, candidColumn } = columns
+  const present = new Set(presentFeatures(columns))
+  const missing = features.filter((name) => !present.has(name))
+  const used = new Set([...features, idColumn, candidColumn, 'features'])
+  const candidates = names.filter((name) => !used.has(name) && !renames.has(name))
+  const found = missing.map((name) => missingFinding(name, candidates))
+  const renamed = [...renames].filter(([from, to]) => present.has(to) && names.includes(from)).length
+  if (renamed > 0) {
+    const by = renameMap === undefined ? '--rename' : `--rename-map ${renameMap}`
+    found.push(finding('ok', 'columns', `${renamed} columns are read under the model's names (${by})`))
+  }
+  const others = candidates.length === 0 ? '' : `; ${candidates.length} other columns are not used`
+  if (missing.length === 0) found.push(finding('ok', 'columns', `all ${features.length} features are present${others}`))
+  return found
+}
+
+function missingFinding(name: string, candidates: readonly string[]): CheckFinding {
+  const mapped = mappedColumn(name, candidates)
+  if (mapped) {
+    const message = `is missing; here it is called ${mapped.column}`
+    return finding('failed', 'columns', message, `--rename-map ${mapped.map}`, name)
+  }
+  const near = likelyNames(name, candidates)
+  if (near.length === 0)
+    return finding('failed', 'columns', 'is missing, and nothing has a similar name', undefined, name)
+  const message = `is missing; nearest: ${near.join(', ')}`
+  return finding('failed', 'columns', message, `--rename '${near[0]!}=${name}'`, name)
+}
+
+/** Ids are the same problem in every file that pandas wrote. */
+function hintOfReject(reason: string): string | undefined {
+  const [, column] = /^(oid|candid) (?:is a float|is not an int64)/.exec(reason) ?? []
+  return column === undefined ? undefined : exportAgain(column)
+}
+
+/** A column of a type that cannot be read. `column`: as the model calls it. */
+function typeFinding(error: ColumnError, column: string): CheckFinding {
+  const message = error.message.slice(error.message.lastIndexOf(`${error.column} `) + error.column.length + 1)
+  return finding('failed', 'types', message, error.hint, column)
+}
+
+/** Ids that come twice, and ids that went through a float. */
+export function idFindings(counts: IdCounts): CheckFinding[] {
+  const { repeated, rows, areCandidsRounded, floatOids, floatExample } = counts
+  const found: CheckFinding[] = []
+  if (floatOids > 0 && floatExample !== null) {
+    const number = Number(floatExample)
+    const loss = Number.isSafeInteger(number) ? `that is not the id ${number}` : 'their last digits are lost'
+    const message = `${floatOids.toLocaleString('en')} are written as floats, such as ${floatExample}: ${loss}`
+    found.push(finding('warning', 'ids', message, exportAgain('oid'), 'oid'))
+  }
+  if (repeated > 0) found.push(repeatedFinding(counts))
+  else if (rows > 0) found.push(finding('ok', 'ids', `${rows.toLocaleString('en')} rows, no repeated oid`))
+  if (areCandidsRounded) {
+    const message = 'every candid fits a float64: they went through a float and lost their last digits'
+    found.push(finding('warning', 'ids', message, exportAgain('candid'), 'candid'))
+  }
+  return found
+}
+
+function exportAgain(column: string): string {
+  return `Export the ids again as int64 or text (in pandas, read them with dtype={'${column}': 'Int64'}).`
+}
+
+/** If digits were lost, rows of one oid may belong to several objects, and none of them should be dropped. */
+function repeatedFinding({ repeated, identical, example, rows, floatOids }: IdCounts): CheckFinding {
+  const same = identical > 0 ? `, ${identical.toLocaleString('en')} with the same candid or none` : ''
+  const share = `${repeated.toLocaleString('en')} of ${rows.toLocaleString('en')} rows`
+  const message = `${share} repeat an oid, such as ${example}${same}`
+  if (floatOids > 0) return finding('warning', 'ids', message)
+  return finding('warning', 'ids', message, 'Use --duplicates newest to classify only the newest row of each object.')
+}
+
+/** What became of rows that cannot be classified, the most frequent reasons first. */
+export function rowFindings(
+  reasons: ReadonlyMap<string, { readonly count: number; readonly example: string }>,
+  { read, rejected }: { readonly read: number; readonly rejected: number },
+): CheckFinding[] {
+  if (read === 0) return [finding('warning', 'rows', 'there are no rows')]
+  const severity = rejected === read ? 'failed' : 'warning'
+  return [...reasons]
+    .sort(([, a], [, b]) => b.count - a.count)
+    .map(([reason, { count, example }]) =>
+      finding(
+        severity,
+        'rows',
+        `${count.toLocaleString('en')} of ${read.toLocaleString('en')} would be rejected: ${reason} (${example})`,
+        hintOfReject(reason),
+      ),
+    )
+}
+
+/** A finding about all of an input, or about one column. */
+export function finding(
+  severity: CheckFinding['severity'],
+  what: CheckFinding['what'],
+  message: string,
+  hint?: string,
+  column?: string,
+): CheckFinding {
+  return { severity, what, column: column ?? null, message, hint: hint ?? null }
 }

@@ -2,31 +2,16 @@
 import { UsageError } from '../../errors.ts'
 import { readManifest, readProfile } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { InputFormat } from '../../connectors/files/file-formats.ts'
-import { type CheckedInput, checkInput } from './check-input.ts'
+import { type CheckedInput, type CheckFinding, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, theSample } from '../../model/store/model-reference.ts'
-import { timeWindow, type TimeWindowFlags } from '../../connectors/kafka/spec.ts'
-import type { CheckFinding } from './findings.ts'
+import { timeWindow } from '../../connectors/kafka/spec.ts'
+import type { CheckFlags } from '../../terminal/flags.ts'
 import { harmless } from '../../terminal/text-table.ts'
 
-/** What was typed. */
-interface CheckFlags extends TimeWindowFlags {
-  readonly inputs: readonly string[]
-  readonly model: string | undefined
-  readonly fromFormat: InputFormat | undefined
-  readonly idColumn: string
-  readonly candidColumn: string
-  readonly renames: ReadonlyMap<string, string>
-  readonly renameMap: string | undefined
-  readonly where: string | undefined
-  readonly limit: number | undefined
-  readonly json: boolean
-}
-
 /** Checks inputs one after the other; answers 0 if classify would run, warnings or not, else 3. */
-export async function check(flags: CheckFlags): Promise<number> {
-  if (flags.inputs.length === 0) throw new UsageError('no input', { hint: 'Name files, a folder, or - for stdin.' })
+export async function check(addresses: readonly string[], flags: CheckFlags): Promise<number> {
+  if (addresses.length === 0) throw new UsageError('no input', { hint: 'Name files, a folder, or - for stdin.' })
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
   const { directory, chosenBy } = chooseModel(flags.model, theSample)
   if (chosenBy === 'the sample model') {
@@ -34,7 +19,7 @@ export async function check(flags: CheckFlags): Promise<number> {
   }
   const { manifest, sha256 } = await readManifest(directory)
   const profile = await readProfile(directory)
-  const inputs = await expandInputs(flags.inputs, {
+  const inputs = await expandInputs(addresses, {
     fromFormat: flags.fromFormat,
     outputFolders: [],
     environment: process.env,
@@ -42,9 +27,10 @@ export async function check(flags: CheckFlags): Promise<number> {
     commits: false,
   })
   const allowance = { remaining: flags.limit ?? Infinity }
+  const request = { ...flags, renames: new Map(flags.rename), renameMapPairs, manifest, profile, allowance }
   const checked: CheckedInput[] = []
   for (const input of inputs) {
-    const one = await checkInput(input, { ...flags, renameMapPairs, manifest, profile, allowance })
+    const one = await checkInput(input, request)
     checked.push(one)
     const isOneOfMany = inputs.length > 1
     if (!flags.json)
@@ -78,7 +64,7 @@ export function checkText(
   { model, isOneOfMany }: { readonly model: string; readonly isOneOfMany: boolean },
 ): string {
   const rows = `${read.toLocaleString('en')} ${read === 1 ? 'row' : 'rows'}`
-  // of hundreds of files those are to be seen that have something
+  // of hundreds of files, show those that have something
   if (isOneOfMany && findings.every(({ severity }) => severity === 'ok')) return `${harmless(address)}: ${rows}, ok\n`
   const shown = order.flatMap((severity) => listed(findings.filter((one) => one.severity === severity)))
   const columns = shown.map(({ column, what }) => harmless(column ?? what))
@@ -90,7 +76,7 @@ export function checkText(
     )
   })
   return [
-    ...wrapped(`${harmless(address)}: ${rows}, held against ${model}`, width),
+    ...wrapped(`${harmless(address)}: ${rows}, checked against ${model}`, width),
     ...lines,
     ...hintLines(findings),
     `  ${verdict(findings)}\n`,
@@ -108,7 +94,7 @@ function listed(findings: readonly CheckFinding[]): CheckFinding[] {
   })
 }
 
-/** A flag as check-findings.ts writes it out, and no sentence about one. */
+/** A flag as findings.ts writes it, and no sentence about one. */
 const renameFlag = /^--rename(?:-map \S+| '.*')$/s
 
 /** Flags that would mend columns stand on one line, to be copied. */

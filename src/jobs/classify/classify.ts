@@ -1,184 +1,177 @@
 // The story of `lcclf classify`: plan, model, inputs, run, and what is said about it.
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import type { InputProfile } from '../../model/bundle/input-profile.ts'
-import { readProfile } from '../../model/bundle/read-bundle.ts'
-import { openClassifier } from '../../model/open.ts'
-import { type ClassifyWatch, createClassifyWatch } from './report-facts.ts'
-import { loadLibrariesFor } from '../../connectors/open-source.ts'
-import { describeRun } from './dry-run.ts'
-import { expandInputs } from '../../connectors/inputs.ts'
+import { createClassifyWatch } from './report-facts.ts'
 import { type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
-import { liveModel } from '../models/pull.ts'
-import { cacheFolder, chooseModel, theSample } from '../../model/store/model-reference.ts'
-import { type ClassifyFlags, type ClassifyPlan, planClassify } from './plan.ts'
-import { openProgress, openTransferProgress, silentTransfer } from '../../terminal/progress.ts'
-import type { Receipt } from './receipt.ts'
+import type { ClassifyFlags } from '../../terminal/flags.ts'
+import { type ClassifyPlan, planClassify } from './plan.ts'
+import { openProgress, openTransferProgress, type Progress, silentTransfer } from '../../terminal/progress.ts'
+import { UsageError } from '../../errors.ts'
 import { checkReport, openReport, type ReportFile } from '../../report/report-file.ts'
-import { runClassify } from './run.ts'
-import { selectInputs, type Selection } from './select-inputs.ts'
-import { summaryOf } from './summary.ts'
-import {
-  noProfile,
-  tallyInputs,
-  tooFewNote,
-  type WatchedClassifier,
-  watchQuality,
-} from '../../model/profile/watch-inputs.ts'
+import type { RunEffects } from './open-model.ts'
+import { summaryOf } from './receipt.ts'
+import { openRun, runTasks } from './run-classify.ts'
+import { resultPlace, type Selection } from './tasks.ts'
+import { redacted } from '../../formats/shown-text.ts'
+import { alreadyThere } from '../../whole-file.ts'
+import { createInputOpener } from './open-inputs.ts'
 
 /**
  * Does what was typed and answers the exit code. Prints people's lines on stderr, and on stdout nothing but results or,
  * with --json, one object.
  */
-export async function classify(flags: ClassifyFlags): Promise<number> {
-  const plan = planClassify(flags, process.stdout.isTTY, process.env)
+export async function classify(inputs: readonly string[], flags: ClassifyFlags): Promise<number> {
+  const plan = planClassify({ ...flags, inputs }, process.stdout.isTTY, process.env)
+  refuseSharedStdout(plan, flags)
+  // its place is taken before the model is opened
+  if (flags.dryRun) checkReport(flags.report, plan.overwrite)
+  const report = flags.dryRun ? undefined : await openReport(flags.report, plan.overwrite)
   const interrupts = watchInterrupts()
   try {
-    return await withReport(plan, (report) => classifyPlan(plan, interrupts, report))
+    const effects = effectsOf(flags, interrupts)
+    const run = await openRun(plan, effects)
+    try {
+      if (!flags.dryRun) return await runAndReport({ plan, flags, run, effects, report })
+      process.stdout.write(await describeRun(plan, run.selection, run.classifier, flags.json))
+      return 0
+    } finally {
+      await run.classifier.close()
+    }
   } finally {
+    await report?.close()
     interrupts.stop()
   }
 }
 
-/** Its place is taken before the model is opened. With --resume the same command is typed again, so an older report may go. */
-async function withReport(
-  plan: ClassifyPlan,
-  work: (report: ReportFile | undefined) => Promise<number>,
-): Promise<number> {
-  const overwrite = plan.overwrite || plan.resume
-  if (plan.isDryRun) {
-    checkReport(plan.report, overwrite)
-    return work(undefined)
-  }
-  const report = await openReport(plan.report, overwrite)
-  try {
-    return await work(report)
-  } finally {
-    await report?.close()
-  }
+/** @throws UsageError where two kinds of data would meet on stdout */
+export function refuseSharedStdout(
+  { shared }: ClassifyPlan,
+  { json, dryRun }: Pick<ClassifyFlags, 'json' | 'dryRun'>,
+): void {
+  if (!json || dryRun || !shared.some(({ kind }) => kind === 'stdout' || kind === 'terminal')) return
+  throw new UsageError('--json and results cannot both go to stdout', { hint: 'Name a file with --to.' })
 }
 
-async function classifyPlan(
-  plan: ClassifyPlan,
-  interrupts: InterruptWatch,
-  report: ReportFile | undefined,
-): Promise<number> {
-  const folders = plan.folders.map((output) => output.folder)
-  const all = await expandInputs(plan.inputs, {
-    fromFormat: plan.fromFormat,
-    outputFolders: folders,
-    environment: process.env,
-    window: plan.window,
-    commits: plan.commits,
-  })
-  const { classifier, notes } = await openModel(plan, interrupts, () => loadLibrariesFor(all.map(({ spec }) => spec)))
-  try {
-    const selection = await selectInputs(plan, all, classifier.identity.sha256)
-    if (plan.isDryRun) return await describeRun(plan, selection, classifier)
-    return await runSelection({ plan, selection, classifier, inputNotes: notes, interrupts, report })
-  } finally {
-    await classifier.close()
-  }
-}
-
-async function openModel(
-  plan: ClassifyPlan,
-  interrupts: InterruptWatch,
-  meanwhile: () => Promise<void>,
-): Promise<WatchedClassifier> {
-  const folder = await modelFolder(plan, interrupts)
-  const profile = await readProfile(folder)
-  const classifier = await openClassifier(folder, {
-    engine: plan.engine,
-    threads: plan.threads,
-    cacheFolder: cacheFolder(),
-    meanwhile,
-  })
-  const tallied = tallyInputs(classifier, profile)
-  return plan.watchesQuality === true ? withQualityWatch(tallied, profile) : tallied
-}
-
-/** Warnings come on stderr as soon as they are due, and stand in the receipt. */
-function withQualityWatch(tallied: WatchedClassifier, profile: InputProfile | undefined): WatchedClassifier {
-  const said = new Set<string>()
-  if (!profile) say(`lcclf: warning: ${noProfile}`)
-  const { classifier, watch } = watchQuality(tallied.classifier, profile, ({ begun, ended }) => {
-    for (const { message } of begun) {
-      say(`lcclf: warning: ${message}`)
-      said.add(`--watch-quality: ${message}`)
-    }
-    for (const { about } of ended) say(`lcclf: ${about} is as usual again`)
-  })
-  return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...tallied.notes()] }
-}
-
-/** Tables and topics that others read never get the sample model's answers. */
-async function modelFolder(plan: ClassifyPlan, interrupts: InterruptWatch): Promise<string> {
-  if (plan.shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) {
-    const mayPull = !plan.isDryRun && process.env['LCCLF_PULL'] !== 'never'
-    const progress = plan.isQuiet ? silentTransfer : openTransferProgress({ isSilent: !plan.showsProgress })
-    return liveModel(plan.model, { interrupts, progress, mayPull })
-  }
-  const { directory, chosenBy } = chooseModel(plan.model, theSample)
-  if (chosenBy === 'the sample model' && !plan.isQuiet) {
-    say(
-      'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
-    )
-  }
-  return directory
-}
-
-interface PreparedRun {
+/** A run that was typed on a terminal. */
+interface TypedRun {
   readonly plan: ClassifyPlan
-  readonly selection: Selection
-  readonly classifier: Classifier
-  /** what the inputs looked like, at the end */
-  readonly inputNotes: () => readonly string[]
-  readonly interrupts: InterruptWatch
+  readonly flags: ClassifyFlags
+  readonly run: Awaited<ReturnType<typeof openRun>>
+  readonly effects: RunEffects & { readonly progress: Progress }
   readonly report: ReportFile | undefined
 }
 
-async function runSelection(run: PreparedRun): Promise<number> {
-  const { plan, selection, classifier, inputNotes, interrupts, report } = run
-  if (!plan.isQuiet) sayReasons(plan, selection)
+function effectsOf({ quiet, noProgress, dryRun }: ClassifyFlags, interrupts: InterruptWatch) {
+  const progress = openProgress({ isSilent: quiet || noProgress })
+  const transfer = quiet ? silentTransfer : openTransferProgress({ isSilent: noProgress })
+  const effects: RunEffects = {
+    interrupts,
+    warn: (line) => progress.say(`lcclf: ${line}`),
+    say: (line) => (quiet ? undefined : progress.say(line)),
+    transfer: dryRun ? undefined : transfer,
+  }
+  return { ...effects, progress }
+}
+
+async function runAndReport({ plan, flags, run, effects, report }: TypedRun): Promise<number> {
+  const { selection, classifier, notes } = run
+  const { progress, say } = effects
+  sayReasons(plan, selection, say)
   const started = performance.now()
-  const progress = await openProgress({ isSilent: plan.isQuiet || !plan.showsProgress })
+  progress.begin()
+  const watch = report && createClassifyWatch(classifier.taxonomy)
   try {
-    const watch = report && createClassifyWatch(classifier.taxonomy)
-    const { inputs } = selection
-    const receipt = await runClassify({ plan, inputs, classifier, inputNotes, interrupts, progress, watch })
-    if (report && watch) await publishReport(report, receipt, watch, selection)
-    const seconds = (performance.now() - started) / 1000
-    for (const line of summaryOf(receipt, seconds, plan)) {
-      if (!plan.isQuiet || receipt.exitCode !== 0) say(line)
+    const receipt = await runTasks({
+      ...{ plan, tasks: selection.tasks, classifier, inputNotes: notes, effects, watch },
+      onProgress: progress.update,
+      // results may go to the terminal that shows the progress
+      onRowsDone: progress.stop,
+    })
+    // a run that found everything done keeps the report of the run that did it
+    if (report && watch && (selection.tasks.length > 0 || selection.done === 0)) {
+      const { classifyPage } = await import('./report-page.ts')
+      await report.publish(await classifyPage(receipt, watch.facts, selection))
     }
-    if (plan.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
+    const seconds = (performance.now() - started) / 1000
+    for (const line of summaryOf(receipt, seconds, flags.rejects)) {
+      if (receipt.exitCode === 0) say(line)
+      else progress.say(line)
+    }
+    if (flags.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
     return receipt.exitCode
   } finally {
     progress.stop()
   }
 }
 
-/** A run that found everything done keeps the report of the run that did it. */
-async function publishReport(
-  report: ReportFile,
-  receipt: Receipt,
-  { facts }: ClassifyWatch,
-  { inputs, done }: Selection,
-): Promise<void> {
-  if (inputs.length === 0 && done > 0) return
-  const { classifyPage } = await import('./report-page.ts')
-  await report.publish(await classifyPage(receipt, facts, { done }))
-}
-
-function sayReasons(plan: ClassifyPlan, { inputs, reasons, done }: Selection): void {
-  if (!plan.resume) return
-  say(`${done} of ${done + inputs.length} inputs are done already`)
-  for (const input of inputs) {
-    const reason = reasons.get(input)
+function sayReasons({ resume }: ClassifyPlan, { tasks, done }: Selection, say: (line: string) => void): void {
+  if (!resume) return
+  say(`${done} of ${done + tasks.length} inputs are done already`)
+  for (const { input, reason } of tasks) {
     if (reason !== 'not done yet') say(`${input.spec.address} again: ${reason}`)
   }
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+// --dry-run: what would be done, with model and inputs really opened and nothing written.
+
+/** The plan as text, or with `json` as one object; ends with a line break. */
+async function describeRun(
+  plan: ClassifyPlan,
+  { tasks, done }: Selection,
+  classifier: Classifier,
+  json: boolean,
+): Promise<string> {
+  await checkOutputs(plan)
+  const opener = createInputOpener(plan, classifier, { isForSchema: true })
+  const inputs: { address: string; size: number | null; candid: boolean; result: string | null }[] = []
+  for (const { input, results } of tasks) {
+    const source = await opener.open(input)
+    await source.close()
+    const { identity, schema } = source
+    inputs.push({
+      address: redacted(identity.address),
+      size: identity.size ?? null,
+      candid: schema.hasCandid,
+      result: results[0]?.spec.address ?? null,
+    })
+  }
+  const { name, version, sha256 } = classifier.identity
+  const outputs = [...plan.shared, ...plan.folders].map(({ address }) => redacted(address))
+  if (json) {
+    const model = { name, version, sha256 }
+    const { options } = plan
+    const run = { schemaVersion: 1, command: 'classify', dryRun: true, model, options, inputs, done, outputs }
+    return `${JSON.stringify({ ...run, exitCode: 0 })}\n`
+  }
+  const classes = classifier.taxonomy.levels[0]!.classes.length
+  const lines = [
+    `model    ${name} ${version}: ${classifier.features.length} features, ${classes} classes, golden answers reproduced`,
+    ...inputs.map(({ address, size, result }) => {
+      const bytes = size === null ? '' : ` (${size.toLocaleString('en')} bytes)`
+      return `input    ${address}${bytes}${result === null ? '' : ` → ${result}`}`
+    }),
+    ...(done > 0 ? [`done     ${done} inputs`] : []),
+    ...outputs.map((address) => `output   ${address === '-' ? 'stdout' : address}`),
+    'Nothing was written.',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+async function checkOutputs(plan: ClassifyPlan): Promise<void> {
+  for (const spec of plan.shared) {
+    if (spec.kind === 'postgres') {
+      // can these tables be reached and written? Looks only
+      const { inspectForWriting } = await import('../../connectors/postgres/tables/open-tables.ts')
+      const { withDatabase } = await import('../../connectors/postgres/client/session.ts')
+      await withDatabase(spec.connection, (database) => inspectForWriting(database, true))
+    }
+    if (spec.kind === 's3' && !spec.overwrite && (await resultPlace(spec).exists())) throw alreadyThere(spec.address)
+    if (spec.kind !== 'file') continue
+    const folder = dirname(spec.path)
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new UsageError(`${spec.path}: there is no folder ${folder}`, { hint: 'Make it first, or write elsewhere.' })
+    }
+    if (existsSync(spec.path) && !spec.overwrite) throw alreadyThere(spec.path)
+  }
 }

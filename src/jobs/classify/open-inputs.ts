@@ -1,23 +1,16 @@
 // Inputs and outputs as a plan asks for them.
-import type { InputSchema } from '../../pipeline/batch.ts'
-import type { Classifier } from '../../pipeline/classifier.ts'
+import { statSync } from 'node:fs'
+import type { Input } from '../../connectors/input-names.ts'
 import { echoedFeatures } from '../../connectors/kafka/spec.ts'
 import { openSink } from '../../connectors/open-sink.ts'
-import type { Sink } from '../../pipeline/sink.ts'
-import type { SinkSpec } from '../../connectors/spec.ts'
-import { newestOnly } from '../../pipeline/newest-only.ts'
 import { openSource } from '../../connectors/open-source.ts'
+import type { SinkSpec } from '../../connectors/spec.ts'
+import type { InputSchema } from '../../pipeline/batch.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import { newestOnly } from '../../pipeline/newest-only.ts'
+import type { Sink } from '../../pipeline/sink.ts'
 import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
-import type { Input } from '../../connectors/input-names.ts'
 import type { ClassifyPlan } from './plan.ts'
-
-/** Opens the inputs of one run; each is handed out once. */
-export interface InputOpener {
-  open(input: Input): Promise<Source>
-  /** Opens every input, so that one that cannot be read is known before the first row; answers what they have in common. */
-  commonSchema(inputs: readonly Input[]): Promise<InputSchema>
-  close(): Promise<void>
-}
 
 /** How inputs are opened. */
 interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
@@ -25,12 +18,12 @@ interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
   readonly inTurn?: readonly Input[]
 }
 
-/** See InputOpener. */
+/** Opens the inputs of one run. */
 export function createInputOpener(
   plan: ClassifyPlan,
   classifier: Classifier,
   { signal, isForSchema = false, inTurn = [] }: OpenerOptions = {},
-): InputOpener {
+) {
   const allowance: RowAllowance = { remaining: plan.limit ?? Infinity }
   const leaving = new AbortController()
   const options: ReadOptions = {
@@ -46,23 +39,25 @@ export function createInputOpener(
   }
 
   return {
-    async open(input) {
+    /** Each is handed out once. */
+    async open(input: Input): Promise<Source> {
       const source = await (kept.get(input) ?? openAnew(input, isForSchema))
       kept.delete(input)
       const next = followers.get(input)
       if (next?.spec.kind === 's3' && !kept.has(next)) {
         const opening = openAnew(next, false)
-        // what befalls it is told when its turn comes
+        // a failure is reported when its turn comes
         opening.catch(() => undefined)
         kept.set(next, opening)
       }
       return source
     },
-    async commonSchema(inputs) {
+    /** Opens every input, so that one that cannot be read is known before the first row; answers what they have in common. */
+    async commonSchema(inputs: readonly Input[]): Promise<InputSchema> {
       const schemas: InputSchema[] = []
       for (const input of inputs) {
         // stdin cannot be opened again, and a single input need not be; hundreds of files must not all stay open
-        const isKept = input.spec.kind === 'stdin' || inputs.length === 1
+        const isKept = input.spec.kind === 'stdin' || input.spec.kind === 'custom' || inputs.length === 1
         const source = await openAnew(input, !isKept)
         schemas.push(source.schema)
         if (isKept) kept.set(input, Promise.resolve(source))
@@ -70,7 +65,7 @@ export function createInputOpener(
       }
       return mergeSchemas(schemas)
     },
-    async close() {
+    async close(): Promise<void> {
       leaving.abort()
       for (const opening of kept.values()) {
         const source = await opening.catch(() => undefined)
@@ -115,7 +110,27 @@ export function openSinkFor(spec: SinkSpec, schema: InputSchema, classifier: Cla
   return openSink(spec, { schema, taxonomy, classifierVersion, modelSha256 })
 }
 
-/** Closes all, also when one of them cannot; what cannot be closed was reported by its own failure before. */
+/** Closes all, even if one of them fails: its own failure was reported before. */
 export async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {
   await Promise.allSettled(open.map((one) => one.close()))
+}
+
+/** How much of all inputs was read, by their bytes: 0 to 1, NaN if it cannot be known (stdin). */
+export function createInputMeter(inputs: readonly Input[]) {
+  const sizes = new Map(inputs.map((input) => [input, sizeOf(input)]))
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+  let done = 0
+  let current = 0
+  return {
+    begin(input: Input): void {
+      done += current
+      current = sizes.get(input) ?? 0
+    },
+    fraction: (source: Source): number => (done + current * (source.fractionRead?.() ?? NaN)) / total,
+  }
+}
+
+function sizeOf({ spec }: Input): number {
+  if (spec.kind === 's3') return spec.size
+  return spec.kind === 'file' ? (statSync(spec.path, { throwIfNoEntry: false })?.size ?? 0) : NaN
 }

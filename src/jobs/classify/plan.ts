@@ -1,9 +1,11 @@
-// Flags → what a classify run will do. Pure: it looks at no file but to see what is a folder.
+// What is asked of a classify run → what it will do. Looks at the disk only to see what is a folder.
 import { existsSync, statSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
-import type { EngineName } from '../../model/open.ts'
-import { UsageError } from '../../errors.ts'
-import type { InputFormat, Layout, OutputFormat } from '../../connectors/files/file-formats.ts'
+import { join, resolve } from 'node:path'
+import { filePathOf, knownSuffixes, outputFormatOf } from '../../connectors/address.ts'
+import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import type { Layout, OutputFormat } from '../../connectors/files/file-formats.ts'
+import { isKafkaAddress, kafkaSinkSpec, timeWindow } from '../../connectors/kafka/spec.ts'
+import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import {
   isS3Address,
   isS3Folder,
@@ -13,143 +15,173 @@ import {
   type S3SinkSpec,
   s3SinkSpec,
 } from '../../connectors/s3/address.ts'
-import type { SinkSpec } from '../../connectors/spec.ts'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
-import type { MissingObject } from '../../connectors/postgres/settings.ts'
-import { filePathOf, knownSuffixes, outputFormatOf } from '../../connectors/address.ts'
-import type { RejectionBound } from '../../terminal/flags.ts'
-import {
-  isKafkaAddress,
-  kafkaSinkSpec,
-  type OutputSchemaName,
-  timeWindow,
-  type TimeWindow,
-  type TimeWindowFlags,
-} from '../../connectors/kafka/spec.ts'
+import type { OpenSink, OpenSource, SinkSpec } from '../../connectors/spec.ts'
+import { UsageError } from '../../errors.ts'
+import type { Reject } from '../../pipeline/batch.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import type { BatchReport } from '../../pipeline/classify-input.ts'
+import type { Sink } from '../../pipeline/sink.ts'
+import type { ClassifyFlags } from '../../terminal/flags.ts'
 
-/** What was typed, as the command's parser gives it. */
-export interface ClassifyFlags extends TimeWindowFlags {
-  readonly inputs: readonly string[]
-  readonly model?: string | undefined
-  readonly to?: readonly string[] | undefined
-  readonly fromFormat?: InputFormat | undefined
-  readonly toFormat?: OutputFormat | undefined
-  readonly layout?: Layout | undefined
-  readonly idColumn: string
-  readonly candidColumn: string
-  readonly rename: readonly { readonly from: string; readonly to: string }[]
-  /** the name of a map of renames */
-  readonly renameMap?: string | undefined
-  readonly where?: string | undefined
-  readonly limit?: number | undefined
-  readonly shard?: { readonly index: number; readonly count: number } | undefined
-  readonly duplicates: 'all' | 'newest'
-  readonly engine?: EngineName | undefined
-  readonly threads: number
-  readonly batchSize: number
-  readonly rejects?: string | undefined
-  readonly maxRejected?: RejectionBound | undefined
-  readonly missingObject?: MissingObject | undefined
-  readonly outputSchema?: OutputSchemaName | undefined
-  /** Kafka inputs: the end of the snapshot becomes the group's offsets */
-  readonly commits: boolean
-  /** warn while classifying when features or classes are not as usual */
-  readonly watchesQuality?: boolean | undefined
-  readonly receipt?: string | undefined
-  readonly report?: string | undefined
-  readonly resume: boolean
-  readonly overwrite: boolean
-  readonly isDryRun: boolean
-  readonly isQuiet: boolean
-  readonly showsProgress: boolean
-  readonly json: boolean
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** What a program says in another way, or what is for a terminal only. */
+type OtherFlags = 'to' | 'model' | 'rename' | 'rejects' | 'report' | 'dryRun' | 'quiet' | 'noProgress' | 'json'
+
+/**
+ * What a run does. Members with the name of a flag of `lcclf classify` mean what it does, and without one the run does what
+ * it does without the flag (`lcclf classify --help`). `limit` and `batchSize` count rows, `shard.index` counts from 0,
+ * `threads` 0 means one for each core, `receipt` names a file.
+ */
+export interface ClassifyOptions extends Partial<Omit<ClassifyFlags, OtherFlags>> {
+  /** Addresses as on the command line (files, folders, globs, `s3://…`, `postgres://…`, `kafka://…`), or your own sources. */
+  readonly inputs: readonly (string | OpenSource)[]
+  /** Addresses or sinks; each gets every row. None: whoever gives `onBatch` has the results from it. */
+  readonly to?: readonly (string | Sink | OpenSink)[] | undefined
+  /** A reference (a bundle's folder, `name@version`, `name`), or a model from `openModel`, which stays open. */
+  readonly model?: string | Classifier | undefined
+  /** `[old, new]`: input column `old` is read as `new`; a Map will do */
+  readonly rename?: Iterable<readonly [old: string, renamed: string]> | undefined
+  /** a file ending in `.ndjson`, or a function that is given the rejects of each batch before it is acknowledged */
+  readonly rejects?: string | ((rejects: readonly Reject[]) => void | Promise<void>) | undefined
+  /** Stops the run between two batches: it then throws an InterruptedError, and what it would have published is gone. */
+  readonly signal?: AbortSignal | undefined
+  /** Called once every output has taken a batch, before its rows are acknowledged. */
+  readonly onBatch?: ((report: BatchReport) => void | Promise<void>) | undefined
+  /** `fraction` of all inputs that was read: 0 to 1, NaN if unknown */
+  readonly onProgress?: ((state: { readonly objects: number; readonly fraction: number }) => void) | undefined
+  /** a line for people: warnings, inputs that were given up, a download of the model */
+  readonly onMessage?: ((line: string) => void) | undefined
 }
 
 /** A folder that gets one file for each input. */
 interface FolderOutput {
   readonly address: string
-  readonly folder: string
   /** of a folder in a bucket */
   readonly place?: S3Place
   readonly format: OutputFormat
   readonly layout: Layout
-  readonly suffix: string
 }
 
 /** One result of a folder output. */
 export type ResultSpec = Extract<SinkSpec, { kind: 'file' | 's3' }>
 
-/** What the options say about a result: the same options over the same input with the same model give the same file. */
+/** What the receipt says about the options: the same options, input and model give the same file. */
 export type ResultOptions = Readonly<
   Record<string, string | number | boolean | Readonly<Record<string, string>> | null>
 >
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 /** A classify run. */
-export interface ClassifyPlan extends ClassifyFlags {
-  /** outputs of the whole run */
-  readonly shared: readonly SinkSpec[]
-  /** outputs with one file for each input */
-  readonly folders: readonly FolderOutput[]
-  readonly renames: ReadonlyMap<string, string>
-  /** of renameMap */
-  readonly renameMapPairs: ReadonlyMap<string, string> | undefined
-  /** of Kafka inputs */
-  readonly window: TimeWindow
-  readonly options: ResultOptions
-}
+export type ClassifyPlan = ReturnType<typeof planClassify>
 
 /**
- * Checks the pairs of flags and decides formats and layouts.
+ * Checks the pairs of options and decides formats and layouts.
  *
- * @param isTerminal whether stdout is a terminal: without `--to` it then gets a summary instead of rows
+ * @param isTerminal whether stdout is a terminal: without `to` it then gets a summary instead of rows
  * @param environment where passwords and what an address leaves out are found
  * @throws UsageError for an impossible pair
  */
-export function planClassify(flags: ClassifyFlags, isTerminal: boolean, environment: Environment): ClassifyPlan {
-  const addresses = flags.to && flags.to.length > 0 ? flags.to : ['-']
-  const shared: SinkSpec[] = []
-  const folders: FolderOutput[] = []
-  for (const address of new Set(addresses)) {
-    if (address === '-') shared.push(stdoutSpec(flags, isTerminal && flags.to === undefined))
-    else if (isPostgresAddress(address)) shared.push(postgresSinkSpec(address, flags.missingObject, environment))
-    else if (isKafkaAddress(address)) shared.push(kafkaSinkSpec(address, flags.outputSchema ?? 'original', environment))
-    else if (isS3Address(address) && isS3Folder(address)) {
-      folders.push({ ...folderOutput(address, flags), place: s3Place(address, environment) })
-    } else if (isS3Address(address)) shared.push(s3SinkSpec(address, fileForm(address, flags), environment))
-    else if (isFolder(filePathOf(address, 'output'))) folders.push(folderOutput(address, flags))
-    else shared.push(fileSpec(address, flags))
-  }
+export function planClassify(asked: ClassifyOptions, isTerminal: boolean, environment: Environment) {
+  const { overwrite = false, resume = false, commit = false, limit, shard, where } = asked
+  const { idColumn = 'oid', candidColumn = 'candid', batchSize = 1000, duplicates = 'all' } = asked
+  const isSummary = isTerminal && asked.to === undefined
+  const outputs = [...new Set(asked.to ?? ['-'])].map((to, i) => outputOf(to, i, asked, { isSummary, environment }))
+  const shared = outputs.filter((output) => 'kind' in output)
+  const folders = outputs.filter((output): output is FolderOutput => !('kind' in output))
   refuseSamePlace([
     ...shared.flatMap((spec) => (spec.kind === 'file' ? [spec.path] : spec.kind === 's3' ? [spec.address] : [])),
-    ...folders.map((o) => o.folder),
+    ...folders.map(({ address }) => address),
   ])
-  refuseImpossiblePairs(flags, shared, folders)
-  const renames = new Map(flags.rename.map(({ from, to }) => [from, to]))
-  const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
-  const options = resultOptions(flags, renames)
-  return { ...flags, shared, folders, renames, renameMapPairs, window: timeWindow(flags), options }
+  refuseImpossiblePairs(asked, shared, folders)
+  const renames = renamesOf([...(asked.rename ?? [])])
+  const window = timeWindow(asked)
+  return {
+    inputs: asked.inputs,
+    /** how they are found; the environment holds passwords, and a plan none */
+    search: {
+      fromFormat: asked.fromFormat,
+      outputFolders: folders.map(({ address }) => address),
+      window,
+      commits: commit,
+    },
+    /** outputs of the whole run */
+    shared,
+    /** outputs with one file for each input */
+    folders,
+    model: asked.model,
+    engine: asked.engine,
+    threads: asked.threads ?? 0,
+    watchQuality: asked.watchQuality === true,
+    idColumn,
+    candidColumn,
+    renames,
+    renameMapPairs: asked.renameMap === undefined ? undefined : renameMapNamed(asked.renameMap),
+    where,
+    limit,
+    shard,
+    duplicates,
+    batchSize,
+    maxRejected: asked.maxRejected,
+    rejects: asked.rejects,
+    receipt: asked.receipt,
+    resume,
+    /** also if the same command is typed again to resume: an older result that is not done may go */
+    overwrite: overwrite || resume,
+    options: {
+      engine: asked.engine ?? null,
+      idColumn,
+      candidColumn,
+      rename: Object.fromEntries(renames),
+      // only if it is used, as all below: the receipts of other runs stay as they were
+      ...(asked.renameMap === undefined ? {} : { renameMap: asked.renameMap }),
+      where: where ?? null,
+      limit: limit ?? null,
+      shard: shard ? `${shard.index + 1}/${shard.count}` : null,
+      duplicates,
+      layout: asked.layout ?? null,
+      fromFormat: asked.fromFormat ?? null,
+      toFormat: asked.toFormat ?? null,
+      ...(asked.inputs.some(isTopic) ? { since: window.since ?? null, until: window.until ?? null, commit } : {}),
+      ...(asked.outputSchema === undefined ? {} : { outputSchema: asked.outputSchema }),
+    } satisfies ResultOptions,
+  }
 }
 
-function stdoutSpec(flags: ClassifyFlags, isSummary: boolean): SinkSpec {
-  if (isSummary && flags.toFormat === undefined && flags.layout === undefined) return { kind: 'terminal', address: '-' }
-  const format = flags.toFormat ?? 'csv'
-  if (format === 'parquet')
+function outputOf(
+  output: string | Sink | OpenSink,
+  index: number,
+  asked: ClassifyOptions,
+  { isSummary, environment }: { readonly isSummary: boolean; readonly environment: Environment },
+): SinkSpec | FolderOutput {
+  if (typeof output === 'function') return { kind: 'custom', address: `output ${index + 1}`, open: output }
+  if (typeof output !== 'string') {
+    return { kind: 'custom', address: output.address, open: () => Promise.resolve(output) }
+  }
+  if (output === '-') return stdoutSpec(asked, isSummary)
+  if (isPostgresAddress(output)) return postgresSinkSpec(output, asked.missingObject, environment)
+  if (isKafkaAddress(output)) return kafkaSinkSpec(output, asked.outputSchema ?? 'original', environment)
+  if (isS3Address(output)) {
+    if (!isS3Folder(output)) return s3SinkSpec(output, fileForm(output, asked), environment)
+    return { ...folderOutput(output, asked), place: s3Place(output, environment) }
+  }
+  if (isFolder(filePathOf(output, 'output'))) return folderOutput(output, asked)
+  return { kind: 'file', address: output, path: output, ...fileForm(output, asked) }
+}
+
+function stdoutSpec({ toFormat, layout }: ClassifyOptions, isSummary: boolean): SinkSpec {
+  if (isSummary && toFormat === undefined && layout === undefined) return { kind: 'terminal', address: '-' }
+  const format = toFormat ?? 'csv'
+  if (format === 'parquet') {
     throw new UsageError('Parquet cannot be written to stdout', {
       hint: 'Use --to FILE.parquet, or --to-format arrow.',
     })
-  return { kind: 'stdout', address: '-', format, layout: layoutFor(format, flags.layout) }
-}
-
-function fileSpec(address: string, flags: ClassifyFlags): SinkSpec {
-  return { kind: 'file', address, path: address, ...fileForm(address, flags) }
+  }
+  return { kind: 'stdout', address: '-', format, layout: layoutFor(format, layout) }
 }
 
 function fileForm(
   address: string,
-  flags: ClassifyFlags,
+  { layout, overwrite = false }: ClassifyOptions,
 ): Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'> {
   const named = outputFormatOf(address)
   if (!named) {
@@ -158,31 +190,24 @@ function fileForm(
     })
   }
   const { format, isGzipped } = named
-  return { format, isGzipped, layout: layoutFor(format, flags.layout), overwrite: flags.overwrite }
+  return { format, isGzipped, layout: layoutFor(format, layout), overwrite }
 }
 
-function folderOutput(address: string, flags: ClassifyFlags): FolderOutput {
-  const format = flags.toFormat ?? 'parquet'
-  return { address, folder: address, format, layout: layoutFor(format, flags.layout), suffix: `.${format}` }
+function folderOutput(address: string, { toFormat: format = 'parquet', layout }: ClassifyOptions): FolderOutput {
+  return { address, format, layout: layoutFor(format, layout) }
 }
 
-/** The file, or the object, a folder output has for one input. */
-export function fileInFolder(output: FolderOutput, relativeName: string, overwrite: boolean): ResultSpec {
-  const { format, layout } = output
-  if (output.place) {
-    const name = `${relativeName}${output.suffix}`
-    return s3ObjectBelow(output.place, name, { format, isGzipped: false, layout, overwrite })
-  }
-  const path = join(output.folder, `${relativeName}${output.suffix}`)
-  return {
-    kind: 'file',
-    address: path,
-    path,
-    format,
-    isGzipped: false,
-    layout,
-    overwrite,
-  }
+/** The file, or the object, that a folder output has for one input. */
+export function resultIn(
+  { address, place, format, layout }: FolderOutput,
+  relativeName: string,
+  overwrite: boolean,
+): ResultSpec {
+  const form = { format, isGzipped: false, layout, overwrite }
+  const name = `${relativeName}.${format}`
+  if (place) return s3ObjectBelow(place, name, form)
+  const path = join(address, name)
+  return { kind: 'file', address: path, path, ...form }
 }
 
 function layoutFor(format: OutputFormat, asked: Layout | undefined): Layout {
@@ -199,114 +224,68 @@ function isFolder(path: string): boolean {
   return path.endsWith('/') || (existsSync(path) && statSync(path).isDirectory())
 }
 
+function isTopic(input: string | OpenSource): boolean {
+  return typeof input === 'string' && isKafkaAddress(input)
+}
+
 function refuseImpossiblePairs(
-  flags: ClassifyFlags,
+  asked: ClassifyOptions,
   shared: readonly SinkSpec[],
   folders: readonly FolderOutput[],
 ): void {
-  const usesStdout = shared.some(({ kind }) => kind === 'stdout' || kind === 'terminal')
-  if (flags.json && usesStdout && !flags.isDryRun) {
-    throw new UsageError('--json and results on stdout cannot share stdout', { hint: 'Name a file with --to.' })
-  }
-  const single = shared.find((spec) => spec.kind === 'file' || spec.kind === 's3' || spec.kind === 'stdout')
-  if (flags.resume && (folders.length === 0 || single)) {
+  const single = shared.find(({ kind }) => kind === 'file' || kind === 's3' || kind === 'stdout' || kind === 'custom')
+  if (asked.resume && (folders.length === 0 || single)) {
     throw new UsageError('--resume needs a folder as its only kind of output', {
-      hint: 'Only whole files can be passed over: use --to FOLDER/ with one result for each input.',
+      hint: 'Only whole files can be skipped: use --to FOLDER/ with one result for each input.',
     })
   }
-  if (flags.missingObject !== undefined && !shared.some(({ kind }) => kind === 'postgres')) {
-    throw new UsageError('--missing-object is for results that go to Postgres', {
+  if (asked.missingObject !== undefined && !shared.some(({ kind }) => kind === 'postgres')) {
+    throw new UsageError('--missing-object is only for results that go to Postgres', {
       hint: 'Use it with --to postgres://…, whose table object may lack an oid.',
     })
   }
-  if (flags.outputSchema !== undefined && !shared.some(({ kind }) => kind === 'kafka')) {
-    throw new UsageError('--output-schema is for results that go to Kafka')
+  if (asked.outputSchema !== undefined && !shared.some(({ kind }) => kind === 'kafka')) {
+    throw new UsageError('--output-schema is only for results that go to Kafka')
   }
-  refuseKafkaFlags(flags)
-  if (flags.inputs.length === 0) {
+  if (!asked.inputs.some(isTopic)) {
+    const flags = { '--since': asked.since, '--until': asked.until, '--on': asked.on }
+    const flag = Object.entries(flags).find(([, value]) => value !== undefined)?.[0]
+    if (flag !== undefined || asked.commit) throw new UsageError(`${flag ?? '--commit'} is only for inputs from Kafka`)
+  }
+  if (asked.inputs.length === 0) {
     throw new UsageError('no input', {
       hint: 'Name files, a folder, or - for stdin; lcclf classify --help has examples.',
     })
   }
-  refuseNames(flags)
-}
-
-function refuseKafkaFlags({ inputs, since, until, on, commits }: ClassifyFlags): void {
-  if (inputs.some(isKafkaAddress)) return
-  const flag = Object.entries({ '--since': since, '--until': until, '--on': on }).find(
-    ([, value]) => value !== undefined,
-  )
-  if (flag || commits) throw new UsageError(`${flag?.[0] ?? '--commit'} is for an input that is read from Kafka`)
+  refuseName('--rejects', asked.rejects, '.ndjson')
+  refuseName('--receipt', asked.receipt, '.json')
 }
 
 function refuseSamePlace(paths: readonly string[]): void {
-  const places = paths.map((path) => resolve(path))
-  const again = paths.find((_, i) => places.indexOf(places[i]!) !== i)
-  if (again !== undefined) throw new UsageError(`--to ${again}: two outputs cannot have one place`)
+  const again = repeated(paths, (path) => resolve(path))
+  if (again !== undefined) throw new UsageError(`--to ${again}: two outputs cannot have the same place`)
 }
 
-function refuseNames({ rejects, rename, receipt }: ClassifyFlags): void {
-  for (const [flag, path] of Object.entries({ '--rejects': rejects, '--receipt': receipt })) {
-    if (path === undefined || !isS3Address(path)) continue
-    throw new UsageError(`${flag} ${path}: expected a file of this machine`, {
+function refuseName(flag: string, path: unknown, suffix: string): void {
+  if (typeof path !== 'string') return
+  if (isS3Address(path)) {
+    throw new UsageError(`${flag} ${path}: expected a file on this machine`, {
       hint: 'Only results go to a bucket; with --to s3://bucket/prefix/ each has its receipt beside it there.',
     })
   }
-  if (rejects !== undefined && !rejects.endsWith('.ndjson')) {
-    throw new UsageError(`--rejects ${rejects}: expected a name that ends with .ndjson`)
-  }
-  if (receipt !== undefined && !receipt.endsWith('.json')) {
-    throw new UsageError(`--receipt ${receipt}: expected a name that ends with .json`)
-  }
-  const targets = rename.map(({ to }) => to)
-  const twice = targets.find((to, i) => targets.indexOf(to) !== i)
-  if (twice !== undefined) throw new UsageError(`--rename: two columns cannot both be read as ${twice}`)
-  const sources = rename.map(({ from }) => from)
-  const again = sources.find((from, i) => sources.indexOf(from) !== i)
-  if (again !== undefined) throw new UsageError(`--rename: ${again} is renamed twice`)
+  if (!path.endsWith(suffix)) throw new UsageError(`${flag} ${path}: expected a name that ends with ${suffix}`)
 }
 
-function resultOptions(flags: ClassifyFlags, renames: ReadonlyMap<string, string>): ResultOptions {
-  const { engine, idColumn, candidColumn, where, limit, shard, duplicates, layout, fromFormat, toFormat } = flags
-  return {
-    engine: engine ?? null,
-    idColumn,
-    candidColumn,
-    rename: Object.fromEntries(renames),
-    // receipts of runs without one stay as they were
-    ...(flags.renameMap === undefined ? {} : { renameMap: flags.renameMap }),
-    where: where ?? null,
-    limit: limit ?? null,
-    shard: shard ? `${shard.index + 1}/${shard.count}` : null,
-    duplicates,
-    layout: layout ?? null,
-    fromFormat: fromFormat ?? null,
-    toFormat: toFormat ?? null,
-    ...kafkaOptions(flags),
-  }
+function renamesOf(pairs: readonly (readonly [old: string, renamed: string])[]): ReadonlyMap<string, string> {
+  const twice = repeated(pairs, ([, renamed]) => renamed)
+  if (twice) throw new UsageError(`--rename: two columns cannot both be read as ${twice[1]}`)
+  const again = repeated(pairs, ([old]) => old)
+  if (again) throw new UsageError(`--rename: ${again[0]} is renamed twice`)
+  return new Map(pairs)
 }
 
-/** Only where they are used, so that receipts of files stay as they were. */
-function kafkaOptions({ inputs, outputSchema, commits, ...flags }: ClassifyFlags): ResultOptions {
-  const { since, until } = timeWindow(flags)
-  return {
-    ...(inputs.some(isKafkaAddress) ? { since: since ?? null, until: until ?? null, commit: commits } : {}),
-    ...(outputSchema === undefined ? {} : { outputSchema }),
-  }
-}
-
-/** Two inputs must not have one result. */
-export function refuseSharedNames(outputs: readonly FolderOutput[], relativeNames: readonly string[]): void {
-  const seen = new Set<string>()
-  for (const name of relativeNames) {
-    if (seen.has(name) && outputs.length > 0) {
-      throw new UsageError(
-        `two inputs would be written to ${basename(name)}${outputs[0]!.suffix} in ${outputs[0]!.address}`,
-        {
-          hint: 'Classify them into different folders.',
-        },
-      )
-    }
-    seen.add(name)
-  }
+/** The first item whose key an earlier one has. */
+function repeated<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item | undefined {
+  const keys = items.map(keyOf)
+  return items.find((_, i) => keys.indexOf(keys[i]!) !== i)
 }

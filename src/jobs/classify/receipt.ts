@@ -1,8 +1,5 @@
 // The receipt of a run: what went in, what came out, and that it adds up (design: cli.md, "Receipt").
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
 import type { ModelIdentity } from '../../pipeline/batch.ts'
-import { ServiceError, systemCode } from '../../errors.ts'
 import type { InputCounts, Ledger, OutputCounts } from '../../pipeline/ledger.ts'
 import { redacted } from '../../formats/shown-text.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
@@ -12,9 +9,10 @@ import type { ResultOptions } from './plan.ts'
 export interface Receipt {
   readonly schemaVersion: 1
   readonly command: string
+  /** ISO 8601, UTC */
   readonly startedAt: string
   readonly endedAt: string
-  readonly model: { readonly name: string; readonly version: string; readonly sha256: string }
+  readonly model: Pick<ModelIdentity, 'name' | 'version' | 'sha256'>
   readonly options: ResultOptions
   readonly inputs: readonly InputCounts[]
   readonly outputs: readonly Omit<OutputCounts, 'offered'>[]
@@ -25,32 +23,32 @@ export interface Receipt {
 }
 
 /** What a receipt says besides its counts. */
-export interface ReceiptContext {
+export interface ReceiptFacts {
   readonly command: string
   readonly startedAt: Date
   readonly model: ModelIdentity
   readonly options: ResultOptions
-  /** what sources and sinks have to say; grows during the run */
-  readonly notes: Set<string>
+  readonly notes: Iterable<string>
 }
 
 /** Makes the receipt of what the ledger holds. */
-export function receiptOf(context: ReceiptContext, ledger: Ledger, exitCode: number): Receipt {
-  const { name, version, sha256 } = context.model
+export function receiptOf(facts: ReceiptFacts, ledger: Ledger, bound: RejectionBound | undefined): Receipt {
+  const { command, startedAt, options, notes } = facts
+  const { name, version, sha256 } = facts.model
   return {
     schemaVersion: 1,
-    command: context.command,
-    startedAt: context.startedAt.toISOString(),
+    command,
+    startedAt: startedAt.toISOString(),
     endedAt: new Date().toISOString(),
     model: { name, version, sha256 },
-    options: context.options,
+    options,
     inputs: ledger.inputs.map((input) => ({ ...input, address: redacted(input.address) })),
     outputs: ledger.outputs.map(({ address, objects, rows, refused, superseded, reasons }) => {
       return { address: redacted(address), objects, rows, refused, superseded, reasons }
     }),
-    notes: [...context.notes],
+    notes: [...notes],
     balanced: ledger.isBalanced,
-    exitCode,
+    exitCode: exitCodeOf(ledger, bound),
   }
 }
 
@@ -70,23 +68,64 @@ export function exitCodeOf(ledger: Ledger, bound: RejectionBound | undefined): n
   return lost > most ? 3 : 0
 }
 
-/** Writes JSON beside and renames it, so that a receipt is whole or not there. */
-export function writeReceipt(path: string, receipt: Receipt): void {
-  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.partial`)
-  try {
-    const file = openSync(partial, 'w')
-    try {
-      writeSync(file, `${JSON.stringify(receipt, null, 2)}\n`)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(partial, path)
-  } catch (cause) {
-    rmSync(partial, { force: true })
-    throw new ServiceError(`${path}: the receipt cannot be written (${systemCode(cause) ?? 'unknown reason'})`, {
-      cause,
-      hint: 'Does the folder exist, may you write there, and is there space?',
-    })
+/** A receipt as a file holds it. */
+export function receiptText(receipt: Receipt): string {
+  return `${JSON.stringify(receipt, null, 2)}\n`
+}
+
+const shownReasons = 5
+
+/** What people are told at the end of a run. `rejects`: the file that has them. */
+export function summaryOf(receipt: Receipt, seconds: number, rejects: string | undefined): string[] {
+  const sum = (key: 'read' | 'classified' | 'rejected' | 'duplicates') =>
+    receipt.inputs.reduce((total, input) => total + input[key], 0)
+  const refused = receipt.outputs.reduce((total, output) => total + output.refused, 0)
+  const failed = receipt.inputs.filter((input) => input.error !== undefined).length
+  const rate = number(Math.round(sum('classified') / Math.max(seconds, 1e-3)))
+  const counts = [
+    `${number(sum('read'))} read`,
+    `${number(sum('classified'))} classified`,
+    ...(sum('rejected') > 0 ? [`${number(sum('rejected'))} rejected`] : []),
+    ...(sum('duplicates') > 0 ? [`${number(sum('duplicates'))} older duplicates`] : []),
+  ]
+  return [
+    `${counts.join(', ')} in ${seconds.toFixed(1)} s (${rate} objects/s)`,
+    ...receipt.outputs.filter(({ address }) => address !== '-').map(outputLine),
+    ...(sum('rejected') + refused > 0 ? rejectionLines(receipt, rejects) : []),
+    ...receipt.notes,
+    ...(failed > 0 ? [`${number(failed)} inputs could not be read; the others are done`] : []),
+    ...(receipt.balanced ? [] : ['The receipt does not add up: rows were lost or counted twice. Please report this.']),
+  ]
+}
+
+function outputLine({ address, objects, rows, refused, superseded }: Receipt['outputs'][number]): string {
+  const more = [
+    ...(superseded > 0 ? [`${number(superseded)} superseded by newer alerts`] : []),
+    ...(refused > 0 ? [`${number(refused)} refused`] : []),
+  ]
+  return [`${address}: ${number(objects)} objects, ${number(rows)} rows`, ...more].join(', ')
+}
+
+function rejectionLines(receipt: Receipt, rejects: string | undefined): string[] {
+  const sorted = reasonCounts(receipt)
+  const lines = sorted.slice(0, shownReasons).map(([reason, count]) => `  ${number(count)} × ${reason}`)
+  if (sorted.length > shownReasons) lines.push(`  and ${sorted.length - shownReasons} other reasons (in the receipt)`)
+  lines.push(rejects === undefined ? '  --rejects FILE.ndjson keeps them' : `  they are in ${rejects}`)
+  return lines
+}
+
+/** Why rows were rejected or refused, the most frequent reason first. */
+export function reasonCounts({
+  inputs,
+  outputs,
+}: Pick<Receipt, 'inputs' | 'outputs'>): [reason: string, rows: number][] {
+  const counts = new Map<string, number>()
+  for (const { reasons } of [...inputs, ...outputs]) {
+    for (const [reason, count] of Object.entries(reasons)) counts.set(reason, (counts.get(reason) ?? 0) + count)
   }
+  return [...counts].sort(([, a], [, b]) => b - a)
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en')
 }

@@ -1,16 +1,27 @@
 // --rejects: every row that could not be classified, with its reason, as NDJSON.
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
+import { systemCode, UsageError } from '../../errors.ts'
 import type { Reject } from '../../pipeline/batch.ts'
-import { ServiceError, systemCode, UsageError } from '../../errors.ts'
+import { openReplacement, writeFailure } from '../../whole-file.ts'
 
 /** Takes rejects as they come. */
 export interface RejectsLog {
-  write(rejects: readonly Reject[]): void
+  write(rejects: readonly Reject[]): Promise<void>
   /** what was written so far survives a crash */
-  sync(): void
-  publish(): void
-  close(): void
+  sync(): Promise<void>
+  publish(): Promise<void>
+  /** Harmless twice. */
+  close(): Promise<void>
+}
+
+const nothing = (): Promise<void> => Promise.resolve()
+
+/** Hands rejects to a function. */
+export function rejectsTo(take: (rejects: readonly Reject[]) => void | Promise<void>): RejectsLog {
+  const write = async (rejects: readonly Reject[]): Promise<void> => {
+    if (rejects.length > 0) await take(rejects)
+  }
+  return { write, sync: nothing, publish: nothing, close: nothing }
 }
 
 /**
@@ -19,59 +30,53 @@ export interface RejectsLog {
  * @param mode `whole`: it appears when the run has ended, in place of an older one, as the results do. `growing`: the run
  *   publishes its results one by one (a folder), so the rejects of each must be safe before its receipt is; `resumed` goes
  *   on with what an earlier run left.
+ * @throws UsageError for a place that cannot be written
  */
-export function openRejectsLog(path: string, mode: 'whole' | 'growing' | 'resumed'): RejectsLog {
-  const target = mode === 'whole' ? join(dirname(path), `.${basename(path)}.${process.pid}.partial`) : path
-  let file: number | undefined
+export async function openRejectsLog(path: string, mode: 'whole' | 'growing' | 'resumed'): Promise<RejectsLog> {
+  if (mode !== 'whole') return growingLog(path, mode)
+  const output = await openReplacement({ path, address: path, overwrite: true })
+  return {
+    ...rejectsTo((rejects) => output.write(linesOf(rejects))),
+    async publish() {
+      await output.finish()
+      await output.publish()
+    },
+    close: () => output.close(),
+  }
+}
+
+async function growingLog(path: string, mode: 'growing' | 'resumed'): Promise<RejectsLog> {
+  let file: FileHandle
   try {
-    file = openSync(target, mode === 'resumed' ? 'a+' : 'w')
-    if (mode === 'resumed') endTornLine(file)
+    file = await open(path, mode === 'resumed' ? 'a+' : 'w')
+    if (mode === 'resumed') await endTornLine(file)
   } catch (cause) {
     throw new UsageError(`${path}: rejects cannot be written there (${systemCode(cause) ?? 'unknown reason'})`, {
       cause,
     })
   }
-
-  function guarded(action: (open: number) => void): void {
-    try {
-      if (file !== undefined) action(file)
-    } catch (cause) {
-      throw new ServiceError(`${path}: rejects cannot be written (${systemCode(cause) ?? 'unknown reason'})`, {
-        cause,
-        hint: 'Is there space left on the disk?',
-      })
-    }
-  }
-
+  const guarded = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
+      throw writeFailure(path, error)
+    })
+  const sync = (): Promise<void> => guarded(file.sync())
   return {
-    write: (rejects) =>
-      guarded((open) => {
-        if (rejects.length > 0) writeSync(open, rejects.map(lineOf).join(''))
-      }),
-    sync: () => guarded((open) => fsyncSync(open)),
-    publish: () =>
-      guarded((open) => {
-        fsyncSync(open)
-        if (target !== path) renameSync(target, path)
-      }),
-    close() {
-      if (file === undefined) return
-      closeSync(file)
-      file = undefined
-      if (target !== path) rmSync(target, { force: true })
-    },
+    ...rejectsTo((rejects) => guarded(file.appendFile(linesOf(rejects)))),
+    sync,
+    publish: sync,
+    close: () => file.close(),
   }
 }
 
-function lineOf({ oid, where, reason, value }: Reject): string {
-  return `${JSON.stringify({ oid, where, reason, value })}\n`
+function linesOf(rejects: readonly Reject[]): Buffer {
+  const lines = rejects.map(({ oid, where, reason, value }) => `${JSON.stringify({ oid, where, reason, value })}\n`)
+  return Buffer.from(lines.join(''))
 }
 
 /** A run that was killed may have left half a line, which must not run into the next one. */
-function endTornLine(file: number): void {
-  const { size } = fstatSync(file)
+async function endTornLine(file: FileHandle): Promise<void> {
+  const { size } = await file.stat()
   if (size === 0) return
-  const last = Buffer.alloc(1)
-  readSync(file, last, 0, 1, size - 1)
-  if (last.toString() !== '\n') writeSync(file, '\n')
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1)
+  if (buffer.toString() !== '\n') await file.appendFile('\n')
 }

@@ -29,49 +29,34 @@ interface DoubtfulRow {
 
 /** The whole run. */
 export interface ClassifyFacts {
-  readonly levels: readonly LevelFacts[]
+  readonly levels: LevelFacts[]
   /** the smallest margin first; of equals the one that came first */
-  readonly doubtful: readonly DoubtfulRow[]
-}
-
-/** Sees the batches of a run. An input's count only when it came to its end, as in the receipt. */
-export interface ClassifyWatch {
-  openInput(): InputWatch
-  readonly facts: ClassifyFacts
-}
-
-/** Sees the batches of one input. */
-export interface InputWatch {
-  see(batch: ClassifiedBatch): void
-  /** the input came to its end: what was seen joins the run's */
-  keep(): void
+  readonly doubtful: DoubtfulRow[]
 }
 
 /** intervals of a histogram of confidences */
 export const confidenceBins = 20
 const keptObjects = 200
 
-interface Gathered extends ClassifyFacts {
-  readonly levels: LevelFacts[]
-  readonly doubtful: DoubtfulRow[]
-}
-
-/** Memory does not grow with the objects. */
-export function createClassifyWatch(taxonomy: Taxonomy): ClassifyWatch {
+/** Sees the batches of a run. An input's count only if it came to its end, as in the receipt. Memory does not grow. */
+export function createClassifyWatch(taxonomy: Taxonomy) {
   const whole = nothingYet(taxonomy)
   return {
     facts: whole,
     openInput() {
       const own = nothingYet(taxonomy)
       return {
-        see: (batch) => count(own, batch),
-        keep: () => add(whole, own),
+        see: (batch: ClassifiedBatch): void => count(own, batch),
+        /** The input came to its end: what was seen joins the run's. */
+        keep: (): void => add(whole, own),
       }
     },
   }
 }
+/** See createClassifyWatch. */
+export type ClassifyWatch = ReturnType<typeof createClassifyWatch>
 
-function nothingYet({ levels }: Taxonomy): Gathered {
+function nothingYet({ levels }: Taxonomy): ClassifyFacts {
   return {
     levels: levels.map(({ classifierName, branch, classes }) => ({
       classifierName,
@@ -86,7 +71,7 @@ function nothingYet({ levels }: Taxonomy): Gathered {
   }
 }
 
-function count(into: Gathered, batch: ClassifiedBatch): void {
+function count(into: ClassifyFacts, batch: ClassifiedBatch): void {
   const { levels } = batch.taxonomy
   const top = levels.findIndex(({ branch }, index) => index > 0 && branch === null)
   for (let row = 0; row < batch.rowCount; row++) {
@@ -142,7 +127,7 @@ function keepDoubt(list: DoubtfulRow[], doubt: DoubtfulRow): void {
   if (list.length > keptObjects) list.pop()
 }
 
-function add(whole: Gathered, own: Gathered): void {
+function add(whole: ClassifyFacts, own: ClassifyFacts): void {
   own.levels.forEach(({ classes }, level) =>
     classes.forEach(({ objects, confidence }, index) => {
       const into = whole.levels[level]!.classes[index]!

@@ -2,11 +2,12 @@
 import { barChart, histogramChart } from '../../report/charts.ts'
 import { type Canvas, labelMargin, openCanvas } from '../../report/canvas.ts'
 import { type ClassFacts, type ClassifyFacts, confidenceBins, type LevelFacts } from './report-facts.ts'
-import { figureOf, pageOf, type Picture } from '../../report/page.ts'
+import { figureOf, pageOf, type Picture, type Section } from '../../report/page.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { receiptSection, type RunReceipt } from './receipt-section.ts'
 import { percentText } from '../../formats/table.ts'
-import { tableOf } from '../../report/table.ts'
+import { listOf, tableOf } from '../../report/table.ts'
+import type { InputCounts } from '../../pipeline/ledger.ts'
+import { reasonCounts, type Receipt } from './receipt.ts'
 
 /** Small charts of one figure: more would be a page that nobody reads, and too large a file. */
 const shownCharts = 40
@@ -15,7 +16,7 @@ const neutral = 5
 
 /** The text of the page. `done`: inputs that an earlier run did. */
 export async function classifyPage(
-  receipt: RunReceipt,
+  receipt: Receipt,
   { levels, doubtful }: ClassifyFacts,
   { done }: { readonly done: number },
 ): Promise<string> {
@@ -59,12 +60,7 @@ function leafCounts(canvas: Canvas, levels: readonly LevelFacts[]): Html {
   })
 }
 
-interface BranchGroup {
-  readonly name: string | null
-  readonly classes: readonly ClassFacts[]
-}
-
-function branchGroups(levels: readonly LevelFacts[]): BranchGroup[] {
+function branchGroups(levels: readonly LevelFacts[]) {
   const product = levels[0]!
   const branches = levels.filter(({ branch }) => branch !== null)
   if (branches.length === 0) return [{ name: null, classes: product.classes }]
@@ -75,29 +71,24 @@ function branchGroups(levels: readonly LevelFacts[]): BranchGroup[] {
 }
 
 /** The top level and the branches, which count by their own probabilities. */
-function levelCounts(canvas: Canvas, levels: readonly LevelFacts[]): Html[] {
-  const others = levels.slice(1)
-  if (others.length === 0) return []
-  const title = 'What each level says by itself'
-  const branches = others.filter(({ branch }) => branch !== null)
-  return [
-    figureOf({
-      title,
-      note: 'A level of a branch counts the objects whose most probable branch it is. Each chart has its own scale.',
-      pictures: others.map((level) => {
-        const bars = level.classes.map((one) => ({ name: one.class, value: one.objects }))
-        const most = Math.max(...bars.map(({ value }) => value))
-        // a branch has the colour that it has in the figure of the leaf classes
-        const color = level.branch === null ? neutral : branches.indexOf(level)
-        const label = `Bar chart: objects of each class of ${level.classifierName}`
-        return {
-          name: level.classifierName,
-          drawing: [barChart(canvas, { label, bars, axis: 'objects', most, color })],
-        }
-      }),
-      numbers: markup`${others.map((level) => countTable(`Objects of each class of ${level.classifierName}`, level))}`,
+function levelCounts(canvas: Canvas, [, ...levels]: readonly LevelFacts[]): Html[] {
+  if (levels.length === 0) return []
+  const title = (name: string): string => `Objects of each class of ${name}`
+  const branches = levels.filter(({ branch }) => branch !== null)
+  const figure = figureOf({
+    title: 'What each level says by itself',
+    note: 'A level of a branch counts the objects whose most probable branch it is. Each chart has its own scale.',
+    pictures: levels.map((level) => {
+      const bars = level.classes.map((one) => ({ name: one.class, value: one.objects }))
+      const most = Math.max(...bars.map(({ value }) => value))
+      // a branch has the colour that it has in the figure of the leaf classes
+      const color = level.branch === null ? neutral : branches.indexOf(level)
+      const label = `Bar chart: objects of each class of ${level.classifierName}`
+      return { name: level.classifierName, drawing: [barChart(canvas, { label, bars, axis: 'objects', most, color })] }
     }),
-  ]
+    numbers: markup`${levels.map((level) => countTable(title(level.classifierName), level))}`,
+  })
+  return [figure]
 }
 
 function countTable(
@@ -192,4 +183,86 @@ function doubtTable(rows: ClassifyFacts['doubtful']): Html {
       { heading: 'margin', cell: (row) => row.margin },
     ],
   })
+}
+
+/** a folder may hold thousands; the receipt itself has all of them */
+const shownInputs = 500
+
+/** The first section of a run's report. */
+function receiptSection(receipt: Receipt): Section {
+  const { startedAt, endedAt, model, options, notes, balanced, exitCode } = receipt
+  const chosen = Object.entries(options).filter(([, value]) => value !== null && !isEmpty(value))
+  return {
+    title: 'Receipt',
+    content: [
+      ...(balanced
+        ? []
+        : [markup`<p class="warning">The receipt does not add up: rows were lost or counted twice.</p>`]),
+      listOf([
+        ['model', `${model.name} ${model.version}`],
+        ['sha256 of its manifest', model.sha256],
+        ['started', startedAt],
+        ['ended', endedAt],
+        ['adds up', balanced ? 'yes' : 'no'],
+        ['exit code', exitCode],
+        ...chosen.map(
+          ([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)] as const,
+        ),
+      ]),
+      ...notes.map((note) => markup`<p class="warning">${note}</p>`),
+      inputTable(receipt),
+      outputTable(receipt),
+      ...reasonTable(receipt),
+    ],
+  }
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+function inputTable({ inputs }: Receipt): Html {
+  const more = inputs.length > shownInputs ? `, the first ${shownInputs} of ${inputs.length}` : ''
+  const error = { heading: 'given up because', cell: (input: InputCounts) => input.error ?? null, isText: true }
+  return tableOf({
+    caption: `Inputs${more}: read = classified + rejected + duplicates`,
+    rows: inputs.slice(0, shownInputs),
+    isSortable: inputs.length > 1,
+    columns: [
+      { heading: 'input', cell: ({ address }) => address, isText: true },
+      ...countColumns('read', 'classified', 'rejected', 'duplicates'),
+      ...(inputs.some((input) => input.error !== undefined) ? [error] : []),
+    ],
+  })
+}
+
+function outputTable({ outputs }: Receipt): Html {
+  return tableOf({
+    caption: 'Outputs: classified = objects + refused + superseded',
+    rows: outputs,
+    columns: [
+      { heading: 'output', cell: ({ address }) => (address === '-' ? 'stdout' : address), isText: true },
+      ...countColumns('objects', 'rows', 'refused', 'superseded'),
+    ],
+  })
+}
+
+function countColumns<Name extends string>(...names: readonly Name[]) {
+  return names.map((heading) => ({ heading, cell: (row: Readonly<Record<Name, number>>) => row[heading] }))
+}
+
+function reasonTable(receipt: Receipt): Html[] {
+  const rows = reasonCounts(receipt).slice(0, shownInputs)
+  if (rows.length === 0) return []
+  return [
+    tableOf({
+      caption: 'Why rows were rejected',
+      rows,
+      isSortable: true,
+      columns: [
+        { heading: 'reason', cell: ([reason]) => reason, isText: true },
+        { heading: 'rows', cell: ([, count]) => count },
+      ],
+    }),
+  ]
 }

@@ -1,31 +1,19 @@
 // The story of `lcclf diff`.
 import type { DiffReport } from './diff-predictions.ts'
 import type { Predictions } from '../predictions/predictions.ts'
+import type { ChangeBound, DiffFlags } from '../../terminal/result-flags.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
 import { diffTables, diffText, writeOnlyIn } from './tables.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
 import { withReport } from '../../report/report-file.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { resultAddress } from '../predictions/result-file.ts'
-import { UsageError } from '../../errors.ts'
 
-/** What was asked. */
-interface DiffFlags {
-  readonly a: string
-  readonly b: string
-  readonly model: string | undefined
-  /** objects in each list */
-  readonly top: number
-  readonly failIfChanged: ChangeBound | undefined
-  readonly csv: string | undefined
-  /** a page for people */
-  readonly report?: string | undefined
-  readonly overwrite: boolean
-  readonly json: boolean
-}
+/** What was typed. */
+type DiffRequest = DiffFlags & { readonly a: string; readonly b: string }
 
 /** Prints the report, as text or with --json as one object; answers the exit code: 3 if more changed than allowed. */
-export async function diff(flags: DiffFlags): Promise<number> {
+export async function diff(flags: DiffRequest): Promise<number> {
   const { csv, overwrite, json } = flags
   if (csv !== undefined) checkTableFolder(csv, overwrite)
   const work = async (): Promise<DiffReport> => {
@@ -44,7 +32,7 @@ export async function diff(flags: DiffFlags): Promise<number> {
 }
 
 /** Reads both sides and compares them; with --csv, only_in.csv is written meanwhile: its rows are never all in memory. */
-export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
+export async function diffReport(flags: DiffRequest): Promise<DiffReport> {
   const a = await resultAddress(flags.a)
   const b = await resultAddress(flags.b)
   const [{ openSession }, { openPredictions }, { diffPredictions }] = await Promise.all([
@@ -63,7 +51,7 @@ export async function diffReport(flags: DiffFlags): Promise<DiffReport> {
     const expected = findings.a.only_here.objects + findings.b.only_here.objects
     if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
     const bound = flags.failIfChanged
-    return { ...findings, limit: bound ? { text: bound.text, exceeded: bound.isExceeded(findings) } : null }
+    return { ...findings, limit: bound ? { text: bound.text, exceeded: isExceeded(bound, findings) } : null }
   } finally {
     session.close()
   }
@@ -80,18 +68,7 @@ async function inOneOrder(
   return [await inModelOrder(first, reference, second), second]
 }
 
-/** `--fail-if-changed`: a number of objects, or a percentage of the objects that both sides have; as many are allowed. */
-export interface ChangeBound {
-  readonly text: string
-  isExceeded(report: { readonly changed: number; readonly common: number }): boolean
-}
-
-/** `--fail-if-changed 100` or `--fail-if-changed 2%`. */
-export function changeBound(text: string): ChangeBound {
-  const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? []
-  const most = Number(digits)
-  if (percent === '%' && most <= 100)
-    return { text, isExceeded: ({ changed, common }) => 100 * changed > most * common }
-  if (percent === '' && Number.isInteger(most)) return { text, isExceeded: ({ changed }) => changed > most }
-  throw new UsageError(`--fail-if-changed ${text}: expected a percentage or a number of objects, for example 2% or 100`)
+/** Whether more changed than the bound allows; as much is allowed. */
+function isExceeded(bound: ChangeBound, { changed, common }: Pick<DiffReport, 'changed' | 'common'>): boolean {
+  return 'objects' in bound ? changed > bound.objects : 100 * changed > bound.percent * common
 }

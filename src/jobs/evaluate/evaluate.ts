@@ -1,20 +1,12 @@
 // The story of `lcclf evaluate`.
 import { withReport } from '../../report/report-file.ts'
+import type { EvaluateFlags } from '../../terminal/result-flags.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
 import { evaluationReport, type EvaluationReport } from './evaluation-report.ts'
 import { evaluationTables, evaluationText } from './tables.ts'
 
 /** Prints the report, as text or with --json as one object. */
-export async function evaluate(
-  flags: Parameters<typeof evaluationReport>[0] & {
-    /** a folder for the tables */
-    csv: string | undefined
-    /** a page for people */
-    report?: string | undefined
-    overwrite: boolean
-    json: boolean
-  },
-): Promise<void> {
+export async function evaluate(flags: EvaluateFlags & { readonly predictions: string }): Promise<void> {
   const { csv, overwrite, json } = flags
   if (csv !== undefined) checkTableFolder(csv, overwrite)
   const work = async (): Promise<EvaluationReport> => {

@@ -1,23 +1,12 @@
 // Predictions and labels, from their addresses to everything that `lcclf evaluate` finds.
 import { DataError, UsageError } from '../../errors.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
+import type { EvaluateFlags } from '../../terminal/result-flags.ts'
 import { resultAddress, resultFile } from '../predictions/result-file.ts'
 import { evaluatePredictions } from './evaluate-predictions.ts'
 
 /** What is evaluated against what. */
-interface EvaluationFlags {
-  readonly predictions: string
-  readonly labels: string
-  readonly labelColumn: string
-  readonly idColumn: string
-  /** the file's class → the taxonomy's */
-  readonly renames: ReadonlyMap<string, string>
-  readonly classifierVersion: string | undefined
-  /** whose order of classes decides ties in long results */
-  readonly model: string | undefined
-  /** intervals of the reliability curves */
-  readonly bins: number
-}
+type EvaluationRequest = Omit<EvaluateFlags, 'csv' | 'report' | 'overwrite' | 'json'> & { readonly predictions: string }
 
 /** Every number of the tables and figures of `lcclf evaluate`, in one object that is also its JSON. */
 export type EvaluationReport = Awaited<ReturnType<typeof evaluationReport>>
@@ -30,7 +19,7 @@ export type DoubtfulObject = EvaluationReport['most_in_doubt'][number]
  *
  * @throws DataError where nothing can be evaluated: no object has a label of the taxonomy
  */
-export async function evaluationReport(flags: EvaluationFlags) {
+export async function evaluationReport(flags: EvaluationRequest) {
   if (flags.bins < 1) throw new UsageError('--bins must be at least 1')
   // labels are the smaller file: what is wrong with them shows before results are fetched
   const labelFile = await resultFile(flags.labels)
@@ -47,7 +36,11 @@ export async function evaluationReport(flags: EvaluationFlags) {
       classifierVersion: flags.classifierVersion ?? predicted.classifierVersion,
     })
     const predictions = await inModelOrder(opened, flags.model)
-    const labels = await openLabels(session, labelFile.file, { ...flags, table: 'labels' })
+    const labels = await openLabels(session, labelFile.file, {
+      ...flags,
+      renames: new Map(flags.renameClass),
+      table: 'labels',
+    })
     const { joined, coverage } = await joinLabels(session, predictions, labels)
     const outside = Object.values(coverage.labels_outside_taxonomy).reduce((sum, count) => sum + count, 0)
     if (joined.oids.length === 0) throw nothingToEvaluate(predictions.address, labels.address, outside)

@@ -5,34 +5,17 @@ import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import type { Explanation } from './explain-object.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { InputFormat } from '../../connectors/files/file-formats.ts'
 import { explainText } from './tables.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, theSample } from '../../model/store/model-reference.ts'
+import type { ExplainFlags } from '../../terminal/result-flags.ts'
 
-/** What was asked. */
-interface ExplainFlags {
-  readonly input: string
-  readonly oid: string
-  readonly model: string | undefined
-  readonly className: string | undefined
-  readonly top: number
-  readonly isApproximate: boolean
-  readonly fromFormat: InputFormat | undefined
-  readonly idColumn: string
-  readonly candidColumn: string
-  readonly renames: ReadonlyMap<string, string>
-  /** the name of a map of renames */
-  readonly renameMap: string | undefined
-  /** a page for people */
-  readonly report?: string | undefined
-  readonly overwrite?: boolean
-  readonly json: boolean
-}
+/** What was typed. */
+type ExplainRequest = ExplainFlags & { readonly input: string }
 
 /** Prints the explanation, as text or with --json as one object. */
-export async function explain(flags: ExplainFlags): Promise<void> {
+export async function explain(flags: ExplainRequest): Promise<void> {
   const { directory, chosenBy } = chooseModel(flags.model, theSample)
   if (chosenBy === 'the sample model') {
     process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
@@ -50,7 +33,7 @@ export async function explain(flags: ExplainFlags): Promise<void> {
  *
  * @throws DataError for an object that is not there or cannot be classified; ModelError for a model that is no forest
  */
-async function explanationOf(flags: ExplainFlags, directory: string): Promise<Explanation> {
+async function explanationOf(flags: ExplainRequest, directory: string): Promise<Explanation> {
   const inputs = await expandInputs([flags.input], {
     fromFormat: flags.fromFormat,
     outputFolders: [],
@@ -63,13 +46,22 @@ async function explanationOf(flags: ExplainFlags, directory: string): Promise<Ex
   const forests = await withCovers(directory, bundle)
   const { explainObject } = await import('./explain-object.ts')
   const { classes } = taxonomyOf(manifest).levels[0]!
-  if (flags.className !== undefined && !classes.includes(flags.className)) {
-    throw new UsageError(`the model has no class ${flags.className}`, {
+  if (flags.class !== undefined && !classes.includes(flags.class)) {
+    throw new UsageError(`the model has no class ${flags.class}`, {
       hint: `Its classes are ${classes.join(', ')}.`,
     })
   }
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
-  const object = await findObject(inputs, { ...flags, ...manifest, renameMapPairs })
+  const object = await findObject(inputs, { ...flags, ...manifest, renames: new Map(flags.rename), renameMapPairs })
   const profile = await readProfile(directory)
-  return explainObject({ ...flags, ...object, manifest, sha256, forests, profile })
+  return explainObject({
+    ...flags,
+    className: flags.class,
+    isApproximate: flags.approximate,
+    ...object,
+    manifest,
+    sha256,
+    forests,
+    profile,
+  })
 }

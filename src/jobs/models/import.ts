@@ -19,30 +19,14 @@ import { createInputProfiler, type InputProfiler } from '../../model/profile/pro
 import { modelStore } from '../../model/store/model-reference.ts'
 import { alercePreprocessing } from '../../pipeline/preprocess.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
+import type { ImportFlags } from '../../terminal/model-flags.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
 
 /** What was typed. */
-interface ImportFlags {
-  readonly source: string
-  readonly name: string
-  readonly version: string
-  readonly out?: string | undefined
-  readonly golden?: string | undefined
-  readonly taxonomy?: string | undefined
-  readonly features?: string | undefined
-  /** a file with usual inputs */
-  readonly profile?: string | undefined
-  /** how that file is read */
-  readonly renames: ReadonlyMap<string, string>
-  readonly renameMap: string | undefined
-  readonly acceptSwapped: boolean
-  readonly overwrite: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-}
+type ImportRequest = ImportFlags & { readonly source: string }
 
 /** Imports, says what was made, and with --json prints one object. */
-export async function importFiles(flags: ImportFlags): Promise<void> {
+export async function importFiles(flags: ImportRequest): Promise<void> {
   const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite } = flags
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) {
     throw new UsageError(`${redactedText(source)} is not a folder`, {
@@ -141,7 +125,7 @@ const batchSize = 1000
  * A file is opened before this answers, so that a problem with it is known before the model is read.
  */
 export async function profileMaker(
-  { profile: file, renames, renameMap }: Pick<ImportFlags, 'profile' | 'renames' | 'renameMap'>,
+  { profile: file, rename, renameMap }: Partial<Pick<ImportFlags, 'profile' | 'rename' | 'renameMap'>>,
   progress: ProfileProgress,
 ): Promise<(model: ProfiledImport) => Promise<InputProfile | undefined>> {
   if (file === undefined) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
@@ -149,7 +133,7 @@ export async function profileMaker(
     batchSize,
     idColumn: 'oid',
     candidColumn: 'candid',
-    rename: renames,
+    rename: new Map(rename),
     ...(renameMap === undefined ? {} : { renameMap: renameMapNamed(renameMap) }),
     allowance: { remaining: Infinity },
   }

@@ -12,6 +12,7 @@ import { chooseModel, downloadFolder, modelStore, refusedByPin, theNewest } from
 import { listOf, type StoredModel } from '../../model/store/model-store.ts'
 import { takeLock } from '../../transfer/owner.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
+import type { PullFlags as ModelPullFlags } from '../../terminal/model-flags.ts'
 import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
 import { type FetchedModel, fetchModel, openReader } from './fetch-model.ts'
@@ -19,11 +20,7 @@ import { type PullRequest, type PullTarget, readSha256Sums, resolvePull, type Sh
 import { checkBundle } from './verify.ts'
 
 /** What was typed. */
-interface PullFlags extends PullTarget {
-  readonly allowHttp: boolean
-  readonly acceptSwapped: boolean
-  readonly overwrite: boolean
-}
+type PullFlags = PullTarget & Pick<ModelPullFlags, 'allowHttp' | 'acceptSwapped' | 'overwrite'>
 
 /** Everything a pull needs to know. */
 interface PullWork {

@@ -1,12 +1,22 @@
 // The stories of `lcclf deadletter show` and `lcclf deadletter requeue`: dead letters read back from a topic or a file.
 import { createReadStream } from 'node:fs'
 import { filePathOf } from '../../connectors/address.ts'
-import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
-import type { KafkaAddress } from '../../connectors/kafka/address.ts'
+import {
+  type KafkaAddress,
+  kafkaAddressOf,
+  noTopic,
+  outputTopic,
+  parseKafkaAddress,
+} from '../../connectors/kafka/address.ts'
 import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
 import { createFetcher } from '../../connectors/kafka/client/fetcher.ts'
-import { commitOffsets, committedOffsets, keyOf, listOffsets } from '../../connectors/kafka/client/offsets.ts'
-import type { TopicPartition } from '../../connectors/kafka/client/offsets.ts'
+import {
+  commitOffsets,
+  committedOffsets,
+  keyOf,
+  listOffsets,
+  type TopicPartition,
+} from '../../connectors/kafka/client/offsets.ts'
 import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../../connectors/kafka/dead-letters.ts'
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'

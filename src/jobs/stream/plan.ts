@@ -1,41 +1,30 @@
 // Flags and the original's environment → what a stream will do. Pure.
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
-import { filled, kafkaAddressOf, outputTopic, parseKafkaAddress } from '../../connectors/kafka/address.ts'
-import type { Environment, KafkaAddress } from '../../connectors/kafka/address.ts'
+import {
+  type Environment,
+  filled,
+  type KafkaAddress,
+  kafkaAddressOf,
+  outputTopic,
+  parseKafkaAddress,
+} from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
-import type { MissingObject } from '../../connectors/postgres/settings.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
-import { isKafkaAddress, kafkaSinkSpec, sourceSpec, streamInput, timeWindow } from '../../connectors/kafka/spec.ts'
-import type { KafkaReading, KafkaSourceSpec, OutputSchemaName, TimeWindowFlags } from '../../connectors/kafka/spec.ts'
+import {
+  isKafkaAddress,
+  type KafkaReading,
+  kafkaSinkSpec,
+  type KafkaSourceSpec,
+  sourceSpec,
+  streamInput,
+  timeWindow,
+} from '../../connectors/kafka/spec.ts'
+import type { StreamFlags } from '../../terminal/flags.ts'
 import type { BadMessagePolicy } from './stream-batches.ts'
 import type { DeadLetterTopic } from '../../connectors/kafka/dead-letters.ts'
 import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'
-
-/** What was typed, as the command's parser gives it. */
-export interface StreamFlags extends TimeWindowFlags {
-  readonly from?: string | undefined
-  readonly to?: readonly string[] | undefined
-  readonly model?: string | undefined
-  readonly engine?: EngineName | undefined
-  readonly threads: number
-  /** messages a batch has at most */
-  readonly batchSize: number
-  /** seconds after which a batch goes on that is not full */
-  readonly batchTimeout: number
-  readonly metricsPort?: number | undefined
-  readonly delivery: 'at-least-once' | 'exactly-once'
-  readonly deadLetter?: string | undefined
-  readonly onBadMessage?: BadMessagePolicy | undefined
-  readonly untilCaughtUp: boolean
-  readonly commit: boolean
-  readonly missingObject: MissingObject
-  readonly outputSchema: OutputSchemaName
-  /** warn when features or classes are not as usual */
-  readonly watchQuality?: boolean | undefined
-  readonly dryRun: boolean
-}
 
 /** Where results of a stream go. */
 type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' }>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CheckFinding, finding, idFindings, rowFindings } from '../../../src/jobs/check/findings.ts'
+import { type CheckFinding, finding, idFindings, rowFindings } from '../../../src/jobs/check/check-input.ts'
 import { checkText } from '../../../src/jobs/check/check.ts'
 import type { IdCounts } from '../../../src/model/profile/id-tally.ts'
 

@@ -1,27 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { planClassify, type ClassifyFlags } from '../../../src/jobs/classify/plan.ts'
+import { refuseSharedStdout } from '../../../src/jobs/classify/classify.ts'
+import { type ClassifyOptions, planClassify } from '../../../src/jobs/classify/plan.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
-const typed: ClassifyFlags = {
-  inputs: ['night.parquet'],
-  idColumn: 'oid',
-  candidColumn: 'candid',
-  rename: [],
-  duplicates: 'all',
-  threads: 0,
-  batchSize: 1000,
-  resume: false,
-  commits: false,
-  overwrite: false,
-  isDryRun: false,
-  isQuiet: false,
-  showsProgress: true,
-  json: false,
-}
-
-const plan = (flags: Partial<ClassifyFlags>, isTerminal = false) =>
-  planClassify({ ...typed, ...flags }, isTerminal, { DB_PASSWORD: 'from the environment' })
+const plan = (asked: Partial<ClassifyOptions>, isTerminal = false) =>
+  planClassify({ inputs: ['night.parquet'], ...asked }, isTerminal, { DB_PASSWORD: 'from the environment' })
 
 describe('planClassify', () => {
   it('writes CSV to a pipe and a summary to a terminal, without --to', () => {
@@ -55,13 +39,11 @@ describe('planClassify', () => {
 
   it('takes an existing folder, or a name that ends with /, as one file for each input', () => {
     const existing = temporaryFolder()
-    expect(plan({ to: ['classified/'] }).folders).toMatchObject([{ folder: 'classified/', suffix: '.parquet' }])
-    expect(plan({ to: [existing], toFormat: 'csv' }).folders).toMatchObject([{ folder: existing, suffix: '.csv' }])
+    expect(plan({ to: ['classified/'] }).folders).toMatchObject([{ address: 'classified/', format: 'parquet' }])
+    expect(plan({ to: [existing], toFormat: 'csv' }).folders).toMatchObject([{ address: existing, format: 'csv' }])
   })
 
-  it.each<[string, Partial<ClassifyFlags>]>([
-    ['--json beside results on stdout', { json: true }],
-    ['--json beside - given', { json: true, to: ['-'] }],
+  it.each<[string, Partial<ClassifyOptions>]>([
     ['--resume without a folder', { resume: true, to: ['a.parquet'] }],
     ['--resume with a folder and a file', { resume: true, to: ['a/', 'b.parquet'] }],
     ['nested CSV', { layout: 'nested', to: ['a.csv'] }],
@@ -77,8 +59,8 @@ describe('planClassify', () => {
       'two columns renamed to one',
       {
         rename: [
-          { from: 'a', to: 'c' },
-          { from: 'b', to: 'c' },
+          ['a', 'c'],
+          ['b', 'c'],
         ],
       },
     ],
@@ -86,8 +68,8 @@ describe('planClassify', () => {
       'one column renamed twice',
       {
         rename: [
-          { from: 'a', to: 'b' },
-          { from: 'a', to: 'c' },
+          ['a', 'b'],
+          ['a', 'c'],
         ],
       },
     ],
@@ -95,7 +77,15 @@ describe('planClassify', () => {
     expect(() => plan(flags)).toThrow(UsageError)
   })
 
-  it('allows --json with --dry-run whatever the output', () => {
-    expect(plan({ json: true, isDryRun: true }).shared).toHaveLength(1)
+  it.each([undefined, ['-']])('refuses --json beside results on stdout (--to %s), but not with --dry-run', (to) => {
+    expect(() => refuseSharedStdout(plan({ to }), { json: true, dryRun: false })).toThrow(UsageError)
+    expect(() => refuseSharedStdout(plan({ to }), { json: true, dryRun: true })).not.toThrow()
+  })
+
+  it('takes sources and sinks of a program beside addresses', () => {
+    const open = () => Promise.reject(new Error('not opened'))
+    const { inputs, shared } = plan({ inputs: ['night.parquet', open], to: ['a.csv', open] })
+    expect(inputs).toEqual(['night.parquet', open])
+    expect(shared).toMatchObject([{ kind: 'file' }, { kind: 'custom', open }])
   })
 })

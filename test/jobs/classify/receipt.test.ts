@@ -71,8 +71,9 @@ describe('the receipt', () => {
     const receipt = receiptOf(
       { command: 'classify', startedAt: new Date(0), model, options: {}, notes: new Set<string>() },
       ledger,
-      3,
+      undefined,
     )
+    expect(receipt.exitCode).toBe(3)
     expect(receipt.inputs[0]).toMatchObject({ read: 3, rejected: 3, reasons: { a: 1, b: 2 } })
     expect(JSON.stringify(receipt)).not.toContain('secret')
     expect(receipt.outputs[1]!.address).toBe('postgres://broker:***@db/ztf')

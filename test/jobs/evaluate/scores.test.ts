@@ -25,7 +25,6 @@ const drawnFlags = {
   labels: `${fixtures}drawn-labels.csv`,
   labelColumn: 'class',
   idColumn: 'oid',
-  renames: new Map<string, string>(),
   classifierVersion: undefined,
   model: undefined,
   bins: 10,

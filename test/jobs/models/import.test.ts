@@ -6,7 +6,7 @@ describe('model import', () => {
   it.each(['https://me:geheim@example.org/models/', 's3://bucket/models/', 'ftp://me:geheim@example.org/m.onnx'])(
     'leaves addresses to model pull, and shows no password: %s',
     async (source) => {
-      const flags = { source, name: 'm', version: '1', renames: new Map<string, string>(), renameMap: undefined }
+      const flags = { source, name: 'm', version: '1' }
       const thrown: unknown = await importFiles({
         ...flags,
         acceptSwapped: false,

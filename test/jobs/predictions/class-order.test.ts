@@ -72,7 +72,6 @@ const evaluated = (predictions: string, model?: string): Promise<EvaluationRepor
     labels: join(fixtures, 'drawn-labels.csv'),
     labelColumn: 'class',
     idColumn: 'oid',
-    renames: new Map(),
     classifierVersion: undefined,
     model,
     bins: 10,

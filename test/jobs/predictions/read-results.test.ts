@@ -28,7 +28,7 @@ const evaluated = (labels: readonly string[], predictions = drawn): Promise<Eval
     labels: write('labels.csv', ['oid,class', ...labels]),
     labelColumn: 'class',
     idColumn: 'oid',
-    renames: new Map([['None', 'AGN']]),
+    renameClass: [['None', 'AGN']],
     classifierVersion: undefined,
     model: undefined,
     bins: 10,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { describeStream, groupOf, planStream, type StreamFlags } from '../../../src/jobs/stream/plan.ts'
+import { describeStream, groupOf, planStream } from '../../../src/jobs/stream/plan.ts'
+import type { StreamFlags } from '../../../src/terminal/flags.ts'
 import { UsageError } from '../../../src/errors.ts'
 
 const typed: StreamFlags = {
@@ -12,6 +13,7 @@ const typed: StreamFlags = {
   missingObject: 'wait',
   outputSchema: 'original',
   dryRun: false,
+  watchQuality: false,
 }
 const from = 'kafka://broker/features?group=g'
 const to = ['kafka://broker/classes']

@@ -1,0 +1,105 @@
+// Which model answers, and opening it.
+import type { InputProfile } from '../../model/bundle/input-profile.ts'
+import { readProfile } from '../../model/bundle/read-bundle.ts'
+import { type EngineName, openClassifier } from '../../model/open.ts'
+import {
+  noProfile,
+  tallyInputs,
+  tooFewNote,
+  type WatchedClassifier,
+  watchQuality,
+} from '../../model/profile/watch-inputs.ts'
+import { cacheFolder, chooseModel, theSample } from '../../model/store/model-reference.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import type { InterruptWatch } from '../../terminal/interrupt.ts'
+import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
+import { liveModel } from '../models/pull.ts'
+import type { ClassifyPlan } from './plan.ts'
+
+/** What a run says while it is under way, and what may stop it. It writes to no terminal itself. */
+export interface RunEffects {
+  readonly interrupts: InterruptWatch
+  /** what a person should know at once */
+  warn(line: string): void
+  /** what helps somebody who watches */
+  say(line: string): void
+  /** told how the download of a model goes; undefined: nothing is downloaded */
+  readonly transfer: TransferProgress | undefined
+}
+
+/**
+ * Opens a model, which has then proved that it gives its golden answers.
+ *
+ * @example
+ * const model = await openModel('hierarchical_random_forest@1.0.0')
+ * const [star] = await classifyObjects(model, [{ oid: 'ZTF18aaaaaaa', features: { 'W1-W2': 0.4, g_r_max: null } }])
+ * await model.close()
+ *
+ * @param reference a bundle's folder, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise
+ *   the model that `lcclf.lock` pins, otherwise the sample model of this package, which is a demonstration
+ * @param options `engine`: forest (the default for forests) or onnx; `threads`: 0 for one for each core
+ * @throws ModelError if it is not found, is damaged, or gives other answers than its golden ones
+ */
+export function openModel(
+  reference?: string,
+  { engine, threads = 0 }: { readonly engine?: EngineName; readonly threads?: number } = {},
+): Promise<Classifier> {
+  const { directory } = chooseModel(reference ?? (process.env['LCCLF_MODEL'] || undefined), theSample)
+  return openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() })
+}
+
+/** Opens the model of a run; `meanwhile` is what this thread can do while others prepare it. */
+export async function openRunModel(
+  plan: ClassifyPlan,
+  effects: RunEffects,
+  meanwhile: () => Promise<void>,
+): Promise<WatchedClassifier> {
+  const { model, engine, threads, watchQuality: isWatched } = plan
+  if (typeof model === 'object') {
+    // it belongs to the caller
+    const borrowed = { classifier: { ...model, close: () => Promise.resolve() }, notes: () => [] }
+    return isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
+  }
+  const folder = await modelFolder(model, plan, effects)
+  const profile = await readProfile(folder)
+  const classifier = await openClassifier(folder, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
+  const tallied = tallyInputs(classifier, profile)
+  return isWatched ? withQualityWatch(tallied, profile, effects) : tallied
+}
+
+/** Tables and topics that others read never get the sample model's answers. */
+async function modelFolder(
+  model: string | undefined,
+  { shared }: ClassifyPlan,
+  { interrupts, transfer, say }: RunEffects,
+): Promise<string> {
+  if (shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) {
+    const mayPull = transfer !== undefined && process.env['LCCLF_PULL'] !== 'never'
+    return liveModel(model, { interrupts, progress: transfer ?? silentTransfer, mayPull })
+  }
+  const { directory, chosenBy } = chooseModel(model, theSample)
+  if (chosenBy === 'the sample model') {
+    say(
+      'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
+    )
+  }
+  return directory
+}
+
+/** Warnings are said as soon as they are due, and stand in the receipt. */
+function withQualityWatch(
+  watched: WatchedClassifier,
+  profile: InputProfile | undefined,
+  { warn }: RunEffects,
+): WatchedClassifier {
+  const said = new Set<string>()
+  if (!profile) warn(`warning: ${noProfile}`)
+  const { classifier, watch } = watchQuality(watched.classifier, profile, ({ begun, ended }) => {
+    for (const { message } of begun) {
+      warn(`warning: ${message}`)
+      said.add(`--watch-quality: ${message}`)
+    }
+    for (const { about } of ended) warn(`${about} is as usual again`)
+  })
+  return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...watched.notes()] }
+}

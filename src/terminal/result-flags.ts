@@ -1,0 +1,125 @@
+// The flags of the commands that read results and explain them: evaluate, diff, explain.
+import * as Flags from '@oclif/core/flags'
+import { UsageError } from '../errors.ts'
+import { bound, columnFlags, group, modelFlags, pair, repeatable, reportFlags, type Typed } from './flags.ts'
+
+const { input, model, output, run } = group
+
+/** `lcclf explain`. */
+export const explainFlags = {
+  oid: Flags.string({ required: true, helpValue: 'ID', ...input, description: 'the object' }),
+  ...columnFlags,
+  ...modelFlags('the sample model of this package'),
+  class: Flags.string({
+    helpValue: 'CLASS',
+    ...output,
+    description: 'the class to explain (default: the predicted one)',
+  }),
+  top: Flags.integer({ default: 10, min: 1, helpValue: 'N', ...output, description: 'how many features to list' }),
+  approximate: Flags.boolean({ ...output, description: 'path attribution instead of Shapley values' }),
+  ...reportFlags,
+  overwrite: Flags.boolean({ ...output, description: 'replace an existing report' }),
+  json: Flags.boolean({
+    ...output,
+    description: 'print the explanation as one JSON object on stdout, in full precision',
+  }),
+}
+/** See explainFlags. */
+export type ExplainFlags = Typed<typeof explainFlags>
+
+/** What `evaluate` and `diff` write. */
+const comparisonFlags = {
+  csv: Flags.string({ helpValue: 'FOLDER', ...output, description: 'write every table to this folder as CSV' }),
+  ...reportFlags,
+  overwrite: Flags.boolean({ ...output, description: 'replace existing tables and an existing report' }),
+  json: Flags.boolean({ ...output, description: 'print the report as one JSON object on stdout, in full precision' }),
+}
+
+/** Long results do not say in which order a model has its classes, and that order decides ties. */
+const orderFlags = {
+  model: Flags.string({
+    char: 'm',
+    env: 'LCCLF_MODEL',
+    helpValue: 'REF',
+    ...model,
+    description: 'the model whose order of classes decides ties in long results, which do not record one',
+  }),
+}
+
+/** `lcclf evaluate`. */
+export const evaluateFlags = {
+  labels: Flags.string({
+    required: true,
+    helpValue: 'FILE',
+    ...input,
+    description: 'file of known classes, also s3://bucket/key, with the columns oid and class',
+  }),
+  'label-column': Flags.string({
+    default: 'class',
+    helpValue: 'NAME',
+    ...input,
+    description: 'column of the class in the labels',
+  }),
+  'id-column': Flags.string({
+    default: 'oid',
+    helpValue: 'NAME',
+    ...input,
+    description: 'column of the object id in the labels',
+  }),
+  // no class of a taxonomy has a = in its name, but a label of somebody else's may: the last one divides
+  'rename-class': Flags.custom({
+    parse: (text) => Promise.resolve(pair('--rename-class', text, text.lastIndexOf('='))),
+  })({
+    ...repeatable,
+    helpValue: 'OLD=NEW',
+    ...input,
+    description: 'read the label OLD as the class NEW (repeatable)',
+  }),
+  'classifier-version': Flags.string({
+    helpValue: 'VERSION',
+    ...input,
+    description: 'which results to take if there are several',
+  }),
+  ...orderFlags,
+  bins: Flags.integer({
+    default: 10,
+    min: 1,
+    max: 1000,
+    helpValue: 'N',
+    ...output,
+    description: 'intervals of the reliability curves and of the calibration error',
+  }),
+  ...comparisonFlags,
+}
+/** See evaluateFlags. */
+export type EvaluateFlags = Typed<typeof evaluateFlags>
+
+/** How much may change before `lcclf diff` exits 3: objects, or a percentage of those on both sides. */
+export type ChangeBound = { readonly text: string } & ({ readonly objects: number } | { readonly percent: number })
+
+function changeBound(text: string): ChangeBound {
+  const found = bound(text)
+  if (found) return 'rows' in found ? { text, objects: found.rows } : { text, ...found }
+  throw new UsageError(`--fail-if-changed ${text}: expected a percentage or a number of objects, for example 2% or 100`)
+}
+
+/** `lcclf diff`. */
+export const diffFlags = {
+  ...orderFlags,
+  top: Flags.integer({
+    default: 20,
+    min: 1,
+    max: 100_000,
+    helpValue: 'N',
+    ...output,
+    description: 'how many objects to list in each ranking, and of those on one side only',
+  }),
+  ...comparisonFlags,
+  'fail-if-changed': Flags.custom<ChangeBound>({ parse: (text) => Promise.resolve(changeBound(text)) })({
+    helpValue: 'P%|N',
+    ...run,
+    description: 'exit 3 if more of the objects on both sides changed their class',
+  }),
+}
+/** See diffFlags. */
+export type DiffFlags = Typed<typeof diffFlags>

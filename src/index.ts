@@ -10,13 +10,20 @@ export { BalanceError, DataError, LcclfError, ModelError, ServiceError, UsageErr
 export { InterruptedError } from './terminal/interrupt.ts'
 
 // sources and sinks of your own: what they are given, and what they must do
-export type { Delivery, InputIdentity, ReadOptions, RowAllowance, Source } from './pipeline/source.ts'
+export {
+  type Delivery,
+  type InputIdentity,
+  type ReadOptions,
+  readOptions,
+  type RowAllowance,
+  type Source,
+} from './pipeline/source.ts'
 export type { Sink, SinkContext, WriteOutcome } from './pipeline/sink.ts'
 export type { ClassifiedBatch, FeatureBatch, InputSchema, OidType, Reject } from './pipeline/batch.ts'
 export type { Level, ModelIdentity, Taxonomy } from './pipeline/batch.ts'
 export type { OpenSink, OpenSource, SinkSpec, SourceSpec } from './connectors/spec.ts'
-export { openSink } from './connectors/open-sink.ts'
-export { openSource } from './connectors/open-source.ts'
+export { openConnector, openSink, openSource, type OutputOptions } from './connectors/open-connector.ts'
+export type { InputOptions } from './connectors/inputs.ts'
 
 // the parts of a run
 export type { Classifier } from './pipeline/classifier.ts'

@@ -17,16 +17,6 @@ export interface ByteOutput {
   close(): Promise<void>
 }
 
-/** A file to write. */
-interface ReplacementOptions {
-  readonly path: string
-  /** as the user wrote it: the name in every message */
-  readonly address: string
-  readonly overwrite: boolean
-  /** hard links are how an existing file is never replaced by mistake; some file systems have none */
-  readonly makeLink?: (existing: string, name: string) => Promise<void>
-}
-
 // links cannot be made here; what has the name already is told apart by EEXIST
 const withoutLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EACCES'])
 // a folder that cannot be synced (some network file systems, Windows) is no reason to fail: the file itself is safe
@@ -39,17 +29,25 @@ const longestNameKept = 100
  * @throws UsageError for a name that is taken (without `overwrite`), a folder, a device, a folder that is missing or closed;
  *   ServiceError where the disk is full
  */
-export async function openReplacement(options: ReplacementOptions): Promise<ByteOutput> {
-  const { address, overwrite, makeLink = link } = options
-  const target = await checkedTarget(options)
+export async function openReplacement({
+  path,
+  address,
+  overwrite,
+  makeLink = link,
+}: {
+  readonly path: string
+  /** as the user wrote it: the name in every message */
+  readonly address: string
+  readonly overwrite: boolean
+  /** hard links are how an existing file is never replaced by mistake; some file systems have none */
+  readonly makeLink?: (existing: string, name: string) => Promise<void>
+}): Promise<ByteOutput> {
+  const target = await checkedTarget(path, address, overwrite)
   const folder = dirname(target)
   const partial = join(folder, partialName(basename(target)))
-  let handle: FileHandle | undefined
-  try {
-    handle = await open(partial, 'wx')
-  } catch (error) {
-    throw openFailure(address, dirname(options.path), error)
-  }
+  let handle: FileHandle | undefined = await open(partial, 'wx').catch((error: unknown) => {
+    throw openFailure(address, dirname(path), error)
+  })
   let isPartialLeft = true
 
   async function discard(): Promise<void> {
@@ -99,7 +97,7 @@ export async function openReplacement(options: ReplacementOptions): Promise<Byte
 }
 
 /** The file that will carry the name: the one a symbolic link points to, so that the link stays one. */
-async function checkedTarget({ path, address, overwrite }: ReplacementOptions): Promise<string> {
+async function checkedTarget(path: string, address: string, overwrite: boolean): Promise<string> {
   try {
     await lstat(path)
   } catch (error) {
@@ -107,12 +105,14 @@ async function checkedTarget({ path, address, overwrite }: ReplacementOptions): 
     throw openFailure(address, dirname(path), error)
   }
   const existing = await stat(path).catch(() => undefined)
-  if (existing?.isDirectory())
-    throw new UsageError(`cannot write ${address}: it is a folder`, { hint: 'give the name of a file in it' })
-  if (existing && !existing.isFile())
+  if (existing?.isDirectory()) {
+    throw new UsageError(`cannot write ${address}: it is a folder`, { hint: 'Give the name of a file in it.' })
+  }
+  if (existing && !existing.isFile()) {
     throw new UsageError(`cannot write ${address}: it is a device, a pipe or a socket, not a file`, {
-      hint: 'results go to a pipe by --to - (and --to-format)',
+      hint: 'Write to a pipe with --to - (and --to-format).',
     })
+  }
   if (!overwrite) throw alreadyThere(address)
   return existing ? await realpath(path) : resolve(path)
 }
@@ -173,88 +173,73 @@ async function syncFolder(folder: string): Promise<void> {
 
 // What a failed write means to the person who asked for the file.
 
+/** What the system says while bytes are written or made safe, and what to do. */
+const writeFailures: Readonly<Record<string, readonly [(place: string, why: string) => string, string]>> = {
+  ENOSPC: [
+    (place) => `no space left on the device while writing ${place}`,
+    'Free some space there, or write to another disk. Nothing was published.',
+  ],
+  EDQUOT: [
+    (place) => `the disk quota is used up while writing ${place}`,
+    'Delete some of your files there, or write to another disk. Nothing was published.',
+  ],
+  EFBIG: [
+    (place) => `${place} grows beyond the largest file allowed here`,
+    'Raise the limit (ulimit -f), write to another disk, or split the run with --shard.',
+  ],
+  EIO: [
+    (place, why) => `the device failed while writing ${place}: ${why}`,
+    'Check the disk and its free space, or write to another one. Nothing was published.',
+  ],
+}
+
 /** A failure while bytes are written or made safe: a full disk, a quota, a broken device. */
 export function writeFailure(address: string, thrown: unknown): LcclfError {
   if (thrown instanceof LcclfError) return thrown
   const place = address === '-' ? 'standard output' : address
-  switch (systemCode(thrown) ?? '') {
-    case 'ENOSPC':
-      return new ServiceError(`no space left on the device while writing ${place}`, {
-        hint: 'free some space there, or write to another disk; nothing was published',
-        cause: thrown,
-      })
-    case 'EDQUOT':
-      return new ServiceError(`the disk quota is used up while writing ${place}`, {
-        hint: 'free some space of yours there, or write to another disk; nothing was published',
-        cause: thrown,
-      })
-    case 'EFBIG':
-      return new ServiceError(`${place} grows beyond the largest file allowed here`, {
-        hint: 'raise the limit (ulimit -f), free space on another disk, or split the run with --shard',
-        cause: thrown,
-      })
-    case 'EIO':
-      return new ServiceError(`the device failed while writing ${place}: ${messageOf(thrown)}`, {
-        hint: 'check the disk and its free space, or write to another one; nothing was published',
-        cause: thrown,
-      })
-    default:
-      return new ServiceError(`cannot write ${place}: ${messageOf(thrown)}`, {
-        hint: 'check the disk and its free space, or write to another place',
-        cause: thrown,
-      })
-  }
+  const [message, hint] = writeFailures[systemCode(thrown) ?? ''] ?? [
+    (place: string, why: string) => `cannot write ${place}: ${why}`,
+    'Check the disk and its free space, or write somewhere else.',
+  ]
+  return new ServiceError(message(place, messageOf(thrown)), { hint, cause: thrown })
 }
 
 /** A failure to begin a file: the command line names a place that cannot be written. */
 function openFailure(address: string, folder: string, thrown: unknown): LcclfError {
   if (thrown instanceof LcclfError) return thrown
+  const refused = (why: string, hint: string): UsageError =>
+    new UsageError(`cannot write ${address}: ${why}`, { hint, cause: thrown })
   switch (systemCode(thrown) ?? '') {
     case 'ENOENT':
-      return new UsageError(`cannot write ${address}: the folder ${folder} does not exist`, {
-        hint: `make it first: mkdir -p ${folder}`,
-        cause: thrown,
-      })
+      return refused(`the folder ${folder} does not exist`, `Make it first: mkdir -p ${folder}`)
     case 'ENOTDIR':
-      return new UsageError(`cannot write ${address}: ${folder} is not a folder`, {
-        hint: 'give the path of a file in a folder that exists',
-        cause: thrown,
-      })
+      return refused(`${folder} is not a folder`, 'Give the path of a file in a folder that exists.')
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new UsageError(`cannot write ${address}: no permission to write into ${folder}`, {
-        hint: 'write into a folder of yours, or ask for write permission',
-        cause: thrown,
-      })
+      return refused(
+        `no permission to write into ${folder}`,
+        'Write into a folder of your own, or ask for write permission.',
+      )
     case 'ENAMETOOLONG':
     case 'ELOOP':
     case 'EINVAL':
-      return new UsageError(`cannot write ${address}: ${messageOf(thrown)}`, {
-        hint: 'choose another name',
-        cause: thrown,
-      })
+      return refused(messageOf(thrown), 'Choose another name.')
     default:
       return writeFailure(address, thrown)
   }
 }
 
-/** What is needed to write a file in one go. */
-interface WholeFileOptions {
-  /** the name in every message; the path unless given */
-  readonly address?: string
-  readonly overwrite?: boolean
-}
-
 /**
  * Writes a file in one go, and makes its folder. It replaces what is there, unless `overwrite` is false.
  *
+ * @param address the name in every message; the path unless given
  * @throws UsageError, ServiceError: as `openReplacement`, and `writeFailure` of whatever goes wrong later
  */
 export async function writeWholeFile(
   path: string,
   bytes: Uint8Array | string,
-  { address = path, overwrite = true }: WholeFileOptions = {},
+  { address = path, overwrite = true }: { readonly address?: string; readonly overwrite?: boolean } = {},
 ): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {

@@ -1,16 +1,21 @@
-// One notation for every place data comes from or goes to (design: cli.md, "Addresses").
+// One notation for every place data comes from or goes to (design: cli.md, "Addresses"), and the rules for names of files.
 import { basename } from 'node:path'
 import { UsageError } from '../errors.ts'
-import type { InputFormat, OutputFormat } from './files/file-formats.ts'
 import { redacted } from '../formats/shown-text.ts'
 
-/** A file's format by its suffix, and what is left of the name without it. */
-interface NamedFormat<Format> {
-  readonly format: Format
-  readonly isGzipped: boolean
-  /** the suffix as it is written, e.g. `.csv.gz` */
-  readonly suffix: string
-}
+/** The file formats rows are read from; `tsv` is csv with tabs. */
+export type InputFormat = OutputFormat | 'avro'
+
+/** The file formats results are written in; `tsv` is csv with tabs. */
+export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
+
+/** Rows in files and pipes. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
+export type FileSourceSpec =
+  | { readonly kind: 'file'; readonly address: string; readonly path: string; readonly format: InputFormat }
+  | { readonly kind: 'stdin'; readonly address: '-'; readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow' }
+
+/** The three forms of a result in a file (design: cli.md, "Layouts"). */
+export type Layout = 'wide' | 'long' | 'nested'
 
 const outputSuffixes: Readonly<Record<string, OutputFormat>> = {
   '.parquet': 'parquet',
@@ -28,44 +33,97 @@ const outputSuffixes: Readonly<Record<string, OutputFormat>> = {
 
 const inputSuffixes: Readonly<Record<string, InputFormat>> = { ...outputSuffixes, '.avro': 'avro' }
 
-/** The format an input file's name promises, or undefined. */
-export function inputFormatOf(path: string): NamedFormat<InputFormat> | undefined {
-  return formatBySuffix(path, inputSuffixes)
-}
-
-/** The format an output file's name asks for, or undefined. */
-export function outputFormatOf(path: string): NamedFormat<OutputFormat> | undefined {
-  return formatBySuffix(path, outputSuffixes)
-}
-
 /** The suffixes lcclf reads or writes, for messages. */
 export const knownSuffixes = {
   input: Object.keys(inputSuffixes).join(' '),
   output: Object.keys(outputSuffixes).join(' '),
 }
 
+/** The format that the name of an input promises, or undefined. */
+export const inputFormatOf = (path: string) => formatBySuffix(path, inputSuffixes)
+
+/** The format that the name of an output asks for, or undefined. */
+export const outputFormatOf = (path: string) => formatBySuffix(path, outputSuffixes)
+
+/** @returns `suffix` as it is written in the path */
 function formatBySuffix<Format>(
   path: string,
   suffixes: Readonly<Record<string, Format>>,
-): NamedFormat<Format> | undefined {
+): { format: Format; isGzipped: boolean; suffix: string } | undefined {
   const name = basename(path).toLowerCase()
-  let found: NamedFormat<Format> | undefined
-  for (const [suffix, format] of Object.entries(suffixes)) {
-    // the longest suffix wins: `.csv.gz` before anything shorter
-    if (name.endsWith(suffix) && suffix.length > (found?.suffix.length ?? 0)) {
-      found = { format, isGzipped: suffix.endsWith('.gz'), suffix: path.slice(path.length - suffix.length) }
-    }
-  }
-  return found
+  const [suffix, format] = Object.entries(suffixes).find(([suffix]) => name.endsWith(suffix)) ?? []
+  if (suffix === undefined || format === undefined) return undefined
+  return { format, isGzipped: suffix.endsWith('.gz'), suffix: path.slice(path.length - suffix.length) }
 }
-
-const scheme = /^([a-z][a-z0-9+.-]*):\/\//i
 
 /** The path of a file address; any `scheme://` that is not for files is refused. */
 export function filePathOf(address: string, role: 'input' | 'output'): string {
-  const found = scheme.exec(address)?.[1]?.toLowerCase()
+  const found = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1]?.toLowerCase()
   if (found === undefined) return address
   throw new UsageError(`${redacted(address)}: ${found}:// is not an ${role} of this command`, {
     hint: `Use a file (${knownSuffixes[role]}), a folder, s3://bucket/key, or - for ${role === 'input' ? 'stdin' : 'stdout'}.`,
   })
+}
+
+// The names of inputs: the same rules for files and for objects.
+
+/**
+ * One input among others: its format, and its name relative to where the search for inputs began.
+ *
+ * @param relativePath with `/`
+ * @throws UsageError for a name that does not say its format
+ */
+export function namedInput(
+  address: string,
+  relativePath: string,
+  fromFormat: InputFormat | undefined,
+): { format: InputFormat; relativeName: string; relativePath: string } {
+  const named = inputFormatOf(address)
+  const format = fromFormat ?? named?.format
+  if (format === undefined) {
+    throw new UsageError(`${address}: the name does not say its format`, {
+      hint: `Known suffixes are ${knownSuffixes.input}; or name the format with --from-format.`,
+    })
+  }
+  const relativeName = named ? relativePath.slice(0, -named.suffix.length) : relativePath
+  return { format, relativeName, relativePath }
+}
+
+/** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
+export function isData(path: string): boolean {
+  return inputFormatOf(path) !== undefined && !path.split('/').some((part) => /^[_.]/.test(part))
+}
+
+/** The folder a glob starts from: the part before its first special character. */
+export function staticRoot(pattern: string): string {
+  const parts = pattern.split('/').slice(0, -1)
+  const special = parts.findIndex((part) => /[*?[\]{}()!+@]/.test(part))
+  return (special < 0 ? parts : parts.slice(0, special)).join('/') || (pattern.startsWith('/') ? '/' : '.')
+}
+
+/**
+ * The outputs that a folder or a pattern skips, so that a second run does not read the results of the first: those below
+ * the place where the search begins. An output that holds the inputs skips none of them, and what is named itself is
+ * always read.
+ */
+export function skippedOutputs({ root, outputs, isBelow }: Search): string[] {
+  return outputs.filter((output) => isBelow(output, root))
+}
+
+/** What was found, without what lies in the outputs that are skipped. */
+export function withoutResults<T>(found: readonly T[], nameOf: (one: T) => string, search: Search): T[] {
+  const skipped = skippedOutputs(search)
+  return found.filter((one) => !skipped.some((output) => search.isBelow(nameOf(one), output)))
+}
+
+/** Where a search for inputs begins, where results go, and what lies below what. */
+interface Search {
+  readonly root: string
+  readonly outputs: readonly string[]
+  readonly isBelow: (name: string, folder: string) => boolean
+}
+
+/** The order of paths. */
+export function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,6 +1,25 @@
-// From rows or chunks as a format gives them to deliveries: one loop for all file formats.
+// From rows or chunks as a format gives them to deliveries: one loop for all sources but Kafka.
 import type { BatchAssembler, ColumnChunk } from '../pipeline/batch-assembler.ts'
 import type { Delivery } from '../pipeline/source.ts'
+
+type Deliveries = AsyncGenerator<Delivery, void, undefined>
+
+/**
+ * Delivers until the signal, which also ends a read that waits. What fails because of the signal is no failure.
+ *
+ * @param stop ends what is being read, even while it waits
+ */
+export async function* deliverUntil(signal: AbortSignal, stop: () => void, deliver: () => Deliveries): Deliveries {
+  if (signal.aborted) return
+  signal.addEventListener('abort', stop)
+  try {
+    yield* deliver()
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
 
 /**
  * Delivers rows in batches until they end, the limit is reached or the signal comes. Where reading fails on the way, the
@@ -14,8 +33,8 @@ export async function* deliverRows<Row>(
   assembler: BatchAssembler,
   add: (row: Row) => void,
   signal: AbortSignal,
-): AsyncGenerator<Delivery, void, undefined> {
-  const failure = yield* untilFailure(async function* () {
+): Deliveries {
+  yield* withLast(assembler, async function* () {
     for await (const rows of groups) {
       for (const row of rows) {
         if (assembler.isExhausted) return
@@ -25,8 +44,6 @@ export async function* deliverRows<Row>(
       }
     }
   })
-  yield* rest(assembler)
-  if (failure) throw failure.error
 }
 
 /** The same for formats that give columns. */
@@ -34,8 +51,8 @@ export async function* deliverColumns(
   chunks: AsyncIterable<ColumnChunk>,
   assembler: BatchAssembler,
   signal: AbortSignal,
-): AsyncGenerator<Delivery, void, undefined> {
-  const failure = yield* untilFailure(async function* () {
+): Deliveries {
+  yield* withLast(assembler, async function* () {
     for await (const chunk of chunks) {
       for (let row = 0; row < chunk.rowCount;) {
         row = assembler.acceptColumns(chunk, row)
@@ -45,31 +62,22 @@ export async function* deliverColumns(
       if (assembler.isExhausted) return
     }
   })
-  yield* rest(assembler)
+}
+
+/** Delivers what the assembler still holds at the end, a failure included. */
+async function* withLast(assembler: BatchAssembler, deliver: () => Deliveries): Deliveries {
+  let failure: { readonly error: unknown } | undefined
+  try {
+    yield* deliver()
+  } catch (error) {
+    failure = { error }
+  }
+  const last = delivery(assembler)
+  if (last.read > 0) yield last
   if (failure) throw failure.error
 }
 
-/** Runs a generator and answers what it failed with. */
-async function* untilFailure(
-  deliver: () => AsyncGenerator<Delivery, void, undefined>,
-): AsyncGenerator<Delivery, { error: unknown } | undefined, undefined> {
-  try {
-    yield* deliver()
-    return undefined
-  } catch (error) {
-    return { error }
-  }
-}
-
-function* rest(assembler: BatchAssembler): Generator<Delivery, void, undefined> {
-  const last = delivery(assembler)
-  if (last.read > 0) yield last
-}
-
 function delivery(assembler: BatchAssembler): Delivery {
-  return { ...assembler.take(), duplicates: 0, ack: nothingToAcknowledge }
-}
-
-async function nothingToAcknowledge(): Promise<void> {
-  // a file keeps no account of what was read
+  // neither a file nor a database keeps an account of what was read
+  return { ...assembler.take(), duplicates: 0, ack: () => Promise.resolve() }
 }

@@ -1,74 +1,89 @@
-// The inputs of a run: files, globs and folders written out, each file once.
+// Addresses → the inputs of a run: files, globs and folders expanded, each input once.
 import { realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { DataError, systemCode, UsageError } from '../errors.ts'
-import { isPostgresAddress, postgresSourceSpec } from './postgres/address.ts'
-import type { PostgresSourceSpec } from './postgres/settings.ts'
-import { isKafkaAddress, kafkaSnapshotSpec, type KafkaSourceSpec } from './kafka/spec.ts'
-import type { InputFormat } from './files/file-formats.ts'
-import { filePathOf, inputFormatOf, knownSuffixes } from './address.ts'
 import {
   byCodeUnit,
-  type Input,
-  type InputOptions,
+  filePathOf,
+  type InputFormat,
+  inputFormatOf,
   isData,
-  outputsPassedOver,
+  knownSuffixes,
+  namedInput,
+  skippedOutputs,
   staticRoot,
   withoutResults,
-} from './input-names.ts'
+} from './address.ts'
+import { isKafkaAddress, kafkaSnapshotSpec, type TimeWindow } from './kafka/spec.ts'
+import { isPostgresAddress, postgresSourceSpec } from './postgres/address.ts'
 import { isS3Address } from './s3/address.ts'
-import type { OpenSource } from './spec.ts'
+import type { OpenSource, SourceSpec } from './spec.ts'
 
-interface Candidate {
-  readonly path: string
-  readonly root: string
-  readonly isExplicit: boolean
+/** One input and where its result goes in a folder output. */
+export interface Input {
+  readonly spec: SourceSpec
+  /** path below the input root, without the suffix, with `/`; for stdin `stdin` */
+  readonly relativeName: string
+  /** the same with the suffix, by which whole files are put into shards */
+  readonly relativePath: string
+}
+
+/** What decides about the inputs besides their names. */
+export interface InputOptions {
+  readonly fromFormat?: InputFormat | undefined
+  /** folders that receive results: never read as inputs, so that a second run does not read the results of the first */
+  readonly outputFolders?: readonly string[]
+  /** where passwords and what a database's address leaves out are found */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** which messages of a topic */
+  readonly window?: TimeWindow
+  /** whether the end of a topic's snapshot becomes its group's offsets */
+  readonly commits?: boolean
 }
 
 /**
- * Writes out the inputs named on the command line, in their order, folders and globs sorted by path. A file that is named
+ * Expands the inputs named on the command line, in their order, folders and globs sorted by path. A file that is named
  * twice is read once.
  *
- * @throws DataError for a file that is not there, UsageError for a name that says no format
+ * @throws DataError for a file that is not there, UsageError for a name that does not say its format
  */
 export async function expandInputs(
   addresses: readonly (string | OpenSource)[],
-  options: InputOptions,
+  options: InputOptions = {},
 ): Promise<Input[]> {
-  const { fromFormat, outputFolders } = options
-  const inputs: Input[] = []
-  const seen = new Set<string>()
+  const inputs = new Map<string, Input>()
   for (const address of addresses) {
     if (typeof address !== 'string') {
-      const name = `input-${inputs.length + 1}`
-      inputs.push({ spec: { kind: 'custom', address: name, open: address }, relativeName: name, relativePath: name })
+      const name = `input-${inputs.size + 1}`
+      inputs.set(name, serviceInput({ kind: 'custom', address: name, open: address }, name))
       continue
     }
-    if (address === '-') {
-      if (!seen.has('-')) inputs.push(stdinInput(fromFormat))
-      seen.add('-')
-      continue
-    }
-    if (isPostgresAddress(address) || isKafkaAddress(address)) {
-      if (!seen.has(address)) inputs.push(serviceInput(address, options))
-      seen.add(address)
-      continue
-    }
-    if (isS3Address(address)) {
-      for (const input of await (await import('./s3-inputs.ts')).s3Inputs(address, options)) {
-        if (!seen.has(input.spec.address)) inputs.push(input)
-        seen.add(input.spec.address)
-      }
-      continue
-    }
-    for (const candidate of await candidatesOf(filePathOf(address, 'input'), outputFolders)) {
-      const identity = realpathOf(candidate.path)
-      if (seen.has(identity)) continue
-      seen.add(identity)
-      inputs.push(fileInput(candidate, fromFormat))
+    for (const [identity, input] of await identifiedInputs(address, options)) {
+      if (!inputs.has(identity)) inputs.set(identity, input)
     }
   }
-  return inputs
+  return [...inputs.values()]
+}
+
+/** The inputs of one address, each with what tells that two are the same. */
+async function identifiedInputs(address: string, options: InputOptions): Promise<[string, Input][]> {
+  const { fromFormat, outputFolders = [], environment = process.env, window = {}, commits = false } = options
+  if (address === '-') return [['-', stdinInput(fromFormat)]]
+  if (isKafkaAddress(address)) {
+    const spec = kafkaSnapshotSpec(address, { window, commit: commits }, environment)
+    return [[address, serviceInput(spec, spec.topics.join('+').replace(/[^\w.+-]/g, '_'))]]
+  }
+  if (isPostgresAddress(address)) {
+    const spec = postgresSourceSpec(address, environment)
+    return [[address, serviceInput(spec, spec.reading.kind === 'table' ? spec.reading.table : 'query')]]
+  }
+  if (isS3Address(address)) {
+    const { s3Inputs } = await import('./s3-inputs.ts')
+    const inputs = await s3Inputs(address, { fromFormat, outputFolders, environment })
+    return inputs.map((input) => [input.spec.address, input])
+  }
+  const { root, paths } = await filesOf(filePathOf(address, 'input'), outputFolders)
+  return paths.map((path) => [realpathOf(path), fileInput(path, root, fromFormat)])
 }
 
 function stdinInput(format: InputFormat | undefined): Input {
@@ -78,72 +93,43 @@ function stdinInput(format: InputFormat | undefined): Input {
   return { spec: { kind: 'stdin', address: '-', format }, relativeName: 'stdin', relativePath: 'stdin' }
 }
 
-function serviceInput(address: string, { environment, window, commits }: InputOptions): Input {
-  return isKafkaAddress(address)
-    ? topicInput(kafkaSnapshotSpec(address, { window, commit: commits }, environment))
-    : databaseInput(postgresSourceSpec(address, environment))
-}
-
-function databaseInput(spec: PostgresSourceSpec): Input {
-  const name = spec.reading.kind === 'table' ? spec.reading.table : 'query'
+function serviceInput(spec: SourceSpec, name: string): Input {
   return { spec, relativeName: name, relativePath: name }
 }
 
-function topicInput(spec: KafkaSourceSpec): Input {
-  const name = spec.topics.join('+').replace(/[^\w.+-]/g, '_')
-  return { spec, relativeName: name, relativePath: name }
+function fileInput(path: string, root: string, fromFormat: InputFormat | undefined): Input {
+  const relativePath = (relative(root, path) || basename(path)).split(sep).join('/')
+  const { format, ...names } = namedInput(path, relativePath, fromFormat)
+  return { spec: { kind: 'file', address: path, path, format }, ...names }
 }
 
-async function candidatesOf(path: string, outputFolders: readonly string[]): Promise<Candidate[]> {
+/** The files that a path stands for, and the folder that their names are relative to. */
+async function filesOf(path: string, outputs: readonly string[]): Promise<{ root: string; paths: readonly string[] }> {
   const stats = statOf(path)
-  if (stats?.isDirectory()) return folderCandidates(path, outputFolders)
-  if (stats) return [{ path, root: dirname(path), isExplicit: true }]
-  const { isDynamicPattern } = await import('tinyglobby')
-  if (!isDynamicPattern(path)) {
-    throw new DataError(`${path}: there is no such file or folder`)
-  }
-  return globCandidates(path, outputFolders)
+  if (stats?.isDirectory()) return { root: path, paths: await filesIn(path, outputs) }
+  if (stats) return { root: dirname(path), paths: [path] }
+  const { glob, isDynamicPattern } = await import('tinyglobby')
+  if (!isDynamicPattern(path)) throw new DataError(`${path}: there is no such file or folder`)
+  const root = staticRoot(path)
+  const found = await glob(path, { followSymbolicLinks: true, expandDirectories: false })
+  const named = found.filter((one) => inputFormatOf(one))
+  const paths = withoutResults(named, (one) => one, { root, outputs, isBelow }).sort(byCodeUnit)
+  if (paths.length === 0) throw new DataError(`${path}: no file matches`)
+  return { root, paths }
 }
 
-async function folderCandidates(folder: string, outputFolders: readonly string[]): Promise<Candidate[]> {
+async function filesIn(folder: string, outputs: readonly string[]): Promise<string[]> {
   const { glob, escapePath } = await import('tinyglobby')
-  const passed = outputsPassedOver({ root: folder, outputs: outputFolders, isBelow })
-  const ignore = passed.map((output) => `${escapePath(resolve(output))}/**`)
-  const paths = await glob('**/*', {
-    cwd: folder,
-    ignore,
-    dot: true,
-    followSymbolicLinks: true,
-    expandDirectories: false,
-  })
-  const chosen = paths.filter((path) => isData(path)).sort(byCodeUnit)
-  if (chosen.length === 0) {
-    throw new DataError(`${folder}: no input files in this folder`, { hint: `Read are ${knownSuffixes.input}.` })
-  }
-  return chosen.map((path) => ({ path: join(folder, path), root: folder, isExplicit: false }))
-}
-
-async function globCandidates(pattern: string, outputFolders: readonly string[]): Promise<Candidate[]> {
-  const { glob } = await import('tinyglobby')
-  const root = staticRoot(pattern)
-  const paths = await glob(pattern, { followSymbolicLinks: true, expandDirectories: false })
-  const named = paths.filter((path) => inputFormatOf(path))
-  const chosen = withoutResults(named, (path) => path, { root, outputs: outputFolders, isBelow }).sort(byCodeUnit)
-  if (chosen.length === 0) throw new DataError(`${pattern}: no file matches`)
-  return chosen.map((path) => ({ path, root, isExplicit: false }))
-}
-
-function fileInput({ path, root }: Candidate, fromFormat: InputFormat | undefined): Input {
-  const named = inputFormatOf(path)
-  const format = fromFormat ?? named?.format
-  if (format === undefined) {
-    throw new UsageError(`${path}: the name does not say its format`, {
-      hint: `Known suffixes are ${knownSuffixes.input}; or say --from-format.`,
+  const skipped = skippedOutputs({ root: folder, outputs, isBelow })
+  const ignore = skipped.map((output) => `${escapePath(resolve(output))}/**`)
+  const walk = { cwd: folder, ignore, dot: true, followSymbolicLinks: true, expandDirectories: false }
+  const paths = (await glob('**/*', walk)).filter(isData).sort(byCodeUnit)
+  if (paths.length === 0) {
+    throw new DataError(`${folder}: no input files in this folder`, {
+      hint: `lcclf reads ${knownSuffixes.input}.`,
     })
   }
-  const relativePath = (relative(root, path) || basename(path)).split(sep).join('/')
-  const relativeName = named ? relativePath.slice(0, -named.suffix.length) : relativePath
-  return { spec: { kind: 'file', address: path, path, format }, relativeName, relativePath }
+  return paths.map((path) => join(folder, path))
 }
 
 function isBelow(path: string, folder: string): boolean {

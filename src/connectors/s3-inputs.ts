@@ -1,76 +1,78 @@
-// s3:// addresses of inputs written out: an object, everything below a prefix, or what a pattern matches.
-import { DataError, UsageError } from '../errors.ts'
-import type { InputFormat } from './files/file-formats.ts'
-import { bucketToRead, type S3Bucket, type S3Entry } from './s3/bucket.ts'
+// s3:// addresses of inputs expanded: an object, everything below a prefix, or what a pattern matches.
+import { DataError } from '../errors.ts'
 import { patiently } from '../transfer/transient-error.ts'
-import { addressOfPlace, isS3Address, isS3Folder, parseS3Address, type S3Place, s3Place } from './s3/address.ts'
-import { inputFormatOf, knownSuffixes } from './address.ts'
-import { byCodeUnit, type Input, type InputOptions, isData, staticRoot, withoutResults } from './input-names.ts'
+import {
+  byCodeUnit,
+  type InputFormat,
+  inputFormatOf,
+  isData,
+  knownSuffixes,
+  namedInput,
+  staticRoot,
+  withoutResults,
+} from './address.ts'
+import { addressOfPlace, isS3Address, isS3Folder, parseS3Address, s3Place, type S3SourceSpec } from './s3/address.ts'
+import { bucketToRead, type S3Bucket, type S3Entry } from './s3/bucket.ts'
 
-interface Found {
-  /** what names are relative to: a prefix that ends with a slash, or '' */
-  readonly root: string
-  readonly entries: readonly S3Entry[]
-}
-
-const hint = 'Is the service up, and the endpoint (AWS_ENDPOINT_URL) right?'
+const hint = 'Check that the service is up and that the endpoint (AWS_ENDPOINT_URL) is right.'
 
 /**
  * The inputs an address names, by the rules for files: folders and patterns take known suffixes only, no names that begin
  * with `_` or `.`, and are sorted.
  *
- * @throws DataError where nothing is there; UsageError for a name that says no format; ServiceError for a service that
- *   refuses or is away
+ * @throws DataError where nothing is there; UsageError for a name that does not say its format; ServiceError for a service
+ *   that refuses or is away
  */
 export async function s3Inputs(
   address: string,
-  { fromFormat, outputFolders, environment }: Pick<InputOptions, 'fromFormat' | 'outputFolders' | 'environment'>,
-): Promise<Input[]> {
-  const place = s3Place(address, environment)
-  const outputs = prefixesIn(place.bucket, outputFolders)
-  const { root, entries } = await entriesOf(address, place, outputs)
-  return entries.map((entry) => inputOf(place, root, entry, fromFormat))
+  options: {
+    readonly fromFormat: InputFormat | undefined
+    readonly outputFolders: readonly string[]
+    readonly environment: Readonly<Record<string, string | undefined>>
+  },
+): Promise<{ spec: S3SourceSpec; relativeName: string; relativePath: string }[]> {
+  const place = s3Place(address, options.environment)
+  const folders = options.outputFolders.filter((folder) => isS3Address(folder) && isS3Folder(folder))
+  const outputs = folders.map(parseS3Address).flatMap(({ bucket, key }) => (bucket === place.bucket ? [key] : []))
+  const { root, entries } = await entriesOf(address, place.key, await bucketToRead(place), outputs)
+  return entries.map(({ key, size, etag }) => {
+    const object = { ...place, key }
+    const shown = addressOfPlace(object)
+    const { format, ...names } = namedInput(shown, key.slice(root.length), options.fromFormat)
+    return { spec: { kind: 's3', address: shown, place: object, format, size, etag }, ...names }
+  })
 }
 
-/** The outputs of the same bucket, as what their keys begin with. */
-function prefixesIn(bucket: string, outputFolders: readonly string[]): string[] {
-  const places = outputFolders.filter((folder) => isS3Address(folder) && isS3Folder(folder)).map(parseS3Address)
-  return places.filter((place) => place.bucket === bucket).map(({ key }) => key)
+/** Objects, and what their names are relative to: a prefix that ends with a slash, or ''. */
+interface Found {
+  readonly root: string
+  readonly entries: readonly S3Entry[]
 }
 
-function isBelow(key: string, prefix: string): boolean {
-  return key.length > prefix.length && key.startsWith(prefix)
-}
-
-async function entriesOf(address: string, place: S3Place, outputs: readonly string[]): Promise<Found> {
-  const bucket = await bucketToRead(place)
-  const { key } = place
-  if (isS3Folder(address)) return folderEntries(bucket, key, { address, outputs })
-  const object = await patiently(() => bucket.stat(key), { hint })
-  if (object) return { root: key.slice(0, key.lastIndexOf('/') + 1), entries: [object] }
-  const { isDynamicPattern } = await import('tinyglobby')
-  if (isDynamicPattern(key)) return matchingEntries(bucket, key, { address, outputs })
-  return folderEntries(bucket, `${key}/`, { address, outputs })
-}
-
-/** What was typed, and the prefixes that receive results. */
-interface Asked {
-  readonly address: string
-  readonly outputs: readonly string[]
-}
-
-async function folderEntries(bucket: S3Bucket, root: string, { address, outputs }: Asked): Promise<Found> {
+async function entriesOf(address: string, key: string, bucket: S3Bucket, outputs: readonly string[]): Promise<Found> {
+  if (!isS3Folder(address)) {
+    const object = await patiently(() => bucket.stat(key), { hint })
+    if (object) return { root: key.slice(0, key.lastIndexOf('/') + 1), entries: [object] }
+    const { isDynamicPattern } = await import('tinyglobby')
+    if (isDynamicPattern(key)) return matchingEntries(address, key, bucket, outputs)
+  }
+  const root = isS3Folder(address) ? key : `${key}/`
   const all = await listed(bucket, root)
   if (all.length === 0) throw new DataError(`${address}: there is no such object or prefix`)
   const data = all.filter((entry) => isData(entry.key.slice(root.length)))
-  const entries = withoutResults(data, ({ key }) => key, { root, outputs, isBelow })
+  const entries = withoutResults(data, (entry) => entry.key, { root, outputs, isBelow })
   if (entries.length === 0) {
-    throw new DataError(`${address}: no input files below this prefix`, { hint: `Read are ${knownSuffixes.input}.` })
+    throw new DataError(`${address}: no input files below this prefix`, { hint: `lcclf reads ${knownSuffixes.input}.` })
   }
   return { root, entries }
 }
 
-async function matchingEntries(bucket: S3Bucket, pattern: string, { address, outputs }: Asked): Promise<Found> {
+async function matchingEntries(
+  address: string,
+  pattern: string,
+  bucket: S3Bucket,
+  outputs: readonly string[],
+): Promise<Found> {
   const { default: picomatch } = await import('picomatch')
   const matches = picomatch(pattern)
   const start = pattern.includes('/') ? staticRoot(`/${pattern}`).slice(1) : ''
@@ -81,34 +83,16 @@ async function matchingEntries(bucket: S3Bucket, pattern: string, { address, out
   return { root, entries }
 }
 
-/** In the order in which files of the same names are read. Names that end with a slash stand for folders. */
-async function listed(bucket: S3Bucket, prefix: string): Promise<S3Entry[]> {
-  const entries = await patiently(
-    async () => {
-      const all: S3Entry[] = []
-      for await (const entry of bucket.list(prefix)) if (!entry.key.endsWith('/')) all.push(entry)
-      return all
-    },
-    { hint },
-  )
-  return entries.sort((a, b) => byCodeUnit(a.key, b.key))
+function isBelow(key: string, prefix: string): boolean {
+  return key.length > prefix.length && key.startsWith(prefix)
 }
 
-function inputOf(
-  place: S3Place,
-  root: string,
-  { key, size, etag }: S3Entry,
-  fromFormat: InputFormat | undefined,
-): Input {
-  const named = inputFormatOf(key)
-  const format = fromFormat ?? named?.format
-  const address = addressOfPlace({ ...place, key })
-  if (format === undefined) {
-    throw new UsageError(`${address}: the name does not say its format`, {
-      hint: `Known suffixes are ${knownSuffixes.input}; or say --from-format.`,
-    })
+/** In the order in which files of the same names are read. Names that end with a slash stand for folders. */
+async function listed(bucket: S3Bucket, prefix: string): Promise<S3Entry[]> {
+  const list = async (): Promise<S3Entry[]> => {
+    const all: S3Entry[] = []
+    for await (const entry of bucket.list(prefix)) if (!entry.key.endsWith('/')) all.push(entry)
+    return all
   }
-  const relativePath = key.slice(root.length)
-  const relativeName = named ? relativePath.slice(0, -named.suffix.length) : relativePath
-  return { spec: { kind: 's3', address, place: { ...place, key }, format, size, etag }, relativeName, relativePath }
+  return (await patiently(list, { hint })).sort((a, b) => byCodeUnit(a.key, b.key))
 }

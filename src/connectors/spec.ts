@@ -3,7 +3,7 @@ import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { PostgresSinkSpec, PostgresSourceSpec } from './postgres/settings.ts'
 import type { KafkaSinkSpec, KafkaSourceSpec } from './kafka/spec.ts'
-import type { FileSourceSpec, Layout, OutputFormat } from './files/file-formats.ts'
+import type { FileSourceSpec, Layout, OutputFormat } from './address.ts'
 import type { S3SinkSpec, S3SourceSpec } from './s3/address.ts'
 
 /**

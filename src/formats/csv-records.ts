@@ -1,5 +1,5 @@
 // Lines → CSV records, such that one broken quote costs one row and not the rest of the file.
-import type { LineGroup } from './text-lines.ts'
+import type { LineGroup } from './chunks.ts'
 
 /** One record, or what is wrong with a line. */
 export interface CsvRecord {
@@ -13,13 +13,6 @@ export interface CsvRecord {
 /** A quoted field may hold line ends; one that goes on for longer is taken for a quote that was never closed. */
 const maxLinesARecord = 100
 const maxLengthOfRecord = 4 * 1024 * 1024
-
-interface Scan {
-  readonly fields: string[]
-  /** the line after the record, as a place in `lines`; lines.length + 1 where the lines ended inside quotes */
-  readonly next: number
-  readonly problem?: string
-}
 
 /**
  * Records of RFC 4180: quotes are special only at the start of a field, `""` is a quote, blank lines are passed over. A
@@ -41,22 +34,20 @@ export async function* csvRecords(
   /** takes records off the lines; answers the place of the first line that needs more lines */
   function take(lines: readonly string[], firstNumber: number, isEnd: boolean, into: CsvRecord[]): number {
     for (let i = 0; i < lines.length;) {
-      const scan = scanRecord(lines, i, delimiter)
-      const isOpen = scan.next > lines.length
+      const { fields, next, problem } = scanRecord(lines, i, delimiter)
+      const isOpen = next > lines.length
       if (isOpen && !isEnd && mayGoOn(lines, i)) return i
       const line = firstNumber + i
+      const isUnlikely = next > i + 1 && width !== undefined && (fields.length !== width || !isLikely(fields))
       if (isBlank(lines[i]!)) {
         i++
-      } else if (isOpen || scan.problem !== undefined) {
-        into.push({ fields: lines[i]!.split(delimiter), line, problem: scan.problem ?? 'a quote is not closed' })
-        i++
-      } else if (scan.next > i + 1 && width !== undefined && (scan.fields.length !== width || !isLikely(scan.fields))) {
-        into.push({ fields: lines[i]!.split(delimiter), line, problem: 'a quote is not closed' })
+      } else if (isOpen || problem !== undefined || isUnlikely) {
+        into.push({ fields: lines[i]!.split(delimiter), line, problem: problem ?? 'a quote is not closed' })
         i++
       } else {
-        width ??= scan.fields.length
-        into.push({ fields: scan.fields, line })
-        i = scan.next
+        width ??= fields.length
+        into.push({ fields, line })
+        i = next
       }
     }
     return lines.length
@@ -66,23 +57,17 @@ export async function* csvRecords(
     const records: CsvRecord[] = []
     const all = held.length > 0 ? [...held, ...lines] : lines
     const start = held.length > 0 ? heldNumber : firstNumber
-    if (overlong.size === 0) {
-      const taken = take(all, start, false, records)
-      held = all.slice(taken)
-      heldNumber = start + taken
-    } else {
-      const offset = firstNumber - start
-      let from = 0
-      for (const place of overlong) {
-        take(all.slice(from, offset + place), start + from, true, records)
-        const line = firstNumber + place
-        records.push({ fields: lines[place]!.split(delimiter), line, problem: 'the line is too long' })
-        from = offset + place + 1
-      }
-      const taken = take(all.slice(from), start + from, false, records)
-      held = all.slice(from + taken)
-      heldNumber = start + from + taken
+    let from = 0
+    for (const place of overlong) {
+      const line = firstNumber + place
+      take(all.slice(from, line - start), start + from, true, records)
+      records.push({ fields: lines[place]!.split(delimiter), line, problem: 'the line is too long' })
+      from = line - start + 1
     }
+    const rest = from > 0 ? all.slice(from) : all
+    const taken = take(rest, start + from, false, records)
+    held = rest.slice(taken)
+    heldNumber = start + from + taken
     if (records.length > 0) yield records
   }
   const last: CsvRecord[] = []
@@ -90,7 +75,12 @@ export async function* csvRecords(
   if (last.length > 0) yield last
 }
 
-function scanRecord(lines: readonly string[], start: number, delimiter: string): Scan {
+/** @returns `next`: the line after the record, as a place in `lines`; lines.length + 1 where they ended inside quotes */
+function scanRecord(
+  lines: readonly string[],
+  start: number,
+  delimiter: string,
+): { readonly fields: readonly string[]; readonly next: number; readonly problem?: string } {
   const line = lines[start]!
   // most lines of most files have no quote at all
   if (!line.includes('"')) return { fields: withoutReturn(line).split(delimiter), next: start + 1 }

@@ -1,19 +1,9 @@
 // Rows or columns in, batches of features out: the one place where counting, sharding, limits and preprocessing meet.
 import { crc32 } from 'node:zlib'
-import type { FeatureBatch, OidType, Reject } from './batch.ts'
-import { preprocess, type Preprocessing } from './preprocess.ts'
+import type { InputSchema, Reject } from './batch.ts'
+import { preprocess } from './preprocess.ts'
 import { readCandid, readOid, whyNoCandid } from './row-ids.ts'
-
-/** What the assembler must know; a subset of how a source was asked to read. */
-interface AssemblyOptions {
-  readonly features: readonly string[]
-  readonly preprocessing: Preprocessing
-  readonly batchSize: number
-  readonly oidType: OidType
-  readonly hasCandid: boolean
-  readonly shard?: { readonly index: number; readonly count: number } | undefined
-  readonly allowance: { remaining: number }
-}
+import type { Delivery, ReadOptions } from './source.ts'
 
 /** One row as a text format or a message gives it. */
 interface RowIds {
@@ -34,40 +24,17 @@ export interface ColumnChunk {
   readonly unreadable?: ReadonlyMap<number, Pick<Reject, 'reason' | 'value' | 'others'>>
 }
 
-/** The rows since the last `take`, and what became of the others. `read = batch.rowCount + rejected.length`. */
-export interface AssembledRows {
-  readonly batch: FeatureBatch
-  readonly read: number
-  readonly rejected: readonly Reject[]
-}
-
-/** Gathers rows into batches. Rows of other shards and rows beyond the limit are not read: they count nowhere. */
-export interface BatchAssembler {
-  /** no room: `take` before adding more */
-  readonly isFull: boolean
-  /** the limit is reached: nothing more will be read */
-  readonly isExhausted: boolean
-  /** Counts a row that has arrived; false if it is another shard's or beyond the limit, and must be passed over. */
-  admit(oid: unknown): boolean
-  /**
-   * Adds an admitted row, or rejects it (false) for its ids or a value beyond float32. `values`: a float64 a feature, NaN
-   * for null.
-   */
-  accept(ids: RowIds, values: Float64Array): boolean
-  /** Rejects an admitted row. */
-  reject(oid: unknown, reject: Omit<Reject, 'oid'>): void
-  /** Adds rows of a chunk from `start` on, until the batch is full or the chunk ends; answers the next row to add. */
-  acceptColumns(chunk: ColumnChunk, start: number): number
-  /** Hands over what was gathered and begins anew. */
-  take(): AssembledRows
-}
-
 const longestShownValue = 60
 /** an input of nothing but rejects must not gather them all */
-const mostRejectsHeld = 10_000
+export const mostRejectsHeld = 10_000
 
-/** See BatchAssembler. */
-export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
+/** @see createBatchAssembler */
+export type BatchAssembler = ReturnType<typeof createBatchAssembler>
+
+/** Gathers rows into batches. Rows of other shards and rows beyond the limit are not read: they count nowhere. */
+export function createBatchAssembler(
+  options: Pick<ReadOptions, 'features' | 'preprocessing' | 'batchSize' | 'shard' | 'allowance'> & InputSchema,
+) {
   const { features, preprocessing, batchSize, oidType, hasCandid, shard, allowance } = options
   const width = features.length
   let matrix = new Float32Array(batchSize * width)
@@ -76,6 +43,7 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
   let rejected: Reject[] = []
   let read = 0
 
+  /** Counts a row that has arrived; false if it is another shard's or beyond the limit, and must be passed over. */
   function admit(oid: unknown): boolean {
     if (allowance.remaining <= 0) return false
     if (shard && shardOf(oid, shard.count) !== shard.index) return false
@@ -84,6 +52,7 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
     return true
   }
 
+  /** Rejects an admitted row. */
   function reject(oid: unknown, why: Omit<Reject, 'oid'>): void {
     const reading = readOid(oid, 'string')
     const { value, others } = why
@@ -98,18 +67,17 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
   /** the row's ids, or undefined once it was rejected for them */
   function identify({ oid, candid, where }: RowIds): { oid: string; candid: bigint | null } | undefined {
     const reading = readOid(oid, oidType)
-    if ('reason' in reading) {
-      reject(reading.oid, { where, reason: reading.reason })
-      return undefined
-    }
     const alert = hasCandid ? readCandid(candid) : null
-    if (alert === undefined) {
-      reject(reading.oid, { where, reason: whyNoCandid(candid), value: String(candid) })
-      return undefined
-    }
-    return { oid: reading.oid, candid: alert }
+    if ('reason' in reading) reject(reading.oid, { where, reason: reading.reason })
+    else if (alert === undefined) reject(reading.oid, { where, reason: whyNoCandid(candid), value: String(candid) })
+    else return { oid: reading.oid, candid: alert }
+    return undefined
   }
 
+  /**
+   * Adds an admitted row, or rejects it (false) for its ids or a value beyond float32. `values`: a float64 a feature, NaN
+   * for null.
+   */
   function accept(ids: RowIds, values: Float64Array): boolean {
     const known = identify(ids)
     if (!known) return false
@@ -127,6 +95,7 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
     return true
   }
 
+  /** Adds rows of a chunk from `start` on, until the batch is full or the chunk ends; answers the next row to add. */
   function acceptColumns(chunk: ColumnChunk, start: number): number {
     const first = oids.length
     const rows: number[] = []
@@ -184,7 +153,11 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
     candids.length = kept
   }
 
-  function take(): AssembledRows {
+  /**
+   * Hands over the rows since the last `take`, and what became of the others, and begins anew.
+   * `read = batch.rowCount + rejected.length`.
+   */
+  function take(): Pick<Delivery, 'batch' | 'read' | 'rejected'> {
     const rowCount = oids.length
     const batch = { rowCount, oids, candids, matrix: matrix.subarray(0, rowCount * width) }
     const taken = { batch, read, rejected }
@@ -197,10 +170,12 @@ export function createBatchAssembler(options: AssemblyOptions): BatchAssembler {
   }
 
   return {
-    get isFull() {
+    /** no room: `take` before adding more */
+    get isFull(): boolean {
       return oids.length >= batchSize || rejected.length >= mostRejectsHeld
     },
-    get isExhausted() {
+    /** the limit is reached: nothing more will be read */
+    get isExhausted(): boolean {
       return allowance.remaining <= 0
     },
     admit,
@@ -217,11 +192,7 @@ function shardOf(oid: unknown, count: number): number {
   return crc32(text ?? '') % count
 }
 
-function beyondFloat32(
-  feature: string,
-  where: string,
-  value: number,
-): { where: string; reason: string; value: string } {
+function beyondFloat32(feature: string, where: string, value: number): Omit<Reject, 'oid'> {
   return { where, reason: `${feature} is beyond float32`, value: String(value) }
 }
 

@@ -5,7 +5,7 @@ import type { Sink, WriteOutcome } from './sink.ts'
 import type { Delivery, Source } from './source.ts'
 import { orderedMap } from './ordered-map.ts'
 
-/** One batch that is in every output: what came in, what came of it, and what each sink said. */
+/** One batch that is in every output: what came in, its results, and what each sink said. */
 export interface BatchReport {
   /** what the model had no numbers for is among its rejects */
   readonly delivery: Delivery
@@ -14,7 +14,7 @@ export interface BatchReport {
   readonly outcomes: readonly WriteOutcome[]
 }
 
-/** See classifyInput. */
+/** What `classifyInput` connects, and who is told. */
 export interface ClassifyInputOptions {
   readonly source: Source
   readonly classifier: Classifier

@@ -32,20 +32,6 @@ export interface OutputCounts {
 const namedReasons = 200
 const otherReasons = 'other reasons'
 
-/** Keeps the counts of a run. What the source says it read and what the classifier and the sinks had are counted apart. */
-export interface Ledger {
-  readonly inputs: readonly InputCounts[]
-  readonly outputs: readonly OutputCounts[]
-  openInput(identity: InputIdentity): InputCounts
-  openOutput(address: string): OutputCounts
-  /** one batch that went through */
-  count(input: InputCounts, outputs: readonly OutputCounts[], batch: CountedBatch): void
-  /** adds the counts of another ledger with the same outputs */
-  absorb(other: Ledger): void
-  readonly isBalanced: boolean
-  readonly totals: { read: number; classified: number; rejected: number; duplicates: number; refused: number }
-}
-
 /** What the ledger takes from a batch. */
 export interface CountedBatch {
   readonly delivery: Pick<Delivery, 'read' | 'rejected' | 'duplicates'>
@@ -53,78 +39,71 @@ export interface CountedBatch {
   readonly outcomes: readonly WriteOutcome[]
 }
 
-/** See Ledger. */
-export function createLedger(): Ledger {
+/** @see createLedger */
+export type Ledger = ReturnType<typeof createLedger>
+
+const inputCounts = { read: 0, classified: 0, rejected: 0, duplicates: 0 }
+const outputCounts = { offered: 0, objects: 0, rows: 0, refused: 0, superseded: 0 }
+
+/** Keeps the counts of a run. What the source says it read and what the classifier and the sinks had are counted apart. */
+export function createLedger() {
   const inputs: InputCounts[] = []
   const outputs: OutputCounts[] = []
-
-  function openInput(identity: InputIdentity): InputCounts {
-    const counts = { ...identity, read: 0, classified: 0, rejected: 0, duplicates: 0, reasons: {} }
-    inputs.push(counts)
-    return counts
-  }
-
-  function openOutput(address: string): OutputCounts {
-    const counts = { address, offered: 0, objects: 0, rows: 0, refused: 0, superseded: 0, reasons: {} }
-    outputs.push(counts)
-    return counts
-  }
-
-  function count(
-    input: InputCounts,
-    to: readonly OutputCounts[],
-    { delivery, classified, outcomes }: CountedBatch,
-  ): void {
-    input.read += delivery.read
-    input.classified += classified
-    input.duplicates += delivery.duplicates
-    input.rejected += delivery.rejected.length
-    for (const { reason } of delivery.rejected) countReason(input.reasons, reason)
-    to.forEach((output, i) => {
-      const outcome = outcomes[i]!
-      output.offered += classified
-      output.objects += outcome.objects
-      output.rows += outcome.rows
-      output.refused += outcome.refused.length
-      output.superseded += outcome.superseded
-      for (const { reason } of outcome.refused) countReason(output.reasons, reason)
-    })
-  }
-
-  function absorb(other: Ledger): void {
-    inputs.push(...other.inputs)
-    outputs.forEach((output, i) => {
-      const more = other.outputs[i]!
-      for (const key of ['offered', 'objects', 'rows', 'refused', 'superseded'] as const) output[key] += more[key]
-      for (const [reason, times] of Object.entries(more.reasons)) countReason(output.reasons, reason, times)
-    })
-  }
-
   return {
-    inputs,
-    outputs,
-    absorb,
-    openInput,
-    openOutput,
-    count,
-    get isBalanced() {
+    inputs: inputs as readonly InputCounts[],
+    outputs: outputs as readonly OutputCounts[],
+    openInput(identity: InputIdentity): InputCounts {
+      const counts = { ...identity, ...inputCounts, reasons: {} }
+      inputs.push(counts)
+      return counts
+    },
+    openOutput(address: string): OutputCounts {
+      const counts = { address, ...outputCounts, reasons: {} }
+      outputs.push(counts)
+      return counts
+    },
+    /** one batch that went through */
+    count(input: InputCounts, to: readonly OutputCounts[], { delivery, classified, outcomes }: CountedBatch): void {
+      input.read += delivery.read
+      input.classified += classified
+      input.duplicates += delivery.duplicates
+      input.rejected += delivery.rejected.length
+      for (const { reason } of delivery.rejected) countReason(input.reasons, reason)
+      to.forEach((output, i) => {
+        const outcome = outcomes[i]!
+        output.offered += classified
+        output.objects += outcome.objects
+        output.rows += outcome.rows
+        output.refused += outcome.refused.length
+        output.superseded += outcome.superseded
+        for (const { reason } of outcome.refused) countReason(output.reasons, reason)
+      })
+    },
+    /** adds the counts of another ledger with the same outputs */
+    absorb(other: { readonly inputs: readonly InputCounts[]; readonly outputs: readonly OutputCounts[] }): void {
+      inputs.push(...other.inputs)
+      outputs.forEach((output, i) => {
+        const more = other.outputs[i]!
+        for (const key of keysOf(outputCounts)) output[key] += more[key]
+        for (const [reason, times] of Object.entries(more.reasons)) countReason(output.reasons, reason, times)
+      })
+    },
+    get isBalanced(): boolean {
       return (
         inputs.every((input) => input.read === input.classified + input.rejected + input.duplicates) &&
         outputs.every((output) => output.offered === output.objects + output.refused + output.superseded)
       )
     },
-    get totals() {
-      const sum = (key: 'read' | 'classified' | 'rejected' | 'duplicates') =>
-        inputs.reduce((n, input) => n + input[key], 0)
-      return {
-        read: sum('read'),
-        classified: sum('classified'),
-        rejected: sum('rejected'),
-        duplicates: sum('duplicates'),
-        refused: outputs.reduce((n, output) => n + output.refused, 0),
-      }
+    get totals(): typeof inputCounts & { refused: number } {
+      const totals = { ...inputCounts, refused: outputs.reduce((n, output) => n + output.refused, 0) }
+      for (const input of inputs) for (const key of keysOf(inputCounts)) totals[key] += input[key]
+      return totals
     },
   }
+}
+
+function keysOf<T extends object>(counts: T): (keyof T)[] {
+  return Object.keys(counts) as (keyof T)[]
 }
 
 function countReason(reasons: Record<string, number>, reason: Reject['reason'], times = 1): void {

@@ -1,11 +1,17 @@
 // `--duplicates newest`: of each object the row with the largest candid, the others counted.
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { deserialize, serialize } from 'node:v8'
+import { messageOf, ServiceError } from '../errors.ts'
+import { mostRejectsHeld } from './batch-assembler.ts'
 import type { FeatureBatch, Reject } from './batch.ts'
-import { createDeliverySpool, type DeliverySpool } from './delivery-spool.ts'
+import { isNewer } from './row-ids.ts'
 import type { Delivery, ReadOptions, Source } from './source.ts'
 
 /**
- * Passes on, of the rows of a source that are not rejected, the newest of each object at its own place: the one with the
- * largest candid; of equal candids the later row; any candid is newer than none. The others are counted as duplicates.
+ * Passes on, of the rows of a source that are not rejected, the newest of each object (see `isNewer`) at its own place.
+ * The others are counted as duplicates.
  *
  * Two passes: the first decides, the second delivers. What cannot be read twice is kept in a temporary file on the way.
  * In memory is one entry an object during the first pass, one bit a row during the second.
@@ -20,176 +26,194 @@ export function newestOnly(source: Source, options: Pick<ReadOptions, 'allowance
     const spool = source.replayable ? undefined : await createDeliverySpool()
     try {
       const remaining = options.allowance.remaining
-      const newest = await decide(source.deliveries(signal), spool)
+      const newest = createNewestRows()
+      for await (const delivery of source.deliveries(signal)) {
+        const { oids, candids } = delivery.batch
+        for (let i = 0; i < oids.length; i++) newest.see(oids[i]!, candids[i]!)
+        await spool?.write(delivery)
+      }
       if (signal.aborted) return
+      const isNewest = newest.decide()
       isDeciding = false
       if (!spool) options.allowance.remaining = remaining
-      yield* gather(spool ? spool.deliveries() : source.deliveries(signal), newest, options.batchSize, signal)
+      yield* gather(spool ? spool.deliveries() : source.deliveries(signal), isNewest, options.batchSize, signal)
     } finally {
       await spool?.close()
     }
   }
 
-  const { fractionRead } = source
+  const { identity, schema, replayable, fractionRead } = source
   return {
-    identity: source.identity,
-    schema: source.schema,
-    replayable: source.replayable,
+    identity,
+    schema,
+    replayable,
     ...(fractionRead ? { fractionRead: () => fractionRead() / 2 + (isDeciding ? 0 : 0.5) } : {}),
     deliveries,
     close: () => source.close(),
   }
 }
 
-/** The first pass. */
-async function decide(deliveries: AsyncIterable<Delivery>, spool: DeliverySpool | undefined): Promise<NewestRows> {
-  const deciding = createNewestRows()
-  for await (const delivery of deliveries) {
-    const { oids, candids } = delivery.batch
-    for (let i = 0; i < oids.length; i++) deciding.see(oids[i]!, candids[i]!)
-    await spool?.write(delivery)
-  }
-  return deciding.decide()
-}
-
-/** Rows kept so far for the next delivery. */
-interface Gathering {
-  readonly oids: string[]
-  readonly candids: (bigint | null)[]
-  matrix: Float32Array<ArrayBuffer>
-  width: number
-  readonly rejected: Reject[]
-  readonly acks: (() => Promise<void>)[]
-  duplicates: number
-}
-
-const mostRejectsHeld = 10_000
-
 /** The second pass: batches of the newest rows, as full as the source's. */
 async function* gather(
   deliveries: AsyncIterable<Delivery>,
-  newest: NewestRows,
+  isNewest: (row: number) => boolean,
   batchSize: number,
   signal: AbortSignal,
 ): AsyncGenerator<Delivery, void, undefined> {
   let row = 0
-  let gathering = newGathering()
+  let gathering = createGathering(batchSize)
   for await (const { batch, rejected, duplicates, ack } of deliveries) {
     for (let i = 0; i < batch.rowCount; i++, row++) {
-      if (!newest.has(row)) {
+      if (!isNewest(row)) {
         gathering.duplicates++
         continue
       }
       // only now, so that the last delivery of all has rows for the last acknowledgement to come with
       if (gathering.oids.length === batchSize) {
-        yield finished(gathering)
-        gathering = newGathering()
+        yield gathering.finished()
+        gathering = createGathering(batchSize)
       }
-      keep(gathering, batch, i, batchSize)
+      gathering.keep(batch, i)
     }
     gathering.duplicates += duplicates
     for (const reject of rejected) gathering.rejected.push(reject)
     gathering.acks.push(ack)
     if (gathering.rejected.length >= mostRejectsHeld) {
-      yield finished(gathering)
-      gathering = newGathering()
+      yield gathering.finished()
+      gathering = createGathering(batchSize)
     }
     if (signal.aborted) break
   }
-  const last = finished(gathering)
+  const last = gathering.finished()
   if (last.read > 0) yield last
 }
 
-function newGathering(): Gathering {
-  return { oids: [], candids: [], matrix: new Float32Array(0), width: 0, rejected: [], acks: [], duplicates: 0 }
-}
-
-function keep(into: Gathering, batch: FeatureBatch, i: number, batchSize: number): void {
-  const width = batch.matrix.length / batch.rowCount
-  if (into.oids.length === 0) {
-    into.matrix = new Float32Array(batchSize * width)
-    into.width = width
-  }
-  into.matrix.set(batch.matrix.subarray(i * width, (i + 1) * width), into.oids.length * width)
-  into.oids.push(batch.oids[i]!)
-  into.candids.push(batch.candids[i]!)
-}
-
-function finished({ oids, candids, matrix, width, rejected, acks, duplicates }: Gathering): Delivery {
-  const rowCount = oids.length
+/** Rows kept so far for the next delivery. */
+function createGathering(batchSize: number) {
+  const oids: string[] = []
+  const candids: (bigint | null)[] = []
+  const rejected: Reject[] = []
+  const acks: Delivery['ack'][] = []
+  let matrix = new Float32Array(0)
   return {
-    batch: { rowCount, oids, candids, matrix: matrix.subarray(0, rowCount * width) },
-    read: rowCount + rejected.length + duplicates,
+    oids,
     rejected,
-    duplicates,
-    async ack() {
-      for (const ack of acks) await ack()
+    acks,
+    duplicates: 0,
+    keep(batch: FeatureBatch, i: number): void {
+      const width = batch.matrix.length / batch.rowCount
+      if (oids.length === 0) matrix = new Float32Array(batchSize * width)
+      matrix.set(batch.matrix.subarray(i * width, (i + 1) * width), oids.length * width)
+      oids.push(batch.oids[i]!)
+      candids.push(batch.candids[i]!)
+    },
+    finished(): Delivery {
+      const { duplicates } = this
+      const rowCount = oids.length
+      const used = (matrix.length / batchSize) * rowCount
+      return {
+        batch: { rowCount, oids, candids, matrix: matrix.subarray(0, used) },
+        read: rowCount + rejected.length + duplicates,
+        rejected,
+        duplicates,
+        async ack() {
+          for (const ack of acks) await ack()
+        },
+      }
     },
   }
 }
 
-// Which row of each object is the newest.
-
-/** The rows that were chosen. */
-interface NewestRows {
-  /** @param row its number among all rows seen, from 0 */
-  has(row: number): boolean
-}
-
-/** Sees each row once, in order. */
-interface NewestRowsDecision {
-  see(oid: string, candid: bigint | null): void
-  /** Nothing may be seen after this. */
-  decide(): NewestRows
-}
-
-/** See NewestRowsDecision. Numbers are kept in typed arrays: an object costs its id and some 60 bytes. */
-function createNewestRows(): NewestRowsDecision {
+/**
+ * Sees each row once, in order, and decides which row of each object is the newest. Numbers are kept in typed arrays: an
+ * object costs its id and some 60 bytes.
+ */
+function createNewestRows() {
   const slots = new Map<string, number>()
   let candids = new BigInt64Array(1024)
-  let hasCandid = new Uint8Array(1024)
+  /** of each object the newest row so far; those without a candid as −1 − row */
   let rows = new Float64Array(1024)
   let rowCount = 0
 
   function grow(): void {
-    const length = rows.length * 2
-    const [oldCandids, oldHasCandid, oldRows] = [candids, hasCandid, rows]
-    candids = new BigInt64Array(length)
+    const [oldCandids, oldRows] = [candids, rows]
+    candids = new BigInt64Array(oldCandids.length * 2)
     candids.set(oldCandids)
-    hasCandid = new Uint8Array(length)
-    hasCandid.set(oldHasCandid)
-    rows = new Float64Array(length)
+    rows = new Float64Array(oldRows.length * 2)
     rows.set(oldRows)
   }
 
-  function put(slot: number, candid: bigint | null, row: number): void {
-    candids[slot] = candid ?? 0n
-    hasCandid[slot] = candid === null ? 0 : 1
-    rows[slot] = row
-  }
-
   return {
-    see(oid, candid) {
+    see(oid: string, candid: bigint | null): void {
       const row = rowCount++
-      const slot = slots.get(oid)
+      let slot = slots.get(oid)
       if (slot === undefined) {
-        const next = slots.size
-        if (next === rows.length) grow()
-        slots.set(oid, next)
-        put(next, candid, row)
-        return
-      }
-      const isNewer = candid === null ? hasCandid[slot] === 0 : hasCandid[slot] === 0 || candid >= candids[slot]!
-      if (isNewer) put(slot, candid, row)
+        slot = slots.size
+        if (slot === rows.length) grow()
+        slots.set(oid, slot)
+      } else if (!isNewer(candid, rows[slot]! < 0 ? null : candids[slot]!)) return
+      candids[slot] = candid ?? 0n
+      rows[slot] = candid === null ? -1 - row : row
     },
-    decide() {
+    /** Answers whether a row, by its number among all rows seen, is the newest. Nothing may be seen after this. */
+    decide(): (row: number) => boolean {
       const bits = new Uint8Array(Math.ceil(rowCount / 8))
       for (let slot = 0; slot < slots.size; slot++) {
-        const row = rows[slot]!
+        const row = rows[slot]! < 0 ? -1 - rows[slot]! : rows[slot]!
         bits[Math.floor(row / 8)]! |= 1 << (row % 8)
       }
       slots.clear()
-      return { has: (row) => (bits[Math.floor(row / 8)]! & (1 << (row % 8))) !== 0 }
+      return (row) => (bits[Math.floor(row / 8)]! & (1 << (row % 8))) !== 0
     },
+  }
+}
+
+const lengthBytes = 4
+
+/**
+ * Deliveries kept in a temporary file until they are wanted again: first all are written, then all are read.
+ *
+ * @throws ServiceError where the folder for temporary files cannot be written, or is full later on
+ */
+async function createDeliverySpool() {
+  const folder = await orFail(() => mkdtemp(join(tmpdir(), 'lcclf-spool-')))
+  const file = await orFail(() => open(join(folder, 'rows'), 'w+'))
+  const acks: Delivery['ack'][] = []
+  return {
+    async write({ ack, ...rows }: Delivery): Promise<void> {
+      const bytes = serialize(rows)
+      const length = Buffer.alloc(lengthBytes)
+      length.writeUInt32LE(bytes.length)
+      await orFail(() => file.appendFile(Buffer.concat([length, bytes])))
+      acks.push(ack)
+    },
+    /** what was written, in order; acknowledging one acknowledges the original */
+    async *deliveries(): AsyncGenerator<Delivery, void, undefined> {
+      let position = 0
+      for (const ack of acks) {
+        const length = Buffer.alloc(lengthBytes)
+        await orFail(() => file.read(length, 0, lengthBytes, position))
+        const bytes = Buffer.alloc(length.readUInt32LE())
+        await orFail(() => file.read(bytes, 0, bytes.length, position + lengthBytes))
+        position += lengthBytes + bytes.length
+        yield { ...(deserialize(bytes) as Omit<Delivery, 'ack'>), ack }
+      }
+    },
+    /** Removes the file. */
+    async close(): Promise<void> {
+      await file.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function orFail<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    throw new ServiceError(`the temporary folder ${tmpdir()} cannot be used: ${messageOf(cause)}`, {
+      cause,
+      hint: 'Rows that cannot be read twice are kept there for --duplicates newest; TMPDIR names another folder.',
+    })
   }
 }

@@ -1,4 +1,31 @@
 // Dense ranks, as the original writes them into the Probability table's column `ranking`.
+import type { ClassifiedBatch } from './batch.ts'
+
+/**
+ * The rows of the Probability table for some objects of a batch.
+ *
+ * @param places the classes of the rows that each object has: a level, and a place among its classes
+ * @returns objects × places, row-major
+ */
+export function rankedValues(
+  { taxonomy, probabilities: levels }: ClassifiedBatch,
+  objects: readonly number[],
+  places: readonly { readonly level: number; readonly index: number }[],
+): { probabilities: Float64Array; rankings: Int32Array } {
+  const widths = taxonomy.levels.map(({ classes }) => classes.length)
+  const ranks = widths.map((width) => new Int32Array(width))
+  const probabilities = new Float64Array(objects.length * places.length)
+  const rankings = new Int32Array(objects.length * places.length)
+  let at = 0
+  for (const object of objects) {
+    widths.forEach((width, level) => denseRanks(levels[level]!, object * width, width, ranks[level]!, 0))
+    for (const { level, index } of places) {
+      probabilities[at] = levels[level]![object * widths[level]! + index]!
+      rankings[at++] = ranks[level]![index]!
+    }
+  }
+  return { probabilities, rankings }
+}
 
 /**
  * Ranks one row of probabilities, the largest first: equals share a rank and the next value takes the next one, without

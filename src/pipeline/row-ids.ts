@@ -1,8 +1,6 @@
 // oid and candid as they come, made safe: no id ever passes through a double.
 import type { OidType } from './batch.ts'
 
-const int64Minimum = -(2n ** 63n)
-const int64Maximum = 2n ** 63n - 1n
 const integerText = /^[+-]?\d+$/
 /** what programs write of a float: a point, an exponent or both */
 const floatText = /^[+-]?(?=\d|\.\d)\d*(?:\.\d*(?:e[+-]?\d+)?|e[+-]?\d+)$/i
@@ -41,7 +39,23 @@ export function readCandid(raw: unknown): bigint | null | undefined {
   if (raw === null || raw === undefined || raw === '') return null
   if (Array.isArray(raw)) return largestCandid(raw)
   const value = integerOf(raw)
-  return value !== undefined && value >= int64Minimum && value <= int64Maximum ? value : undefined
+  return value !== undefined && isInt64(value) ? value : undefined
+}
+
+/** Whether 64 bits hold an integer, with its sign. */
+export const isInt64 = (value: bigint) => BigInt.asIntN(64, value) === value
+
+/** Whether 64 bits hold an integer that has no sign. */
+export const isUint64 = (value: bigint) => BigInt.asUintN(64, value) === value
+
+/**
+ * Which of two rows of one object is the newer: the one with the larger candid; of equal candids the later row; any candid
+ * is newer than none.
+ *
+ * @returns whether the later row, with this candid, replaces the earlier one
+ */
+export function isNewer(candid: bigint | null, earlier: bigint | null): boolean {
+  return earlier === null || (candid !== null && candid >= earlier)
 }
 
 /** Why something of which readCandid answers undefined is no candid. */

@@ -13,26 +13,40 @@ export interface ReadOptions {
   /** input column OLD is read as NEW */
   readonly rename: ReadonlyMap<string, string>
   /** OLD → NEW, for whichever input has OLD and lacks NEW; `rename` wins over it */
-  readonly renameMap?: ReadonlyMap<string, string>
+  readonly renameMap?: ReadonlyMap<string, string> | undefined
   /**
    * Is told an input's own names, and what is renamed, and answers the features to read of it, in order: for whoever wants
    * to look at an input that lacks some. Not called where names are not known before the rows.
    */
   readonly onNames?: (names: readonly string[], rename: ReadonlyMap<string, string>) => readonly string[]
   /** the user's own SQL condition; only for sources that have SQL */
-  readonly where?: string
+  readonly where?: string | undefined
   /** keep the objects whose CRC-32 of the oid, modulo `count`, is `index` (from 0) */
-  readonly shard?: { readonly index: number; readonly count: number }
+  readonly shard?: { readonly index: number; readonly count: number } | undefined
   /** rows that may still be read, over the whole run: shared by all its inputs */
   readonly allowance: RowAllowance
   /** features that outputs echo as they were read, whether or not the model uses them */
-  readonly echo?: readonly string[]
+  readonly echo?: readonly string[] | undefined
   /** opening is given up; only opening an object takes long enough to need it */
   readonly signal?: AbortSignal | undefined
   /** a row is rejected for all its values that are no numbers, not for the first alone */
   readonly tellsAll?: boolean
   /** the rows will not be asked for: an object need not be fetched for what its columns are */
   readonly isForSchema?: boolean
+}
+
+/**
+ * The options of a source: all rows, in batches of 1000, their ids in `oid` and `candid`, unless something else is named.
+ *
+ * @param named a classifier (its features and its preprocessing), and what differs
+ * @example
+ * const source = await openConnector('night.csv').source(readOptions({ ...classifier, batchSize: 200 }))
+ */
+export function readOptions(
+  named: Pick<ReadOptions, 'features' | 'preprocessing'> & Partial<ReadOptions>,
+): ReadOptions {
+  const usual = { batchSize: 1000, idColumn: 'oid', candidColumn: 'candid', rename: new Map<string, string>() }
+  return { ...usual, allowance: { remaining: Infinity }, ...named }
 }
 
 /** `--limit`: one allowance a run. */

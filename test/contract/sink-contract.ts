@@ -1,7 +1,7 @@
 // What every sink that is durable on finish promises; run for each format and layout.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClassifiedBatch, InputSchema, OidType } from '../../src/pipeline/batch.ts'
-import type { Layout } from '../../src/connectors/files/file-formats.ts'
+import type { Layout } from '../../src/connectors/address.ts'
 import type { Sink, SinkContext } from '../../src/pipeline/sink.ts'
 import { contextOf, delicateBatch, flatTaxonomy, goldenBatch } from '../support/classified-samples.ts'
 import { expectedRows, type Row } from '../connectors/files/expected-rows.ts'

@@ -1,8 +1,8 @@
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { csvRecords, type CsvRecord } from '../../src/formats/csv-records.ts'
-import { linesOf } from '../../src/formats/text-lines.ts'
+import { type CsvRecord, csvRecords } from '../../src/formats/csv-records.ts'
+import { linesOf } from '../../src/formats/chunks.ts'
 
 async function* inChunks(text: string, size: number): AsyncGenerator<Buffer> {
   const bytes = Buffer.from(text)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createBatchAssembler, type AssembledRows, type ColumnChunk } from '../../src/pipeline/batch-assembler.ts'
+import { createBatchAssembler, type BatchAssembler, type ColumnChunk } from '../../src/pipeline/batch-assembler.ts'
 import { alercePreprocessing } from '../../src/pipeline/preprocess.ts'
 
 const features = ['Amplitude_1', 'gal_b']
@@ -30,9 +30,9 @@ function chunkOf(oids: unknown[], columns: number[][]): ColumnChunk {
 function takeAll(
   chunk: ColumnChunk,
   options: Partial<Parameters<typeof createBatchAssembler>[0]> = {},
-): AssembledRows[] {
+): ReturnType<BatchAssembler['take']>[] {
   const assembler = assemblerOf(options)
-  const taken: AssembledRows[] = []
+  const taken: ReturnType<BatchAssembler['take']>[] = []
   for (let row = 0; row < chunk.rowCount;) {
     row = assembler.acceptColumns(chunk, row)
     if (assembler.isFull) taken.push(assembler.take())

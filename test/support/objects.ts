@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { alercePreprocessing, preprocess } from '../../src/pipeline/preprocess.ts'
 import type { Delivery, ReadOptions, Source } from '../../src/pipeline/source.ts'
 import type { SourceSpec } from '../../src/connectors/spec.ts'
-import type { InputFormat } from '../../src/connectors/files/file-formats.ts'
+import type { InputFormat } from '../../src/connectors/address.ts'
 
 /** What a source delivered, put together. */
 export interface Rows {

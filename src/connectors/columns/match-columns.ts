@@ -1,8 +1,9 @@
 // The columns of an input against the columns a model needs: by exact name, once, before the first row.
-import { DataError } from '../../errors.ts'
-import { likelyNames, nearestNames } from './nearest-names.ts'
-import { mappedColumn } from './rename-maps.ts'
+import { distance } from 'fastest-levenshtein'
+import { DataError, type ErrorDetails } from '../../errors.ts'
+import { mappedColumn, relatedColumns } from './settle-names.ts'
 import { shownText } from '../../formats/shown-text.ts'
+import type { Reject } from '../../pipeline/batch.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 
 /** Where in the input the needed columns are, as indices into its names. */
@@ -17,9 +18,6 @@ export interface ColumnMatch {
 /** What decides which column is which. */
 export type ColumnNaming = Pick<ReadOptions, 'features' | 'idColumn' | 'candidColumn' | 'rename'>
 
-/** What `--candid-column` is when nobody says otherwise: then an input without it is fine. */
-const usualCandidColumn = 'candid'
-
 /**
  * Finds the needed columns. A renamed column counts under its new name only; a column that already had that name is
  * shadowed by it.
@@ -33,10 +31,16 @@ export function matchColumns(names: readonly string[], naming: ColumnNaming, inp
   refuseAbsentRenames(names, naming.rename, inputName)
   const places = placesByName(names, naming.rename)
   const { idColumn, candidColumn, features } = naming
-  const required = [...new Set([idColumn, ...(candidColumn === usualCandidColumn ? [] : [candidColumn]), ...features])]
-  const missing = required.filter((name) => !places.has(name))
-  if (missing.length > 0) throw missingColumns(missing, unclaimed(places, required), naming, inputName)
-  const place = (name: string): number => singlePlace(places, name, inputName)
+  // an input without the usual column of candids is fine; one that was named must be there
+  const required = new Set([idColumn, ...(candidColumn === 'candid' ? [] : [candidColumn]), ...features])
+  const missing = [...required].filter((name) => !places.has(name))
+  const others = [...places.keys()].filter((name) => !required.has(name))
+  if (missing.length > 0) throw missingColumns(missing, others, naming, inputName)
+  const place = (name: string): number => {
+    const [found, ...more] = places.get(name)!
+    if (more.length === 0) return found!
+    throw new DataError(`${inputName} has the column ${shownText(name)} ${more.length + 1} times`)
+  }
   return {
     oid: place(idColumn),
     candid: places.has(candidColumn) ? place(candidColumn) : undefined,
@@ -60,6 +64,7 @@ export function missingColumns(
 
 /** What pandas calls an index that has no name. */
 const unnamedIndex = '__index_level_0__'
+const shownNames = 2
 
 function hintFor(
   missing: readonly string[],
@@ -88,31 +93,13 @@ function withNearest(name: string, near: readonly string[]): string {
 /** The input's columns under the names they are read as. */
 function placesByName(names: readonly string[], rename: ReadonlyMap<string, string>): Map<string, number[]> {
   const places = new Map<string, number[]>()
-  const add = (name: string, index: number): void => {
-    const known = places.get(name)
-    if (known) known.push(index)
-    else places.set(name, [index])
-  }
+  const present = new Set(names)
+  const shadowed = new Set([...rename].flatMap(([from, to]) => (present.has(from) ? [to] : [])))
   names.forEach((name, index) => {
-    const readAs = rename.get(name)
-    if (readAs !== undefined) add(readAs, index)
-  })
-  const shadowed = new Set(places.keys())
-  names.forEach((name, index) => {
-    if (!rename.has(name) && !shadowed.has(name)) add(name, index)
+    const readAs = rename.get(name) ?? (shadowed.has(name) ? undefined : name)
+    if (readAs !== undefined) places.set(readAs, [...(places.get(readAs) ?? []), index])
   })
   return places
-}
-
-function unclaimed(places: ReadonlyMap<string, readonly number[]>, required: readonly string[]): string[] {
-  const needed = new Set(required)
-  return [...places.keys()].filter((name) => !needed.has(name))
-}
-
-function singlePlace(places: ReadonlyMap<string, readonly number[]>, name: string, inputName: string): number {
-  const found = places.get(name)!
-  if (found.length > 1) throw new DataError(`${inputName} has the column ${shownText(name)} ${found.length} times`)
-  return found[0]!
 }
 
 /** @throws DataError naming the renamed columns that an input does not have */
@@ -126,4 +113,65 @@ export function refuseAbsentRenames(
   if (absent.length === 0) return
   const list = absent.map((name) => withNearest(name, nearestNames(name, names))).join(', ')
   throw new DataError(`${inputName} has no column to rename: ${list}`)
+}
+
+// A column that cannot be read as what it is needed for: an error that can be told from all others, and says which.
+
+/** Fix one column. A reader that wants to know everything at once can leave it out and try again. */
+export class ColumnError extends DataError {
+  /** the input's own name of the column, before any renaming */
+  readonly column: string
+
+  constructor(column: string, message: string, details: ErrorDetails = {}) {
+    super(message, details)
+    this.column = column
+  }
+}
+
+// Why a row is rejected that has values which are no numbers.
+
+/** The first of a row, and the others where they were asked for. */
+export type NotNumbers = Required<Pick<Reject, 'reason' | 'value'>> & Pick<Reject, 'others'>
+
+/** What is known of a row, and a further value of it. */
+export function addNotNumber(
+  known: NotNumbers | undefined,
+  { feature, value, tellsAll = false }: { feature: string; value: string; tellsAll?: boolean | undefined },
+): NotNumbers {
+  const one = { reason: `${feature} is not a number`, value }
+  if (!known) return one
+  return tellsAll ? { ...known, others: [...(known.others ?? []), one] } : known
+}
+
+// Which names of a file come near a name that is missing from it.
+
+/** Which of some columns may be a feature that is missing: the one that is known to be, else the likeliest, at most two. */
+export function likelyNames(feature: string, columns: readonly string[]): string[] {
+  const mapped = mappedColumn(feature, columns)
+  if (mapped) return [mapped.column]
+  const all = [...relatedColumns(feature, columns), ...nearestNames(feature, columns)]
+  return [...new Set(all)].slice(0, shownNames)
+}
+
+/**
+ * The nearest of some names, best first, at most two; none if nothing is near. Case and the separators that tools swap
+ * (`/`, `-`, `_`, blanks) hardly count: `Power_rate_1_2` is very near `Power_rate_1/2`.
+ */
+export function nearestNames(name: string, candidates: readonly string[]): string[] {
+  const plain = normalised(name)
+  const tolerated = Math.floor(plain.length / 4)
+  const near: { candidate: string; far: number; raw: number }[] = []
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - name.length) > tolerated + 2) continue
+    const far = distance(plain, normalised(candidate))
+    if (far <= tolerated) near.push({ candidate, far, raw: distance(name, candidate) })
+  }
+  return near
+    .sort((a, b) => a.far - b.far || a.raw - b.raw || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, shownNames)
+    .map(({ candidate }) => candidate)
+}
+
+function normalised(name: string): string {
+  return name.toLowerCase().replace(/[/\-_\s.]/g, '_')
 }

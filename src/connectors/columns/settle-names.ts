@@ -1,5 +1,6 @@
 // What is read of an input once its names are known: renames of a map that hold for it, and the features it is asked for.
 import type { ReadOptions } from '../../pipeline/source.ts'
+import { UsageError } from '../../errors.ts'
 
 /**
  * The options with which an input is read. Called by each source once, as soon as it knows its names.
@@ -8,10 +9,9 @@ import type { ReadOptions } from '../../pipeline/source.ts'
  * `--rename` touches either; of several OLD the first in the map.
  */
 export function settleNames(options: ReadOptions, names: readonly string[]): ReadOptions {
-  const { renameMap, ...others } = options
-  const { onNames } = options
+  const { renameMap, onNames } = options
   const rename = renameMap ? withMap(options, renameMap, names) : options.rename
-  const settled = { ...others, rename }
+  const settled = { ...options, rename, renameMap: undefined }
   return onNames ? { ...settled, features: onNames(names, rename) } : settled
 }
 
@@ -37,14 +37,11 @@ function withMap(
  * Names that may stand for a feature besides its own, where an input's names are not known before its rows: by name the
  * place of the feature. A name that is needed itself, or that a rename touches, stands for nothing else.
  */
-export function furtherNames({
-  features,
-  rename,
-  renameMap,
-}: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>): Map<string, number> {
+export function furtherNames(options: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>): Map<string, number> {
+  const { features, rename, renameMap = new Map() } = options
   const found = new Map<string, number>()
   const targets = new Set(rename.values())
-  for (const [from, to] of renameMap ?? []) {
+  for (const [from, to] of renameMap) {
     const place = features.indexOf(to)
     if (place === -1 || features.includes(from) || rename.has(from) || rename.has(to) || targets.has(to)) continue
     found.set(from, place)
@@ -52,24 +49,78 @@ export function furtherNames({
   return found
 }
 
-// Under which keys a record has what is needed, renames undone.
+/** @see recordKeys */
+export type RecordKeys = ReturnType<typeof recordKeys>
 
-/** The keys of the needed values; undefined where a rename took the name away and gave it to no other. */
-export interface RecordKeys {
-  readonly oid: string | undefined
-  readonly candid: string | undefined
-  /** one a feature, in the model's order */
-  readonly features: readonly (string | undefined)[]
-}
-
-/** See RecordKeys. A key OLD is read as NEW; a key that already was NEW is shadowed. */
-export function recordKeys({
-  idColumn,
-  candidColumn,
-  features,
-  rename,
-}: Pick<ReadOptions, 'idColumn' | 'candidColumn' | 'features' | 'rename'>): RecordKeys {
+/**
+ * Under which keys a record has what is needed: a key OLD is read as NEW; a key that already was NEW is shadowed.
+ */
+export function recordKeys({ idColumn, candidColumn, features, rename }: ReadOptions) {
   const old = new Map([...rename].map(([from, to]) => [to, from]))
+  /** undefined where a rename took the name away and gave it to no other */
   const keyOf = (name: string): string | undefined => old.get(name) ?? (rename.has(name) ? undefined : name)
   return { oid: keyOf(idColumn), candid: keyOf(candidColumn), features: features.map(keyOf) }
+}
+
+// Renamings that are known by a name: the survey's features as others spell them (`--rename-map`).
+
+/** OLD → NEW; several OLD may lead to one NEW. */
+export type RenameMap = ReadonlyMap<string, string>
+
+/**
+ * The survey's record of features since 2024: first `/` became `_` (feature_step 4380ea5a0, 2024-04-12), then `-`, then the
+ * features of two bands got `_12` (features_record_ztf of alercebroker/pipeline). Spellings alone: `PPE` is not read as
+ * the `Period_fit` that it was called before, because the original step never did, and results would be others.
+ */
+const alerce2024: RenameMap = new Map([
+  ...bothBands('Multiband_period', 'PPE', 'Power_rate_2', 'Power_rate_3', 'Power_rate_4'),
+  ...respelled('Power_rate_1/2', 'Power_rate_1/3', 'Power_rate_1/4'),
+  ...respelled('W1-W2', 'W2-W3', 'g-W2', 'g-W3', 'r-W2', 'r-W3'),
+  ...respelled('g-r_max', 'g-r_max_corr', 'g-r_mean', 'g-r_mean_corr'),
+])
+
+const renameMaps: ReadonlyMap<string, RenameMap> = new Map([['alerce-2024', alerce2024]])
+
+/**
+ * Names that no distance tells to be related: the library renamed `Period_fit` to `PPE` on 2020-09-23 (late_classifier
+ * a12d35a), and records of features kept the old name until 2021-07-21.
+ */
+const relatedNames: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Period_fit', ['PPE', 'PPE_12']],
+  ['PPE', ['Period_fit']],
+])
+
+/** Those of some columns that are known to have been this feature under another name. */
+export function relatedColumns(feature: string, columns: readonly string[]): string[] {
+  return (relatedNames.get(feature) ?? []).filter((name) => columns.includes(name))
+}
+
+/** Which of some columns a map reads as this feature, and which map. */
+export function mappedColumn(
+  feature: string,
+  columns: readonly string[],
+): { readonly column: string; readonly map: string } | undefined {
+  for (const [map, pairs] of renameMaps) {
+    const column = columns.find((one) => pairs.get(one) === feature)
+    if (column !== undefined) return { column, map }
+  }
+  return undefined
+}
+
+/** @throws UsageError for a name that no map has */
+export function renameMapNamed(name: string): RenameMap {
+  const map = renameMaps.get(name)
+  if (map) return map
+  throw new UsageError(`--rename-map ${name}: not known`, { hint: `Known are: ${[...renameMaps.keys()].join(', ')}.` })
+}
+
+function bothBands(...names: readonly string[]): [string, string][] {
+  return names.map((name) => [`${name}_12`, name])
+}
+
+function respelled(...names: readonly string[]): [string, string][] {
+  return names.flatMap((name): [string, string][] => {
+    const plain = name.replace(/[/-]/g, '_')
+    return [[plain, name], ...bothBands(name), [`${plain}_12`, name]]
+  })
 }

@@ -3,30 +3,25 @@ import type { Data, DataType, Decimal, Dictionary, Int, List, Vector } from 'apa
 import type { OidType } from '../../pipeline/batch.ts'
 import { DataError } from '../../errors.ts'
 import type { ArrowLibrary } from '../../formats/arrow/reader.ts'
-import { readNumberText } from '../../formats/number-text.ts'
+import { readNumberText } from '../../formats/text-values.ts'
 
-/** Called for a value that is no number. */
-type OnUnreadable = (row: number, value: string) => void
-
-/** Values of some rows of a feature, in float64, NaN for null. */
-export type FeatureReading = (column: Vector, start: number, end: number, onUnreadable: OnUnreadable) => Float64Array
+/** Values of some rows of a feature, in float64, NaN for null; `onUnreadable` is called for a value that is no number. */
+type FeatureReading = (
+  column: Vector,
+  start: number,
+  end: number,
+  onUnreadable: (row: number, value: string) => void,
+) => Float64Array
 
 /** One value of a column of ids. */
-export type IdReading = (column: Vector, row: number) => unknown
+type IdReading = (column: Vector, row: number) => unknown
 
 /** How to read a feature of a type. */
 export function arrowFeatureReading(arrow: ArrowLibrary, type: DataType, what: string): FeatureReading {
   const { DataType: Is } = arrow
   const plain = Is.isDictionary(type) ? (type as Dictionary).dictionary : type
-  const isText = Is.isUtf8(plain) || Is.isLargeUtf8(plain) || Is.isUtf8View(plain)
-  if (
-    !isText &&
-    !Is.isInt(plain) &&
-    !Is.isFloat(plain) &&
-    !Is.isBool(plain) &&
-    !Is.isDecimal(plain) &&
-    !Is.isNull(plain)
-  ) {
+  const isNumber = Is.isInt(plain) || Is.isFloat(plain) || Is.isBool(plain) || Is.isDecimal(plain)
+  if (!isNumber && !isText(arrow, plain) && !Is.isNull(plain)) {
     throw new DataError(`${what} holds ${plain.toString()}, not numbers`)
   }
   const scale = Is.isDecimal(plain) ? (plain as Decimal).scale : 0
@@ -46,20 +41,17 @@ function numbersInBulk(data: Data, start: number, end: number): Float64Array | u
   if (stored instanceof Float64Array) {
     return hasNulls ? withoutNulls(stored.slice(start, end), data.nullBitmap, start) : stored.subarray(start, end)
   }
-  const isNumbers = stored instanceof Float32Array || stored instanceof Int32Array || isSmallIntegers(stored)
-  if (!isNumbers || data.stride !== 1) return undefined
-  const values = Float64Array.from(stored.subarray(start, end))
-  return hasNulls ? withoutNulls(values, data.nullBitmap, start) : values
-}
-
-function isSmallIntegers(stored: unknown): stored is Int8Array | Int16Array | Uint16Array | Uint32Array {
   // booleans are bits in a Uint8Array, so that bytes go one by one
-  return (
+  const isNumbers =
+    stored instanceof Float32Array ||
+    stored instanceof Int32Array ||
     stored instanceof Int8Array ||
     stored instanceof Int16Array ||
     stored instanceof Uint16Array ||
     stored instanceof Uint32Array
-  )
+  if (!isNumbers || data.stride !== 1) return undefined
+  const values = Float64Array.from(stored.subarray(start, end))
+  return hasNulls ? withoutNulls(values, data.nullBitmap, start) : values
 }
 
 function withoutNulls(values: Float64Array, bitmap: Uint8Array, start: number): Float64Array {
@@ -74,7 +66,7 @@ function numbersOneByOne(
   start: number,
   end: number,
   scale: number,
-  onUnreadable: OnUnreadable,
+  onUnreadable: (row: number, value: string) => void,
 ): Float64Array {
   const values = new Float64Array(end - start).fill(NaN)
   for (let row = start; row < end; row++) {
@@ -99,8 +91,10 @@ export function arrowOidReading(
   what: string,
 ): { readonly read: IdReading; readonly oidType: OidType } {
   const plain = arrow.DataType.isDictionary(type) ? (type as Dictionary).dictionary : type
-  const read = scalarIdReading(arrow, plain, what, 'object ids')
-  return { read, oidType: arrow.DataType.isInt(plain) ? integerOidType(plain) : 'string' }
+  return {
+    read: scalarIdReading(arrow, plain, what, 'object ids'),
+    oidType: arrow.DataType.isInt(plain) ? integerOidType(plain) : 'string',
+  }
 }
 
 /** How to read candids; of a list all. */
@@ -126,12 +120,16 @@ function scalarIdReading(arrow: ArrowLibrary, type: DataType, what: string, role
       hint: 'Export it again as int64 or text.',
     })
   }
-  if (Is.isUtf8(type) || Is.isLargeUtf8(type) || Is.isUtf8View(type) || Is.isInt(type) || Is.isNull(type)) {
+  if (isText(arrow, type) || Is.isInt(type) || Is.isNull(type)) {
     return (column, row) => column.get(row) as unknown
   }
   if (Is.isBinary(type) || Is.isLargeBinary(type) || Is.isBinaryView(type)) return textOfBytes
   if (Is.isDecimal(type) && type.scale === 0) return integerOfDecimal
   throw new DataError(`${what} holds ${type.toString()}, not ${role}`)
+}
+
+function isText({ DataType: Is }: ArrowLibrary, type: DataType): boolean {
+  return Is.isUtf8(type) || Is.isLargeUtf8(type) || Is.isUtf8View(type)
 }
 
 function textOfBytes(column: Vector, row: number): unknown {
@@ -145,8 +143,7 @@ function integerOfDecimal(column: Vector, row: number): unknown {
 }
 
 function integerOidType({ bitWidth, isSigned }: Int): OidType {
-  if (bitWidth === 64) return isSigned ? 'int64' : 'uint64'
-  return isSigned ? 'int32' : 'uint32'
+  return `${isSigned ? 'int' : 'uint'}${bitWidth === 64 ? 64 : 32}`
 }
 
 /** A decimal's digits: its words are an integer in two's complement, the least first. */

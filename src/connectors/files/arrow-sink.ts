@@ -1,13 +1,12 @@
 // Arrow IPC: the file format for files, the stream format on stdout; columns are handed over as they are in memory.
 import {
   AsyncByteQueue,
-  type Data,
+  Data,
   type DataType,
   Field,
   Float64,
   Int32,
   Int64,
-  makeData,
   RecordBatch,
   RecordBatchFileWriter,
   RecordBatchStreamWriter,
@@ -18,8 +17,14 @@ import {
   Uint64,
   Utf8,
 } from 'apache-arrow'
-import { type ColumnType, type ColumnValues, type FieldNode, fieldTree } from './layouts/output-table.ts'
-import type { EncoderOptions, TableEncoder } from './table-sink.ts'
+import {
+  type ColumnType,
+  type ColumnValues,
+  type EncoderOptions,
+  type FieldNode,
+  fieldTree,
+  type TableEncoder,
+} from './table-sink.ts'
 
 /** @param form `file` ends with an index of its batches; `stream` can be read while it is written */
 export function createArrowEncoder({ fields, facts, write }: EncoderOptions, form: 'file' | 'stream'): TableEncoder {
@@ -32,10 +37,7 @@ export function createArrowEncoder({ fields, facts, write }: EncoderOptions, for
 
   return {
     async add(table) {
-      const children = nodes.map((node) => dataOf(node, table.columns, table.rowCount))
-      const type = new Struct(schema.fields)
-      const data = makeData({ type, length: table.rowCount, nullCount: 0, children })
-      writer.write(new RecordBatch(schema, data))
+      writer.write(new RecordBatch(schema, structOf(nodes, table.columns, table.rowCount)))
       await write(bytes.take())
     },
     async end() {
@@ -60,54 +62,44 @@ class CollectedBytes extends AsyncByteQueue {
   }
 }
 
+const types: Readonly<Record<ColumnType, () => DataType>> = {
+  string: () => new Utf8(),
+  label: () => new Utf8(),
+  float64: () => new Float64(),
+  int32: () => new Int32(),
+  uint32: () => new Uint32(),
+  int64: () => new Int64(),
+  uint64: () => new Uint64(),
+}
+
 function fieldOf(node: FieldNode): Field {
   if ('children' in node) return new Field(node.name, new Struct(node.children.map(fieldOf)), false)
-  return new Field(node.name, typeOf(node.field.type), node.field.isNullable)
+  return new Field(node.name, types[node.field.type](), node.field.isNullable)
 }
 
-function typeOf(type: ColumnType): DataType {
-  switch (type) {
-    case 'string':
-    case 'label':
-      return new Utf8()
-    case 'float64':
-      return new Float64()
-    case 'int32':
-      return new Int32()
-    case 'uint32':
-      return new Uint32()
-    case 'int64':
-      return new Int64()
-    case 'uint64':
-      return new Uint64()
-  }
+function structOf(nodes: readonly FieldNode[], columns: readonly ColumnValues[], length: number): Data<Struct> {
+  const children = nodes.map((node) =>
+    'children' in node ? structOf(node.children, columns, length) : columnOf(columns[node.column]!, length),
+  )
+  return new Data(new Struct(nodes.map(fieldOf)), 0, length, 0, undefined, children)
 }
 
-function dataOf(node: FieldNode, columns: readonly ColumnValues[], length: number): Data {
-  if (!('children' in node)) return columnOf(columns[node.column]!, length)
-  const children = node.children.map((child) => dataOf(child, columns, length))
-  return makeData({ type: new Struct(node.children.map(fieldOf)), length, nullCount: 0, children })
-}
-
+/** The library's buffers in its order: offsets, values, validity. */
 function columnOf(column: ColumnValues, length: number): Data {
+  const type = types[column.type]()
   switch (column.type) {
     case 'string':
-      return utf8Of(column.values)
+      return new Data(type, 0, length, 0, textsOf(column.values))
     case 'label':
-      return utf8OfLabels(column.labels, column.codes)
+      return new Data(type, 0, length, 0, labelsOf(column.labels, column.codes))
+    case 'int64':
+      if (!column.nulls) return new Data(type, 0, length, 0, [undefined, column.values])
+      return new Data(type, 0, length, column.nulls.size, [undefined, column.values, validity(column.nulls, length)])
     case 'float64':
-      return makeData({ type: new Float64(), length, nullCount: 0, data: column.values })
     case 'int32':
-      return makeData({ type: new Int32(), length, nullCount: 0, data: column.values })
     case 'uint32':
-      return makeData({ type: new Uint32(), length, nullCount: 0, data: column.values })
     case 'uint64':
-      return makeData({ type: new Uint64(), length, nullCount: 0, data: column.values })
-    case 'int64': {
-      const { values: data, nulls } = column
-      if (!nulls) return makeData({ type: new Int64(), length, nullCount: 0, data })
-      return makeData({ type: new Int64(), length, nullCount: nulls.size, nullBitmap: validity(nulls, length), data })
-    }
+      return new Data(type, 0, length, 0, [undefined, column.values])
   }
 }
 
@@ -118,20 +110,19 @@ function validity(nulls: ReadonlySet<number>, length: number): Uint8Array {
   return bits
 }
 
-function utf8Of(texts: readonly string[]): Data {
-  const valueOffsets = new Int32Array(texts.length + 1)
-  for (let row = 0; row < texts.length; row++)
-    valueOffsets[row + 1] = valueOffsets[row]! + Buffer.byteLength(texts[row]!)
-  const data = Buffer.allocUnsafe(valueOffsets[texts.length]!)
-  for (let row = 0; row < texts.length; row++) data.write(texts[row]!, valueOffsets[row]!)
-  return makeData({ type: new Utf8(), length: texts.length, nullCount: 0, valueOffsets, data })
+function textsOf(texts: readonly string[]): [Int32Array, Uint8Array] {
+  const offsets = new Int32Array(texts.length + 1)
+  for (let row = 0; row < texts.length; row++) offsets[row + 1] = offsets[row]! + Buffer.byteLength(texts[row]!)
+  const bytes = Buffer.allocUnsafe(offsets[texts.length]!)
+  for (let row = 0; row < texts.length; row++) bytes.write(texts[row]!, offsets[row]!)
+  return [offsets, bytes]
 }
 
-function utf8OfLabels(labels: readonly string[], codes: Int32Array): Data {
+function labelsOf(labels: readonly string[], codes: Int32Array): [Int32Array, Uint8Array] {
   const encoded = labels.map((label) => Buffer.from(label))
-  const valueOffsets = new Int32Array(codes.length + 1)
-  for (let row = 0; row < codes.length; row++) valueOffsets[row + 1] = valueOffsets[row]! + encoded[codes[row]!]!.length
-  const data = new Uint8Array(valueOffsets[codes.length]!)
-  for (let row = 0; row < codes.length; row++) data.set(encoded[codes[row]!]!, valueOffsets[row])
-  return makeData({ type: new Utf8(), length: codes.length, nullCount: 0, valueOffsets, data })
+  const offsets = new Int32Array(codes.length + 1)
+  for (let row = 0; row < codes.length; row++) offsets[row + 1] = offsets[row]! + encoded[codes[row]!]!.length
+  const bytes = new Uint8Array(offsets[codes.length]!)
+  for (let row = 0; row < codes.length; row++) bytes.set(encoded[codes[row]!]!, offsets[row])
+  return [offsets, bytes]
 }

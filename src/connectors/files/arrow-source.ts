@@ -1,41 +1,30 @@
 // Arrow IPC files and streams as a source, one record batch at a time.
+import { open } from 'node:fs/promises'
 import type { DataType, RecordBatch, Vector } from 'apache-arrow'
-import { type ColumnChunk, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
-import type { OidType } from '../../pipeline/batch.ts'
 import { DataError, LcclfError, messageOf } from '../../errors.ts'
-import { type ArrowLibrary, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
 import {
-  arrowCandidReading,
-  arrowFeatureReading,
-  arrowOidReading,
-  type FeatureReading,
-  type IdReading,
-  isComplete,
-} from './arrow-columns.ts'
-import { openArrowInput } from './arrow-input.ts'
-import { addNotNumber, ColumnError, type NotNumbers } from '../columns/column-error.ts'
-import { deliverColumns } from '../deliver.ts'
-import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
-import { createRestartable } from './peek.ts'
-import { settleNames } from '../columns/settle-names.ts'
+  arrowFileMagic,
+  arrowFileMessages,
+  type ArrowLibrary,
+  arrowStreamMessages,
+  loadArrow,
+  openArrowReader,
+  type ArrowReader,
+} from '../../formats/arrow/reader.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
-import type { FileSourceSpec } from './file-formats.ts'
+import type { ColumnChunk } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec } from '../address.ts'
+import { addNotNumber, ColumnError, matchColumns, type NotNumbers } from '../columns/match-columns.ts'
+import { settleNames } from '../columns/settle-names.ts'
+import { deliverColumns } from '../deliver.ts'
+import { arrowCandidReading, arrowFeatureReading, arrowOidReading, isComplete } from './arrow-columns.ts'
+import { byteSource, type InputFile, openByteInput, readEnds, unreadable } from './byte-input.ts'
+
+type Messages = AsyncGenerator<Uint8Array, void, undefined>
 
 /** Rows handed on at a time: a record batch may hold all rows of a file. */
 const rowsAChunk = 4096
-
-type Reader = Awaited<ReturnType<typeof openArrowReader>>['reader']
-
-/** Where the needed columns are and how to read them. */
-interface Plan {
-  readonly options: ReadOptions
-  readonly match: ColumnMatch
-  readonly oid: IdReading
-  readonly oidType: OidType
-  readonly candid: IdReading | undefined
-  readonly features: readonly FeatureReading[]
-}
 
 /**
  * Opens an Arrow IPC file or stream.
@@ -45,77 +34,109 @@ interface Plan {
 export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openArrowInput(spec)
   const arrow = loadArrow()
-  const readers = createRestartable(() => openArrowReader(input.messages()), {
-    replayable: input.replayable,
-    dispose: (opened) => opened.close(),
-  })
-  const plan = await readers
-    .peek(({ reader }) => planOf(arrow, reader, options, input.name))
+  const plan = await input
+    .peek(async (messages) => {
+      const { reader, close } = await openArrowReader(messages)
+      try {
+        return planOf(arrow, reader, options, input.name)
+      } finally {
+        await close()
+      }
+    })
     .catch((error: unknown) => {
       throw damaged(input.name, error)
     })
-  const hasCandid = plan.match.candid !== undefined
-  return {
-    identity: input.identity,
-    schema: { oidType: plan.oidType, hasCandid },
-    replayable: input.replayable,
-    ...input.progress,
-    async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...plan.options, oidType: plan.oidType, hasCandid })
-      const stop = (): void => input.stop()
-      signal.addEventListener('abort', stop)
-      const { reader, close } = await readers.take()
+  const schema = { oidType: plan.oid.oidType, hasCandid: plan.candid !== undefined }
+  return byteSource(input, schema, plan.options, async function* (assembler, signal) {
+    try {
+      const { reader, close } = await openArrowReader(input.messages())
       try {
-        yield* deliverColumns(chunksOf(arrow, reader, plan, plan.options, input.name), assembler, signal)
-        await input.checkUnchanged()
-      } catch (error) {
-        if (!signal.aborted) throw damaged(input.name, error)
+        yield* deliverColumns(chunksOf(arrow, reader, plan, input.name), assembler, signal)
       } finally {
-        signal.removeEventListener('abort', stop)
         await close()
       }
-    },
-    async close() {
-      input.stop()
-      await readers.close()
-    },
+    } catch (error) {
+      throw damaged(input.name, error)
+    }
+  })
+}
+
+/**
+ * The messages of a file by its footer, of a stream as they come.
+ *
+ * @throws DataError for a file that is not there or cannot be read
+ */
+export async function openArrowInput(spec: FileSourceSpec) {
+  const { peek, chunks, ...input } = await openByteInput(spec)
+  const { file, name } = input
+  const head = file?.isRegular === true ? (await readEnds(file, arrowFileMagic.length)).head : undefined
+  if (!file || head?.toString('latin1') !== arrowFileMagic) {
+    return {
+      ...input,
+      messages: () => arrowStreamMessages(chunks(), name),
+      peek: <T>(look: (messages: Messages) => Promise<T>) => peek((first) => look(arrowStreamMessages(first, name))),
+    }
+  }
+  let bytesRead = 0
+  const messages = (): Messages => {
+    bytesRead = 0
+    return fileMessages(file, (count) => (bytesRead += count))
+  }
+  return {
+    ...input,
+    messages,
+    peek: <T>(look: (messages: Messages) => Promise<T>) => look(messages()),
+    progress: { fractionRead: () => Math.min(1, bytesRead / file.size) },
   }
 }
 
-function planOf(arrow: ArrowLibrary, reader: Reader, options: ReadOptions, inputName: string): Plan {
+async function* fileMessages(file: InputFile, onRead: (bytes: number) => void): Messages {
+  const handle = await open(file.path).catch((cause: unknown) => {
+    throw unreadable(file.name, cause)
+  })
+  try {
+    const read = async (position: number, length: number): Promise<Buffer> => {
+      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, file.size - position)))
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, position)
+      onRead(bytesRead)
+      return bytes.subarray(0, bytesRead)
+    }
+    yield* arrowFileMessages({ size: file.size, read }, file.name)
+  } finally {
+    await handle.close()
+  }
+}
+
+type Plan = ReturnType<typeof planOf>
+
+/** Where the needed columns are and how to read them. */
+function planOf(arrow: ArrowLibrary, reader: ArrowReader, given: ReadOptions, inputName: string) {
   const { fields } = reader.schema
   const names = fields.map(({ name }) => name)
-  const settled = settleNames(options, names)
-  const match = matchColumns(names, settled, inputName)
-  const typeAt = (place: number): DataType => fields[place]!.type as DataType
-  const what = (place: number): string => `${inputName}: column ${shownText(names[place]!)}`
+  const options = settleNames(given, names)
+  const match = matchColumns(names, options, inputName)
   const read = <T>(reading: (arrow: ArrowLibrary, type: DataType, what: string) => T, place: number): T => {
+    const name = names[place]!
     try {
-      return reading(arrow, typeAt(place), what(place))
+      return reading(arrow, fields[place]!.type as DataType, `${inputName}: column ${shownText(name)}`)
     } catch (error) {
-      throw error instanceof DataError ? new ColumnError(names[place]!, error.message, withHint(error)) : error
+      if (!(error instanceof DataError)) throw error
+      throw new ColumnError(name, error.message, error.hint === undefined ? {} : { hint: error.hint })
     }
   }
-  const oid = read(arrowOidReading, match.oid)
   return {
-    options: settled,
+    options,
     match,
-    oid: oid.read,
-    oidType: oid.oidType,
+    oid: read(arrowOidReading, match.oid),
     candid: match.candid === undefined ? undefined : read(arrowCandidReading, match.candid),
     features: match.features.map((place) => read(arrowFeatureReading, place)),
   }
 }
 
-function withHint({ hint }: DataError): { hint?: string } {
-  return hint === undefined ? {} : { hint }
-}
-
 async function* chunksOf(
   arrow: ArrowLibrary,
-  reader: Reader,
+  reader: ArrowReader,
   plan: Plan,
-  options: ReadOptions,
   inputName: string,
 ): AsyncGenerator<ColumnChunk, void, undefined> {
   let rowsBefore = 0
@@ -123,20 +144,16 @@ async function* chunksOf(
     const columns = neededColumns(arrow, batch, plan, inputName)
     for (let start = 0; start < batch.numRows; start += rowsAChunk) {
       const end = Math.min(start + rowsAChunk, batch.numRows)
-      yield columnChunk(columns, plan, options, { start, end, firstRow: rowsBefore + start + 1, inputName })
+      const firstRow = rowsBefore + start + 1
+      yield columnChunk(columns, plan, start, end, (row) => `${inputName} row ${firstRow + row}`)
     }
     rowsBefore += batch.numRows
   }
 }
 
-/** The needed columns of a batch. */
-interface Columns {
-  readonly oid: Vector
-  readonly candid: Vector | undefined
-  readonly features: readonly Vector[]
-}
+type Columns = ReturnType<typeof neededColumns>
 
-function neededColumns(arrow: ArrowLibrary, batch: RecordBatch, { match }: Plan, inputName: string): Columns {
+function neededColumns(arrow: ArrowLibrary, batch: RecordBatch, { match }: Plan, inputName: string) {
   const column = (place: number): Vector => {
     const found = batch.getChildAt(place)
     const data = batch.data.children[place]
@@ -153,15 +170,17 @@ function neededColumns(arrow: ArrowLibrary, batch: RecordBatch, { match }: Plan,
 function columnChunk(
   { oid, candid, features: vectors }: Columns,
   plan: Plan,
-  { features, tellsAll }: ReadOptions,
-  { start, end, firstRow, inputName }: { start: number; end: number; firstRow: number; inputName: string },
+  start: number,
+  end: number,
+  where: (row: number) => string,
 ): ColumnChunk {
+  const { features, tellsAll } = plan.options
   const unreadable = new Map<number, NotNumbers>()
   return {
     rowCount: end - start,
-    oid: (row) => plan.oid(oid, start + row),
+    oid: (row) => plan.oid.read(oid, start + row),
     candid: (row) => (candid && plan.candid ? plan.candid(candid, start + row) : null),
-    where: (row) => `${inputName} row ${firstRow + row}`,
+    where,
     columns: plan.features.map((read, f) =>
       read(vectors[f]!, start, end, (row, value) => {
         const known = unreadable.get(row - start)

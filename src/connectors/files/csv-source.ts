@@ -1,27 +1,18 @@
 // CSV and TSV as a source: a header row, then rows of which only the needed fields are parsed.
-import { type BatchAssembler, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import { DataError } from '../../errors.ts'
+import { detachedText, linesOf } from '../../formats/chunks.ts'
 import { type CsvRecord, csvRecords } from '../../formats/csv-records.ts'
-import { isNullText, readNumberText } from '../../formats/number-text.ts'
-import { detachedText, linesOf } from '../../formats/text-lines.ts'
-import { type ByteInput, openByteInput } from './byte-input.ts'
-import { deliverRows } from '../deliver.ts'
-import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
-import { addNotNumber, type NotNumbers } from '../columns/column-error.ts'
-import { rowsAfterPeek } from './peek.ts'
-import { settleNames } from '../columns/settle-names.ts'
 import { shownText } from '../../formats/shown-text.ts'
-import type { FileSourceSpec } from './file-formats.ts'
+import { isNullText, readNumberText } from '../../formats/text-values.ts'
+import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import type { FileSourceSpec } from '../address.ts'
+import { addNotNumber, matchColumns, type NotNumbers } from '../columns/match-columns.ts'
+import { settleNames } from '../columns/settle-names.ts'
+import { deliverRows } from '../deliver.ts'
+import { byteSource, openByteInput } from './byte-input.ts'
 
 const longestLine = 4 * 1024 * 1024
-
-/** What the header says. */
-interface Header {
-  readonly options: ReadOptions
-  readonly match: ColumnMatch
-  readonly width: number
-}
 
 /**
  * Opens a CSV or TSV input, compressed or not.
@@ -31,57 +22,30 @@ interface Header {
 export async function openCsvSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
   const delimiter = spec.format === 'tsv' ? '\t' : ','
-  let known: Header | undefined
+  const header = await input.peek(async (chunks) => {
+    const { value: records } = await csvRecords(linesOf(chunks, longestLine), delimiter).next()
+    return readHeader(records?.[0], options, input.name)
+  })
   // a number in several lines is a quote that was left open
   const isLikely = (fields: readonly string[]): boolean =>
-    known?.match.features.every((place) => !fields[place]!.includes('\n')) ?? true
-  const groups = (): AsyncGenerator<CsvRecord[], void, undefined> =>
-    csvRecords(linesOf(input.chunks(), longestLine), delimiter, isLikely)
-  const { peeked, rows, drop } = await rowsAfterPeek(groups, {
-    isEnough: (records) => records.length > 0,
-    replayable: input.replayable,
-  })
-  let header: Header
-  try {
-    header = readHeader(peeked[0], options, input.name)
-    known = header
-  } catch (error) {
-    await drop()
-    throw error
-  }
+    header.match.features.every((place) => !fields[place]!.includes('\n'))
   const hasCandid = header.match.candid !== undefined
-  return {
-    identity: input.identity,
-    schema: { oidType: 'string', hasCandid },
-    replayable: input.replayable,
-    ...input.progress,
-    async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...header.options, oidType: 'string', hasCandid })
-      const stop = (): void => input.stop()
-      signal.addEventListener('abort', stop)
-      try {
-        yield* deliverRows(skipFirst(rows()), assembler, rowReader(assembler, header, input), signal)
-        await input.checkUnchanged()
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    },
-    async close() {
-      input.stop()
-      await drop()
-    },
-  }
+  return byteSource(input, { oidType: 'string', hasCandid }, header.options, (assembler, signal) => {
+    const records = csvRecords(linesOf(input.chunks(), longestLine), delimiter, isLikely)
+    return deliverRows(withoutFirst(records), assembler, rowReader(assembler, header, input.name), signal)
+  })
 }
 
-function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: string): Header {
+type Header = ReturnType<typeof readHeader>
+
+function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: string) {
   if (!record) throw new DataError(`${name} is empty: it needs a header row`)
   if (record.problem !== undefined) throw new DataError(`${name}: the header row cannot be read: ${record.problem}`)
   const names = record.fields
   const twice = names.filter((field, i) => names.indexOf(field) !== i)
   if (twice.length > 0) {
-    throw new DataError(
-      `${name}: the header names ${[...new Set(twice)].map(shownText).join(', ') || 'an empty column'} more than once`,
-    )
+    const shown = [...new Set(twice)].map(shownText).join(', ') || 'an empty column'
+    throw new DataError(`${name}: the header names ${shown} more than once`)
   }
   const settled = settleNames(options, names)
   return { options: settled, match: matchColumns(names, settled, name), width: names.length }
@@ -91,22 +55,18 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
 function rowReader(
   assembler: BatchAssembler,
   { match, width, options: { features, tellsAll } }: Header,
-  { name }: ByteInput,
+  inputName: string,
 ): (record: CsvRecord) => void {
   const values = new Float64Array(features.length)
   return ({ fields, line, problem }) => {
     const oid = idField(fields[match.oid])
     if (!assembler.admit(oid)) return
-    const where = `${name} line ${line}`
-    const reason = problem ?? (fields.length === width ? undefined : 'wrong number of fields')
-    if (reason !== undefined) {
-      assembler.reject(oid, { where, reason })
-      return
-    }
-    if (oid?.includes('\ufffd')) {
-      assembler.reject(oid, { where, reason: 'oid is not UTF-8' })
-      return
-    }
+    const where = `${inputName} line ${line}`
+    const isWhole = fields.length === width
+    const reason =
+      problem ??
+      (!isWhole ? 'wrong number of fields' : oid?.includes('\ufffd') === true ? 'oid is not UTF-8' : undefined)
+    if (reason !== undefined) return assembler.reject(oid, { where, reason })
     let wrong: NotNumbers | undefined
     for (let f = 0; f < values.length && (tellsAll || !wrong); f++) {
       const text = fields[match.features[f]!]!
@@ -114,10 +74,7 @@ function rowReader(
       if (value === undefined) wrong = addNotNumber(wrong, { feature: features[f]!, value: text, tellsAll })
       else values[f] = value
     }
-    if (wrong) {
-      assembler.reject(oid, { where, ...wrong })
-      return
-    }
+    if (wrong) return assembler.reject(oid, { where, ...wrong })
     const candid = match.candid === undefined ? null : idField(fields[match.candid])
     assembler.accept({ oid, candid, where }, values)
   }
@@ -127,9 +84,7 @@ function idField(text: string | undefined): string | null {
   return text === undefined || isNullText(text) ? null : detachedText(text)
 }
 
-async function* skipFirst(
-  groups: AsyncGenerator<CsvRecord[], void, undefined>,
-): AsyncGenerator<Iterable<CsvRecord>, void, undefined> {
+async function* withoutFirst<T>(groups: AsyncIterable<T[]>): AsyncGenerator<Iterable<T>, void, undefined> {
   let isFirst = true
   for await (const records of groups) {
     yield isFirst ? records.slice(1) : records

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 
-/** A lease on an instance; `release` gives it back, and closes the instance with the last lease. */
+/** A lease on an instance; `release` (harmless twice) gives it back, and closes the instance with the last lease. */
 export interface DuckDb {
   connect(): Promise<DuckDBConnection>
   release(): void
@@ -40,20 +40,14 @@ export async function leaseDuckDb(): Promise<DuckDb> {
     if (shared === lease) shared = undefined
     throw error
   })
-  let isReleased = false
-  return {
-    connect: () => instance.connect(),
-    release() {
-      if (isReleased) return
-      isReleased = true
-      lease.leases--
-      setTimeout(() => {
-        if (lease.leases > 0 || shared !== lease) return
-        shared = undefined
-        instance.closeSync()
-      }, lingerMs).unref()
-    },
-  }
+  return duckDbOf(instance, () => {
+    lease.leases--
+    setTimeout(() => {
+      if (lease.leases > 0 || shared !== lease) return
+      shared = undefined
+      instance.closeSync()
+    }, lingerMs).unref()
+  })
 }
 
 /**
@@ -67,11 +61,15 @@ export async function openLockedDuckDb(path: string): Promise<DuckDb> {
   await connection.run('SET enable_external_access = false')
   await connection.run('SET lock_configuration = true')
   connection.closeSync()
+  return duckDbOf(instance, () => instance.closeSync())
+}
+
+function duckDbOf(instance: DuckDBInstance, release: () => void): DuckDb {
   let isReleased = false
   return {
     connect: () => instance.connect(),
     release() {
-      if (!isReleased) instance.closeSync()
+      if (!isReleased) release()
       isReleased = true
     },
   }

@@ -1,16 +1,15 @@
 // NDJSON as a source: one object a line, flat or `{oid, candid, features: {…}}`.
-import { type BatchAssembler, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
+import { type LineGroup, linesOf } from '../../formats/chunks.ts'
+import { isJsonRecord, jsonNumber, type JsonRecord, jsonScalar, parseJsonLine } from '../../formats/text-values.ts'
+import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { InputSchema, OidType, Reject } from '../../pipeline/batch.ts'
-import { isJsonRecord, jsonNumber, type JsonRecord, jsonScalar, parseJsonLine } from '../../formats/json-line.ts'
-import { type LineGroup, linesOf } from '../../formats/text-lines.ts'
-import { openByteInput } from './byte-input.ts'
-import { deliverRows } from '../deliver.ts'
-import { addNotNumber, type NotNumbers } from '../columns/column-error.ts'
-import { rowsAfterPeek } from './peek.ts'
-import { recordKeys, type RecordKeys, settleNames } from '../columns/settle-names.ts'
-import type { FileSourceSpec } from './file-formats.ts'
+import { isInt64, isUint64 } from '../../pipeline/row-ids.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
-import { missingColumns, refuseAbsentRenames } from '../columns/match-columns.ts'
+import type { FileSourceSpec } from '../address.ts'
+import { addNotNumber, missingColumns, type NotNumbers, refuseAbsentRenames } from '../columns/match-columns.ts'
+import { recordKeys, type RecordKeys, settleNames } from '../columns/settle-names.ts'
+import { deliverRows } from '../deliver.ts'
+import { byteSource, openByteInput } from './byte-input.ts'
 
 const longestLine = 16 * 1024 * 1024
 const peekedLines = 1000
@@ -29,41 +28,19 @@ interface Line {
  */
 export async function openNdjsonSource(spec: FileSourceSpec, given: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
-  const { peeked, rows, drop } = await rowsAfterPeek(() => linesWithNumbers(linesOf(input.chunks(), longestLine)), {
-    isEnough: (lines) => lines.length >= peekedLines || totalLength(lines) >= peekedLength,
-    replayable: input.replayable,
+  const { options, keys, schema } = await input.peek(async (chunks) => {
+    const first = await firstRecords(linesWithNumbers(linesOf(chunks, longestLine)))
+    const names = [...new Set(first.flatMap(namesOf))]
+    const options = first.length === 0 ? given : settleNames(given, names)
+    const keys = recordKeys(options)
+    if (first.length > 0) refuseAbsentNames(first, names, keys, options, input.name)
+    const hasCandid = first.some((record) => has(record, keys.candid))
+    return { options, keys, schema: { oidType: oidTypeOf(first.map((one) => valueOf(one, keys.oid))), hasCandid } }
   })
-  const first = firstRecords(peeked.slice(0, peekedLines))
-  const options = first.length === 0 ? given : settleNames(given, [...new Set(first.flatMap(namesOf))])
-  const keys = recordKeys(options)
-  let schema: InputSchema
-  try {
-    schema = schemaOfRecords(seenRecords(first, keys), options, input.name)
-  } catch (error) {
-    await drop()
-    throw error
-  }
-  return {
-    identity: input.identity,
-    schema,
-    replayable: input.replayable,
-    ...input.progress,
-    async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...options, ...schema })
-      const stop = (): void => input.stop()
-      signal.addEventListener('abort', stop)
-      try {
-        yield* deliverRows(rows(), assembler, rowReader(assembler, keys, schema, options, input.name), signal)
-        await input.checkUnchanged()
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    },
-    async close() {
-      input.stop()
-      await drop()
-    },
-  }
+  return byteSource(input, schema, options, (assembler, signal) => {
+    const lines = linesWithNumbers(linesOf(input.chunks(), longestLine))
+    return deliverRows(lines, assembler, rowReader(assembler, keys, schema, options, input.name), signal)
+  })
 }
 
 async function* linesWithNumbers(
@@ -74,15 +51,18 @@ async function* linesWithNumbers(
   }
 }
 
-function totalLength(lines: readonly Line[]): number {
-  return lines.reduce((sum, { text }) => sum + text.length, 0)
-}
-
-function firstRecords(lines: readonly Line[]): JsonRecord[] {
+async function firstRecords(groups: AsyncIterable<readonly Line[]>): Promise<JsonRecord[]> {
   const records: JsonRecord[] = []
-  for (const { text, isOverlong } of lines) {
-    const record = isOverlong ? undefined : parseJsonLine(text)
-    if (record) records.push(record)
+  let count = 0
+  let length = 0
+  for await (const lines of groups) {
+    for (const { text, isOverlong } of lines.slice(0, peekedLines - count)) {
+      const record = isOverlong ? undefined : parseJsonLine(text)
+      if (record) records.push(record)
+      length += text.length
+    }
+    count += lines.length
+    if (count >= peekedLines || length >= peekedLength) break
   }
   return records
 }
@@ -90,15 +70,6 @@ function firstRecords(lines: readonly Line[]): JsonRecord[] {
 function namesOf(record: JsonRecord): string[] {
   const features = featuresOf(record)
   return features === undefined || features === record ? Object.keys(record) : [record, features].flatMap(Object.keys)
-}
-
-function seenRecords(records: readonly JsonRecord[], keys: RecordKeys): SeenRecord[] {
-  return records.map((record) => ({
-    names: namesOf(record),
-    oid: valueOf(record, keys.oid),
-    hasOid: has(record, keys.oid),
-    hasCandid: has(record, keys.candid),
-  }))
 }
 
 /** The function that reads one line. */
@@ -193,73 +164,45 @@ function candidOf(value: unknown): unknown {
 }
 
 function shown(value: unknown): string {
-  return typeof value === 'string'
-    ? value
-    : Array.isArray(value)
-      ? 'a list'
-      : isJsonRecord(value)
-        ? 'an object'
-        : String(value)
+  if (Array.isArray(value)) return 'a list'
+  return isJsonRecord(value) ? 'an object' : String(value)
 }
 
 // What the first records of an input without a schema say about all of them.
-
-/** One of the first records: what matters of it before the first row is delivered. */
-interface SeenRecord {
-  /** all names it has, those of its features included */
-  readonly names: readonly string[]
-  readonly oid: unknown
-  readonly hasOid: boolean
-  readonly hasCandid: boolean
-}
-
-const int64Minimum = -(2n ** 63n)
-const int64Maximum = 2n ** 63n - 1n
-const uint64Maximum = 2n ** 64n - 1n
 
 /**
  * @throws DataError if no record has the column of ids, the column of candids (unless it has its usual name), or a
  *   renamed one
  */
-export function schemaOfRecords(records: readonly SeenRecord[], options: ReadOptions, inputName: string): InputSchema {
-  if (records.length > 0) refuseAbsentNames(records, options, inputName)
-  return {
-    oidType: oidTypeOf(records.map(({ oid }) => oid)),
-    hasCandid: records.some(({ hasCandid }) => hasCandid),
-  }
-}
-
-function refuseAbsentNames(records: readonly SeenRecord[], options: ReadOptions, inputName: string): void {
-  const names = new Set(records.flatMap((record) => record.names))
-  refuseAbsentRenames([...names], options.rename, inputName)
+function refuseAbsentNames(
+  records: readonly JsonRecord[],
+  names: readonly string[],
+  keys: RecordKeys,
+  options: ReadOptions,
+  inputName: string,
+): void {
+  refuseAbsentRenames(names, options.rename, inputName)
+  const { idColumn, candidColumn, features } = options
+  const isAbsent = (key: string | undefined): boolean => !records.some((record) => has(record, key))
   const missing = [
-    ...(records.some(({ hasOid }) => hasOid) ? [] : [options.idColumn]),
-    ...(options.candidColumn === 'candid' || records.some(({ hasCandid }) => hasCandid) ? [] : [options.candidColumn]),
+    ...(isAbsent(keys.oid) ? [idColumn] : []),
+    ...(candidColumn !== 'candid' && isAbsent(keys.candid) ? [candidColumn] : []),
   ]
-  const others = [...names].filter((name) => !options.features.includes(name))
+  const others = names.filter((name) => !features.includes(name))
   if (missing.length > 0) throw missingColumns(missing, others, options, inputName)
 }
 
 /** Integers if all that were seen are, text otherwise; records without an id say nothing. */
 function oidTypeOf(oids: readonly unknown[]): OidType {
-  let smallest = 0n
-  let largest = 0n
-  let count = 0
-  for (const oid of oids) {
-    if (oid === undefined || oid === null) continue
-    if (typeof oid !== 'bigint' && !Number.isSafeInteger(oid)) return 'string'
-    const value = BigInt(oid as bigint | number)
-    if (value < smallest) smallest = value
-    if (value > largest) largest = value
-    count++
-  }
-  if (count === 0) return 'string'
-  if (smallest >= int64Minimum && largest <= int64Maximum) return 'int64'
-  return smallest >= 0n && largest <= uint64Maximum ? 'uint64' : 'string'
+  const present = oids.filter((oid) => oid !== undefined && oid !== null)
+  if (present.length === 0 || !present.every((oid) => typeof oid === 'bigint' || Number.isSafeInteger(oid)))
+    return 'string'
+  const integers = present.map((oid) => BigInt(oid as bigint | number))
+  return integers.every(isInt64) ? 'int64' : integers.every(isUint64) ? 'uint64' : 'string'
 }
 
 /** Whether an integer id can be written as the others are. */
-export function fitsOidType(oid: unknown, oidType: OidType): boolean {
+function fitsOidType(oid: unknown, oidType: OidType): boolean {
   if (oidType === 'string' || typeof oid !== 'bigint') return true
-  return oidType === 'uint64' ? oid >= 0n && oid <= uint64Maximum : oid >= int64Minimum && oid <= int64Maximum
+  return oidType === 'uint64' ? isUint64(oid) : isInt64(oid)
 }

@@ -1,10 +1,12 @@
-// The columns of a Parquet file: their exact names, the names DuckDB gives them, and the SQL that reads each.
-import type { DuckDBConnection } from '@duckdb/node-api'
-import type { OidType } from '../../pipeline/batch.ts'
+// The columns of a Parquet file: their exact names, the SQL that reads each, and the chunks that DuckDB answers.
+import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
 import { DataError } from '../../errors.ts'
-import { ColumnError } from '../columns/column-error.ts'
-import { globFree, readParquet, sqlName, sqlText } from './duckdb.ts'
 import { shownText } from '../../formats/shown-text.ts'
+import { readNumberText } from '../../formats/text-values.ts'
+import type { ColumnChunk } from '../../pipeline/batch-assembler.ts'
+import type { OidType } from '../../pipeline/batch.ts'
+import { addNotNumber, ColumnError, type NotNumbers } from '../columns/match-columns.ts'
+import { globFree, readParquet, sqlName, sqlText } from './duckdb.ts'
 
 /** One column as the file and as DuckDB know it. */
 export interface ParquetColumn {
@@ -15,29 +17,20 @@ export interface ParquetColumn {
   readonly type: string
 }
 
-/** An expression and how its values arrive. */
-export interface ColumnReading {
-  readonly sql: string
-  readonly arrivesAs: 'doubles' | 'texts' | 'integers' | 'text lists'
-}
-
 /** The columns of a file, in its order. */
 export async function parquetColumns(
   connection: DuckDBConnection,
   path: string,
   inputName: string,
 ): Promise<ParquetColumn[]> {
-  const described = await rowsOf(connection, `DESCRIBE SELECT * FROM ${readParquet(path)}`)
-  const elements = await rowsOf(connection, `SELECT name, num_children FROM parquet_schema(${sqlText(globFree(path))})`)
+  const rowsOf = async (sql: string): Promise<unknown[][]> => (await connection.run(sql)).getRows()
+  const described = await rowsOf(`DESCRIBE SELECT * FROM ${readParquet(path)}`)
+  const elements = await rowsOf(`SELECT name, num_children FROM parquet_schema(${sqlText(globFree(path))})`)
   const names = topLevelNames(
     elements.map(([name, children]) => ({ name: String(name), children: Number(children ?? 0) })),
   )
   if (names.length !== described.length) throw new DataError(`${inputName}: its schema contradicts itself`)
   return described.map(([name, type], i) => ({ name: names[i]!, sqlName: String(name), type: String(type) }))
-}
-
-async function rowsOf(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
-  return (await connection.run(sql)).getRows()
 }
 
 /** The schema is a tree written depth first; its first element is the root. */
@@ -51,7 +44,7 @@ function topLevelNames(elements: readonly { name: string; children: number }[]):
   return names
 }
 
-const smallIntegers = new Map<string, OidType>([
+const oidTypes = new Map<string, OidType>([
   ['TINYINT', 'int32'],
   ['SMALLINT', 'int32'],
   ['INTEGER', 'int32'],
@@ -62,54 +55,119 @@ const smallIntegers = new Map<string, OidType>([
   ['UBIGINT', 'uint64'],
 ])
 const floats = new Set(['FLOAT', 'DOUBLE'])
+const otherNumbers = new Set(['BOOLEAN', 'HUGEINT', '"NULL"'])
 const texts = new Set(['VARCHAR', 'JSON', 'UUID'])
-const nullType = '"NULL"'
-const wholeDecimal = /^DECIMAL\(\d+,0\)$/
-const decimal = /^DECIMAL\(/
 
-/** Reads a feature: numbers as float64 with NaN for null; text and decimals as text, so that no digit is lost. */
-export function featureReading(column: ParquetColumn, inputName: string): ColumnReading {
+/** An expression that reads a feature: numbers as float64 with NaN for null; text and decimals as text, exactly. */
+export function featureSql(column: ParquetColumn, inputName: string): { sql: string; isText: boolean } {
   const { type } = column
   const name = sqlName(column.sqlName)
-  if (smallIntegers.has(type) || floats.has(type) || type === 'BOOLEAN' || type === 'HUGEINT' || type === nullType) {
-    return { sql: `COALESCE(CAST(${name} AS DOUBLE), 'NaN'::DOUBLE)`, arrivesAs: 'doubles' }
+  if (oidTypes.has(type) || floats.has(type) || otherNumbers.has(type)) {
+    return { sql: `COALESCE(CAST(${name} AS DOUBLE), 'NaN'::DOUBLE)`, isText: false }
   }
-  if (texts.has(type) || decimal.test(type)) return { sql: `CAST(${name} AS VARCHAR)`, arrivesAs: 'texts' }
-  throw new ColumnError(column.name, `${inputName}: column ${shownText(column.name)} holds ${type}, not numbers`)
+  if (texts.has(type) || type.startsWith('DECIMAL(')) return { sql: `CAST(${name} AS VARCHAR)`, isText: true }
+  throw wrongType(column, inputName, 'numbers')
 }
 
 /** Reads the object ids, as text whatever their type. */
-export function oidReading(column: ParquetColumn, inputName: string): ColumnReading & { readonly oidType: OidType } {
-  const { type } = column
-  if (floats.has(type)) throw brokenIds(column, inputName)
-  const isReadable = smallIntegers.has(type) || texts.has(type) || wholeDecimal.test(type) || type === nullType
-  if (!isReadable)
-    throw new ColumnError(column.name, `${inputName}: column ${shownText(column.name)} holds ${type}, not object ids`)
-  const sql = `CAST(${sqlName(column.sqlName)} AS VARCHAR)`
-  return { sql, arrivesAs: 'texts', oidType: smallIntegers.get(type) ?? 'string' }
+export function oidSql(column: ParquetColumn, inputName: string): { sql: string; oidType: OidType } {
+  refuseOtherIds(column, column.type, inputName, 'object ids')
+  return { sql: `CAST(${sqlName(column.sqlName)} AS VARCHAR)`, oidType: oidTypes.get(column.type) ?? 'string' }
 }
 
 /** Reads the candids: integers that fit as they are, others as text, lists of either as lists of text. */
-export function candidReading(column: ParquetColumn, inputName: string): ColumnReading {
-  const { type } = column
-  const name = sqlName(column.sqlName)
-  const isList = type.endsWith('[]')
-  const item = isList ? type.slice(0, -2) : type
-  if (floats.has(item)) throw brokenIds(column, inputName)
-  const isReadable = smallIntegers.has(item) || texts.has(item) || wholeDecimal.test(item) || item === nullType
-  if (!isReadable)
-    throw new ColumnError(column.name, `${inputName}: column ${shownText(column.name)} holds ${type}, not candids`)
-  if (isList) return { sql: `CAST(${name} AS VARCHAR[])`, arrivesAs: 'text lists' }
-  if (smallIntegers.has(item) && item !== 'UBIGINT') return { sql: `CAST(${name} AS BIGINT)`, arrivesAs: 'integers' }
-  return { sql: `CAST(${name} AS VARCHAR)`, arrivesAs: 'texts' }
+export function candidSql(column: ParquetColumn, inputName: string): string {
+  const isList = column.type.endsWith('[]')
+  const item = isList ? column.type.slice(0, -2) : column.type
+  refuseOtherIds(column, item, inputName, 'candids')
+  const target = isList ? 'VARCHAR[]' : oidTypes.has(item) && item !== 'UBIGINT' ? 'BIGINT' : 'VARCHAR'
+  return `CAST(${sqlName(column.sqlName)} AS ${target})`
 }
 
-function brokenIds(column: ParquetColumn, inputName: string): ColumnError {
-  return new ColumnError(
-    column.name,
-    `${inputName}: column ${shownText(column.name)} holds ${column.type}: the ids are already broken`,
-    {
+function refuseOtherIds(column: ParquetColumn, type: string, inputName: string, role: string): void {
+  if (floats.has(type)) {
+    const what = `${inputName}: column ${shownText(column.name)} holds ${column.type}: the ids are already broken`
+    throw new ColumnError(column.name, what, {
       hint: `Export it again as int64 or text; in pandas, read it with dtype={'${column.name}': 'Int64'}.`,
-    },
+    })
+  }
+  if (oidTypes.has(type) || texts.has(type) || /^DECIMAL\(\d+,0\)$/.test(type) || type === '"NULL"') return
+  throw wrongType(column, inputName, role)
+}
+
+function wrongType({ name, type }: ParquetColumn, inputName: string, role: string): ColumnError {
+  return new ColumnError(name, `${inputName}: column ${shownText(name)} holds ${type}, not ${role}`)
+}
+
+// A DuckDB chunk as the columns an assembler takes.
+
+/** What the columns of a chunk are, in the order they were selected. */
+export interface ChunkShape {
+  readonly oid: number
+  readonly candid: number | undefined
+  /** the column of row numbers, where it was asked for */
+  readonly rowNumber: number | undefined
+  /** as in ReadOptions */
+  readonly tellsAll: boolean | undefined
+  /** one a feature */
+  readonly features: readonly { readonly column: number; readonly name: string; readonly isText: boolean }[]
+}
+
+/**
+ * @param rowCount rows of the chunk to take (its last row may be a marker)
+ * @param firstRow the number of the chunk's first row, from 1, where no row numbers were selected
+ */
+export function columnChunk(
+  chunk: DuckDBDataChunk,
+  { oid, candid, rowNumber, tellsAll, features }: ChunkShape,
+  { rowCount, firstRow, inputName }: { rowCount: number; firstRow: number; inputName: string },
+): ColumnChunk {
+  const oids = chunk.getColumnVector(oid)
+  const candids = candid === undefined ? undefined : chunk.getColumnVector(candid)
+  const numbers = rowNumber === undefined ? undefined : chunk.getColumnVector(rowNumber)
+  const unreadable = new Map<number, NotNumbers>()
+  const columns = features.map(({ column, name, isText }) =>
+    isText
+      ? numbersOfTexts(chunk, column, (row, value) => {
+          unreadable.set(row, addNotNumber(unreadable.get(row), { feature: name, value, tellsAll }))
+        })
+      : doublesOf(chunk, column),
   )
+  return {
+    rowCount,
+    oid: (row) => oids.getItem(row),
+    candid(row) {
+      const item: unknown = candids?.getItem(row)
+      return typeof item === 'object' && item !== null && 'items' in item ? item.items : item
+    },
+    where: (row) => `${inputName} row ${numbers ? Number(numbers.getItem(row)) + 1 : firstRow + row}`,
+    columns,
+    unreadable,
+  }
+}
+
+/** The query leaves no nulls in a column of doubles, so the vector's own array is the column. */
+function doublesOf(chunk: DuckDBDataChunk, column: number): Float64Array {
+  const vector = chunk.getColumnVector(column)
+  // declared private, but reading item by item takes longer than the forest does
+  const items: unknown = Reflect.get(vector, 'items')
+  if (items instanceof Float64Array) return items
+  return Float64Array.from({ length: vector.itemCount }, (_, row) => Number(vector.getItem(row) ?? NaN))
+}
+
+function numbersOfTexts(
+  chunk: DuckDBDataChunk,
+  column: number,
+  onUnreadable: (row: number, value: string) => void,
+): Float64Array {
+  const vector = chunk.getColumnVector(column)
+  const values = new Float64Array(vector.itemCount).fill(NaN)
+  for (let row = 0; row < values.length; row++) {
+    const text = vector.getItem(row)
+    if (typeof text !== 'string') continue
+    const value = readNumberText(text)
+    if (value === undefined) onUnreadable(row, text)
+    else values[row] = value
+  }
+  return values
 }

@@ -1,17 +1,15 @@
 // Parquet: ZSTD, row groups of about 20,000 rows gathered across batches.
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer'
+import { loadZstd } from '../../formats/compression.ts'
 import {
+  type ColumnType,
   type ColumnValues,
+  type EncoderOptions,
   type FieldNode,
   fieldTree,
-  type OutputField,
   type OutputTable,
-} from './layouts/output-table.ts'
-import { loadZstd } from '../../formats/zstd.ts'
-import type { EncoderOptions, TableEncoder } from './table-sink.ts'
-
-/** A leaf of the schema as hyparquet-writer takes it. */
-type LeafElement = Omit<SchemaElement, 'name' | 'repetition_type'>
+  type TableEncoder,
+} from './table-sink.ts'
 
 const rowsPerGroup = 20_000
 // structs pass through an object a row: a fifth of the rows takes the same memory
@@ -42,11 +40,10 @@ export async function createParquetEncoder({ fields, facts, write }: EncoderOpti
   async function writeGroup(): Promise<void> {
     if (rowCount === 0) return
     const columns = fields.map((_, c) => columnData(gathered.map((table) => table.columns[c]!)))
-    const columnDataOfGroup = nodes.map((node) => columnSource(node, columns, rowCount))
-    const rowGroupSize = rowCount
+    const group = { columnData: nodes.map((node) => columnSource(node, columns, rowCount)), rowGroupSize: rowCount }
     gathered = []
     rowCount = 0
-    await file.write({ columnData: columnDataOfGroup, rowGroupSize })
+    await file.write(group)
   }
 
   return {
@@ -85,49 +82,41 @@ function schemaElements(node: FieldNode): SchemaElement[] {
       ...node.children.flatMap(schemaElements),
     ]
   const repetition = node.field.isNullable ? 'OPTIONAL' : 'REQUIRED'
-  return [{ name: node.name, repetition_type: repetition, ...leafElement(node.field) }]
+  return [{ name: node.name, repetition_type: repetition, ...leafElements[node.field.type] }]
 }
 
-function leafElement({ type }: OutputField): LeafElement {
-  switch (type) {
-    case 'string':
-    case 'label':
-      return { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } }
-    case 'float64':
-      return { type: 'DOUBLE' }
-    case 'int32':
-      return { type: 'INT32' }
-    case 'int64':
-      return { type: 'INT64' }
-    // the converted type alone: hyparquet-writer 0.17 writes the logical type's bit width as an i32 where an i8 belongs,
-    // and pyarrow then cannot read the file at all
-    case 'uint32':
-      return { type: 'INT32', converted_type: 'UINT_32' }
-    case 'uint64':
-      return { type: 'INT64', converted_type: 'UINT_64' }
-  }
+/** The leaves of the schema as hyparquet-writer takes them. */
+const leafElements: Readonly<Record<ColumnType, Omit<SchemaElement, 'name' | 'repetition_type'>>> = {
+  string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
+  label: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
+  float64: { type: 'DOUBLE' },
+  int32: { type: 'INT32' },
+  int64: { type: 'INT64' },
+  // the converted type alone: hyparquet-writer 0.17 writes the logical type's bit width as an i32 where an i8 belongs,
+  // and pyarrow then cannot read the file at all
+  uint32: { type: 'INT32', converted_type: 'UINT_32' },
+  uint64: { type: 'INT64', converted_type: 'UINT_64' },
 }
 
 type Data = ColumnSource['data']
 
 /** One column of several tables, as the library takes it. */
 function columnData(parts: readonly ColumnValues[]): Data {
-  const [first] = parts
-  if (first?.type === 'float64')
+  if (parts[0]?.type === 'float64') {
     return joinedDoubles(parts.flatMap((part) => (part.type === 'float64' ? [part.values] : [])))
+  }
   return parts.flatMap((part): unknown[] => {
     switch (part.type) {
-      case 'string':
-        return [...part.values]
       case 'label':
         return Array.from(part.codes, (code) => part.labels[code])
       case 'int64':
         return Array.from(part.values, (value, row) => (part.nulls?.has(row) ? null : value))
+      case 'string':
       case 'float64':
       case 'int32':
       case 'uint32':
       case 'uint64':
-        return Array.from<number | bigint>(part.values)
+        return Array.from<unknown>(part.values)
     }
   })
 }
@@ -143,22 +132,13 @@ function joinedDoubles(parts: readonly Float64Array[]): Float64Array {
 }
 
 function columnSource(node: FieldNode, columns: readonly Data[], rowCount: number): ColumnSource {
-  if ('children' in node) return { name: node.name, data: structs(node.children, columns, rowCount), encoding: 'PLAIN' }
+  const { name } = node
+  if ('children' in node) return { name, data: structs(node.children, columns, rowCount), encoding: 'PLAIN' }
   const data = columns[node.column]!
-  switch (node.field.type) {
-    case 'label':
-      return { name: node.name, data, encoding: 'RLE_DICTIONARY' }
-    case 'string':
-      // ids repeat in the long layout only: the library sees for itself
-      return { name: node.name, data }
-    case 'float64':
-    case 'int32':
-    case 'int64':
-    case 'uint32':
-    case 'uint64':
-      // never a dictionary: the library's takes 0 and −0 for one value
-      return { name: node.name, data, encoding: 'PLAIN' }
-  }
+  // ids repeat in the long layout only: the library sees for itself
+  if (node.field.type === 'string') return { name, data }
+  // numbers never have a dictionary: the library's takes 0 and −0 for one value
+  return { name, data, encoding: node.field.type === 'label' ? 'RLE_DICTIONARY' : 'PLAIN' }
 }
 
 /** The library takes a struct as one object a row. */

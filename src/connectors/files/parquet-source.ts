@@ -1,28 +1,25 @@
 // Parquet files as a source, read through DuckDB in a stream.
 import { resolve } from 'node:path'
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
-import { type ColumnChunk, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
+import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
 import { DataError, LcclfError, messageOf, UsageError } from '../../errors.ts'
-import { collectGarbageSoon, type DuckDb, leaseDuckDb, openLockedDuckDb, readParquet } from './duckdb.ts'
-import { deliverColumns } from '../deliver.ts'
-import { type InputFile, inspectFile, readEnds } from './input-file.ts'
-import { type ChunkShape, columnChunk, rowsBeforeEnd } from './parquet-chunk.ts'
-import { candidReading, featureReading, oidReading, type ParquetColumn, parquetColumns } from './parquet-columns.ts'
-import { matchColumns } from '../columns/match-columns.ts'
-import { settleNames } from '../columns/settle-names.ts'
 import { firstLine } from '../../formats/shown-text.ts'
+import { type ColumnChunk, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
-import type { SourceSpec } from '../spec.ts'
-
-/** A query and what it selects. */
-interface Query {
-  readonly sql: string
-  readonly shape: ChunkShape
-  /** the last column: 1 in one further row that marks the end */
-  readonly endColumn: number
-  /** whether the user's own condition is in it */
-  readonly isUsers: boolean
-}
+import type { FileSourceSpec } from '../address.ts'
+import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
+import { settleNames } from '../columns/settle-names.ts'
+import { deliverColumns } from '../deliver.ts'
+import { type InputFile, inspectFile, readEnds } from './byte-input.ts'
+import { collectGarbageSoon, type DuckDb, leaseDuckDb, openLockedDuckDb, readParquet } from './duckdb.ts'
+import {
+  candidSql,
+  type ChunkShape,
+  columnChunk,
+  featureSql,
+  oidSql,
+  type ParquetColumn,
+  parquetColumns,
+} from './parquet-columns.ts'
 
 /**
  * Opens one Parquet file.
@@ -30,7 +27,7 @@ interface Query {
  * @throws DataError for what is no Parquet file or lacks columns; UsageError for a `where` that DuckDB refuses
  */
 export async function openParquetSource(
-  spec: Extract<SourceSpec, { kind: 'file' }>,
+  spec: Extract<FileSourceSpec, { kind: 'file' }>,
   options: ReadOptions,
 ): Promise<Source> {
   const file = await inspectFile(spec.path, spec.address)
@@ -46,33 +43,23 @@ export async function openParquetSource(
 }
 
 async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: ReadOptions): Promise<Source> {
-  const connection = await duckDb.connect()
-  let query: Query
-  let settled: ReadOptions
-  let oidType: ReturnType<typeof oidReading>['oidType']
-  let hasCandid: boolean
-  let total: number
-  try {
+  const { query, total } = await withConnection(duckDb, async (connection) => {
     const columns = await parquetColumns(connection, path, file.name)
-    total = await rowTotal(connection, path)
+    const [row] = await (await connection.run(`SELECT count(*) FROM ${readParquet(path)}`)).getRows()
     const names = columns.map(({ name }) => name)
-    settled = settleNames(options, names)
-    const match = matchColumns(names, settled, file.name)
-    oidType = oidReading(columns[match.oid]!, file.name).oidType
-    hasCandid = match.candid !== undefined
-    query = buildQuery(columns, match, path, file.name, settled)
-    await prepareUsers(connection, query.sql, options.where)
-  } finally {
-    connection.closeSync()
-  }
+    const settled = settleNames(options, names)
+    const query = buildQuery(columns, matchColumns(names, settled, file.name), path, file.name, settled)
+    await prepare(connection, query)
+    return { query, total: Number(row?.[0]) }
+  })
   let rowsRead = 0
   return {
     identity: file.identity,
-    schema: { oidType, hasCandid },
+    schema: query.schema,
     replayable: true,
     fractionRead: () => (total === 0 ? 1 : Math.min(1, rowsRead / total)),
     async *deliveries(signal) {
-      const assembler = createBatchAssembler({ ...settled, oidType, hasCandid })
+      const assembler = createBatchAssembler({ ...query.options, ...query.schema })
       rowsRead = 0
       const chunks = readChunks(duckDb, query, file.name, (rows) => (rowsRead = rows))
       yield* deliverColumns(chunks, assembler, signal)
@@ -81,9 +68,58 @@ async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: 
       }
       await file.checkUnchanged()
     },
-    async close() {
-      duckDb.release()
-    },
+    close: () => Promise.resolve(duckDb.release()),
+  }
+}
+
+async function withConnection<T>(duckDb: DuckDb, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  const connection = await duckDb.connect()
+  try {
+    return await work(connection)
+  } finally {
+    connection.closeSync()
+  }
+}
+
+type Query = ReturnType<typeof buildQuery>
+
+/** A query and what it selects; in the last column is 1 in one further row that marks the end. */
+function buildQuery(
+  columns: readonly ParquetColumn[],
+  match: ColumnMatch,
+  path: string,
+  inputName: string,
+  options: ReadOptions,
+) {
+  const { features, where, tellsAll } = options
+  const selected: string[] = []
+  const select = (sql: string): number => selected.push(sql) - 1
+  const { sql: oid, oidType } = oidSql(columns[match.oid]!, inputName)
+  const hasCandid = match.candid !== undefined
+  const hasOwnRowNumber = columns.some((column) => column.sqlName.toLowerCase() === 'file_row_number')
+  const shape: ChunkShape = {
+    oid: select(oid),
+    candid: hasCandid ? select(candidSql(columns[match.candid!]!, inputName)) : undefined,
+    rowNumber: where !== undefined && !hasOwnRowNumber ? select('file_row_number') : undefined,
+    tellsAll,
+    features: match.features.map((place, i) => {
+      const { sql, isText } = featureSql(columns[place]!, inputName)
+      return { column: select(sql), name: features[i]!, isText }
+    }),
+  }
+  const condition = where === undefined ? '' : `WHERE (\n${where}\n)`
+  const sql =
+    `SELECT ${selected.join(', ')}, 0::TINYINT FROM ${readParquet(path)} ${condition}\n` +
+    `UNION ALL SELECT ${selected.map(() => 'NULL').join(', ')}, 1::TINYINT`
+  return { sql, shape, endColumn: selected.length, schema: { oidType, hasCandid }, options }
+}
+
+/** Lets DuckDB look at the user's condition before the first row. */
+async function prepare(connection: DuckDBConnection, { sql, options }: Query): Promise<void> {
+  try {
+    await connection.prepare(sql)
+  } catch (cause) {
+    throw options.where === undefined ? cause : whereRefused(cause)
   }
 }
 
@@ -97,13 +133,14 @@ async function* readChunks(
   const connection = await duckDb.connect()
   let next: Promise<DuckDBDataChunk | null> | undefined
   try {
-    const result = await startStream(connection, query.sql)
+    const result = await (await connection.prepare(query.sql)).stream()
     let rows = 0
     next = result.fetchChunk()
     for (;;) {
       const chunk: DuckDBDataChunk | null = await next
       if (chunk === null || chunk.rowCount === 0) throw await stoppedEarly(connection, query, rows, inputName)
-      const { rowCount, hasEnded } = rowsBeforeEnd(chunk, query.endColumn)
+      const hasEnded = chunk.getColumnVector(query.endColumn).getItem(chunk.rowCount - 1) === 1
+      const rowCount = hasEnded ? chunk.rowCount - 1 : chunk.rowCount
       if (!hasEnded) {
         next = result.fetchChunk()
         // an error must wait until it is asked for
@@ -123,14 +160,10 @@ async function* readChunks(
   }
 }
 
-async function startStream(connection: DuckDBConnection, sql: string): Promise<DuckDBResult> {
-  return (await connection.prepare(sql)).stream()
-}
-
 /**
  * A stream that fails on the way ends as if the rows had come to their end (duckdb_fetch_chunk answers null for both and
- * the binding does not ask which), hence the row that marks the end. The reason is had by asking for the next rows again,
- * not as a stream.
+ * the binding does not ask which), hence the row that marks the end. Asking for the next rows again, not as a stream,
+ * tells the reason.
  */
 async function stoppedEarly(
   connection: DuckDBConnection,
@@ -146,45 +179,6 @@ async function stoppedEarly(
   return new DataError(`${inputName}: reading stopped after row ${rows}`)
 }
 
-function buildQuery(
-  columns: readonly ParquetColumn[],
-  match: ReturnType<typeof matchColumns>,
-  path: string,
-  inputName: string,
-  { features, where, tellsAll }: ReadOptions,
-): Query {
-  const selected: string[] = []
-  const select = (sql: string): number => selected.push(sql) - 1
-  const oid = select(oidReading(columns[match.oid]!, inputName).sql)
-  const candid = match.candid === undefined ? undefined : select(candidReading(columns[match.candid]!, inputName).sql)
-  const readings = match.features.map((place) => featureReading(columns[place]!, inputName))
-  const hasOwnRowNumber = columns.some((column) => column.sqlName.toLowerCase() === 'file_row_number')
-  const rowNumber = where !== undefined && !hasOwnRowNumber ? select('file_row_number') : undefined
-  const shape: ChunkShape = {
-    oid,
-    candid,
-    rowNumber,
-    tellsAll,
-    features: readings.map((reading, i) => ({ column: select(reading.sql), name: features[i]!, reading })),
-  }
-  const endColumn = selected.length
-  const condition = where === undefined ? '' : `WHERE (\n${where}\n)`
-  const sql =
-    `SELECT ${selected.join(', ')}, 0::TINYINT FROM ${readParquet(path)} ${condition}\n` +
-    `UNION ALL SELECT ${selected.map(() => 'NULL').join(', ')}, 1::TINYINT`
-  return { sql, shape, endColumn, isUsers: where !== undefined }
-}
-
-/** Lets DuckDB look at the user's condition before the first row. */
-async function prepareUsers(connection: DuckDBConnection, sql: string, where: string | undefined): Promise<void> {
-  try {
-    await connection.prepare(sql)
-  } catch (cause) {
-    if (where === undefined) throw cause
-    throw whereRefused(cause)
-  }
-}
-
 function whereRefused(cause: unknown): UsageError {
   return new UsageError(`--where: ${firstLine(messageOf(cause))}`, {
     cause,
@@ -195,31 +189,24 @@ function whereRefused(cause: unknown): UsageError {
 /** Errors that values cause in an expression, and no file can. */
 const expressionErrors = /^(?:Conversion|Out of Range|Binder) Error: /
 
-function queryFailed(inputName: string, cause: unknown, { isUsers }: Query): LcclfError {
-  return isUsers && expressionErrors.test(messageOf(cause)) ? whereRefused(cause) : readingFailed(inputName, cause)
+function queryFailed(inputName: string, cause: unknown, { options }: Query): LcclfError {
+  const isUsers = options.where !== undefined && expressionErrors.test(messageOf(cause))
+  return isUsers ? whereRefused(cause) : readingFailed(inputName, cause)
 }
 
-async function rowTotal(connection: DuckDBConnection, path: string): Promise<number> {
-  const result = await connection.run(`SELECT count(*) FROM ${readParquet(path)}`)
-  const [row] = await result.getRows()
-  return Number(row?.[0])
+function readingFailed(inputName: string, cause: unknown): DataError {
+  const reason = firstLine(messageOf(cause)).replace(/^[A-Z][\w ]* Error: /, '')
+  return new DataError(`${inputName}: cannot be read: ${reason}`, { cause })
 }
 
 const magic = 'PAR1'
 
 async function refuseOtherFormats(file: InputFile): Promise<void> {
-  if (!file.isRegular) {
-    throw new DataError(`${file.name} is not a regular file: Parquet cannot be read from a pipe`)
-  }
+  if (!file.isRegular) throw new DataError(`${file.name} is not a regular file: Parquet cannot be read from a pipe`)
   const { head, tail } = await readEnds(file, magic.length)
   if (file.size === 0) throw new DataError(`${file.name} is empty: not a Parquet file`)
   if (head.toString('latin1') !== magic) throw new DataError(`${file.name} is not a Parquet file`)
   if (file.size < 12 || tail.toString('latin1') !== magic) {
     throw new DataError(`${file.name} is cut off: it has the beginning of a Parquet file but not its end`)
   }
-}
-
-function readingFailed(inputName: string, cause: unknown): DataError {
-  const reason = firstLine(messageOf(cause)).replace(/^[A-Z][\w ]* Error: /, '')
-  return new DataError(`${inputName}: cannot be read: ${reason}`, { cause })
 }

@@ -1,7 +1,7 @@
 // One Kafka value → an alert's ids and features, whatever it is framed in.
-import { isJsonRecord, jsonNumber, jsonScalar, parseJsonLine, type JsonRecord } from '../../formats/json-line.ts'
-import { compileAlertReader, type AlertReader, type AlertSlots } from '../../formats/avro/alert-reader.ts'
-import { firstRecord, isContainer, readContainerHeader, type ContainerHeader } from '../../formats/avro/container.ts'
+import { isJsonRecord, jsonNumber, type JsonRecord, jsonScalar, parseJsonLine } from '../../formats/text-values.ts'
+import { type AlertReader, type AlertSlots, compileAlertReader } from '../../formats/avro/alert-reader.ts'
+import { type ContainerHeader, firstRecord, isContainer, readContainerHeader } from '../../formats/avro/container.ts'
 import { AvroBytesError, AvroCursor } from '../../formats/avro/cursor.ts'
 import { AvroSchemaError } from '../../formats/avro/schema.ts'
 

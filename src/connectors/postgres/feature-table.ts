@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { OidType } from '../../pipeline/batch.ts'
 import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
-import { readNumberText } from '../../formats/number-text.ts'
+import { readNumberText } from '../../formats/text-values.ts'
 import { type BinaryRows, createBinaryRows, identifier, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { type PostgresReading, serverName } from './settings.ts'

@@ -4,7 +4,7 @@ import { UsageError } from '../../errors.ts'
 import { postgresFailure } from './client/failure.ts'
 import { begin, createSession, rollback } from './client/session.ts'
 import type { PostgresSourceSpec } from './settings.ts'
-import { deliverRows } from '../deliver.ts'
+import { deliverRows, deliverUntil } from '../deliver.ts'
 import { openFeatureTable } from './feature-table.ts'
 import { type ObjectRow, openWideQuery } from './query.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
@@ -39,13 +39,11 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
       }
     })
     /** the objects, some at a time */
-    async function* objects(signal: AbortSignal): AsyncGenerator<ObjectRow[], void, undefined> {
-      if (signal.aborted) return
+    async function* objects(): AsyncGenerator<ObjectRow[], void, undefined> {
       try {
         yield* reader.objects()
       } catch (error) {
-        // the connection was ended on purpose
-        if (!signal.aborted) throw postgresFailure(error, settings)
+        throw postgresFailure(error, settings)
       }
     }
     return {
@@ -54,21 +52,20 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
       // a limit may stop in the middle, and the snapshot goes with the connection
       replayable: options.allowance.remaining === Infinity,
       notes: () => reader.notes(),
-      async *deliveries(signal) {
-        const assembler = createBatchAssembler({ ...options, ...reader.schema })
-        const stop = (): void => connection.destroy()
-        signal.addEventListener('abort', stop)
-        const add = ({ oid, candid, where, values, problem }: ObjectRow): void => {
-          if (!assembler.admit(oid)) return
-          if (problem) assembler.reject(oid, { where, ...problem })
-          else assembler.accept({ oid, candid, where }, values)
-        }
-        try {
-          yield* deliverRows(objects(signal), assembler, add, signal)
-        } finally {
-          signal.removeEventListener('abort', stop)
-        }
-      },
+      deliveries: (signal) =>
+        deliverUntil(
+          signal,
+          () => connection.destroy(),
+          () => {
+            const assembler = createBatchAssembler({ ...options, ...reader.schema })
+            const add = ({ oid, candid, where, values, problem }: ObjectRow): void => {
+              if (!assembler.admit(oid)) return
+              if (problem) assembler.reject(oid, { where, ...problem })
+              else assembler.accept({ oid, candid, where }, values)
+            }
+            return deliverRows(objects(), assembler, add, signal)
+          },
+        ),
       async close() {
         if (!connection.isBroken) await rollback(connection)
         await connection.close()

@@ -1,13 +1,12 @@
 // A query with one row per object and one column per feature.
 import type { OidType } from '../../pipeline/batch.ts'
 import { type DataError, UsageError } from '../../errors.ts'
-import { readNumberText } from '../../formats/number-text.ts'
+import { readNumberText } from '../../formats/text-values.ts'
 import { createBinaryRows } from './client/binary.ts'
 import type { Connection, QueryColumn } from './client/connection.ts'
 import { statementFailure } from './client/failure.ts'
 import { serverName } from './settings.ts'
-import { ColumnError } from '../columns/column-error.ts'
-import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
+import { ColumnError, type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 

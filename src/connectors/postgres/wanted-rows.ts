@@ -1,8 +1,9 @@
 // The rows of a batch as the Probability table should hold them, and how what it holds differs.
 import type { ClassifiedBatch, Reject, Taxonomy } from '../../pipeline/batch.ts'
-import { denseRanks } from '../../pipeline/ranking.ts'
+import { rankedValues } from '../../pipeline/ranking.ts'
 import { createBinaryRows, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
+import { isNewer } from '../../pipeline/row-ids.ts'
 
 /** One of the rows that every object has. */
 export interface Place {
@@ -40,8 +41,7 @@ function compare(a: string, b: string): number {
 }
 
 /**
- * Keeps the newest row of each object and sorts: the larger candid, of equal ones the later row; any candid is newer than
- * none, as in `pipeline/newest-only.ts`.
+ * Keeps the newest row of each object (see `isNewer`) and sorts.
  *
  * @param address what rejects name as their place
  * @returns the rows to write; the rows refused; how many rows the batch repeats with a newer candid
@@ -62,36 +62,12 @@ export function selectRows(
       continue
     }
     const known = newest.get(oid)
-    if (known === undefined || !isOlder(batch.candids[row]!, batch.candids[known]!)) newest.set(oid, row)
+    if (known === undefined || isNewer(batch.candids[row]!, batch.candids[known]!)) newest.set(oid, row)
   }
   const oids = [...newest.keys()].sort(compare)
   const rows = oids.map((oid) => newest.get(oid)!)
-  const wanted = { oids, candids: rows.map((row) => batch.candids[row]!), places, ...valuesOf(batch, rows, places) }
+  const wanted = { oids, candids: rows.map((row) => batch.candids[row]!), places, ...rankedValues(batch, rows, places) }
   return { wanted, refused, superseded: batch.rowCount - refused.length - oids.length }
-}
-
-function isOlder(candid: bigint | null, than: bigint | null): boolean {
-  return than !== null && (candid === null || candid < than)
-}
-
-function valuesOf(
-  { taxonomy, probabilities: levels }: ClassifiedBatch,
-  rows: readonly number[],
-  places: readonly Place[],
-): { probabilities: Float64Array; rankings: Int32Array } {
-  const widths = taxonomy.levels.map(({ classes }) => classes.length)
-  const ranks = widths.map((width) => new Int32Array(width))
-  const probabilities = new Float64Array(rows.length * places.length)
-  const rankings = new Int32Array(rows.length * places.length)
-  let at = 0
-  for (const row of rows) {
-    widths.forEach((width, level) => denseRanks(levels[level]!, row * width, width, ranks[level]!, 0))
-    for (const { level, index } of places) {
-      probabilities[at] = levels[level]![row * widths[level]! + index]!
-      rankings[at++] = ranks[level]![index]!
-    }
-  }
-  return { probabilities, rankings }
 }
 
 /** Some of the objects, by their ascending indices. */

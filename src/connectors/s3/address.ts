@@ -1,6 +1,6 @@
 // s3://bucket/key as an input or an output, and the settings of the environment that decide how it is asked.
 import { UsageError } from '../../errors.ts'
-import type { InputFormat, Layout, OutputFormat } from '../files/file-formats.ts'
+import type { InputFormat, Layout, OutputFormat } from '../address.ts'
 
 /** A place in a bucket. */
 export interface S3Address {

@@ -15,15 +15,6 @@ export function openTerminalSink(context: SinkContext, stream: Writable & { fd?:
   const first: ShownObject[] = []
   const output = openStandardOutput(stream)
 
-  function count(batch: ClassifiedBatch): void {
-    const product = batch.probabilities[0]!
-    for (let row = 0; row < batch.rowCount; row++) {
-      const winner = firstMaximum(product, row * classes.length, classes.length)
-      counts[winner]!++
-      if (first.length < shownRows) first.push(shownObject(batch, row, winner))
-    }
-  }
-
   return {
     address: '-',
     durable: 'on-finish',
@@ -31,7 +22,12 @@ export function openTerminalSink(context: SinkContext, stream: Writable & { fd?:
       return output.isGone ?? false
     },
     write(batch) {
-      count(batch)
+      const product = batch.probabilities[0]!
+      for (let row = 0; row < batch.rowCount; row++) {
+        const winner = firstMaximum(product, row * classes.length, classes.length)
+        counts[winner]!++
+        if (first.length < shownRows) first.push(shownObject(batch, row, winner))
+      }
       return Promise.resolve({ objects: batch.rowCount, rows: batch.rowCount, refused: [], superseded: 0 })
     },
     finish: () => Promise.resolve(),
@@ -69,15 +65,6 @@ interface ShownObject {
   readonly top: readonly number[]
 }
 
-/** What the summary tells. */
-interface TerminalSummary {
-  readonly taxonomy: Taxonomy
-  /** objects for each leaf class */
-  readonly counts: Float64Array
-  readonly first: readonly ShownObject[]
-  readonly hasCandid: boolean
-}
-
 /** A column of text: numbers stand to the right, and a column may become as narrow as its `least`. */
 interface Column {
   readonly heading: string
@@ -90,12 +77,22 @@ const widest = 80
 const gap = '  '
 const decimals = 3
 
+/** What the summary tells; `counts`: objects for each leaf class. */
+interface TerminalSummary {
+  readonly taxonomy: Taxonomy
+  readonly counts: Float64Array
+  readonly first: readonly ShownObject[]
+  readonly hasCandid: boolean
+}
+
 /** Class counts by branch, the first objects, and one line on writing a file; ends with a line end. */
 export function terminalReport(summary: TerminalSummary): string {
   const total = summary.counts.reduce((sum, count) => sum + count, 0)
   const parts = [
+    `${total === 1 ? '1 object' : `${total} objects`} classified`,
     countsTable(summary, total),
-    ...(summary.first.length > 0 ? [firstObjects(summary, total)] : []),
+    ...(total > summary.first.length && summary.first.length > 0 ? [`The first ${summary.first.length}:`] : []),
+    ...(summary.first.length > 0 ? [firstObjects(summary)] : []),
     'Write every object and all its probabilities to a file:\n  lcclf classify … --to out.parquet',
   ]
   return `${parts.join('\n\n')}\n`
@@ -103,71 +100,38 @@ export function terminalReport(summary: TerminalSummary): string {
 
 function countsTable({ taxonomy, counts }: TerminalSummary, total: number): string {
   const classes = taxonomy.levels[0]?.classes ?? []
-  const rows = classes.map((name, i) => ({ branch: branchOf(taxonomy, name), name, count: counts[i]! }))
-  const isNew = (i: number): boolean => rows[i]!.branch !== rows[i - 1]?.branch
-  const branch = rows.map((row, i) => (isNew(i) ? row.branch : ''))
+  const branches = classes.map((name) => taxonomy.levels.find((level) => level.branch && level.classes.includes(name)))
+  const shown = branches.map((level, i) => (level === branches[i - 1] ? '' : (level?.branch ?? '')))
   const share = (count: number): string => (total > 0 ? `${((100 * count) / total).toFixed(1)} %` : '')
-  const columns = [
-    ...(taxonomy.levels.length > 1 ? [textColumn('branch', branch)] : []),
-    textColumn(
-      'class',
-      rows.map((row) => row.name),
-    ),
-    numberColumn(
-      'objects',
-      rows.map((row) => String(row.count)),
-    ),
-    numberColumn(
-      '',
-      rows.map((row) => share(row.count)),
-    ),
-  ]
-  return `${total === 1 ? '1 object' : `${total} objects`} classified\n\n${table(columns)}`
+  return table([
+    ...(taxonomy.levels.length > 1 ? [textColumn('branch', shown, String)] : []),
+    textColumn('class', classes, String),
+    numberColumn('objects', [...counts], String),
+    numberColumn('', [...counts], share),
+  ])
 }
 
-function branchOf(taxonomy: Taxonomy, className: string): string {
-  const level = taxonomy.levels.find(({ branch, classes }) => branch !== null && classes.includes(className))
-  return level?.branch ?? ''
-}
-
-function firstObjects({ taxonomy, first, hasCandid }: TerminalSummary, total: number): string {
+function firstObjects({ taxonomy, first, hasCandid }: TerminalSummary): string {
   const top = taxonomy.levels[1]?.classes ?? []
-  const columns = [
-    textColumn(
-      'oid',
-      first.map((object) => object.oid),
-    ),
-    ...(hasCandid
-      ? [
-          numberColumn(
-            'candid',
-            first.map((object) => object.candid?.toString() ?? ''),
-          ),
-        ]
-      : []),
-    textColumn(
-      'class',
-      first.map((object) => object.className),
-    ),
-    // shown with three decimals, as every probability here
-    shortColumn('prob.', first, (object) => object.probability),
-    ...top.map((name, i) => shortColumn(name, first, (object) => object.top[i]!)),
-  ]
-  const heading = total > first.length ? `The first ${first.length}:\n\n` : ''
-  return heading + table(columns)
+  const probabilities = (heading: string, value: (object: ShownObject) => number): Column => {
+    return { ...numberColumn(heading, first, (object) => value(object).toFixed(decimals)), least: decimals + 2 }
+  }
+  return table([
+    textColumn('oid', first, ({ oid }) => oid),
+    ...(hasCandid ? [numberColumn('candid', first, ({ candid }) => candid?.toString() ?? '')] : []),
+    textColumn('class', first, ({ className }) => className),
+    probabilities('prob.', ({ probability }) => probability),
+    ...top.map((name, i) => probabilities(name, (object) => object.top[i]!)),
+  ])
 }
 
-function shortColumn(heading: string, objects: readonly ShownObject[], value: (object: ShownObject) => number): Column {
-  const cells = objects.map((object) => value(object).toFixed(decimals))
-  return { heading, cells, isNumber: true, least: decimals + 2 }
+function textColumn<Row>(heading: string, rows: readonly Row[], cell: (row: Row) => string): Column {
+  return { heading, cells: rows.map((row) => harmless(cell(row))), isNumber: false, least: 5 }
 }
 
-function textColumn(heading: string, cells: readonly string[]): Column {
-  return { heading, cells: cells.map(harmless), isNumber: false, least: 5 }
-}
-
-function numberColumn(heading: string, cells: readonly string[]): Column {
-  return { heading, cells, isNumber: true, least: Math.max(...cells.map((cell) => cell.length), 0) }
+function numberColumn<Row>(heading: string, rows: readonly Row[], cell: (row: Row) => string): Column {
+  const cells = rows.map(cell)
+  return { heading, cells, isNumber: true, least: Math.max(...cells.map(({ length }) => length), 0) }
 }
 
 /** An id may hold anything, a terminal's own commands included. */
@@ -177,18 +141,17 @@ function harmless(text: string): string {
 
 function table(columns: readonly Column[]): string {
   const fitting = fitted(columns)
-  const line = (cell: (column: Column) => string): string =>
-    fitting
-      .map(({ column, width }) => {
-        const text = shortened(cell(column), width)
-        return column.isNumber ? text.padStart(width) : text.padEnd(width)
-      })
-      .join(gap)
-      .trimEnd()
+  const line = (cell: (column: Column) => string): string => {
+    const texts = fitting.map(({ column, width }) => {
+      const whole = cell(column)
+      const text = whole.length > width ? `${whole.slice(0, width - 1)}…` : whole
+      return column.isNumber ? text.padStart(width) : text.padEnd(width)
+    })
+    return texts.join(gap).trimEnd()
+  }
   const rowCount = Math.max(...columns.map((column) => column.cells.length))
-  const lines = [line((column) => harmless(column.heading))]
-  for (let row = 0; row < rowCount; row++) lines.push(line((column) => column.cells[row] ?? ''))
-  return lines.join('\n')
+  const rows = Array.from({ length: rowCount }, (_, row) => line(({ cells }) => cells[row] ?? ''))
+  return [line(({ heading }) => harmless(heading)), ...rows].join('\n')
 }
 
 /** Narrows the widest headings and texts until the table fits; columns at the end that cannot fit are left out. */
@@ -197,22 +160,13 @@ function fitted(columns: readonly Column[]): { column: Column; width: number }[]
     column,
     width: Math.max(harmless(column.heading).length, ...column.cells.map((cell) => cell.length)),
   }))
-  const total = (): number => fitting.reduce((sum, { width }) => sum + width, 0) + gap.length * (fitting.length - 1)
-  while (total() > widest) {
-    // numbers first: their headings are what is too long, and the texts are the ids
-    const narrowable =
-      fitting.filter(({ column, width }) => column.isNumber && width > column.least).sort(byWidth)[0] ??
-      fitting.filter(({ column, width }) => width > column.least).sort(byWidth)[0]
+  while (fitting.reduce((sum, { width }) => sum + width + gap.length, -gap.length) > widest) {
+    const [narrowable] = fitting
+      .filter(({ column, width }) => width > column.least)
+      // numbers first: their headings are what is too long, and the texts are the ids
+      .sort((a, b) => Number(b.column.isNumber) - Number(a.column.isNumber) || b.width - a.width)
     if (narrowable) narrowable.width--
     else fitting.pop()
   }
   return fitting
-}
-
-function byWidth(a: { width: number }, b: { width: number }): number {
-  return b.width - a.width
-}
-
-function shortened(text: string, width: number): string {
-  return text.length > width ? `${text.slice(0, width - 1)}…` : text
 }

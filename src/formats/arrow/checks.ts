@@ -29,52 +29,39 @@ export function checkArrowMessage(metadata: Buffer, body: Buffer): void {
   const message = flatRoot(viewOf(metadata))
   const header = message.table(2)
   if (!header) throw new RangeError('a message without a header')
-  switch (message.byte(1)) {
-    case messageKinds.schema:
-      checkArrowSchema(header)
-      break
-    case messageKinds.dictionary: {
-      const data = header.table(1)
-      if (!data) throw new RangeError('a dictionary without data')
-      checkBatch(data, viewOf(metadata), viewOf(body))
-      break
-    }
-    case messageKinds.batch:
-      checkBatch(header, viewOf(metadata), viewOf(body))
-      break
-    default:
-      throw new RangeError('an unknown message')
-  }
+  const kind = message.byte(1)
+  if (kind === messageKinds.schema) return checkArrowSchema(header)
+  if (kind !== messageKinds.dictionary && kind !== messageKinds.batch) throw new RangeError('an unknown message')
+  const batch = kind === messageKinds.batch ? header : header.table(1)
+  if (!batch) throw new RangeError('a dictionary without data')
+  checkBatch(batch, viewOf(metadata), viewOf(body))
 }
 
 /** @throws RangeError for a schema that is not to be walked, or is big-endian */
 export function checkArrowSchema(schema: FlatTable): void {
   if (schema.short(0) !== 0) throw new RangeError('big-endian data')
-  const left = { fields: mostFields }
-  for (const field of schema.tables(1)) checkField(field, left, deepestField)
-}
-
-function checkField(field: FlatTable, left: { fields: number }, depth: number): void {
-  if (--left.fields < 0 || depth === 0) throw new RangeError('more fields than there can be')
-  for (const child of field.tables(5)) checkField(child, left, depth - 1)
+  let fieldsLeft = mostFields
+  const checkField = (field: FlatTable, depth: number): void => {
+    if (--fieldsLeft < 0 || depth === 0) throw new RangeError('more fields than there can be')
+    for (const child of field.tables(5)) checkField(child, depth - 1)
+  }
+  for (const field of schema.tables(1)) checkField(field, deepestField)
 }
 
 function checkBatch(batch: FlatTable, metadata: DataView, body: DataView): void {
   const rowCount = batch.long(0)
   if (rowCount < 0n || rowCount > mostRows) throw new RangeError('an impossible number of rows')
-  const nodes = batch.vector(1, 16)
-  for (let i = 0; i < (nodes?.length ?? 0); i++) {
-    const length = metadata.getBigInt64(nodes!.at(i), true)
-    const nulls = metadata.getBigInt64(nodes!.at(i) + 8, true)
+  for (const node of batch.vector(1, 16)) {
+    const length = metadata.getBigInt64(node, true)
+    const nulls = metadata.getBigInt64(node + 8, true)
     if (length < 0n || length > mostRows || nulls < 0n || nulls > length) throw new RangeError('an impossible column')
   }
-  const buffers = batch.vector(2, 16)
   const isCompressed = batch.table(3) !== undefined
-  for (let i = 0; i < (buffers?.length ?? 0); i++) checkBuffer(metadata, buffers!.at(i), body, isCompressed)
-  const variadic = batch.vector(4, 8)
-  for (let i = 0; i < (variadic?.length ?? 0); i++) {
-    const count = metadata.getBigInt64(variadic!.at(i), true)
-    if (count < 0n || count > BigInt(buffers?.length ?? 0)) throw new RangeError('an impossible number of buffers')
+  const buffers = batch.vector(2, 16)
+  for (const buffer of buffers) checkBuffer(metadata, buffer, body, isCompressed)
+  for (const variadic of batch.vector(4, 8)) {
+    const count = metadata.getBigInt64(variadic, true)
+    if (count < 0n || count > BigInt(buffers.length)) throw new RangeError('an impossible number of buffers')
   }
 }
 
@@ -102,17 +89,10 @@ interface FlatTable {
   short(slot: number): number
   long(slot: number): bigint
   table(slot: number): FlatTable | undefined
-  /** @param size bytes an element takes */
-  vector(slot: number, size: number): FlatVector | undefined
+  /** where in the buffer each element of a vector of scalars or structs begins; `size`: bytes an element takes */
+  vector(slot: number, size: number): readonly number[]
   /** of a vector of tables */
   tables(slot: number): readonly FlatTable[]
-}
-
-/** A vector of scalars or structs. */
-export interface FlatVector {
-  readonly length: number
-  /** where in the buffer element `i` begins */
-  at(i: number): number
 }
 
 /** The root table. */
@@ -132,13 +112,13 @@ function tableAt(view: DataView, start: number): FlatTable {
     return offset === 0 ? 0 : start + offset
   }
 
-  function vector(slot: number, size: number): FlatVector | undefined {
+  function vector(slot: number, size: number): readonly number[] {
     const at = place(slot)
-    if (at === 0) return undefined
+    if (at === 0) return []
     const head = at + view.getUint32(at, true)
     const length = view.getUint32(head, true)
     if (head + 4 + length * size > view.byteLength) throw new RangeError('a vector beyond its buffer')
-    return { length, at: (i) => head + 4 + i * size }
+    return Array.from({ length }, (_, i) => head + 4 + i * size)
   }
 
   return {
@@ -151,13 +131,6 @@ function tableAt(view: DataView, start: number): FlatTable {
       return at === 0 ? undefined : tableAt(view, at + view.getUint32(at, true))
     },
     vector,
-    tables(slot) {
-      const found = vector(slot, 4)
-      if (!found) return []
-      return Array.from({ length: found.length }, (_, i) => {
-        const at = found.at(i)
-        return tableAt(view, at + view.getUint32(at, true))
-      })
-    },
+    tables: (slot) => vector(slot, 4).map((at) => tableAt(view, at + view.getUint32(at, true))),
   }
 }

@@ -1,7 +1,6 @@
 // A schema → a reader of its records: ids as values, features straight into an array, everything else passed over.
-import { AvroBytesError, type AvroCursor } from './cursor.ts'
-import { branchOf, compileSkip, eachBlock, type Compiled, type Skip } from './skip.ts'
-import { AvroSchemaError, parseAvroSchema, type AvroRecord, type AvroType } from './schema.ts'
+import { AvroBytesError, type AvroCursor, branchOf, compileSkip, eachBlock, eachItem, type Skip } from './cursor.ts'
+import { type AvroRecord, AvroSchemaError, type AvroType, parseAvroSchema } from './schema.ts'
 
 /** Where the values of one record go. Begun anew for each record by whoever owns it. */
 export interface AlertSlots {
@@ -31,7 +30,6 @@ interface AlertNames {
   readonly slotOf: ReadonlyMap<string, number>
 }
 
-type Step = (cursor: AvroCursor, into: AlertSlots) => void
 /** stands for a value that can be no id */
 const noId = Object.freeze({})
 
@@ -39,27 +37,34 @@ const noId = Object.freeze({})
 export function compileAlertReader(schemaText: string, names: AlertNames): AlertReader {
   const schema = parseAvroSchema(schemaText)
   if (schema.kind !== 'record') throw new AvroSchemaError('the schema is no record')
-  const compiled: Compiled = { skips: new Map(), empty: new Map() }
-  const steps = schema.fields.map(({ name, type }) => stepOf(name, type, names, compiled))
+  const steps = schema.fields.map(({ name, type }) => stepOf(name, type, names))
   return (cursor, into) => {
     for (const step of steps) step(cursor, into)
   }
 }
 
-function stepOf(name: string, type: AvroType, names: AlertNames, compiled: Compiled): Step {
+function stepOf(name: string, type: AvroType, names: AlertNames): AlertReader {
   if (name === names.oid) {
-    const read = compileValue(type, compiled)
+    const read = compileValue(type)
     return (cursor, into) => {
       into.oid = read(cursor)
     }
   }
   if (name === names.candid) {
-    const read = compileValue(type, compiled)
+    const read = compileValue(type)
     return (cursor, into) => {
       into.candid = read(cursor)
     }
   }
-  return name === names.features ? compileFeatures(type, names.slotOf, compiled) : compileSkip(type, compiled)
+  return name === names.features ? compileFeatures(type, names.slotOf) : compileSkip(type)
+}
+
+function compileFeatures(type: AvroType, slotOf: ReadonlyMap<string, number>): AlertReader {
+  if (type.kind === 'record') return compileFeatureRecord(type, slotOf)
+  if (type.kind === 'map') return compileFeatureMap(type.items, slotOf)
+  if (type.kind !== 'union') return compileSkip(type)
+  const branches = type.branches.map((branch) => compileFeatures(branch, slotOf))
+  return (cursor, into) => branchOf(branches, cursor)(cursor, into)
 }
 
 // What a union's branch or a plain field holds, as the loop over features needs it: a number it can switch on.
@@ -70,52 +75,12 @@ const isInteger = 3
 const isBoolean = 4
 const isOther = 5
 
-function codeOf(type: AvroType): number {
-  switch (type.kind) {
-    case 'null':
-      return isNull
-    case 'float':
-      return isFloat
-    case 'double':
-      return isDouble
-    case 'integer':
-      return isInteger
-    case 'boolean':
-      return isBoolean
-    case 'text':
-    case 'bytes':
-    case 'enum':
-    case 'fixed':
-    case 'array':
-    case 'map':
-    case 'union':
-    case 'record':
-      return isOther
-  }
-}
-
-function compileFeatures(type: AvroType, slotOf: ReadonlyMap<string, number>, compiled: Compiled): Step {
-  switch (type.kind) {
-    case 'record':
-      return compileFeatureRecord(type, slotOf, compiled)
-    case 'map':
-      return compileFeatureMap(type.items, slotOf, compiled)
-    case 'union': {
-      const branches = type.branches.map((branch) => compileFeatures(branch, slotOf, compiled))
-      return (cursor, into) => branchOf(branches, cursor)(cursor, into)
-    }
-    case 'null':
-    case 'boolean':
-    case 'integer':
-    case 'float':
-    case 'double':
-    case 'text':
-    case 'bytes':
-    case 'enum':
-    case 'fixed':
-    case 'array':
-      return compileSkip(type, compiled)
-  }
+const codes: Partial<Record<AvroType['kind'], number>> = {
+  null: isNull,
+  float: isFloat,
+  double: isDouble,
+  integer: isInteger,
+  boolean: isBoolean,
 }
 
 /** A number field: the codes of its branches, or its own code if it is no union. */
@@ -126,29 +91,27 @@ interface NumberField {
   readonly skips: readonly Skip[]
 }
 
-function numberField(type: AvroType, slot: number, compiled: Compiled): NumberField {
+function numberField(type: AvroType, slot: number): NumberField {
   const branches = type.kind === 'union' ? type.branches : [type]
-  const skips = branches.map((branch) => compileSkip(branch, compiled))
-  return { slot, isUnion: type.kind === 'union', codes: branches.map(codeOf), skips }
+  const skips = branches.map(compileSkip)
+  return { slot, isUnion: type.kind === 'union', codes: branches.map(({ kind }) => codes[kind] ?? isOther), skips }
 }
 
-function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>, compiled: Compiled): Step {
-  const fields = type.fields.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1, compiled))
+function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>): AlertReader {
+  const fields = type.fields.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1))
   return (cursor, into) => {
     into.hasFeatures = true
     for (const field of fields) readNumber(cursor, into, field, field.slot)
   }
 }
 
-function compileFeatureMap(items: AvroType, slotOf: ReadonlyMap<string, number>, compiled: Compiled): Step {
-  const field = numberField(items, -1, compiled)
+function compileFeatureMap(items: AvroType, slotOf: ReadonlyMap<string, number>): AlertReader {
+  const field = numberField(items, -1)
   return (cursor, into) => {
     into.hasFeatures = true
-    eachBlock(cursor, (count) => {
-      // a key is at least a byte, so the count cannot run ahead of the bytes
-      if (count > cursor.remaining) throw new AvroBytesError('it ends too early')
-      for (let i = 0; i < count; i++) readNumber(cursor, into, field, slotOf.get(cursor.readText()) ?? -1)
-    })
+    eachBlock(cursor, (count) =>
+      eachItem(cursor, count, () => readNumber(cursor, into, field, slotOf.get(cursor.readText()) ?? -1)),
+    )
   }
 }
 
@@ -184,42 +147,25 @@ function readNumber(cursor: AvroCursor, into: AlertSlots, field: NumberField, sl
 }
 
 /** An id of any type that ids come in; undefined for anything else. */
-function compileValue(type: AvroType, compiled: Compiled): (cursor: AvroCursor) => unknown {
-  switch (type.kind) {
-    case 'text':
-      return (cursor) => cursor.readText()
-    case 'integer':
-      return (cursor) => cursor.readLong()
-    case 'null':
-      return () => null
-    case 'union': {
-      const branches = type.branches.map((branch) => compileValue(branch, compiled))
-      return (cursor) => branchOf(branches, cursor)(cursor)
+function compileValue(type: AvroType): (cursor: AvroCursor) => unknown {
+  if (type.kind === 'text') return (cursor) => cursor.readText()
+  if (type.kind === 'integer') return (cursor) => cursor.readLong()
+  if (type.kind === 'null') return () => null
+  if (type.kind === 'union') {
+    const branches = type.branches.map(compileValue)
+    return (cursor) => branchOf(branches, cursor)(cursor)
+  }
+  if (type.kind === 'array') {
+    const item = compileValue(type.items)
+    return (cursor) => {
+      const items: unknown[] = []
+      eachBlock(cursor, (count) => eachItem(cursor, count, () => items.push(item(cursor))))
+      return items
     }
-    case 'array': {
-      const item = compileValue(type.items, compiled)
-      return (cursor) => {
-        const items: unknown[] = []
-        eachBlock(cursor, (count) => {
-          if (count > cursor.remaining) throw new AvroBytesError('it ends too early')
-          for (let i = 0; i < count; i++) items.push(item(cursor))
-        })
-        return items
-      }
-    }
-    case 'boolean':
-    case 'float':
-    case 'double':
-    case 'bytes':
-    case 'enum':
-    case 'fixed':
-    case 'map':
-    case 'record': {
-      const skip = compileSkip(type, compiled)
-      return (cursor) => {
-        skip(cursor)
-        return noId
-      }
-    }
+  }
+  const skip = compileSkip(type)
+  return (cursor) => {
+    skip(cursor)
+    return noId
   }
 }

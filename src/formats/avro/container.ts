@@ -1,30 +1,14 @@
-// An Avro object container as a message has it: one header, one block, one record.
+// Avro object containers: as a message has one (one header, one block, one record), and as a file read block by block.
 import { crc32, inflateRawSync } from 'node:zlib'
-import { messageOf } from '../../errors.ts'
+import { DataError, messageOf } from '../../errors.ts'
+import type { ByteReader } from '../chunks.ts'
+import { unpackSnappy } from '../compression.ts'
 import { AvroBytesError, AvroCursor } from './cursor.ts'
-import { unpackSnappy } from '../snappy.ts'
 
 /** What stands before the blocks of a container. */
-export interface ContainerHeader {
-  readonly schema: string
-  readonly codec: Codec
-  /** bytes up to the sync marker: equal headers have equal schemas */
-  readonly bytes: Uint8Array
-}
+export type ContainerHeader = ReturnType<typeof readContainerHeader>
 
-/** The codecs a block may be written with. */
 type Codec = 'null' | 'deflate' | 'snappy'
-
-/** The first record of a container. */
-interface FirstRecord {
-  readonly bytes: Uint8Array
-  readonly start: number
-  readonly end: number
-  /** records in its block; the cursor must be at `end` after the first if it is the only one */
-  readonly inBlock: number
-  /** records in all blocks after the first record */
-  readonly further: number
-}
 
 const syncLength = 16
 /** a message is at most some megabytes: what unpacks to more is no message */
@@ -36,7 +20,7 @@ export function isContainer(value: Uint8Array): boolean {
 }
 
 /** @throws AvroBytesError */
-export function readContainerHeader(value: Uint8Array): ContainerHeader {
+export function readContainerHeader(value: Uint8Array) {
   const cursor = new AvroCursor()
   cursor.reset(value, 4, value.length)
   const metadata = new Map<string, Uint8Array>()
@@ -56,12 +40,17 @@ export function readContainerHeader(value: Uint8Array): ContainerHeader {
   return {
     schema: Buffer.from(schema).toString('utf8'),
     codec: codecOf(codec === undefined ? 'null' : Buffer.from(codec).toString('utf8')),
-    // a copy, because it is kept longer than the message
-    bytes: Uint8Array.prototype.slice.call(value, 0, cursor.position),
+    /** bytes up to the sync marker: equal headers have equal schemas; a copy, because it is kept longer than the message */
+    bytes: Uint8Array.prototype.slice.call(value, 0, cursor.position) as Uint8Array,
   }
 }
 
-/** Finds the first record after a header. @throws AvroBytesError */
+function codecOf(name: string): Codec {
+  if (name === 'null' || name === 'deflate' || name === 'snappy') return name
+  throw new AvroBytesError(`the codec ${name.slice(0, 20)} is not null, deflate or snappy`)
+}
+
+/** Finds the first record after a header; the cursor is left behind the last block. @throws AvroBytesError */
 export function firstRecord(value: Uint8Array, header: ContainerHeader, cursor: AvroCursor): FirstRecord {
   const sync = header.bytes.length
   cursor.reset(value, sync, value.length)
@@ -75,12 +64,27 @@ export function firstRecord(value: Uint8Array, header: ContainerHeader, cursor: 
     cursor.skip(size)
     if (!isSync(value, sync, cursor.position)) throw new AvroBytesError('a block does not end with the sync marker')
     cursor.skip(syncLength)
-    if (first) first = { ...first, further: first.further + count }
-    else if (count > 0)
+    if (first) first.further += count
+    else if (count > 0) {
       first = { ...unpacked(value, start, start + size, header.codec), inBlock: count, further: count - 1 }
+    }
   }
   if (!first) throw new AvroBytesError('it has no record')
   return first
+}
+
+/** Bytes that hold records, unpacked. */
+interface Unpacked {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
+interface FirstRecord extends Unpacked {
+  /** records in its block; the cursor must be at `end` after the first if it is the only one */
+  readonly inBlock: number
+  /** records in all blocks after the first record */
+  further: number
 }
 
 function isSync(value: Uint8Array, sync: number, at: number): boolean {
@@ -88,13 +92,6 @@ function isSync(value: Uint8Array, sync: number, at: number): boolean {
   for (let i = 0; i < syncLength; i++) if (value[sync + i] !== value[at + i]) return false
   return true
 }
-
-function codecOf(name: string): Codec {
-  if (name === 'null' || name === 'deflate' || name === 'snappy') return name
-  throw new AvroBytesError(`the codec ${name.slice(0, 20)} is not null, deflate or snappy`)
-}
-
-type Unpacked = Pick<FirstRecord, 'bytes' | 'start' | 'end'>
 
 function unpacked(value: Uint8Array, start: number, end: number, codec: Codec): Unpacked {
   if (codec === 'null') return { bytes: value, start, end }
@@ -124,4 +121,91 @@ function unsnapped(packed: Uint8Array): Uint8Array {
   const expected = new DataView(packed.buffer, packed.byteOffset + end, 4).getUint32(0)
   if (crc32(bytes) !== expected) throw new AvroBytesError('the checksum of the snappy block is wrong')
   return bytes
+}
+
+// As a file: its header, then its blocks one by one.
+
+const longestHeader = 16 * 1024 * 1024
+const longestFileBlock = 256 * 1024 * 1024
+
+/** What stands before the first block; `sync` ends every block. */
+export interface AvroFileHeader {
+  readonly container: ContainerHeader
+  readonly sync: Buffer
+}
+
+/** The records of one block. */
+export interface AvroBlock extends Unpacked {
+  readonly count: number
+}
+
+/** @throws DataError for what is no container, is cut off, or has a codec that cannot be read */
+export async function readAvroFileHeader(bytes: ByteReader, name: string): Promise<AvroFileHeader> {
+  let head: Buffer = Buffer.alloc(0)
+  for (;;) {
+    const more = await bytes.readSome()
+    if (more) head = Buffer.concat([head, more])
+    if (head.length >= 4 && !isContainer(head)) throw new DataError(`${name} is not an Avro object container`)
+    try {
+      const container = readContainerHeader(head)
+      bytes.unread(head.subarray(container.bytes.length))
+      const sync = await bytes.read(syncLength)
+      if (sync.length < syncLength) throw cutOff(name)
+      return { container, sync }
+    } catch (cause) {
+      if (!(cause instanceof AvroBytesError)) throw cause
+      // it may only be incomplete yet
+      if (more && head.length < longestHeader) continue
+      if (head.length < 4) throw new DataError(`${name} is not an Avro object container`, { cause })
+      throw new DataError(`${name}: the header cannot be read: ${cause.message}`, { cause })
+    }
+  }
+}
+
+/**
+ * The next block; undefined at the end of the file.
+ *
+ * @throws DataError for a block that is cut off or damaged
+ */
+export async function readAvroBlock(
+  bytes: ByteReader,
+  { container, sync }: AvroFileHeader,
+  name: string,
+): Promise<AvroBlock | undefined> {
+  const count = await readVarint(bytes)
+  if (count === undefined) return undefined
+  const size = (await readVarint(bytes)) ?? -1
+  if (count < 0 || size < 0 || size > longestFileBlock) throw cutOff(name)
+  const block = await bytes.read(size + syncLength)
+  if (block.length < size + syncLength) throw cutOff(name)
+  if (count === 0) return { bytes: block, start: 0, end: 0, count }
+  try {
+    if (!sync.equals(block.subarray(size))) throw new AvroBytesError('a block does not end with the sync marker')
+    const records = unpacked(block, 0, size, container.codec)
+    // a record with an id has at least a byte
+    if (count > records.end - records.start) throw new AvroBytesError('a block has more records than bytes')
+    return { ...records, count }
+  } catch (cause) {
+    if (cause instanceof AvroBytesError) throw new DataError(`${name}: ${cause.message}`, { cause })
+    throw cause
+  }
+}
+
+function cutOff(name: string): DataError {
+  return new DataError(`${name}: the file is cut off or damaged`)
+}
+
+/** A long; undefined where the file has ended, −1 where it ends in the middle of one. */
+async function readVarint(bytes: ByteReader): Promise<number | undefined> {
+  const all: number[] = []
+  while (all.length < 10) {
+    const [next] = await bytes.read(1)
+    if (next === undefined) break
+    all.push(next)
+    if (next >= 0x80) continue
+    const cursor = new AvroCursor()
+    cursor.reset(Uint8Array.from(all), 0, all.length)
+    return cursor.readInteger()
+  }
+  return all.length === 0 ? undefined : -1
 }

@@ -1,4 +1,5 @@
 // Reads Avro's binary encoding forward, never beyond its end.
+import type { AvroType } from './schema.ts'
 
 /** Bytes that are no Avro by the schema they claim to have. */
 export class AvroBytesError extends Error {}
@@ -113,4 +114,117 @@ export class AvroCursor {
 
 function unzigzag(value: bigint): bigint {
   return (value >> 1n) ^ -(value & 1n)
+}
+
+// Passing over values of any Avro type.
+
+/** Moves the cursor behind a value. Throws AvroBytesError. */
+export type Skip = (cursor: AvroCursor) => void
+
+/** What was made of each type so far: a schema may use one type in many places, and within itself. */
+const skips = new WeakMap<AvroType, Skip>()
+const empties = new WeakMap<AvroType, boolean>()
+
+/** A reader that passes over a value of this type. */
+export function compileSkip(type: AvroType): Skip {
+  const known = skips.get(type)
+  if (known) return known
+  // a schema may name a type within itself
+  skips.set(type, (cursor) => skips.get(type)!(cursor))
+  const skip = newSkip(type)
+  skips.set(type, skip)
+  return skip
+}
+
+function newSkip(type: AvroType): Skip {
+  // not only faster: records of empty records can have more fields than can be walked in a lifetime
+  if (isEmpty(type)) return () => undefined
+  switch (type.kind) {
+    case 'null':
+      return () => undefined
+    case 'boolean':
+      return (cursor) => cursor.skip(1)
+    case 'integer':
+    case 'enum':
+      return (cursor) => cursor.skipInteger()
+    case 'float':
+      return (cursor) => cursor.skip(4)
+    case 'double':
+      return (cursor) => cursor.skip(8)
+    case 'text':
+    case 'bytes':
+      return (cursor) => cursor.skip(cursor.readLength())
+    case 'fixed':
+      return (cursor) => cursor.skip(type.size)
+    case 'union': {
+      const branches = type.branches.map(compileSkip)
+      return (cursor) => branchOf(branches, cursor)(cursor)
+    }
+    case 'record': {
+      const fields = type.fields.map((field) => compileSkip(field.type))
+      return (cursor) => {
+        for (const skip of fields) skip(cursor)
+      }
+    }
+    case 'array':
+      return skipItems(compileSkip(type.items), isEmpty(type.items))
+    case 'map': {
+      const item = compileSkip(type.items)
+      const entry: Skip = (cursor) => {
+        cursor.skip(cursor.readLength())
+        item(cursor)
+      }
+      return skipItems(entry, false)
+    }
+  }
+}
+
+function skipItems(item: Skip, isEmptyItem: boolean): Skip {
+  return (cursor) =>
+    eachBlock(cursor, (count, size) => {
+      if (size !== undefined) return cursor.skip(size)
+      // items of no bytes could be any number: there is nothing to pass over
+      if (!isEmptyItem) eachItem(cursor, count, item)
+    })
+}
+
+/** Calls for each block of an array or a map, with the number of its items and, where it says so, its size in bytes. */
+export function eachBlock(cursor: AvroCursor, read: (count: number, size: number | undefined) => void): void {
+  for (let count = cursor.readInteger(); count !== 0; count = cursor.readInteger()) {
+    if (count > 0) {
+      read(count, undefined)
+      continue
+    }
+    const size = cursor.readLength()
+    const end = cursor.position + size
+    read(-count, size)
+    if (cursor.position !== end) throw new AvroBytesError('a block has another size than it says')
+  }
+}
+
+/** Calls for each item of a block. An item is at least a byte, so the count cannot run ahead of the bytes. */
+export function eachItem(cursor: AvroCursor, count: number, read: (cursor: AvroCursor) => void): void {
+  if (count > cursor.remaining) throw new AvroBytesError('it ends too early')
+  for (let i = 0; i < count; i++) read(cursor)
+}
+
+/** Whether a value of the type has no bytes at all. */
+function isEmpty(type: AvroType): boolean {
+  if (type.kind === 'null') return true
+  if (type.kind === 'fixed') return type.size === 0
+  if (type.kind !== 'record') return false
+  const known = empties.get(type)
+  if (known !== undefined) return known
+  // a record that contains itself has no end, so it is not empty
+  empties.set(type, false)
+  const empty = type.fields.every((field) => isEmpty(field.type))
+  empties.set(type, empty)
+  return empty
+}
+
+/** What stands for the branch that a union's value is of. */
+export function branchOf<Branch>(branches: readonly Branch[], cursor: AvroCursor): Branch {
+  const branch = branches[cursor.readInteger()]
+  if (branch === undefined) throw new AvroBytesError('a union has no such branch')
+  return branch
 }

@@ -5,13 +5,12 @@ import type { Manifest } from '../../model/bundle/manifest.ts'
 import { compareInputs } from '../../model/profile/compare-inputs.ts'
 import { createIdTally, type IdCounts } from '../../model/profile/id-tally.ts'
 import { createInputTally, type FeatureCounts, type InputTally } from '../../model/profile/input-tally.ts'
-import { ColumnError } from '../../connectors/columns/column-error.ts'
-import { openSource } from '../../connectors/open-source.ts'
-import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
+import { ColumnError, likelyNames } from '../../connectors/columns/match-columns.ts'
+import { openSource } from '../../connectors/open-connector.ts'
+import { type ReadOptions, readOptions, type RowAllowance, type Source } from '../../pipeline/source.ts'
 import type { CheckFlags } from '../../terminal/flags.ts'
-import type { Input } from '../../connectors/input-names.ts'
-import { likelyNames } from '../../connectors/columns/nearest-names.ts'
-import { mappedColumn } from '../../connectors/columns/rename-maps.ts'
+import type { Input } from '../../connectors/inputs.ts'
+import { mappedColumn } from '../../connectors/columns/settle-names.ts'
 
 /** How inputs are read, and what they are compared with. */
 interface CheckRequest extends Pick<CheckFlags, 'idColumn' | 'candidColumn' | 'renameMap' | 'where'> {
@@ -56,7 +55,7 @@ async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
   for (;;) {
     let heard: { names: readonly string[]; renames: ReadonlyMap<string, string> } | undefined
     let features: readonly string[] = manifest.features
-    const onNames: ReadOptions['onNames'] = (names, renames) => {
+    const onNames: NonNullable<ReadOptions['onNames']> = (names, renames) => {
       heard = { names, renames }
       features = presentFeatures({ names, renames, features: manifest.features }).filter((name) => !leftOut.has(name))
       return features
@@ -66,7 +65,7 @@ async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
       ...wrong,
     ]
     try {
-      const source = await openSource(spec, readOptions(request, onNames, isWithoutCandid))
+      const source = await openSource(spec, checkOptions(request, onNames, isWithoutCandid))
       return { source, features, findings: named() }
     } catch (error) {
       if (!(error instanceof DataError)) throw error
@@ -86,23 +85,22 @@ async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
   }
 }
 
-function readOptions(request: CheckRequest, onNames: ReadOptions['onNames'], isWithoutCandid: boolean): ReadOptions {
+function checkOptions(
+  request: CheckRequest,
+  onNames: NonNullable<ReadOptions['onNames']>,
+  isWithoutCandid: boolean,
+): ReadOptions {
   const { manifest, idColumn, candidColumn, renames, renameMapPairs, where, allowance } = request
   const own = [...renames].find(([, to]) => to === candidColumn)?.[0] ?? candidColumn
-  return {
-    features: manifest.features,
-    preprocessing: manifest.preprocessing,
-    batchSize,
-    idColumn,
+  return readOptions({
+    ...{ features: manifest.features, preprocessing: manifest.preprocessing, batchSize, idColumn, where, allowance },
     // a candid that cannot be read is renamed out of the way
     candidColumn: isWithoutCandid ? 'candid' : candidColumn,
     tellsAll: true,
     rename: isWithoutCandid ? new Map([...renames, [own, '(not read)']]) : renames,
-    ...(renameMapPairs === undefined ? {} : { renameMap: renameMapPairs }),
-    ...(onNames === undefined ? {} : { onNames }),
-    ...(where === undefined ? {} : { where }),
-    allowance,
-  }
+    renameMap: renameMapPairs,
+    onNames,
+  })
 }
 
 async function readRows(

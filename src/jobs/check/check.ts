@@ -1,7 +1,7 @@
 // The story of `lcclf check`: would these inputs be classified, and do they look like what the model knows?
 import { UsageError } from '../../errors.ts'
 import { readManifest, readProfile } from '../../model/bundle/read-bundle.ts'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { type CheckedInput, type CheckFinding, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, theSample } from '../../model/store/model-reference.ts'
@@ -21,10 +21,7 @@ export async function check(addresses: readonly string[], flags: CheckFlags): Pr
   const profile = await readProfile(directory)
   const inputs = await expandInputs(addresses, {
     fromFormat: flags.fromFormat,
-    outputFolders: [],
-    environment: process.env,
     window: timeWindow(flags),
-    commits: false,
   })
   const allowance = { remaining: flags.limit ?? Infinity }
   const request = { ...flags, renames: new Map(flags.rename), renameMapPairs, manifest, profile, allowance }

@@ -1,15 +1,14 @@
 // Inputs and outputs as a plan asks for them.
 import { statSync } from 'node:fs'
-import type { Input } from '../../connectors/input-names.ts'
+import type { Input } from '../../connectors/inputs.ts'
 import { echoedFeatures } from '../../connectors/kafka/spec.ts'
-import { openSink } from '../../connectors/open-sink.ts'
-import { openSource } from '../../connectors/open-source.ts'
+import { openSink, openSource } from '../../connectors/open-connector.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
 import type { InputSchema } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { newestOnly } from '../../pipeline/newest-only.ts'
 import type { Sink } from '../../pipeline/sink.ts'
-import type { ReadOptions, RowAllowance, Source } from '../../pipeline/source.ts'
+import { type ReadOptions, readOptions, type RowAllowance, type Source } from '../../pipeline/source.ts'
 import type { ClassifyPlan } from './plan.ts'
 
 /** How inputs are opened. */
@@ -26,10 +25,20 @@ export function createInputOpener(
 ) {
   const allowance: RowAllowance = { remaining: plan.limit ?? Infinity }
   const leaving = new AbortController()
-  const options: ReadOptions = {
-    ...readOptions(plan, classifier, allowance),
+  const { features, preprocessing } = classifier
+  const options = readOptions({
+    ...{ features, preprocessing, allowance },
+    batchSize: plan.batchSize,
+    idColumn: plan.idColumn,
+    candidColumn: plan.candidColumn,
+    rename: plan.renames,
+    renameMap: plan.renameMapPairs,
+    where: plan.where,
+    // with a folder as output whole files are shared out, not rows
+    shard: plan.folders.length > 0 ? undefined : plan.shard,
+    echo: plan.shared.some(({ kind }) => kind === 'kafka') ? echoedFeatures : undefined,
     signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
-  }
+  })
   const kept = new Map<Input, Promise<Source>>()
   const followers = new Map(inTurn.map((input, i) => [input, inTurn[i + 1]]))
 
@@ -82,24 +91,6 @@ function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
   return {
     oidType: schemas.every((schema) => schema.oidType === first) ? first : 'string',
     hasCandid: schemas.some((schema) => schema.hasCandid),
-  }
-}
-
-function readOptions(plan: ClassifyPlan, classifier: Classifier, allowance: RowAllowance): ReadOptions {
-  const { batchSize, idColumn, candidColumn, renames, where, shard, folders, shared } = plan
-  return {
-    features: classifier.features,
-    preprocessing: classifier.preprocessing,
-    batchSize,
-    idColumn,
-    candidColumn,
-    rename: renames,
-    ...(plan.renameMapPairs === undefined ? {} : { renameMap: plan.renameMapPairs }),
-    allowance,
-    ...(where === undefined ? {} : { where }),
-    ...(shared.some(({ kind }) => kind === 'kafka') ? { echo: echoedFeatures } : {}),
-    // with a folder as output whole files are shared out, not rows
-    ...(shard === undefined || folders.length > 0 ? {} : { shard }),
   }
 }
 

@@ -1,20 +1,11 @@
 // What is asked of a classify run → what it will do. Looks at the disk only to see what is a folder.
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { filePathOf, knownSuffixes, outputFormatOf } from '../../connectors/address.ts'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { Layout, OutputFormat } from '../../connectors/files/file-formats.ts'
-import { isKafkaAddress, kafkaSinkSpec, timeWindow } from '../../connectors/kafka/spec.ts'
-import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
-import {
-  isS3Address,
-  isS3Folder,
-  s3ObjectBelow,
-  type S3Place,
-  s3Place,
-  type S3SinkSpec,
-  s3SinkSpec,
-} from '../../connectors/s3/address.ts'
+import { filePathOf, type Layout, type OutputFormat } from '../../connectors/address.ts'
+import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
+import { isKafkaAddress, timeWindow } from '../../connectors/kafka/spec.ts'
+import { isPostgresAddress } from '../../connectors/postgres/address.ts'
+import { isS3Address, isS3Folder, s3ObjectBelow, type S3Place, s3Place } from '../../connectors/s3/address.ts'
 import type { OpenSink, OpenSource, SinkSpec } from '../../connectors/spec.ts'
 import { UsageError } from '../../errors.ts'
 import type { Reject } from '../../pipeline/batch.ts'
@@ -22,6 +13,7 @@ import type { Classifier } from '../../pipeline/classifier.ts'
 import type { BatchReport } from '../../pipeline/classify-input.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import type { ClassifyFlags } from '../../terminal/flags.ts'
+import { layoutFor, outputSpec } from '../../connectors/open-connector.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -157,40 +149,17 @@ function outputOf(
   if (typeof output !== 'string') {
     return { kind: 'custom', address: output.address, open: () => Promise.resolve(output) }
   }
-  if (output === '-') return stdoutSpec(asked, isSummary)
-  if (isPostgresAddress(output)) return postgresSinkSpec(output, asked.missingObject, environment)
-  if (isKafkaAddress(output)) return kafkaSinkSpec(output, asked.outputSchema ?? 'original', environment)
-  if (isS3Address(output)) {
-    if (!isS3Folder(output)) return s3SinkSpec(output, fileForm(output, asked), environment)
+  const isUnasked = asked.toFormat === undefined && asked.layout === undefined
+  if (output === '-' && isSummary && isUnasked) return { kind: 'terminal', address: '-' }
+  if (isS3Address(output) && isS3Folder(output)) {
     return { ...folderOutput(output, asked), place: s3Place(output, environment) }
   }
-  if (isFolder(filePathOf(output, 'output'))) return folderOutput(output, asked)
-  return { kind: 'file', address: output, path: output, ...fileForm(output, asked) }
+  if (isFile(output) && isFolder(filePathOf(output, 'output'))) return folderOutput(output, asked)
+  return outputSpec(output, { ...asked, environment })
 }
 
-function stdoutSpec({ toFormat, layout }: ClassifyOptions, isSummary: boolean): SinkSpec {
-  if (isSummary && toFormat === undefined && layout === undefined) return { kind: 'terminal', address: '-' }
-  const format = toFormat ?? 'csv'
-  if (format === 'parquet') {
-    throw new UsageError('Parquet cannot be written to stdout', {
-      hint: 'Use --to FILE.parquet, or --to-format arrow.',
-    })
-  }
-  return { kind: 'stdout', address: '-', format, layout: layoutFor(format, layout) }
-}
-
-function fileForm(
-  address: string,
-  { layout, overwrite = false }: ClassifyOptions,
-): Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'> {
-  const named = outputFormatOf(address)
-  if (!named) {
-    throw new UsageError(`${address}: the name does not say which format to write`, {
-      hint: `Known suffixes are ${knownSuffixes.output}. A folder ends with /.`,
-    })
-  }
-  const { format, isGzipped } = named
-  return { format, isGzipped, layout: layoutFor(format, layout), overwrite }
+function isFile(address: string): boolean {
+  return address !== '-' && !isPostgresAddress(address) && !isKafkaAddress(address) && !isS3Address(address)
 }
 
 function folderOutput(address: string, { toFormat: format = 'parquet', layout }: ClassifyOptions): FolderOutput {
@@ -208,16 +177,6 @@ export function resultIn(
   if (place) return s3ObjectBelow(place, name, form)
   const path = join(address, name)
   return { kind: 'file', address: path, path, ...form }
-}
-
-function layoutFor(format: OutputFormat, asked: Layout | undefined): Layout {
-  const layout = asked ?? (format === 'ndjson' ? 'nested' : 'wide')
-  if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
-    throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
-      hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
-    })
-  }
-  return layout
 }
 
 function isFolder(path: string): boolean {

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { loadLibrariesFor } from '../../connectors/open-source.ts'
+import { loadLibrariesFor } from '../../connectors/open-connector.ts'
 import { DataError, systemCode, UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
@@ -16,7 +16,7 @@ import { closeAll, createInputMeter, createInputOpener, openSinkFor } from './op
 import { openRunModel, type RunEffects } from './open-model.ts'
 import { type ClassifyOptions, type ClassifyPlan, planClassify } from './plan.ts'
 import { type Receipt, receiptOf, receiptText } from './receipt.ts'
-import { openRejectsLog, rejectsTo, type RejectsLog } from './rejects-log.ts'
+import { openRejectsLog, type RejectsLog, rejectsTo } from './rejects-log.ts'
 import type { ClassifyWatch } from './report-facts.ts'
 import { selectTasks, type Task } from './tasks.ts'
 

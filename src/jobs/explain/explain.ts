@@ -4,7 +4,7 @@ import { UsageError } from '../../errors.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import type { Explanation } from './explain-object.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
+import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { explainText } from './tables.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
@@ -34,13 +34,7 @@ export async function explain(flags: ExplainRequest): Promise<void> {
  * @throws DataError for an object that is not there or cannot be classified; ModelError for a model that is no forest
  */
 async function explanationOf(flags: ExplainRequest, directory: string): Promise<Explanation> {
-  const inputs = await expandInputs([flags.input], {
-    fromFormat: flags.fromFormat,
-    outputFolders: [],
-    environment: process.env,
-    window: {},
-    commits: false,
-  })
+  const inputs = await expandInputs([flags.input], { fromFormat: flags.fromFormat })
   const bundle = await readBundle(directory)
   const { manifest, sha256 } = bundle
   const forests = await withCovers(directory, bundle)

@@ -1,12 +1,13 @@
 // One object out of an input: its features as the forest sees them.
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { DataError } from '../../errors.ts'
+import { isNewer } from '../../pipeline/row-ids.ts'
 import { identifier, literal } from '../../connectors/postgres/client/binary.ts'
 import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
-import { openSource } from '../../connectors/open-source.ts'
-import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import { openSource } from '../../connectors/open-connector.ts'
+import { type ReadOptions, readOptions, type Source } from '../../pipeline/source.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
-import type { Input } from '../../connectors/input-names.ts'
+import type { Input } from '../../connectors/inputs.ts'
 
 /** The object, from the newest of its rows. */
 interface FoundObject {
@@ -37,7 +38,7 @@ export async function findObject(inputs: readonly Input[], request: ObjectReques
   let found: FoundObject | undefined
   let refusal: string | undefined
   for (const input of inputs) {
-    const source = await openSource(narrowed(input, request), readOptions(input, request))
+    const source = await openSource(narrowed(input, request), optionsFor(input, request))
     try {
       const seen = await newestIn(source, request, found)
       found = seen.found
@@ -65,8 +66,7 @@ async function newestIn(
     for (let i = 0; i < batch.rowCount; i++) {
       if (batch.oids[i] !== oid) continue
       const candid = batch.candids[i] ?? null
-      if (found && candid !== null && found.candid !== null && candid < found.candid) continue
-      if (found && candid === null && found.candid !== null) continue
+      if (found && !isNewer(candid, found.candid)) continue
       const width = features.length
       found = { input: source.identity.address, oid, candid, row: batch.matrix.slice(i * width, (i + 1) * width) }
     }
@@ -81,24 +81,15 @@ function narrowed({ spec }: Input, { oid }: ObjectRequest): SourceSpec {
   return { ...spec, reading: { ...spec.reading, oids: [oid] } }
 }
 
-function readOptions({ spec }: Input, request: ObjectRequest): ReadOptions {
-  const { features, preprocessing, idColumn, candidColumn, renames } = request
+function optionsFor({ spec }: Input, request: ObjectRequest): ReadOptions {
+  const { features, preprocessing, idColumn, candidColumn, renames: rename, renameMapPairs: renameMap } = request
   // what has SQL is asked for the object alone, unless its id column is another one under that name
-  const own = [...renames].find(([, to]) => to === idColumn)?.[0] ?? idColumn
+  const own = [...rename].find(([, to]) => to === idColumn)?.[0] ?? idColumn
   const isParquet = (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet'
   const isQuery = spec.kind === 'postgres' && spec.reading.kind === 'query'
   const where = isQuery
     ? `${identifier(own)}::text = ${literal(request.oid)}`
     : `CAST(${sqlName(own)} AS VARCHAR) = ${sqlText(request.oid)}`
-  return {
-    features,
-    preprocessing,
-    batchSize: 1000,
-    idColumn,
-    candidColumn,
-    rename: renames,
-    ...(request.renameMapPairs === undefined ? {} : { renameMap: request.renameMapPairs }),
-    allowance: { remaining: Infinity },
-    ...(isParquet || isQuery ? { where } : {}),
-  }
+  const named = { features, preprocessing, idColumn, candidColumn, rename, renameMap }
+  return readOptions({ ...named, where: isParquet || isQuery ? where : undefined })
 }

@@ -1,10 +1,9 @@
 // The story of `lcclf model import`: a bundle from pickles or an ONNX file, and the profile of its usual inputs.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { renameMapNamed } from '../../connectors/columns/rename-maps.ts'
-import type { Input } from '../../connectors/input-names.ts'
-import { expandInputs } from '../../connectors/inputs.ts'
-import { openSource } from '../../connectors/open-source.ts'
+import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
+import { expandInputs, type Input } from '../../connectors/inputs.ts'
+import { openSource } from '../../connectors/open-connector.ts'
 import { DataError, LcclfError, messageOf, systemCode, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { goldenMatrix } from '../../model/bundle/golden.ts'

@@ -1,8 +1,8 @@
 // A file of labels (oid, class) as a table.
 import { DataError } from '../../errors.ts'
-import { nullWords } from '../../formats/number-text.ts'
+import { nullWords } from '../../formats/text-values.ts'
 import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
-import { nearestNames } from '../../connectors/columns/nearest-names.ts'
+import { nearestNames } from '../../connectors/columns/match-columns.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import { type FileSpec, openRelation, type Relation } from './relation.ts'
 import type { Session } from './session.ts'

@@ -22,7 +22,7 @@ import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../..
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { partitionsOf } from '../../connectors/kafka/topics.ts'
 import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
-import { linesOf } from '../../formats/text-lines.ts'
+import { linesOf } from '../../formats/chunks.ts'
 
 /** Some letters, in order. */
 interface LetterGroup {

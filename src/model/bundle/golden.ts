@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
-import { readNumberText } from '../../formats/number-text.ts'
+import { readNumberText } from '../../formats/text-values.ts'
 import type { Forest } from './forest.ts'
 import { parseJson } from './manifest.ts'
 

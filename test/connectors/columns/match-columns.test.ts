@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DataError } from '../../../src/errors.ts'
-import { matchColumns, type ColumnNaming } from '../../../src/connectors/columns/match-columns.ts'
-import { nearestNames } from '../../../src/connectors/columns/nearest-names.ts'
+import { type ColumnNaming, matchColumns, nearestNames } from '../../../src/connectors/columns/match-columns.ts'
 
 const naming = (changes: Partial<ColumnNaming> = {}): ColumnNaming => ({
   features: ['Amplitude_1', 'Power_rate_1/2', 'gal_b'],

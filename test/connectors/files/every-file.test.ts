@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { openSource } from '../../../src/connectors/open-source.ts'
-import type { InputFormat } from '../../../src/connectors/files/file-formats.ts'
+import { openSource } from '../../../src/connectors/open-connector.ts'
+import type { InputFormat } from '../../../src/connectors/address.ts'
 import type { ReadOptions } from '../../../src/pipeline/source.ts'
 import { bits, candids, features, fileSpec, fixture, oids, readOnce, readOptions } from '../../support/objects.ts'
 

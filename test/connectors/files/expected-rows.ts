@@ -1,6 +1,6 @@
 // The rows an output must hold, made the plain way from the batch: what the layouts' tests compare with.
 import type { ClassifiedBatch, InputSchema } from '../../../src/pipeline/batch.ts'
-import type { Layout } from '../../../src/connectors/files/file-formats.ts'
+import type { Layout } from '../../../src/connectors/address.ts'
 
 /** Integers of ids are bigint, whatever their width; candid is bigint or null. */
 export type Row = Record<string, unknown>

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { openSource } from '../../../src/connectors/open-source.ts'
+import { openSource } from '../../../src/connectors/open-connector.ts'
 import type { SourceSpec } from '../../../src/connectors/spec.ts'
 import { testSource } from '../../contract/source-contract.ts'
 import { seeders, seedFile } from './seed-files.ts'

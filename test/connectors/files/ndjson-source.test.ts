@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openSource } from '../../../src/connectors/open-source.ts'
+import { openSource } from '../../../src/connectors/open-connector.ts'
 import type { ReadOptions, Source } from '../../../src/pipeline/source.ts'
 import { bitsOf, fileSpec, readOnce, readOptions, type Rows } from '../../support/objects.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { DuckDBInstance, type JS } from '@duckdb/node-api'
 import { beforeEach, expect, it } from 'vitest'
-import { openSink } from '../../../src/connectors/open-sink.ts'
+import { openSink } from '../../../src/connectors/open-connector.ts'
 import { contextOf, goldenBatch } from '../../support/classified-samples.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 

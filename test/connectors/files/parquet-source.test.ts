@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { DataError, UsageError } from '../../../src/errors.ts'
-import { openSource } from '../../../src/connectors/open-source.ts'
+import { openSource } from '../../../src/connectors/open-connector.ts'
 import type { ReadOptions, Source } from '../../../src/pipeline/source.ts'
 import {
   bits,

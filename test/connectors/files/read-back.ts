@@ -6,7 +6,7 @@ import { StructRow, tableFromIPC } from 'apache-arrow'
 import { parse } from 'csv-parse/sync'
 import { parse as parseJson } from 'lossless-json'
 import type { InputSchema } from '../../../src/pipeline/batch.ts'
-import type { OutputFormat } from '../../../src/connectors/files/file-formats.ts'
+import type { OutputFormat } from '../../../src/connectors/address.ts'
 import type { Row } from './expected-rows.ts'
 
 /** Rows of a file, their values as `expectedRows` gives them. */

@@ -1,7 +1,7 @@
 // Run by tests: reads stdin as a source and says what it read, as JSON.
 import { LcclfError } from '../../../src/errors.ts'
 import { newestOnly } from '../../../src/pipeline/newest-only.ts'
-import { openSource } from '../../../src/connectors/open-source.ts'
+import { openSource } from '../../../src/connectors/open-connector.ts'
 import type { SourceSpec } from '../../../src/connectors/spec.ts'
 import { readOptions } from '../../support/objects.ts'
 

@@ -1,7 +1,7 @@
 // A process of its own that writes results: for tests of signals, closed pipes and limits.
 import { setTimeout } from 'node:timers/promises'
 import { LcclfError } from '../../../src/errors.ts'
-import { openSink } from '../../../src/connectors/open-sink.ts'
+import { openSink } from '../../../src/connectors/open-connector.ts'
 import type { SinkSpec } from '../../../src/connectors/spec.ts'
 import { contextOf, goldenBatch } from '../../support/classified-samples.ts'
 

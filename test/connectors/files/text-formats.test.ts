@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
-import { openSink } from '../../../src/connectors/open-sink.ts'
-import type { Layout, OutputFormat } from '../../../src/connectors/files/file-formats.ts'
+import { openSink } from '../../../src/connectors/open-connector.ts'
+import type { Layout, OutputFormat } from '../../../src/connectors/address.ts'
 import {
   contextOf,
   delicateBatch,

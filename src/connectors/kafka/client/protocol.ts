@@ -2,8 +2,7 @@
 import zlib from 'node:zlib'
 import type * as platformatic from '@platformatic/kafka'
 import type { Connection } from '@platformatic/kafka'
-import { unpackSnappyFrame } from '../../../formats/snappy.ts'
-import { loadZstd } from '../../../formats/zstd.ts'
+import { loadZstd, unpackSnappyFrame } from '../../../formats/compression.ts'
 
 /** The client library, loaded when Kafka is first needed. */
 export type KafkaLibrary = typeof platformatic

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { createLayout } from '../../../../src/connectors/files/layouts/create-layout.ts'
-import type { ClassifiedBatch, Taxonomy } from '../../../../src/pipeline/batch.ts'
-import { ModelError } from '../../../../src/errors.ts'
-import { contextOf, flatTaxonomy, golden, goldenBatch, taxonomy, version } from '../../../support/classified-samples.ts'
+import { createLayout } from '../../../src/connectors/files/layouts.ts'
+import type { ClassifiedBatch, Taxonomy } from '../../../src/pipeline/batch.ts'
+import { ModelError } from '../../../src/errors.ts'
+import { contextOf, flatTaxonomy, golden, goldenBatch, taxonomy, version } from '../../support/classified-samples.ts'
 
 const withCandid = { oidType: 'string', hasCandid: true } as const
 

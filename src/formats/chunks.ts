@@ -1,4 +1,4 @@
-// Bytes → lines of text, a few hundred at a time, with a bound for how long a line may be.
+// Chunks of bytes as they come → lines of text, or as many bytes as asked for.
 import { StringDecoder } from 'node:string_decoder'
 
 /** Lines that were read together. */
@@ -76,4 +76,58 @@ export async function* linesOf(
 export function detachedText(text: string): string {
   // V8 copies what is shorter than 13 anyway
   return text.length < 13 ? text : Buffer.from(text, 'utf8').toString('utf8')
+}
+
+// As many bytes as asked for.
+
+/** @see createByteReader */
+export type ByteReader = ReturnType<typeof createByteReader>
+
+/** Reads chunks forward. */
+export function createByteReader(chunks: AsyncIterable<Buffer>) {
+  const iterator = chunks[Symbol.asyncIterator]()
+  const held: Buffer[] = []
+
+  /** whatever comes next; undefined at the end */
+  async function readSome(): Promise<Buffer | undefined> {
+    const kept = held.shift()
+    if (kept) return kept
+    const next = await iterator.next()
+    return next.done === true ? undefined : next.value
+  }
+
+  async function close(): Promise<void> {
+    await iterator.return?.()
+  }
+
+  return {
+    /** exactly as many bytes as asked for, fewer only at the end; in memory of their own, as typed arrays need it */
+    async read(length: number): Promise<Buffer> {
+      // memory that is not touched is not used: a length that lies costs nothing
+      const bytes = Buffer.allocUnsafeSlow(length)
+      let filled = 0
+      while (filled < length) {
+        const chunk = await readSome()
+        if (!chunk) break
+        const taken = chunk.copy(bytes, filled)
+        filled += taken
+        if (taken < chunk.length) held.unshift(chunk.subarray(taken))
+      }
+      return bytes.subarray(0, filled)
+    },
+    readSome,
+    /** everything that is left, in the chunks as they come */
+    async *rest(): AsyncGenerator<Buffer, void, undefined> {
+      try {
+        for (let next = await readSome(); next; next = await readSome()) yield next
+      } finally {
+        await close()
+      }
+    },
+    /** puts bytes back */
+    unread(bytes: Buffer): void {
+      if (bytes.length > 0) held.unshift(bytes)
+    },
+    close,
+  }
 }

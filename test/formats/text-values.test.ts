@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { jsonNumber, jsonScalar, parseJsonLine } from '../../src/formats/json-line.ts'
+import { jsonNumber, jsonScalar, parseJsonLine } from '../../src/formats/text-values.ts'
 
 describe('a line of JSON', () => {
   it('is what JSON.parse makes of it, integers apart that it would round', () => {

@@ -1,0 +1,200 @@
+// The three forms of a result (design: cli.md, "Layouts"): which columns there are, and their values for a batch.
+import { ModelError } from '../../errors.ts'
+import { type ClassifiedBatch, firstMaximum } from '../../pipeline/batch.ts'
+import { rankedValues } from '../../pipeline/ranking.ts'
+import type { SinkContext } from '../../pipeline/sink.ts'
+import type { Layout } from '../address.ts'
+import {
+  candidColumn,
+  type ColumnValues,
+  oidColumn,
+  type OutputField,
+  type OutputLayout,
+  type OutputTable,
+} from './table-sink.ts'
+
+/** What decides an output's columns. */
+type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersion'>
+
+/** @throws ModelError if two columns would have one name, e.g. for a taxonomy with a class called `probability` */
+export function createLayout(layout: Layout, context: LayoutContext): OutputLayout {
+  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context)
+  const seen = new Set<string>()
+  for (const { path } of made.fields) {
+    const key = JSON.stringify(path)
+    if (seen.has(key)) {
+      throw new ModelError(`the ${layout} layout would have two columns named ${path.join('.')}`, {
+        hint: 'A class of this model has the name of another column: write it with --layout long.',
+      })
+    }
+    seen.add(key)
+  }
+  return made
+}
+
+// One row an object, wide and nested: the same values under other names.
+
+/** A column with the way to its values. */
+interface Column {
+  readonly field: OutputField
+  readonly valuesOf: (batch: ClassifiedBatch) => ColumnValues
+}
+
+/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …. */
+function wideLayout(context: LayoutContext): OutputLayout {
+  const { levels } = context.taxonomy
+  return layoutOf([
+    ...identityColumns(context),
+    classColumn(context, ['class']),
+    winningProbabilityColumn(),
+    versionColumn(context),
+    ...levels.flatMap(({ classes, prefix }, i) =>
+      levelColumns(i, classes, (name) => [i === 0 ? name : `${prefix}/${name}`]),
+    ),
+  ])
+}
+
+/** The message's own form: `{oid, candid, classifier_version, lc_classification: {probabilities, class, hierarchical}}`. */
+function nestedLayout(context: LayoutContext): OutputLayout {
+  const root = 'lc_classification'
+  const [probabilities = [], ...hierarchical] = context.taxonomy.levels.map(({ classes, branch }, i) => {
+    const way = i === 0 ? ['probabilities'] : ['hierarchical', ...(branch === null ? ['top'] : ['children', branch])]
+    return levelColumns(i, classes, (name) => [root, ...way, name])
+  })
+  return layoutOf([
+    ...identityColumns(context),
+    versionColumn(context),
+    ...probabilities,
+    classColumn(context, [root, 'class']),
+    ...hierarchical.flat(),
+  ])
+}
+
+function layoutOf(columns: readonly Column[]): OutputLayout {
+  return {
+    fields: columns.map((column) => column.field),
+    tableOf: (batch): OutputTable => ({
+      rowCount: batch.rowCount,
+      columns: columns.map((column) => column.valuesOf(batch)),
+    }),
+  }
+}
+
+function identityColumns({ schema }: LayoutContext): Column[] {
+  const oid: Column = {
+    field: { path: ['oid'], type: schema.oidType, isNullable: false },
+    valuesOf: (batch) => oidColumn(batch.oids, schema.oidType),
+  }
+  const candid: Column = {
+    field: { path: ['candid'], type: 'int64', isNullable: true },
+    valuesOf: (batch) => candidColumn(batch.candids),
+  }
+  return schema.hasCandid ? [oid, candid] : [oid]
+}
+
+function versionColumn({ classifierVersion }: LayoutContext): Column {
+  const labels = [classifierVersion]
+  return {
+    field: { path: ['classifier_version'], type: 'label', isNullable: false },
+    valuesOf: (batch) => ({ type: 'label', labels, codes: new Int32Array(batch.rowCount) }),
+  }
+}
+
+function classColumn({ taxonomy }: LayoutContext, path: readonly string[]): Column {
+  const labels = taxonomy.levels[0]?.classes ?? []
+  return {
+    field: { path, type: 'label', isNullable: false },
+    valuesOf: (batch) => ({ type: 'label', labels, codes: winners(batch) }),
+  }
+}
+
+function winningProbabilityColumn(): Column {
+  return {
+    field: { path: ['probability'], type: 'float64', isNullable: false },
+    valuesOf: (batch) => {
+      const product = batch.probabilities[0]!
+      const width = batch.taxonomy.levels[0]!.classes.length
+      return { type: 'float64', values: Float64Array.from(winners(batch), (code, row) => product[row * width + code]!) }
+    },
+  }
+}
+
+/** For each row the place of its class among the leaf classes. */
+function winners({ taxonomy, probabilities, rowCount }: ClassifiedBatch): Int32Array {
+  const width = taxonomy.levels[0]!.classes.length
+  const codes = new Int32Array(rowCount)
+  for (let row = 0; row < rowCount; row++) codes[row] = firstMaximum(probabilities[0]!, row * width, width)
+  return codes
+}
+
+function levelColumns(level: number, classes: readonly string[], pathOf: (name: string) => string[]): Column[] {
+  const width = classes.length
+  return classes.map((name, index) => ({
+    field: { path: pathOf(name), type: 'float64', isNullable: false },
+    valuesOf: (batch) => {
+      const rows = batch.probabilities[level]!
+      const values = new Float64Array(batch.rowCount)
+      for (let row = 0, cell = index; row < batch.rowCount; row++, cell += width) values[row] = rows[cell]!
+      return { type: 'float64', values }
+    },
+  }))
+}
+
+// The rows of the Probability table.
+
+/**
+ * `oid`, `classifier_name`, `classifier_version`, `class_name`, `probability`, `ranking`: a row for each class of each
+ * level (33 an object with the survey's taxonomy), an object's rows by classifier_name, then class_name, in code point
+ * order, as a table sorted by its key lists them.
+ */
+function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutContext): OutputLayout {
+  const places = levels
+    .flatMap(({ classifierName, classes }, level) =>
+      classes.map((className, index) => ({ level, index, classifierName, className })),
+    )
+    .sort((a, b) => byCodePoint(a.classifierName, b.classifierName) || byCodePoint(a.className, b.className))
+  const versions = [classifierVersion]
+  const classifiers = levels.map((level) => level.classifierName)
+  const classes = [...new Set(levels.flatMap((level) => level.classes))]
+  const codeOf = new Map(classes.map((name, code) => [name, code]))
+  const classifierCodes = Int32Array.from(places, ({ level }) => level)
+  const classCodes = Int32Array.from(places, ({ className }) => codeOf.get(className)!)
+  const label = (name: string): OutputField => ({ path: [name], type: 'label', isNullable: false })
+  return {
+    fields: [
+      { path: ['oid'], type: schema.oidType, isNullable: false },
+      label('classifier_name'),
+      label('classifier_version'),
+      label('class_name'),
+      { path: ['probability'], type: 'float64', isNullable: false },
+      { path: ['ranking'], type: 'int32', isNullable: false },
+    ],
+    tableOf(batch) {
+      const { rowCount, oids } = batch
+      const ids = oids.flatMap((oid) => new Array<string>(places.length).fill(oid))
+      const { probabilities, rankings } = rankedValues(batch, [...oids.keys()], places)
+      return {
+        rowCount: rowCount * places.length,
+        columns: [
+          oidColumn(ids, schema.oidType),
+          { type: 'label', labels: classifiers, codes: repeated(classifierCodes, rowCount) },
+          { type: 'label', labels: versions, codes: new Int32Array(rowCount * places.length) },
+          { type: 'label', labels: classes, codes: repeated(classCodes, rowCount) },
+          { type: 'float64', values: probabilities },
+          { type: 'int32', values: rankings },
+        ],
+      }
+    },
+  }
+}
+
+/** UTF-8 bytes sort as code points do; JavaScript's own comparison is of UTF-16 units. */
+function byCodePoint(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function repeated(pattern: Int32Array, times: number): Int32Array {
+  const all = new Int32Array(pattern.length * times)
+  for (let i = 0; i < times; i++) all.set(pattern, i * pattern.length)
+  return all
+}

@@ -1,9 +1,10 @@
 // The library: what the commands do, for programs. `openModel` and `classifyObjects` classify objects in memory; `runClassify`
-// does what `lcclf classify` does, with your own inputs and outputs if you like; below them are the parts of a run. Whatever
+// and `runStream` do what the commands do, with your own inputs and outputs if you like; below them are the parts of a run. Whatever
 // goes wrong and can be mended is an `LcclfError`, with a `code`, an `exitCode` and a `hint`.
 export { openModel } from './jobs/classify/open-model.ts'
 export { classifyObjects, type ClassifiedObject, type ObjectToClassify } from './jobs/classify/classify-objects.ts'
 export { runClassify } from './jobs/classify/run-classify.ts'
+export { runStream, type StreamOptions } from './jobs/stream/run-stream.ts'
 export type { ClassifyOptions } from './jobs/classify/plan.ts'
 export type { Receipt } from './jobs/classify/receipt.ts'
 export { BalanceError, DataError, LcclfError, ModelError, ServiceError, UsageError } from './errors.ts'

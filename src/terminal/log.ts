@@ -1,26 +1,33 @@
 // Log lines on stderr: for people on a terminal, as JSON where a machine reads them.
 
-type Severity = 'debug' | 'info' | 'warn' | 'error'
+/** How much a line matters. */
+export type Severity = 'debug' | 'info' | 'warn' | 'error'
 
 /** What a log line says beside its sentence. */
-type LogFields = Readonly<Record<string, unknown>>
+export type LogFields = Readonly<Record<string, unknown>>
 
 /**
  * One line an event.
  *
  * @param isVerbose also what only helps to find a mistake
  */
-export function createLog(stream: NodeJS.WriteStream, isVerbose: boolean) {
+export function createLog(stream: NodeJS.WriteStream, isVerbose: boolean): Log {
   const lineOf = stream.isTTY ? textLine : jsonLine
-  const write =
+  return logTo((severity, message, fields) => {
+    if (severity !== 'debug' || isVerbose) stream.write(`${lineOf(severity, message, fields)}\n`)
+  })
+}
+
+/** A log whose lines go to a function. */
+export function logTo(write: (severity: Severity, message: string, fields: LogFields) => void) {
+  const at =
     (severity: Severity) =>
-    (message: string, fields: LogFields = {}): void => {
-      if (severity !== 'debug' || isVerbose) stream.write(`${lineOf(severity, message, fields)}\n`)
-    }
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+    (message: string, fields: LogFields = {}): void =>
+      write(severity, message, fields)
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 /** See createLog. */
-export type Log = ReturnType<typeof createLog>
+export type Log = ReturnType<typeof logTo>
 
 function jsonLine(level: Severity, message: string, fields: LogFields): string {
   return JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, plain)

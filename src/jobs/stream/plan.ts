@@ -10,7 +10,8 @@ import {
   parseKafkaAddress,
 } from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
-import type { SinkSpec } from '../../connectors/spec.ts'
+import type { OpenSink, SinkSpec } from '../../connectors/spec.ts'
+import type { Sink } from '../../pipeline/sink.ts'
 import {
   isKafkaAddress,
   type KafkaReading,
@@ -27,7 +28,7 @@ import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'
 
 /** Where results of a stream go. */
-type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' }>
+type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' | 'custom' }>
 
 /** Where dead letters go. */
 type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })
@@ -58,8 +59,11 @@ export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): st
   return reading.kind === 'group' ? reading.groupId : undefined
 }
 
+/** The flags, where `to` may hold sinks of a program's own. */
+type Asked = Omit<StreamFlags, 'to' | 'dryRun'> & { readonly to?: readonly (string | Sink | OpenSink)[] | undefined }
+
 /** Decides what a stream does. @throws UsageError */
-export function planStream(flags: StreamFlags, environment: Environment): StreamPlan {
+export function planStream(flags: Asked, environment: Environment): StreamPlan {
   const input = streamInput(flags.from, environment)
   const reading = readingOf(flags, input)
   const deadLetters = flags.deadLetter === undefined ? undefined : deadLetterPlace(flags.deadLetter, environment)
@@ -79,7 +83,7 @@ export function planStream(flags: StreamFlags, environment: Environment): Stream
   }
 }
 
-function readingOf(flags: StreamFlags, input: KafkaAddress): KafkaReading {
+function readingOf(flags: Asked, input: KafkaAddress): KafkaReading {
   const window = timeWindow(flags)
   const batchWaitMs = flags.batchTimeout * 1000
   if (!flags.commit) return { kind: 'snapshot', ...window, batchWaitMs, isEndless: !flags.untilCaughtUp }
@@ -98,9 +102,9 @@ function readingOf(flags: StreamFlags, input: KafkaAddress): KafkaReading {
 }
 
 /** Any `--to` replaces all outputs of the environment. */
-function outputsOf(flags: StreamFlags, environment: Environment): StreamOutput[] {
+function outputsOf(flags: Asked, environment: Environment): StreamOutput[] {
   const { to, outputSchema, missingObject } = flags
-  const outputs = [...new Set(to)].map((address) => outputOf(address, flags, environment))
+  const outputs = [...new Set(to)].map((output) => outputOf(output, flags, environment))
   if (outputs.length === 0) {
     const database = filled(environment['DB_HOST'])
     if (database !== undefined) outputs.push(postgresSinkSpec('postgres://', missingObject, environment))
@@ -112,15 +116,18 @@ function outputsOf(flags: StreamFlags, environment: Environment): StreamOutput[]
       hint: 'Name one with --to kafka://host:9092/topic or postgres://…, or set PRODUCER_SERVER and PRODUCER_TOPIC, or DB_HOST.',
     })
   }
-  const order = ['postgres', 'kafka', 'stdout']
+  const order = ['postgres', 'kafka', 'stdout', 'custom']
   return outputs.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
 }
 
 function outputOf(
-  address: string,
-  { outputSchema, missingObject }: StreamFlags,
+  output: string | Sink | OpenSink,
+  { outputSchema, missingObject }: Asked,
   environment: Environment,
 ): StreamOutput {
+  const address = typeof output === 'string' ? output : typeof output === 'function' ? 'own sink' : output.address
+  if (typeof output === 'function') return { kind: 'custom', address, open: output }
+  if (typeof output === 'object') return { kind: 'custom', address, open: () => Promise.resolve(output) }
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
   if (address === '-') return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested' }
@@ -155,9 +162,11 @@ function refuseInexact(
       ? 'commits offsets, and --no-commit does not'
       : outputs.some(({ kind }) => kind === 'stdout')
         ? 'cannot take back what is on stdout'
-        : deadLetters?.kind === 'file'
-          ? 'cannot take back what is in a file of dead letters: use a topic'
-          : undefined
+        : outputs.some(({ kind }) => kind === 'custom')
+          ? 'cannot take back what a sink of your own has'
+          : deadLetters?.kind === 'file'
+            ? 'cannot take back what is in a file of dead letters: use a topic'
+            : undefined
   if (why !== undefined) throw new UsageError(`--delivery exactly-once ${why}`)
 }
 

@@ -62,6 +62,14 @@ describe('planStream', () => {
     expect(plan({ from, to, onBadMessage: 'skip' }).source.stopsAtBadMessage).toBe(false)
   })
 
+  it('takes outputs of a program’s own, after the others, and not exactly once', () => {
+    const sink = () => Promise.reject(new Error('is not opened here'))
+    const asked = { ...typed, from, to: [sink, ...to] }
+    expect(planStream(asked, {}).outputs.map(({ kind }) => kind)).toEqual(['kafka', 'custom'])
+    const exactly = { ...asked, delivery: 'exactly-once' } as const
+    expect(() => planStream(exactly, {})).toThrow('cannot take back what a sink of your own has')
+  })
+
   it('replays without being a member of a group', () => {
     const { source } = plan({ from, to, commit: false, on: '2026-11-22' })
     expect(groupOf({ source })).toBeUndefined()

@@ -15,7 +15,10 @@ let tarball: string
 describe('the package', () => {
   beforeAll(async () => {
     await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
-    tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz'))!)
+    tarball = join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
+    )
   })
 
   it('is packed as Node and bundlers expect it (publint)', async () => {

@@ -255,7 +255,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
         [[input], { AWS_ACCESS_KEY_ID: 'nobody' }, 5, 's3://survey/in/x.parquet'],
         [[input], { AWS_SKIP_SIGNATURE: 'true' }, 5, 's3://survey/in/x.parquet: refused (403 AccessDenied)'],
         [[input, '--to', 's3://survey/y.csv'], { AWS_SKIP_SIGNATURE: 'true' }, 5, 'AccessDenied'],
-        [[input], { TMPDIR: join(samples, 'README.md') }, 5, 'TMPDIR names a folder'],
+        [[input], { TMPDIR: join(samples, 'README.md') }, 5, 'set TMPDIR to a folder'],
         [[input, '--receipt', 's3://survey/r.json', '--to', 'o.csv'], {}, 2, 'expected a file on this machine'],
         [[input, '--rejects', 's3://survey/r.ndjson', '--to', 'o.csv'], {}, 2, 'expected a file on this machine'],
         [[input, '--to', 's3://survey/noformat'], {}, 2, 'does not say which format'],

@@ -254,7 +254,7 @@ describe('lcclf model pull', () => {
     [
       'names a file outside its folder',
       (text) => text.replace('"forest.arrow"', '"../../forest.arrow"'),
-      /file’s name/,
+      /invalid name or sha256 of a file/,
     ],
     ['names itself out of the store', (text) => text.replace('"sample_forest"', '"../../evil"'), /invalid manifest/],
     ['says another sha256', (text) => text.replace(/("forest.arrow",\s+"sha256": ")..../, '$10000'), /should be 0000/],

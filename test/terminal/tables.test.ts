@@ -1,12 +1,12 @@
 // One table, three renderers: text for a terminal, CSV, and HTML.
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cellTable, matrixTable, type Table } from '../../src/formats/table.ts'
 import { tableOf } from '../../src/report/table.ts'
 import { checkTableFolder, writeCsvRows, writeCsvTables } from '../../src/terminal/csv-tables.ts'
 import { captionedTable, textTable } from '../../src/terminal/text-table.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 interface Row {
   readonly name: string
@@ -29,7 +29,7 @@ const table: Table<Row> = {
   ],
 }
 
-const folder = (): string => mkdtempSync(join(tmpdir(), 'lcclf-test-'))
+const folder = temporaryFolder
 
 describe('a table', () => {
   it('is aligned text without control characters, and shows no column that has no heading', () => {

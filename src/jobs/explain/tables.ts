@@ -5,7 +5,7 @@ import type { Explanation, TrainingQuantiles } from './explain-object.ts'
 import { type ClassExplanation, explainedParts, largestFirst, type LevelExplanation } from './explanation.ts'
 
 const decimals = 4
-const trainingHeadings = { q05: 'training 5 %', q50: 'median', q95: '95 %', missing: 'share missing' } as const
+const trainingHeadings = { q05: 'usual 5 %', q50: 'median', q95: '95 %', missing: 'share missing' } as const
 
 interface FeatureRow {
   readonly name: string

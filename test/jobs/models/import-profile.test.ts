@@ -30,8 +30,8 @@ const model: ProfiledImport = {
   isGoldenGiven: false,
 }
 
-function request(name: string, changes: { renames?: Map<string, string>; renameMap?: string } = {}) {
-  return { profile: join(folder, name), renames: new Map<string, string>(), renameMap: undefined, ...changes }
+function request(name: string, changes: { rename?: (readonly [string, string])[]; renameMap?: string } = {}) {
+  return { profile: join(folder, name), renameMap: undefined, ...changes }
 }
 
 describe('the file of --profile', () => {
@@ -52,7 +52,7 @@ describe('the file of --profile', () => {
       message: expect.stringMatching(/^--profile .*lacks 2 columns/) as string,
       hint: expect.stringContaining('--rename-map alerce-2024') as string,
     })
-    const changes = { renames: new Map([['PPE', 'Period_fit']]), renameMap: 'alerce-2024' }
+    const changes = { rename: [['PPE', 'Period_fit'] as const], renameMap: 'alerce-2024' }
     const renamed = await profileMaker(request('modern.csv', changes), progress)
     const profile = await renamed(model)
     expect(profile?.features.map(({ name, values }) => [name, values?.maximum])).toEqual([

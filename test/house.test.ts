@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import picomatch from 'picomatch'
 import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -12,6 +13,8 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 }
 
 interface Rule {
+  /** patterns of the files that other rooms may import, relative to the room */
+  readonly doors: readonly string[]
   readonly rooms: ReadonlySet<string>
   readonly packages: ReadonlySet<string>
 }
@@ -38,11 +41,17 @@ function codeWords(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word!)
 }
 
+/** `a/{b,c}.ts` → `a/b.ts`, `a/c.ts` */
+function opened(door: string): string[] {
+  const [, before, choices, after] = /^(.*)\{(.*)\}(.*)$/.exec(door) ?? []
+  return choices === undefined ? [door] : choices.split(',').map((choice) => `${before}${choice}${after}`)
+}
+
 function readRules(): Map<string, Rule> {
   return new Map(
-    tableRows('The rooms').map(([room, , imports, packages]) => [
+    tableRows('The rooms').map(([room, , doors, imports, packages]) => [
       codeWords(room!)[0]!,
-      { rooms: new Set(codeWords(imports!)), packages: new Set(codeWords(packages!)) },
+      { doors: codeWords(doors!), rooms: new Set(codeWords(imports!)), packages: new Set(codeWords(packages!)) },
     ]),
   )
 }
@@ -95,6 +104,21 @@ describe('the house', () => {
     expect(wrong).toEqual([])
   })
 
+  it('enters a room only through its doors, and keeps no door that leads nowhere', () => {
+    const entered = imports.filter(isLocal).flatMap((line) => {
+      const target = targetOf(line)
+      const isOther = roomOf(target) !== roomOf(line.from) && target.includes('/') && line.from.includes('/')
+      return isOther ? [{ from: line.from, room: roomOf(target), file: target.slice(target.indexOf('/') + 1) }] : []
+    })
+    const closed = entered.filter(({ room, file }) => !picomatch.isMatch(file, rules.get(room)?.doors ?? []))
+    expect(closed.map(({ from, room, file }) => `${from} → ${room}/${file}`)).toEqual([])
+    const doors = [...rules].flatMap(([room, rule]) =>
+      rule.doors.flatMap((door) => opened(door).map((file) => ({ room, file }))),
+    )
+    const unused = doors.filter((door) => !entered.some(({ room, file }) => room === door.room && file === door.file))
+    expect(unused).toEqual([])
+  })
+
   it('allows no room to import one above it', () => {
     const order = [...rules.keys()]
     const upwards = [...rules].flatMap(([room, rule]) =>
@@ -138,6 +162,14 @@ describe('the house', () => {
   it('pins every dependency to an exact version', () => {
     const versions = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })
     expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
+  })
+
+  it('has every file that its map sends readers to', () => {
+    const named = [...map.matchAll(/`([\w-]+\/[\w/-]+\.ts)`/g)].map(([, path]) => path!)
+    expect(named.length).toBeGreaterThan(20)
+    const doors = new Set([...rules.values()].flatMap((rule) => rule.doors))
+    const known = new Set([...files, 'test/house.test.ts'])
+    expect(named.filter((path) => !doors.has(path) && !known.has(path))).toEqual([])
   })
 
   it('gives no file a name that says nothing, and begins each with its job', () => {

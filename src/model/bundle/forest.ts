@@ -179,7 +179,6 @@ export function productColumns({ taxonomy, levels: [top, ...branches] }: Hierarc
 
 /**
  * The forests' answers as a taxonomy's: the product first, then each forest; a model of one level has one.
- * P(class) = P_top(branch) × P_branch(class), in that order of multiplication.
  *
  * @param probabilities of each forest, in the order of `levels`
  */
@@ -191,12 +190,28 @@ export function withProduct(
   const columns = productColumns(hierarchy)
   if (columns === null) return [...probabilities]
   const widths = hierarchy.levels.map(({ classes }) => classes.length)
-  const product = new Float64Array(rowCount * columns.length)
-  for (let row = 0; row < rowCount; row++) {
-    columns.forEach(({ topColumn, level, column }, place) => {
-      const given = probabilities[0]![row * widths[0]! + topColumn]!
-      product[row * columns.length + place] = given * probabilities[level]![row * widths[level]! + column]!
-    })
-  }
-  return [product, ...probabilities]
+  return [multiplyLevels(columns, widths, probabilities, rowCount), ...probabilities]
+}
+
+/**
+ * P(class) = P_top(branch) × P_branch(class), the operands in that order.
+ *
+ * @param widths how many classes each level has
+ */
+export function multiplyLevels(
+  columns: NonNullable<ReturnType<typeof productColumns>>,
+  widths: readonly number[],
+  answers: readonly Float64Array[],
+  rowCount: number,
+): Float64Array<ArrayBuffer> {
+  const width = columns.length
+  const values = new Float64Array(rowCount * width)
+  const [top, topWidth] = [answers[0]!, widths[0]!]
+  columns.forEach(({ topColumn, level, column }, place) => {
+    const [branch, branchWidth] = [answers[level]!, widths[level]!]
+    for (let row = 0; row < rowCount; row++) {
+      values[row * width + place] = top[row * topWidth + topColumn]! * branch[row * branchWidth + column]!
+    }
+  })
+  return values
 }

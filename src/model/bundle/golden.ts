@@ -15,15 +15,12 @@ export interface Golden {
   /** rowCount × features, row-major, as they were before preprocessing; NaN stands for null */
   readonly inputs: Float64Array
   /** in the order of the model's taxonomy: the product first */
-  readonly expected: readonly GoldenLevel[]
-}
-
-/** The expected answers of one classifier_name. */
-export interface GoldenLevel {
-  readonly classifierName: string
-  readonly classes: readonly string[]
-  /** rowCount × classes, row-major */
-  readonly probabilities: Float64Array
+  readonly expected: readonly {
+    readonly classifierName: string
+    readonly classes: readonly string[]
+    /** rowCount × classes, row-major */
+    readonly probabilities: Float64Array
+  }[]
 }
 
 /** How far an engine is from the golden answers. */
@@ -86,7 +83,7 @@ export function describeComparison({ rows, differing, worst }: GoldenComparison)
 }
 
 /** Expected answers in a taxonomy's order. */
-export function goldenLevels({ levels }: Taxonomy, probabilities: readonly Float64Array[]): GoldenLevel[] {
+export function goldenLevels({ levels }: Taxonomy, probabilities: readonly Float64Array[]): Golden['expected'] {
   return levels.map(({ classifierName, classes }, index) => ({
     classifierName,
     classes,
@@ -110,7 +107,6 @@ export function isWithinTolerance({ worst }: GoldenComparison): boolean {
 /** What inputs are drawn from; −1 for a node without a threshold. */
 export type Splits = Pick<Forest, 'feature' | 'threshold'>
 
-/** How many objects are drawn. */
 const drawnRows = 64
 /** thresholds kept for each feature: enough to be different in every row */
 const mostThresholds = 256
@@ -200,14 +196,10 @@ export async function readGoldenFiles(
   const json = parseJson(await readText(path), path)
   if (!isRecord(json)) throw new ModelError(`${path}: not a JSON object`)
   const expected = taxonomy.levels.map((level) => readLevel(json, level, { path, rowCount: oids.length }))
-  const listed = json['oid']
-  if (
-    Array.isArray(listed) &&
-    (listed.length !== oids.length || listed.some((oid, row) => String(oid) !== oids[row]))
-  ) {
-    throw new ModelError(`${path}: its oids are not those of ${csv}`)
-  }
-  const { predicted, sklearn } = json
+  const { oid: listed, predicted, sklearn } = json
+  const isSame = (given: unknown[]) =>
+    given.length === oids.length && given.every((oid, row) => String(oid) === oids[row])
+  if (Array.isArray(listed) && !isSame(listed)) throw new ModelError(`${path}: its oids are not those of ${csv}`)
   return {
     golden: { rowCount: oids.length, oids, inputs, expected },
     source: typeof sklearn === 'string' ? `scikit-learn ${sklearn}` : 'scikit-learn, version not given',
@@ -230,8 +222,7 @@ async function readInputs(csv: string, features: readonly string[]): Promise<{ o
   if (missing.length > 0) {
     throw new ModelError(`${csv}: lacks ${missing.length} of the model's features: ${missing.slice(0, 5).join(', ')}`)
   }
-  const columns = features.map((name) => header.indexOf(name))
-  const oidColumn = header.indexOf('oid')
+  const [oidColumn, ...columns] = ['oid', ...features].map((name) => header.indexOf(name))
   const inputs = new Float64Array((rows.length - 1) * features.length)
   const oids = rows.slice(1).map((fields, row) => {
     columns.forEach((column, place) => {
@@ -239,7 +230,7 @@ async function readInputs(csv: string, features: readonly string[]): Promise<{ o
       if (value === undefined) throw new ModelError(`${csv} row ${row + 1}: ${features[place]} is not a number`)
       inputs[row * features.length + place] = value
     })
-    return oidColumn === -1 ? `row ${row}` : fields[oidColumn]!
+    return oidColumn === -1 ? `row ${row}` : fields[oidColumn!]!
   })
   if (oids.length === 0) throw new ModelError(`${csv}: has no rows`)
   return { oids, inputs }
@@ -249,7 +240,7 @@ function readLevel(
   json: Record<string, unknown>,
   { classifierName, classes }: { classifierName: string; classes: readonly string[] },
   { path, rowCount }: { path: string; rowCount: number },
-): GoldenLevel {
+): Golden['expected'][number] {
   const memberOf = (value: unknown) =>
     isRecord(value) && Object.hasOwn(value, classifierName) ? value[classifierName] : undefined
   const names = memberOf(json['classes'])

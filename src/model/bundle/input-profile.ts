@@ -3,7 +3,6 @@ import type { Classifier } from '../../pipeline/classifier.ts'
 import type { Golden } from './golden.ts'
 import { type Checker, checkerOf, type Manifest, parseJson } from './manifest.ts'
 
-/** Name of the file in a bundle. */
 export const profileFile = 'profile.json'
 
 /** The quantiles that a profile keeps of each feature. */
@@ -26,7 +25,11 @@ export interface InputProfile {
   /** in the model's order */
   readonly features: readonly FeatureProfile[]
   /** what the model predicts of these inputs, by classifier: the product first; empty where that was not asked */
-  readonly predictions: readonly PredictionProfile[]
+  readonly predictions: readonly {
+    readonly classifierName: string
+    /** how often each had the largest probability, in the classifier's order */
+    readonly classes: readonly { readonly name: string; readonly rows: number }[]
+  }[]
 }
 
 /** One feature over the rows of a profile. */
@@ -46,13 +49,6 @@ export interface ValueProfile {
   readonly quantiles: readonly number[]
   /** median of the absolute values, which tells one unit from another */
   readonly typicalSize: number
-}
-
-/** How often each class had the largest probability. */
-export interface PredictionProfile {
-  readonly classifierName: string
-  /** in the classifier's order */
-  readonly classes: readonly { readonly name: string; readonly rows: number }[]
 }
 
 /** A model that is being imported, for whoever makes its profile. */

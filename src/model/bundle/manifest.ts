@@ -68,11 +68,8 @@ export function identityOf(
 }
 
 /** The levels as the outputs see them: the product in output order, the top, the branches; or the only level there is. */
-export function taxonomyOf({
-  classifierName,
-  levels,
-  taxonomy,
-}: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>): Taxonomy {
+export function taxonomyOf(manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>): Taxonomy {
+  const { classifierName, levels, taxonomy } = manifest
   if (taxonomy === null) {
     return { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
   }
@@ -97,16 +94,14 @@ export const alerceTaxonomy: BranchTaxonomy = {
 export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
   const branches = Object.keys(taxonomy)
   const classes = Object.values(taxonomy).flat()
+  const lower = branches.map((branch) => branch.toLowerCase())
   const isFile = (branch: string) => basename(branch) === branch && branch.toLowerCase() !== 'top'
   const problems: readonly (readonly [boolean, string])[] = [
     [branches.length === 0, 'has no branches'],
     [branches.some((branch) => taxonomy[branch]!.length === 0), 'has a branch without classes'],
     [new Set(classes).size !== classes.length, 'names a class twice'],
     [!branches.every(isFile), 'has a branch that cannot be a file name'],
-    [
-      new Set(branches.map((branch) => branch.toLowerCase())).size !== branches.length,
-      'has two branches that differ in case only',
-    ],
+    [new Set(lower).size !== lower.length, 'has two branches that differ in case only'],
   ]
   const found = problems.find(([isFound]) => isFound)
   if (found) {
@@ -252,15 +247,18 @@ function checkHierarchy(check: Checker, { taxonomy, levels }: Manifest): void {
     if (branches.length > 0) throw check.error('levels of a model without taxonomy')
     return
   }
-  const isSame = (a: readonly string[], b: readonly string[]) =>
-    a.length === b.length && a.every((name) => b.includes(name))
   const names = branches.map(({ branch }) => branch ?? '')
-  if (!isSame(names, Object.keys(taxonomy)) || !isSame(names, top.classes)) {
+  if (!isSameSet(names, Object.keys(taxonomy)) || !isSameSet(names, top.classes)) {
     throw check.error('branches of the taxonomy')
   }
   for (const { branch, classes } of branches) {
-    if (!isSame(classes, taxonomy[branch!] ?? [])) throw check.error(`classes of branch ${branch}`)
+    if (!isSameSet(classes, taxonomy[branch!] ?? [])) throw check.error(`classes of branch ${branch}`)
   }
   const leaves = Object.values(taxonomy).flat()
   if (new Set(leaves).size !== leaves.length) throw check.error('taxonomy: a class is in two branches')
+}
+
+/** Whether two lists without repetitions hold the same names, in any order. */
+export function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name) => b.includes(name))
 }

@@ -1,12 +1,12 @@
 // The end of every import: a bundle's folder, whole or not at all, and the same bytes for the same model.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { coversFile, encodeCovers, encodeGolden, encodeLeaves, encodeNodes } from './arrow-files.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import { alreadyThere, writeFailure, writeWholeFile } from '../../whole-file.ts'
+import { alreadyThere, syncFolder, writeFailure, writeWholeFile } from '../../whole-file.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { encodeProfile, type InputProfile, type ProfiledImport, profileFile } from './input-profile.ts'
@@ -128,10 +128,7 @@ async function publish(out: string, contents: ReadonlyMap<string, Uint8Array>): 
     const folder = join(temporary, 'new')
     for (const [file, bytes] of contents) await writeWholeFile(join(folder, file), bytes, { address: out })
     await replaceFolder(folder, out, join(temporary, 'old'))
-    // some systems cannot flush a folder; the bundle is written all the same
-    const flushed = await open(parent, 'r').catch(() => undefined)
-    await flushed?.sync().catch(() => undefined)
-    await flushed?.close()
+    await syncFolder(parent)
   } catch (error) {
     throw writeFailure(out, error)
   } finally {

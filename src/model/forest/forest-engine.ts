@@ -1,7 +1,7 @@
 // Exact forests on one thread: rows in, probabilities out, without waiting. The compiled kernel does the work.
 import { readFile } from 'node:fs/promises'
-import type { productColumns } from '../bundle/forest.ts'
-import type { PackedLevel, PackedModel } from './kernel/pack-forests.ts'
+import { multiplyLevels, type productColumns } from '../bundle/forest.ts'
+import type { PackedModel } from './kernel/pack-forests.ts'
 
 /** What an engine is made of; can be posted to a worker. */
 export interface EngineParts {
@@ -28,6 +28,7 @@ export function createForestEngine({ module, model, product }: EngineParts, room
   const scratch = model.scratches[room]!
   // WebAssembly's own types know nothing of a module's exports
   const kernel = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernel
+  const widths = levels.map(({ classes }) => classes)
   const floats = new Float32Array(memory.buffer, scratch.matrix, blockRows * features)
 
   function classifyBlock(matrix: Float32Array, from: number, rows: number, into: readonly Float64Array[]): void {
@@ -51,35 +52,18 @@ export function createForestEngine({ module, model, product }: EngineParts, room
       for (let from = 0; from < rowCount; from += blockRows) {
         classifyBlock(matrix, from, Math.min(blockRows, rowCount - from), answers)
       }
-      return product === null ? answers : [multiply(product, levels, answers, rowCount), ...answers]
+      return product === null ? answers : [multiplyLevels(product, widths, answers, rowCount), ...answers]
     },
   }
 }
 
 /** Sums become means: a division as in scikit-learn, for a reciprocal would round twice. */
-function divideSums(sums: Float64Array, { trees, classes, pairs }: PackedLevel, into: Float64Array): void {
+function divideSums(
+  sums: Float64Array,
+  { trees, classes, pairs }: PackedModel['levels'][number],
+  into: Float64Array,
+): void {
   for (let start = 0, target = 0; target < into.length; start += pairs * 2) {
     for (let i = 0; i < classes; i++) into[target++] = sums[start + i]! / trees
   }
-}
-
-/** P(class) = P_top(branch) × P_branch(class), the operands in that order. */
-function multiply(
-  product: NonNullable<EngineParts['product']>,
-  levels: readonly PackedLevel[],
-  answers: readonly Float64Array[],
-  rowCount: number,
-): Float64Array<ArrayBuffer> {
-  const width = product.length
-  const values = new Float64Array(rowCount * width)
-  const top = answers[0]!
-  const topWidth = levels[0]!.classes
-  product.forEach(({ topColumn, level, column }, place) => {
-    const branch = answers[level]!
-    const branchWidth = levels[level]!.classes
-    for (let row = 0; row < rowCount; row++) {
-      values[row * width + place] = top[row * topWidth + topColumn]! * branch[row * branchWidth + column]!
-    }
-  })
-  return values
 }

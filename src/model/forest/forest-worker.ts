@@ -1,4 +1,5 @@
 // A thread that classifies with its own room over the memory that all of them share.
+import type { FeatureBatch } from '../../pipeline/batch.ts'
 import { createForestEngine, type EngineParts } from './forest-engine.ts'
 import type { Forest } from '../bundle/forest.ts'
 import { fillLevels, fillRanks, type PackingPlan } from './kernel/pack-forests.ts'
@@ -9,21 +10,10 @@ export interface ForestSetup {
   readonly parts: EngineParts
   readonly room: number
   /** what of the model this thread writes first */
-  readonly packing:
-    | {
-        readonly plan: PackingPlan
-        readonly forests: readonly Forest[]
-        readonly levels: boolean
-        readonly ranks: boolean
-      }
-    | undefined
+  readonly packing: { plan: PackingPlan; forests: readonly Forest[]; levels: boolean; ranks: boolean } | undefined
 }
 
-/** Rows to classify. */
-export interface ForestTask {
-  readonly matrix: Float32Array<ArrayBuffer>
-  readonly rowCount: number
-}
+export type ForestTask = Pick<FeatureBatch, 'matrix' | 'rowCount'>
 
 /** One array a level of the taxonomy. */
 export type ForestAnswer = Float64Array<ArrayBuffer>[]

@@ -21,11 +21,7 @@ const unlikely = 1e-6
  * What is odd, at most one finding a feature, in the order of the counts. What may differ is wider for the few rows of a
  * small profile, and wider again for golden inputs, which may have been chosen to be unusual.
  */
-export function compareInputs(
-  counts: readonly FeatureCounts[],
-  rows: number,
-  profile: InputProfile,
-): readonly FeatureFinding[] {
+export function compareInputs(counts: readonly FeatureCounts[], rows: number, profile: InputProfile): FeatureFinding[] {
   const known = new Map(profile.features.map((feature) => [feature.name, feature]))
   return counts.flatMap((count) => {
     const feature = known.get(count.name)
@@ -108,15 +104,12 @@ function oddValues({ count, rows, feature, profile }: Comparison): FeatureFindin
  */
 function isCrowded(bins: readonly number[], present: number, { quantiles }: ValueProfile): boolean {
   // where quantiles are one number, all that do not exceed it are counted at the first of them
-  const usual = [0, ...profileQuantiles.map((share, q) => (q === 0 ? share : shareUpTo(quantiles[q]!, quantiles))), 1]
+  // else the share of usual values that are known not to exceed the quantile
+  const shareUpTo = (quantile: number) => profileQuantiles[quantiles.lastIndexOf(quantile)]!
+  const usual = [0, ...profileQuantiles.map((share, q) => (q === 0 ? share : shareUpTo(quantiles[q]!))), 1]
   let seen = 0
   const counted = [0, ...bins.map((count) => (seen += count) / present)]
   return counted.some((from, i) => counted.some((to, j) => to - from > 0.9 && usual[j]! - usual[i]! <= 0.5))
-}
-
-/** The share of usual values that are known not to exceed a quantile. */
-function shareUpTo(quantile: number, quantiles: readonly number[]): number {
-  return profileQuantiles[quantiles.lastIndexOf(quantile)]!
 }
 
 /** Only what is clear: a ratio near a power of ten from 100 on, or near degrees against radians. */
@@ -157,7 +150,6 @@ function shown(count: number): string {
 const tenfold = 10
 /** fewer objects than these are a coincidence */
 const fewestObjects = 20
-const nearlyAll = 0.95
 
 /**
  * What is odd about the shares of one classifier's classes. Golden inputs are often so many of each class, whatever the sky
@@ -182,7 +174,7 @@ export function compareClasses(
     const most = (usualRows + 1) / usualTotal
     const isMore = share >= tenfold * most && rows >= fewestObjects
     const isLess = share * tenfold <= usualRows / usualTotal && (total * usualRows) / usualTotal >= fewestObjects
-    const isAll = share >= nearlyAll && usualRows / usualTotal <= 0.5 && total >= fewestObjects
+    const isAll = share >= 0.95 && usualRows / usualTotal <= 0.5 && total >= fewestObjects
     if (!isAll && (profile.source === 'golden' || (!isMore && !isLess))) return []
     const message = `${percent(share)} of the objects; usual is ${percent(usualRows / usualTotal)}`
     return [{ className, message }]

@@ -27,17 +27,13 @@ export type InputTally = ReturnType<typeof createInputTally>
  * @param options `missing`: what stands for a missing value; `countsSizes`: also how large values are, whatever their sign
  *   (8 kB a feature)
  */
-export function createInputTally({
-  features,
-  missing,
-  profile,
-  countsSizes = false,
-}: {
+export function createInputTally(options: {
   features: readonly string[]
   missing: number
   profile?: InputProfile | undefined
   countsSizes?: boolean
 }) {
+  const { features, missing, profile, countsSizes = false } = options
   const width = features.length
   const missings = new Float64Array(width)
   const minima = new Float32Array(width).fill(Infinity)

@@ -1,18 +1,10 @@
 // Rows → the profile of a model's inputs: exact counts, exact quantiles as far as memory should go.
-import { firstMaximum, type Level, type Taxonomy } from '../../pipeline/batch.ts'
+import { firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
 import { randomNumbers } from '../bundle/golden.ts'
-import {
-  type FeatureProfile,
-  type InputProfile,
-  type PredictionProfile,
-  profileQuantiles,
-} from '../bundle/input-profile.ts'
+import { type FeatureProfile, type InputProfile, profileQuantiles } from '../bundle/input-profile.ts'
 import { createInputTally, type FeatureCounts } from './input-tally.ts'
 
 export type InputProfiler = ReturnType<typeof createInputProfiler>
-
-/** rows whose values are kept: 120 MB of a model with 152 features */
-const mostKept = 200_000
 
 /**
  * Rows, missing values, extremes and predictions are counted exactly. Quantiles are exact up to 200,000 rows; of more, a
@@ -22,7 +14,8 @@ const mostKept = 200_000
  */
 export function createInputProfiler(
   { features, missing, taxonomy }: { features: readonly string[]; missing: number; taxonomy: Taxonomy },
-  kept = mostKept,
+  // 120 MB of a model with 152 features
+  kept = 200_000,
 ) {
   const width = features.length
   const random = randomNumbers(0x9e3779b9)
@@ -80,7 +73,12 @@ export function createInputProfiler(
       ...identity,
       rows,
       features: tally.counts().map(featureOf),
-      predictions: answered === 0 ? [] : taxonomy.levels.map((level, l) => predictionsOf(level, winners[l]!)),
+      predictions: taxonomy.levels
+        .slice(0, answered === 0 ? 0 : undefined)
+        .map(({ classifierName, classes }, level) => ({
+          classifierName,
+          classes: classes.map((name, c) => ({ name, rows: winners[level]![c]! })),
+        })),
     }),
   }
 }
@@ -89,10 +87,6 @@ export function createInputProfiler(
 export function countWinners(counts: Float64Array | Uint32Array, probabilities: Float64Array, rowCount: number): void {
   const width = counts.length
   for (let row = 0; row < rowCount; row++) counts[firstMaximum(probabilities, row * width, width)]!++
-}
-
-function predictionsOf({ classifierName, classes }: Level, counts: Float64Array): PredictionProfile {
-  return { classifierName, classes: classes.map((name, c) => ({ name, rows: counts[c]! })) }
 }
 
 /** The smallest of some sorted values that at least this share of them does not exceed. */

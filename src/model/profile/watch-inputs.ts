@@ -21,18 +21,9 @@ export interface QualityChange {
 
 export type QualityWatch = ReturnType<typeof createQualityWatch>
 
-const usualWindow = 10_000
 /** no word before there are so many objects */
 const fewestRows = 500
 const noChange: QualityChange = { begun: [], ended: [] }
-
-/** A part of the window: counts of some hundred rows. */
-interface Part {
-  rows: number
-  readonly missing: Uint32Array
-  /** by level of the taxonomy that is compared */
-  readonly classes: readonly Uint32Array[]
-}
 
 /**
  * Watches the newest rows, which leave the window in parts of some hundred.
@@ -40,29 +31,24 @@ interface Part {
  * @param options `missing`: what stands for a missing value; without a profile, only features that are null in every row are
  *   told; `window`: how many of the newest objects are looked at
  */
-export function createQualityWatch({
-  features,
-  missing,
-  taxonomy,
-  profile,
-  window = usualWindow,
-}: {
+export function createQualityWatch(options: {
   features: readonly string[]
   missing: number
   taxonomy: Taxonomy
   profile: InputProfile | undefined
   window?: number
 }) {
+  const { features, missing, taxonomy, profile, window = 10_000 } = options
   // what a branch says of objects that are not its own means nothing
   const levels = taxonomy.levels.slice(0, 2)
   const width = features.length
   const partRows = Math.max(1, Math.floor(window / 20))
-  const parts: Part[] = [newPart()]
+  const parts = [newPart()]
   let current = new Map<string, QualityWarning>()
   let nullRates = new Map<string, number>()
   let classShares: Map<string, number> | undefined
 
-  function newPart(): Part {
+  function newPart() {
     return {
       rows: 0,
       missing: new Uint32Array(width),
@@ -70,7 +56,7 @@ export function createQualityWatch({
     }
   }
 
-  function openPart(): Part {
+  function openPart() {
     const last = parts.at(-1)!
     if (last.rows < partRows) return last
     const part = newPart()
@@ -92,7 +78,7 @@ export function createQualityWatch({
     nullRates = new Map()
     const missings = total(parts.map((part) => part.missing))
     features.forEach((name, f) => {
-      const odd = oddNulls(missings[f]!, rows, profile?.features[f]?.missing, profile)
+      const odd = oddNulls(missings[f]!, rows, f, profile)
       if (odd === undefined) return
       nullRates.set(name, missings[f]! / rows)
       add(name, odd)
@@ -149,21 +135,15 @@ export function createQualityWatch({
   }
 }
 
-function oddNulls(
-  missing: number,
-  rows: number,
-  usualMissing: number | undefined,
-  profile: InputProfile | undefined,
-): string | undefined {
-  if (!profile || usualMissing === undefined)
-    return missing === rows ? `null in all of ${rows.toLocaleString('en')} objects` : undefined
+function oddNulls(missing: number, rows: number, f: number, profile: InputProfile | undefined): string | undefined {
+  const objects = `${rows.toLocaleString('en')} objects`
+  const usualMissing = profile?.features[f]?.missing
+  if (!profile || usualMissing === undefined) return missing === rows ? `null in all of ${objects}` : undefined
   const rate = missing / rows
   const usual = usualMissing / profile.rows
-  const isOdd =
-    isStrangelyNull(missing, rows, usualMissing, profile.rows) || Math.abs(rate - usual) > tolerance(profile)
-  return isOdd
-    ? `null in ${percent(rate)} of ${rows.toLocaleString('en')} objects; usual is ${percent(usual)}`
-    : undefined
+  const isFar = Math.abs(rate - usual) > tolerance(profile)
+  if (!isFar && !isStrangelyNull(missing, rows, usualMissing, profile.rows)) return undefined
+  return `null in ${percent(rate)} of ${objects}; usual is ${percent(usual)}`
 }
 
 function sharesOf(classes: readonly string[], counts: Float64Array): Map<string, number> {

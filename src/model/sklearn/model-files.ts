@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
-import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy, type FileDigest } from '../bundle/manifest.ts'
+import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy, type FileDigest, isSameSet } from '../bundle/manifest.ts'
 import { readDigested } from '../bundle/read-bundle.ts'
 import { readNames } from './pickle/names.ts'
 import { unpickle } from './pickle/unpickle.ts'
@@ -153,10 +153,6 @@ function foreignClasses({ file, classes }: LevelContent, wanted: readonly string
     `${basename(file.path)}: its classes (${classes.join(', ')}) are those of no level of the taxonomy; as ${file.branch ?? 'the top'} it ${parts.join(' and ')}`,
     { hint: 'A hierarchy with other branches or classes needs --taxonomy FILE.' },
   )
-}
-
-function isSameSet(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((name) => b.includes(name))
 }
 
 // The features a model asks for, in their order: the one thing the forests themselves rarely say.

@@ -1,10 +1,10 @@
 // Where models are kept: ROOT/NAME/VERSION, each a bundle's folder that appears and disappears in one rename.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { mkdir, mkdtemp, open, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ServiceError, systemCode, UsageError } from '../../errors.ts'
 import { ownerHere } from '../../transfer/owner.ts'
-import { writeFailure } from '../../whole-file.ts'
+import { syncFolder, writeFailure } from '../../whole-file.ts'
 
 /** One model of a store. */
 export interface StoredModel {
@@ -209,12 +209,7 @@ async function openStaging(root: string, name: string, version: string) {
     /** where a bundle goes that is removed */
     removed: join(folder, 'removed'),
     /** Makes the store's folder durable after a rename. */
-    async flush() {
-      // some systems cannot flush a folder; the model is there all the same
-      const handle = await open(parent, 'r').catch(() => undefined)
-      await handle?.sync().catch(() => undefined)
-      await handle?.close()
-    },
+    flush: () => syncFolder(parent),
     discard: () => rm(folder, { recursive: true, force: true }),
   }
 }

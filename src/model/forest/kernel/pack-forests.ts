@@ -15,40 +15,13 @@ import {
 } from './memory-layout.ts'
 
 /** A model in shared memory. Can be posted to a worker; the memory is not copied by that. */
-export interface PackedModel {
-  readonly memory: WebAssembly.Memory
-  readonly features: number
-  /** the most rows the kernel takes at once */
-  readonly blockRows: number
-  /** address of what all threads read */
-  readonly shared: number
-  readonly levels: readonly PackedLevel[]
-  /** the rooms of the threads; in each, where rows are put and where their sums are found */
-  readonly scratches: readonly { readonly address: number; readonly matrix: number; readonly sums: number }[]
-}
-
-/** One forest of a packed model. */
-export interface PackedLevel {
-  readonly address: number
-  readonly trees: number
-  readonly classes: number
-  /** float64 pairs a row of sums, the last one padded */
-  readonly pairs: number
-}
+export type PackedModel = ReturnType<typeof reserveModel>['model']
+/** Where a model will lie; with it, the parts can be filled on several threads at once. Can be posted to a worker. */
+export type PackingPlan = ReturnType<typeof reserveModel>['plan']
 
 const MOST_COLUMNS = 65_535
 /** what 32-bit addresses reach, less a page */
 const MOST_BYTES = 65_535 * PAGE
-
-/** Where a model will lie; with it, the parts can be filled on several threads at once. Can be posted to a worker. */
-export interface PackingPlan {
-  readonly memory: WebAssembly.Memory
-  readonly shared: number
-  readonly columnTable: number
-  readonly thresholds: number
-  readonly thresholdCounts: Uint32Array
-  readonly levels: readonly ReturnType<typeof takeLevel>[]
-}
 
 /**
  * Takes the memory for forests whose indices are in range (`readBundle` has checked them). The model can be used when
@@ -58,11 +31,7 @@ export interface PackingPlan {
  * @param rooms how many threads will classify
  * @throws ModelError for a model that 4 GB of memory do not hold
  */
-export function reserveModel(
-  forests: readonly Forest[],
-  featureCount: number,
-  rooms: number,
-): { model: PackedModel; plan: PackingPlan } {
+export function reserveModel(forests: readonly Forest[], featureCount: number, rooms: number) {
   const thresholdCounts = countThresholds(forests, featureCount)
   const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
   const columns = thresholdCounts.reduce((sum, count) => sum + Math.ceil(count / COLUMN_THRESHOLDS), 0)
@@ -94,17 +63,21 @@ export function reserveModel(
   words.set([columnTable, 0, featureCount, everyRow, shuffles], shared / 4)
   for (const { address, fields } of scratches) words.set(fields, address / 4)
 
-  const model: PackedModel = {
+  const model = {
     memory,
     features: featureCount,
+    /** the most rows the kernel takes at once */
     blockRows,
+    /** address of what all threads read */
     shared,
     levels: forests.map(({ classes, roots }, index) => ({
       address: levels[index]!.level,
       trees: roots.length,
       classes: classes.length,
+      /** float64 pairs a row of sums, the last one padded */
       pairs: pairsOf(classes.length),
     })),
+    /** the rooms of the threads; in each, where rows are put and where their sums are found */
     scratches: scratches.map(({ address, fields }) => ({ address, matrix: fields[0]!, sums: fields[2]! })),
   }
   return { model, plan: { memory, shared, columnTable, thresholds, thresholdCounts, levels } }
@@ -156,11 +129,8 @@ export function fillLevels({ memory, levels }: PackingPlan, forests: readonly Fo
   forests.forEach((forest, index) => fillLevel(words, forest, levels[index]!))
 }
 
-function fillLevel(
-  words: Uint32Array,
-  forest: Forest,
-  { level, nodes, roots, leaves }: PackingPlan['levels'][number],
-): void {
+function fillLevel(words: Uint32Array, forest: Forest, place: ReturnType<typeof takeLevel>): void {
+  const { level, nodes, roots, leaves } = place
   const { classes, feature, left, leaf } = forest
   const pairs = pairsOf(classes.length)
   words.set([roots, forest.roots.length, pairs], level / 4)

@@ -43,12 +43,11 @@ export interface ClassifierOptions {
  */
 export async function openClassifier(directory: string, options: ClassifierOptions): Promise<Classifier> {
   const bundle = await readBundle(directory)
-  const engine = options.engine ?? enginesOf(bundle)[0]
-  const classifier = await openEngine(directory, bundle, { ...options, engine })
+  const classifier = await openEngine(directory, bundle, options)
   try {
-    const comparison = await answerGolden(classifier, bundle.golden)
-    if (isReproduced(comparison, engine)) return classifier
-    throw new ModelError(`${directory}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {
+    const { ok, detail } = await judgeGolden(classifier, bundle, options.engine)
+    if (ok) return classifier
+    throw new ModelError(`${directory}: the golden answers are not reproduced: ${detail}`, {
       hint: 'This model would give wrong classes and is not used. Run lcclf model verify for details, or import it again.',
     })
   } catch (error) {
@@ -65,11 +64,26 @@ export async function answerGolden(classifier: Classifier, golden: Golden): Prom
   return compareGolden(golden, probabilities)
 }
 
+/** Whether an engine gives the golden answers: the forest in every bit, onnxruntime (float32) within 1e-6. */
+async function judgeGolden(classifier: Classifier, bundle: Bundle, engine = enginesOf(bundle)[0]) {
+  const comparison = await answerGolden(classifier, bundle.golden)
+  const ok = engine === 'forest' ? comparison.differing === 0 : isWithinTolerance(comparison)
+  return { ok, detail: describeComparison(comparison) }
+}
+
+/** Opens an engine, by default the one that would be used, only to see whether it gives the bundle's golden answers. */
+export async function checkGolden(directory: string, bundle: Bundle, cacheFolder: string, engine?: EngineName) {
+  const classifier = await openEngine(directory, bundle, { engine, threads: 1, cacheFolder })
+  try {
+    return await judgeGolden(classifier, bundle, engine)
+  } finally {
+    await classifier.close()
+  }
+}
+
 /** Name, version and checksum of a bundle. */
-export function identityOf({
-  manifest: { name, version },
-  sha256,
-}: Pick<Bundle, 'manifest' | 'sha256'>): ModelIdentity {
+export function identityOf({ manifest, sha256 }: Pick<Bundle, 'manifest' | 'sha256'>): ModelIdentity {
+  const { name, version } = manifest
   return { name, version, classifierVersion: `${name}_${version}`, sha256 }
 }
 
@@ -78,26 +92,13 @@ export function enginesOf({ manifest }: Pick<Bundle, 'manifest'>): readonly [Eng
   return engines[manifest.kind]
 }
 
-/** Whether an engine gave the golden answers: the forest in every bit, onnxruntime (float32) within 1e-6. */
-export function isReproduced(comparison: GoldenComparison, engine: EngineName): boolean {
-  return engine === 'forest' ? comparison.differing === 0 : isWithinTolerance(comparison)
-}
-
 /**
  * Makes a classifier of a bundle, without asking it anything yet.
  *
  * @throws UsageError for an engine that cannot run this model
  */
-export async function openEngine(
-  directory: string,
-  bundle: Bundle,
-  {
-    engine = enginesOf(bundle)[0],
-    threads,
-    cacheFolder = join(tmpdir(), 'lcclf-graphs'),
-    meanwhile,
-  }: ClassifierOptions,
-): Promise<Classifier> {
+export async function openEngine(directory: string, bundle: Bundle, options: ClassifierOptions): Promise<Classifier> {
+  const { engine = enginesOf(bundle)[0], threads, cacheFolder = join(tmpdir(), 'lcclf-graphs'), meanwhile } = options
   const identity = identityOf(bundle)
   if (!enginesOf(bundle).includes(engine)) {
     throw new UsageError(`--engine ${engine} cannot run ${identity.classifierVersion}: it is not a forest`, {

@@ -219,11 +219,7 @@ async function checkArrived(
 // What has arrived of a file, beside it: `.part` the bytes, `.part.json` which version of the object they are of.
 
 /** The version of the object that the bytes of a part belong to. */
-interface PartState {
-  readonly etag: string | null
-  /** bytes of the whole object; null where its server did not say */
-  readonly size: number | null
-}
+type PartState = Pick<OpenedObject, 'etag' | 'size'>
 
 const fromStart = { from: 0, etag: null, size: null }
 

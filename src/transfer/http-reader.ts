@@ -68,18 +68,13 @@ function rangeHeaders({ from, etag }: ReadRequest): Record<string, string> {
   return from > 0 && etag !== null ? { ...always, range: `bytes=${from}-`, 'if-range': etag } : always
 }
 
-async function send(
-  url: URL,
-  headers: Record<string, string>,
-  signal: AbortSignal | undefined,
-): Promise<IncomingMessage> {
+async function send(url: URL, headers: Record<string, string>, signal: AbortSignal | undefined) {
   const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http')
   const sent = request(url, { headers, ...(signal ? { signal } : {}) })
   // what breaks once the body is being read is thrown there, and here as well
   sent.on('error', () => undefined)
-  const timer = setTimeout(() => {
-    sent.destroy(new TransientError(`no answer within ${connectMs / 1000} s`))
-  }, connectMs)
+  const late = new TransientError(`no answer within ${connectMs / 1000} s`)
+  const timer = setTimeout(() => sent.destroy(late), connectMs)
   try {
     sent.end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]

@@ -7,12 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemCode } from '../errors.ts'
 
 /** A process. */
-export interface Owner {
-  readonly pid: number
-  readonly host: string
-}
+export type Owner = { readonly pid: number; readonly host: string }
 
-/** This process. */
 export function ownerHere(): Owner {
   return { pid: process.pid, host: hostname() }
 }
@@ -45,19 +41,15 @@ const beatMs = 10_000
 /**
  * Waits for a lock and takes it: one process at a time. What it guards is safe without it; it saves doing work twice.
  *
- * The lock of a process that was killed is taken over at once; that of one on another
- * machine, or stopped, after `staleMs` without a sign of life: so nobody waits forever.
+ * The lock of a process that was killed is taken over at once; that of one on another machine, or stopped, after `staleMs`
+ * without a sign of life: so nobody waits forever.
  *
  * @param options.onWait called once, when another process holds it
  * @throws the system's error where the lock file cannot be written, and the signal's reason
  */
 export async function takeLock(
   path: string,
-  options: {
-    readonly onWait?: (holder: Owner | undefined) => void
-    readonly signal?: AbortSignal
-    readonly staleMs?: number
-  } = {},
+  options: { onWait?: (holder: Owner | undefined) => void; signal?: AbortSignal; staleMs?: number } = {},
 ) {
   const { onWait, signal, staleMs = usualStaleMs } = options
   await mkdir(dirname(path), { recursive: true })

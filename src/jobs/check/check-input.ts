@@ -3,7 +3,7 @@ import { DataError, UsageError } from '../../errors.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { compareInputs } from '../../model/profile/compare-inputs.ts'
-import { createIdTally, type IdCounts } from '../../model/profile/id-tally.ts'
+import { createIdTally, type IdCounts, mostIdRows } from '../../model/profile/id-tally.ts'
 import { createInputTally, type FeatureCounts, type InputTally } from '../../model/profile/input-tally.ts'
 import { ColumnError, likelyNames } from '../../connectors/columns/match-columns.ts'
 import { openSource } from '../../connectors/open-connector.ts'
@@ -247,7 +247,7 @@ export function idFindings(counts: IdCounts): CheckFinding[] {
     found.push(finding('warning', 'ids', message, exportAgain('oid'), 'oid'))
   }
   if (repeated > 0) found.push(repeatedFinding(counts))
-  else if (rows > 0) found.push(finding('ok', 'ids', `${rows.toLocaleString('en')} rows, no repeated oid`))
+  else if (rows > 0) found.push(finding('ok', 'ids', `${rowsLookedAt(rows)}, no repeated oid`))
   if (areCandidsRounded) {
     const message = 'every candid fits a float64: they went through a float and lost their last digits'
     found.push(finding('warning', 'ids', message, exportAgain('candid'), 'candid'))
@@ -259,10 +259,14 @@ function exportAgain(column: string): string {
   return `Export the ids again as int64 or text (in pandas, read them with dtype={'${column}': 'Int64'}).`
 }
 
+function rowsLookedAt(rows: number): string {
+  return `${rows >= mostIdRows ? 'the first ' : ''}${rows.toLocaleString('en')} rows`
+}
+
 /** If digits were lost, rows of one oid may belong to several objects, and none of them should be dropped. */
 function repeatedFinding({ repeated, identical, example, rows, floatOids }: IdCounts): CheckFinding {
   const same = identical > 0 ? `, ${identical.toLocaleString('en')} with the same candid or none` : ''
-  const share = `${repeated.toLocaleString('en')} of ${rows.toLocaleString('en')} rows`
+  const share = `${repeated.toLocaleString('en')} of ${rowsLookedAt(rows)}`
   const message = `${share} repeat an oid, such as ${example}${same}`
   if (floatOids > 0) return finding('warning', 'ids', message)
   return finding('warning', 'ids', message, 'Use --duplicates newest to classify only the newest row of each object.')

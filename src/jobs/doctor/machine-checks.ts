@@ -6,9 +6,8 @@ import { dirname, join, resolve } from 'node:path'
 import { compileKernel } from '../../model/forest/forest-engine.ts'
 import { messageOf, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
-import { describeComparison } from '../../model/bundle/golden.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
-import { answerGolden, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
+import { checkGolden } from '../../model/open.ts'
 import { cacheFolder, type ChosenModel } from '../../model/store/model-reference.ts'
 import type { ModelStore } from '../../model/store/model-store.ts'
 import type { Check, Finding } from './check.ts'
@@ -215,15 +214,10 @@ async function verified({ directory, ...chosen }: ChosenModel): Promise<Finding>
   const { checks, bundle } = await verifyBundle(directory)
   const wrong = checks.find(({ ok }) => !ok)
   if (wrong) return damaged(`${directory} (${chosenBy}): ${wrong.name}: ${wrong.detail}`)
-  const engine = enginesOf(bundle!)[0]!
-  const classifier = await openEngine(directory, bundle!, { engine, threads: 1, cacheFolder: cacheFolder() })
-  try {
-    const comparison = await answerGolden(classifier, bundle!.golden)
-    const { name, version } = bundle!.manifest
-    const about = `${name}@${version} (${chosenBy})`
-    if (!isReproduced(comparison, engine)) return damaged(`${about}: ${describeComparison(comparison)}`)
-    return { status: 'ok', message: `${about}: checksums and golden answers verified` }
-  } finally {
-    await classifier.close()
-  }
+  const { name, version } = bundle!.manifest
+  const about = `${name}@${version} (${chosenBy})`
+  const { ok, detail } = await checkGolden(directory, bundle!, cacheFolder())
+  return ok
+    ? { status: 'ok', message: `${about}: checksums and golden answers verified` }
+    : damaged(`${about}: ${detail}`)
 }

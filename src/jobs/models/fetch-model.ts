@@ -93,8 +93,11 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
   await mkdir(folder, { recursive: true })
   const fetcher = createFetcher(reader, folder, options)
   if (isArchive(reader.address)) return fetchArchive(fetcher)
-  const known = options.files?.map((name) => [name])
-  if (known) return fetchPickles(fetcher, known)
+  if (options.files)
+    return fetchPickles(
+      fetcher,
+      options.files.map((name) => [name]),
+    )
   const index = await fetcher.text(indexFile)
   if (index !== null) {
     const where = reader.nameOf(indexFile)
@@ -104,7 +107,7 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
   }
   if ((await fetcher.text('manifest.json')) !== null) return fetchBundle(fetcher, '', undefined)
   const top = await fetcher.any(topNames)
-  return fetchPickles(fetcher, [[top.file], [featureListName], ...branchNames(top.file)])
+  return fetchPickles(fetcher, [[top.file], ['features_RF_model.pkl'], ...branchNames(top.file)])
 }
 
 type Fetcher = ReturnType<typeof createFetcher>
@@ -135,7 +138,7 @@ function createFetcher(reader: ObjectReader, folder: string, options: FetchOptio
     folder,
     options,
     /** The first name that is there. */
-    async any(choice: NameChoice) {
+    async any(choice: readonly string[]) {
       const reasons: string[] = []
       for (const name of choice) {
         const got = await attempt(name, { sha256: sums?.get(name) })
@@ -193,16 +196,13 @@ const loginHint = 'Check the address, and whether it can be read without logging
 function nothingThere(reader: ObjectReader, reasons: readonly string[]): ModelError | ServiceError {
   const message = `${reader.address}: no model there (${reasons.join(', ')})`
   if (reasons.some((reason) => reason.includes('refuses'))) {
-    return new ServiceError(message, {
-      hint: 'Check that you may read it. Some servers also refuse what does not exist.',
-    })
+    const hint = 'Check that you may read it. Some servers also refuse what does not exist.'
+    return new ServiceError(message, { hint })
   }
+  const expected =
+    'Expected a folder with an lcclf-index.json, a manifest.json or the pickles of a model, or a .tar.gz.'
   const isPage = reasons.some((reason) => reason.includes('web page'))
-  return new ModelError(message, {
-    hint: isPage
-      ? loginHint
-      : 'Expected a folder with an lcclf-index.json, a manifest.json or the pickles of a model, or a .tar.gz.',
-  })
+  return new ModelError(message, { hint: isPage ? loginHint : expected })
 }
 
 /**
@@ -228,7 +228,7 @@ async function fetchBundle(fetcher: Fetcher, path: string, sha256: string | unde
   return { kind: 'bundle', folder, files }
 }
 
-async function fetchPickles(fetcher: Fetcher, choices: readonly NameChoice[]): Promise<FetchedModel> {
+async function fetchPickles(fetcher: Fetcher, choices: readonly (readonly string[])[]): Promise<FetchedModel> {
   const files = []
   for (const choice of choices) files.push(await fetcher.any(choice))
   return { kind: 'pickles', folder: fetcher.folder, files }
@@ -260,14 +260,8 @@ function chooseEntry(entries: readonly IndexEntry[], where: string, { name, vers
 
 // The names under which the pickles of a model are looked for, where an address cannot be listed.
 
-/** One file of a model: the first of its names that is there. */
-type NameChoice = readonly string[]
-
-/** The feature list, which every published model has. */
-const featureListName = 'features_RF_model.pkl'
-
 /** The first file that is looked for; its name decides the kind (`RF` of 1.0.0, `BRF` of 1.1.x) of the others. */
-const topNames: NameChoice = [
+const topNames = [
   'hierarchical_level_RF_model.pkl',
   'top_level_BRF_model.pkl',
   'top_level_RF_model.pkl',
@@ -275,7 +269,7 @@ const topNames: NameChoice = [
 ]
 
 /** The files of the branches, beside the top that was found. */
-function branchNames(top: string): NameChoice[] {
+function branchNames(top: string): string[][] {
   const kinds = top.includes('_BRF_') ? ['BRF', 'RF'] : ['RF', 'BRF']
   return Object.keys(alerceTaxonomy).map((branch) =>
     kinds.map((kind) => `${branch.toLowerCase()}_level_${kind}_model.pkl`),

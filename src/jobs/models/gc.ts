@@ -24,14 +24,8 @@ export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: bool
   process.stderr.write(`${said}\n`)
 }
 
-/** One thing that was (or, in a dry run, would be) removed or restored. */
-interface Litter {
-  readonly path: string
-  readonly why: string
-  /** bytes on the disk */
-  readonly size: number
-  readonly action: 'removed' | 'restored'
-}
+/** One thing that was (or, in a dry run, would be) removed or restored; `size` in bytes on the disk. */
+type Litter = { readonly path: string; why: string; size: number; action: 'removed' | 'restored' }
 
 /**
  * Removes staging folders whose process has ended, abandoned downloads, and ONNX graphs of models that are not in the
@@ -76,8 +70,8 @@ async function collectLitter(dryRun: boolean): Promise<Litter[]> {
   const known = new Set(manifests.map((manifest) => manifest?.sha256))
   // a graph is named by its bundle's sha256
   for (const path of entriesIn(cacheFolder()).filter((entry) => entry.endsWith('.onnx'))) {
-    if (!known.has(basename(path).slice(0, 64)))
-      await remove(path, 'the ONNX graph of a model that is not in the store')
+    if (known.has(basename(path).slice(0, 64))) continue
+    await remove(path, 'the ONNX graph of a model that is not in the store')
   }
   return found
 }

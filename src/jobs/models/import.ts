@@ -21,11 +21,8 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 import type { ImportFlags } from '../../terminal/model-flags.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
 
-/** What was typed. */
-type ImportRequest = ImportFlags & { readonly source: string }
-
 /** Imports, says what was made, and with --json prints one object. */
-export async function importFiles(flags: ImportRequest): Promise<void> {
+export async function importFiles(flags: ImportFlags & { readonly source: string }): Promise<void> {
   const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite } = flags
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) {
     throw new UsageError(`${redactedText(source)} is not a folder`, {
@@ -45,18 +42,15 @@ export async function importFiles(flags: ImportRequest): Promise<void> {
       version,
       out: flags.out ?? modelStore().place(name, version),
       overwrite,
-      ...(golden === undefined ? {} : { goldenDir: golden }),
-      ...(features === undefined ? {} : { features: readFeatures(features) }),
+      goldenDir: golden,
+      features: features === undefined ? undefined : readFeatures(features),
+      acceptSwapped,
       makeProfile,
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
-      ? await importOnnx({ ...options, ...(taxonomy === undefined ? {} : { taxonomy: readOnnxTaxonomy(taxonomy) }) })
-      : await importModel({
-          ...options,
-          ...(taxonomy === undefined ? {} : { taxonomy: readTaxonomy(taxonomy) }),
-          acceptSwapped,
-        })
+      ? await importOnnx({ ...options, taxonomy: taxonomy === undefined ? undefined : readOnnxTaxonomy(taxonomy) })
+      : await importModel({ ...options, taxonomy: taxonomy === undefined ? undefined : readTaxonomy(taxonomy) })
     progress.stop()
     for (const warning of warnings) say(`warning: ${warning}`)
     for (const level of manifest.levels) {
@@ -109,13 +103,7 @@ function readJson(flag: string, path: string): unknown {
 
 // `--profile FILE`: rows of usual inputs through the forest that is being imported.
 
-interface ProfileProgress {
-  readonly onRow: () => void
-  readonly onWarning: (line: string) => void
-}
-
-/** rows read at a time */
-const batchSize = 1000
+type ProfileProgress = { readonly onRow: () => void; readonly onWarning: (line: string) => void }
 
 /**
  * Makes the profile of a file, or of golden inputs that came with the model. Golden inputs that the import drew itself lie
@@ -129,7 +117,7 @@ export async function profileMaker(
 ): Promise<(model: ProfiledImport) => Promise<InputProfile | undefined>> {
   if (file === undefined) return async (model) => (model.isGoldenGiven ? profileOfGolden(model) : undefined)
   const options = {
-    batchSize,
+    batchSize: 1000,
     idColumn: 'oid',
     candidColumn: 'candid',
     rename: new Map(rename),
@@ -144,13 +132,8 @@ type ProfileReadOptions = Omit<ReadOptions, 'features' | 'preprocessing'>
 
 /** Opens each input for its ids alone: which features are needed is not known yet. */
 async function findInputs(file: string, options: ProfileReadOptions): Promise<Input[]> {
-  const inputs = await expandInputs([file], {
-    fromFormat: undefined,
-    outputFolders: [],
-    environment: process.env,
-    window: {},
-    commits: false,
-  })
+  const rest = { fromFormat: undefined, outputFolders: [], window: {}, commits: false }
+  const inputs = await expandInputs([file], { ...rest, environment: process.env })
   for (const { spec } of inputs) {
     const ids = { ...options, features: [], preprocessing: alercePreprocessing, isForSchema: true }
     await (await openSource(spec, ids)).close()
@@ -177,10 +160,8 @@ function profileOfGolden(model: ProfiledImport): InputProfile {
   const { golden, manifest } = model
   const profiler = profilerOf(model)
   profiler.addRows(goldenMatrix(golden, manifest.preprocessing), golden.rowCount)
-  profiler.addAnswers(
-    golden.expected.map(({ probabilities }) => probabilities),
-    golden.rowCount,
-  )
+  const answers = golden.expected.map(({ probabilities }) => probabilities)
+  profiler.addAnswers(answers, golden.rowCount)
   return profiler.profile({ source: 'golden', name: manifest.golden.source })
 }
 

@@ -19,7 +19,6 @@ import { type FetchedModel, fetchModel, openReader } from './fetch-model.ts'
 import { type PullRequest, type PullTarget, readSha256Sums, resolvePull, type Sha256Sums } from './pull-request.ts'
 import { checkBundle } from './verify.ts'
 
-/** What was typed. */
 type PullFlags = PullTarget & Pick<ModelPullFlags, 'allowHttp' | 'acceptSwapped' | 'overwrite'>
 
 /** Everything a pull needs to know. */
@@ -262,9 +261,7 @@ async function storeFetched(work: PullWork, fetched: FetchedModel, address: stri
 
 const statusOf = { added: 'is now in', replaced: 'is replaced in', 'already there': 'is already in' } as const
 
-type Identity = Pick<StoredModel, 'name' | 'version'>
-
-async function identityOfFetched({ request }: PullWork, fetched: FetchedModel): Promise<Identity> {
+async function identityOfFetched({ request }: PullWork, fetched: FetchedModel) {
   const { name, version, address } = request
   if (fetched.kind === 'pickles') {
     if (name === undefined || version === undefined) {
@@ -294,14 +291,12 @@ async function identityOfFetched({ request }: PullWork, fetched: FetchedModel): 
 async function importPickles(
   { flags, say }: PullWork,
   { folder, files }: FetchedModel,
-  { name, version, out }: Identity & { out: string },
+  identity: { name: string; version: string; out: string },
 ): Promise<void> {
   let step = ''
   const { manifest, warnings } = await importModel({
+    ...identity,
     source: folder,
-    name,
-    version,
-    out,
     // the staging folder is there, and empty
     overwrite: true,
     acceptSwapped: flags.acceptSwapped,

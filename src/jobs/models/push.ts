@@ -48,10 +48,7 @@ export async function pushModel(
 }
 
 /** A small object, and which version it is. */
-interface TargetText {
-  readonly text: string
-  readonly etag: string | null
-}
+type TargetText = { readonly text: string; readonly etag: string | null }
 
 /** Objects below one address; each appears whole or not at all. */
 interface BundleTarget {
@@ -68,17 +65,15 @@ interface BundleTarget {
   close(): Promise<void>
 }
 
-interface TargetOptions {
-  readonly allowHttp: boolean
-  readonly environment: Readonly<Record<string, string | undefined>>
-}
-
 /**
  * Opens s3://bucket/prefix, file:… or a folder for writing.
  *
  * @throws UsageError for an address that cannot be written to
  */
-export async function openTarget(address: string, options: TargetOptions): Promise<BundleTarget> {
+export async function openTarget(
+  address: string,
+  options: { readonly allowHttp: boolean; readonly environment: NodeJS.ProcessEnv },
+): Promise<BundleTarget> {
   if (address.startsWith('s3://')) return openS3Target(address, options)
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(address)?.[1]?.toLowerCase()
   const hint = 'Expected s3://bucket/prefix/ or a folder.'
@@ -88,7 +83,10 @@ export async function openTarget(address: string, options: TargetOptions): Promi
   return openFolderTarget(resolve(scheme === 'file' ? pathOfFileAddress(address, hint) : address))
 }
 
-async function openS3Target(address: string, { allowHttp, environment }: TargetOptions): Promise<BundleTarget> {
+async function openS3Target(
+  address: string,
+  { allowHttp, environment }: Parameters<typeof openTarget>[1],
+): Promise<BundleTarget> {
   const { bucket: name, key } = parseS3Address(address)
   const prefix = key === '' || key.endsWith('/') ? key : `${key}/`
   const bucket = await openS3Bucket(name, { allowHttp, settings: s3Settings(environment), needsCredentials: true })
@@ -174,9 +172,8 @@ async function publishBundle(
     await putFile(await target.openOutput(`${place}${file}`), join(directory, file), signal)
   }
   if (!isThere && !(await target.putText(`${place}manifest.json`, manifestText, there))) {
-    throw new ServiceError(`${address}: another process is publishing it`, {
-      hint: 'Publish a version only once at a time.',
-    })
+    const hint = 'Publish a version only once at a time.'
+    throw new ServiceError(`${address}: another process is publishing it`, { hint })
   }
   await enter(target, { name, version, sha256, size: files.reduce((sum, { size }) => sum + size, 0) })
   return { address, status: isThere ? 'already there' : 'published' }

@@ -64,10 +64,8 @@ function branchesOf(names: readonly string[], indent: string): string[] {
 
 function digestsOf(title: string, files: Manifest['files']): string[] {
   const width = Math.max(0, ...files.map(({ file }) => file.length))
-  return [
-    title,
-    ...files.map(({ file, sha256, size }) => `  ${file.padEnd(width)}  ${byteText(size).padStart(8)}  ${sha256}`),
-  ]
+  const lines = files.map(({ file, sha256, size }) => [file.padEnd(width), byteText(size).padStart(8), sha256])
+  return [title, ...lines.map((parts) => `  ${parts.join('  ')}`)]
 }
 
 function wrapped(words: readonly string[], width: number): string[] {
@@ -95,6 +93,7 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
     process.stderr.write(`The model store ${store.root} is empty: lcclf model pull downloads a model.\n`)
     return exitCode
   }
+  const shownVerdict = (verified: boolean | null) => (verified === null ? '-' : verified ? 'yes' : 'NO')
   const lines = textTable({
     rows: models,
     columns: [
@@ -103,11 +102,7 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
       { heading: 'CLASSES', cell: ({ classes }) => String(classes.length), isText: true },
       { heading: 'TREES', cell: ({ trees }) => String(trees), isText: true },
       { heading: 'SIZE', cell: ({ size }) => byteText(size), isText: true },
-      {
-        heading: 'VERIFIED',
-        cell: ({ verified }) => (verified === null ? '-' : verified ? 'yes' : 'NO'),
-        isText: true,
-      },
+      { heading: 'VERIFIED', cell: ({ verified }) => shownVerdict(verified), isText: true },
       { heading: 'ORIGIN', cell: ({ origin }) => origin, isText: true },
     ],
   })
@@ -123,13 +118,8 @@ export async function lockModel(reference: string, { json }: { json: boolean }):
   const directory = findBundle(reference)
   const { manifest, sha256 } = await readManifest(directory)
   const { name, version } = manifest
-  const pin = {
-    schemaVersion: 1,
-    name,
-    version,
-    sha256,
-    address: readPulledRecord(directory)?.address ?? null,
-  } as const
+  const address = readPulledRecord(directory)?.address ?? null
+  const pin = { schemaVersion: 1, name, version, sha256, address } as const
   const path = await writePin(pin)
   process.stderr.write(`${path} pins ${harmless(`${name}@${version}`)}, sha256 ${sha256}\n`)
   if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
@@ -156,5 +146,3 @@ export async function removeModel(reference: string, { json }: { json: boolean }
   process.stderr.write(`${model.name}@${model.version} is removed\n`)
   if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model remove', ...model })}\n`)
 }
-
-// The story of `lcclf model gc`.

@@ -1,9 +1,8 @@
 // Whether a bundle may be used: the story of `lcclf model verify`, and the check of every bundle from elsewhere.
 import { messageOf, ModelError } from '../../errors.ts'
-import { describeComparison } from '../../model/bundle/golden.ts'
 import type { Bundle } from '../../model/bundle/read-bundle.ts'
 import { type BundleCheck, verifyBundle } from '../../model/bundle/verify-bundle.ts'
-import { answerGolden, type EngineName, enginesOf, isReproduced, openEngine } from '../../model/open.ts'
+import { checkGolden, type EngineName, enginesOf } from '../../model/open.ts'
 import { cacheFolder, findBundle } from '../../model/store/model-reference.ts'
 import { harmless } from '../../terminal/text-table.ts'
 
@@ -39,27 +38,16 @@ export async function checkBundle(directory: string): Promise<void> {
   if (!bundle) throw refused({ name: 'contents', detail: 'cannot be opened' })
   // forests have answered already, in plain evaluation; a graph only answers in its engine
   if (bundle.forests.length > 0) return
-  const [engine] = enginesOf(bundle)
-  const answered = await goldenCheck(directory, bundle, engine!)
+  const answered = await checkGolden(directory, bundle, cacheFolder())
   if (!answered.ok) throw refused({ ...answered, name: 'golden answers' })
 }
 
 async function engineCheck(directory: string, bundle: Bundle, engine: EngineName): Promise<BundleCheck> {
   const name = `golden answers by --engine ${engine}`
   try {
-    return { name, ...(await goldenCheck(directory, bundle, engine)) }
+    return { name, ...(await checkGolden(directory, bundle, cacheFolder(), engine)) }
   } catch (error) {
     return { name, ok: false, detail: messageOf(error) }
-  }
-}
-
-async function goldenCheck(directory: string, bundle: Bundle, engine: EngineName) {
-  const classifier = await openEngine(directory, bundle, { engine, threads: 1, cacheFolder: cacheFolder() })
-  try {
-    const comparison = await answerGolden(classifier, bundle.golden)
-    return { ok: isReproduced(comparison, engine), detail: describeComparison(comparison) }
-  } finally {
-    await classifier.close()
   }
 }
 

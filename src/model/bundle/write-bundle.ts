@@ -19,7 +19,7 @@ export interface ImportOptions {
   /** the bundle's folder; must not exist, `overwrite` apart */
   readonly out: string
   /** a folder with golden_input.csv and golden.json: the trainer's own answers */
-  readonly goldenDir?: string
+  readonly goldenDir?: string | undefined
   readonly overwrite?: boolean
   /** makes the profile of the model's usual inputs; without it, or where it has none, the bundle has no profile */
   readonly makeProfile?: (model: ProfiledImport) => Promise<InputProfile | undefined>

@@ -15,7 +15,6 @@ interface Field {
   readonly integer: number | null
 }
 
-/** One operator. */
 export interface OnnxNode {
   readonly raw: Uint8Array
   readonly operator: string
@@ -62,9 +61,10 @@ export function readDocument(bytes: Uint8Array, where: string): OnnxDocument {
 
 function readModel(bytes: Uint8Array): OnnxDocument | null {
   const modelFields = [...fieldsOf(bytes)]
-  const graph = modelFields.filter(({ number }) => number === modelField.graph)
-  if (graph.length !== 1) return null
-  const graphFields = [...fieldsOf(graph[0]!.content)]
+  const said = (number: number) => modelFields.filter((field) => field.number === number).map(({ content }) => content)
+  const [graph, ...others] = said(modelField.graph)
+  if (!graph || others.length > 0) return null
+  const graphFields = [...fieldsOf(graph)]
   const contents = (number: number) => graphFields.filter((field) => field.number === number)
   const constants = contents(graphField.initializer).map(({ content }) => ({ name: textOf(content, 8), content }))
   const names = new Set(constants.map(({ name }) => name))
@@ -73,8 +73,8 @@ function readModel(bytes: Uint8Array): OnnxDocument | null {
       name: textIn(modelFields, modelField.producerName),
       version: textIn(modelFields, modelField.producerVersion) || null,
     },
-    operatorSets: new Map(pairsOf(modelFields, modelField.opsetImport, integerOf)),
-    metadata: new Map(pairsOf(modelFields, modelField.metadata, textOf)),
+    operatorSets: new Map(said(modelField.opsetImport).map((pair) => [textOf(pair, 1), integerOf(pair, 2)])),
+    metadata: new Map(said(modelField.metadata).map((pair) => [textOf(pair, 1), textOf(pair, 2)])),
     nodes: contents(graphField.node).map(readNode),
     constants,
     // before IR version 4 every constant was an input too
@@ -134,11 +134,7 @@ function* readAll<Value>(content: Uint8Array, read: (reader: Reader) => Value): 
 }
 
 const decoder = new TextDecoder()
-
-/** A text. */
-export function decodeText(content: Uint8Array): string {
-  return decoder.decode(content)
-}
+export const decodeText = (content: Uint8Array): string => decoder.decode(content)
 
 /** The first text under a number; empty where there is none. */
 export function textOf(message: Uint8Array, number: number): string {
@@ -155,16 +151,6 @@ export function integerOf(message: Uint8Array, number: number): number {
 function textIn(fields: readonly Field[], number: number): string {
   const field = fields.find((candidate) => candidate.number === number)
   return field ? decodeText(field.content) : ''
-}
-
-function pairsOf<Value>(
-  fields: readonly Field[],
-  number: number,
-  second: (message: Uint8Array, number: number) => Value,
-): [string, Value][] {
-  return fields
-    .filter((field) => field.number === number)
-    .map(({ content }) => [textOf(content, 1), second(content, 2)])
 }
 
 function readNode({ raw, content }: Field): OnnxNode {

@@ -3,23 +3,12 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { alreadyThere, writeWholeFile } from '../../whole-file.ts'
 import { evaluatePlainly, withProduct } from '../bundle/forest.ts'
-import { drawGoldenInputs, type Golden, type GoldenComparison, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
+import { drawGoldenInputs, type Golden, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
 import { type Bundle, readBundle, readChecked } from '../bundle/read-bundle.ts'
 import { graphOfForests } from './forest-graph.ts'
 import { proveGraph } from './golden.ts'
 import { openOnnxRunner } from './runner.ts'
-
-/** The file that was written. */
-interface ExportedOnnx {
-  readonly file: string
-  readonly size: number
-  readonly sha256: string
-  /** outputs of the graph in their order, with the classes of their columns */
-  readonly outputs: readonly { readonly name: string; readonly classes: readonly string[] }[]
-  /** onnxruntime's answers to the bundle's golden rows */
-  readonly comparison: GoldenComparison
-}
 
 /**
  * Writes a bundle's model as one ONNX file: input float32 [N, features], preprocessed; one output a level, float32
@@ -28,14 +17,12 @@ interface ExportedOnnx {
  *
  * @param directory the bundle's folder
  * @param out the file
+ * @returns `outputs` of the graph in their order, with the classes of their columns; `comparison` of onnxruntime's answers
+ *   to the bundle's golden rows
  * @throws UsageError for a file that exists; ModelError for a damaged bundle, a model too large for ONNX, or answers that
  *   differ; ServiceError where the file cannot be written, or there is no onnxruntime for this machine
  */
-export async function exportOnnx(
-  directory: string,
-  out: string,
-  { overwrite }: { overwrite: boolean },
-): Promise<ExportedOnnx> {
+export async function exportOnnx(directory: string, out: string, { overwrite }: { overwrite: boolean }) {
   if (existsSync(out) && !overwrite) throw alreadyThere(out)
   const bundle = await readBundle(directory)
   const { manifest, golden } = bundle

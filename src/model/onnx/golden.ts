@@ -31,12 +31,10 @@ export async function proveGraph(
   const answers = await runner.run(goldenMatrix(golden, preprocessing), golden.rowCount)
   const comparison = compareGolden(golden, answers)
   if (isWithinTolerance(comparison)) return comparison
-  throw new ModelError(
-    `${label}: the golden answers are not reproduced within 1e-6: ${describeComparison(comparison)}`,
-    {
-      hint: 'Are they those of this very model, and were its thresholds rounded down to float32 when it was converted?',
-    },
-  )
+  const difference = describeComparison(comparison)
+  throw new ModelError(`${label}: the golden answers are not reproduced within 1e-6: ${difference}`, {
+    hint: 'Are they those of this very model, and were its thresholds rounded down to float32 when it was converted?',
+  })
 }
 
 /** An imported model as far as it is known. */
@@ -114,10 +112,9 @@ function finiteRows(golden: Golden, featureCount: number): Golden {
     rowCount: rows.length,
     oids: rows.map((row) => oids[row]!),
     inputs: pickRows(inputs, rows, featureCount),
-    expected: expected.map((level) => ({
-      ...level,
-      probabilities: pickRows(level.probabilities, rows, level.classes.length),
-    })),
+    expected: expected.map(({ probabilities, ...level }) => {
+      return { ...level, probabilities: pickRows(probabilities, rows, level.classes.length) }
+    }),
   }
 }
 

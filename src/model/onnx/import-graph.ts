@@ -28,8 +28,8 @@ export interface OnnxImportOptions extends ImportOptions {
   /** the ONNX file */
   readonly source: string
   /** names of the features in the order of the columns; may be missing for a graph that lcclf exported */
-  readonly features?: readonly string[]
-  readonly taxonomy?: OnnxTaxonomy
+  readonly features?: readonly string[] | undefined
+  readonly taxonomy?: OnnxTaxonomy | undefined
   /** what happens to a feature before the graph sees it; the survey's rules by default */
   readonly preprocessing?: Preprocessing
 }
@@ -87,17 +87,14 @@ function chooseFeatures(
   label: string,
 ): readonly string[] {
   const columns = inputs.length === 1 ? inputs[0]!.shape?.[1] : undefined
+  const hint = 'Give the names in the order of training with --features FILE (a JSON list).'
   if (!names) {
     const count = typeof columns === 'number' ? `its ${columns} features are` : 'its features are'
-    throw new UsageError(`${label}: does not say what ${count} called`, {
-      hint: 'Give the names in the order of training with --features FILE (a JSON list).',
-    })
+    throw new UsageError(`${label}: does not say what ${count} called`, { hint })
   }
   if (new Set(names).size !== names.length) throw new ModelError('the list of features names one twice')
   if (typeof columns === 'number' && columns !== names.length) {
-    throw new ModelError(`${label}: takes ${columns} features, the list has ${names.length} names`, {
-      hint: 'Give the names in the order of training with --features FILE (a JSON list).',
-    })
+    throw new ModelError(`${label}: takes ${columns} features, the list has ${names.length} names`, { hint })
   }
   return names
 }
@@ -122,7 +119,8 @@ export function rewriteGraph(
     })
   }
   const { levels: outputs } = taxonomyOf(manifest)
-  const fresh = freshNames(namesIn(document))
+  const values = [...constants, ...document.inputs, ...document.outputs].map(({ name }) => name)
+  const fresh = freshNames(new Set([...nodes.flatMap((node) => [...node.inputs, ...node.outputs]), ...values]))
   const names: string[] = []
   const model = Writer.create()
   writeMessage(model, modelField.graph, (graph) => {
@@ -151,12 +149,4 @@ export function rewriteGraph(
   if (!operatorSets.has('')) writeOperatorSet(model, '', 13)
   writeMetadata(model, manifest, names)
   return model.finish()
-}
-
-/** Every value that the graph knows, and those of its constants and inputs. */
-function namesIn({ nodes, constants, inputs, outputs }: OnnxDocument): Set<string> {
-  return new Set([
-    ...nodes.flatMap((node) => [...node.inputs, ...node.outputs]),
-    ...[...constants, ...inputs, ...outputs].map(({ name }) => name),
-  ])
 }

@@ -1,15 +1,8 @@
 // Which output of an ONNX classifier is which level of a hierarchy, and what its columns are called.
 import { ModelError, UsageError } from '../../errors.ts'
 import { type BranchTaxonomy, checkTaxonomy, type ManifestLevel } from '../bundle/manifest.ts'
-import {
-  attributeNamed,
-  contentsOf,
-  decodeText,
-  integerOf,
-  numbersOf,
-  type OnnxDocument,
-  type OnnxNode,
-} from './document.ts'
+import { attributeNamed, contentsOf, decodeText, integerOf, numbersOf } from './document.ts'
+import type { OnnxDocument, OnnxNode } from './document.ts'
 import { elementType, mlDomain } from './messages.ts'
 import { readMetadata } from './metadata.ts'
 
@@ -22,13 +15,6 @@ export interface OnnxLevel extends Pick<ManifestLevel, 'name' | 'branch' | 'clas
   readonly type: 'float32' | 'float64'
   /** which column of the matrix is which class; null where they are in order */
   readonly columns: readonly number[] | null
-}
-
-/** The levels of a graph: the top first, then the branches; or one alone, and no taxonomy. */
-interface OnnxLevels {
-  readonly taxonomy: BranchTaxonomy | null
-  readonly levels: readonly OnnxLevel[]
-  readonly warnings: readonly string[]
 }
 
 /** A matrix of probabilities that the graph gives, directly or through a ZipMap. */
@@ -52,11 +38,12 @@ interface Candidate {
  * Columns are known by the labels in the graph. Where it has none, or has numbers, they are taken in the taxonomy's order,
  * and a warning says so.
  *
+ * @returns the top first, then the branches; or one level alone, and no taxonomy
  * @param where the file, for messages
  * @throws ModelError where no output, or more than one, can be the probabilities, or the classes are not the taxonomy's;
  *   UsageError for an impossible taxonomy
  */
-export function findOnnxLevels(document: OnnxDocument, asked: OnnxTaxonomy | undefined, where: string): OnnxLevels {
+export function findOnnxLevels(document: OnnxDocument, asked: OnnxTaxonomy | undefined, where: string) {
   const metadata = readMetadata(document, where)
   const taxonomy = asked ?? metadata.taxonomy ?? undefined
   const candidates = candidatesOf(document, metadata)
@@ -95,7 +82,7 @@ function candidatesOf(document: OnnxDocument, metadata: ReturnType<typeof readMe
   })
 }
 
-function findHierarchy(candidates: readonly Candidate[], taxonomy: BranchTaxonomy, where: string): OnnxLevels | null {
+function findHierarchy(candidates: readonly Candidate[], taxonomy: BranchTaxonomy, where: string) {
   const branches = Object.keys(taxonomy)
   const wanted = [
     { name: 'top', branch: null, wanted: branches, known: ['top'] },

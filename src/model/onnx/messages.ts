@@ -35,7 +35,6 @@ export function writeMessage(writer: Writer, field: number, fields: WriteFields)
   writer.ldelim()
 }
 
-/** One text field. */
 export function writeText(writer: Writer, field: number, value: string): void {
   writer.uint32((field << 3) | 2).string(value)
 }
@@ -48,13 +47,7 @@ export function writeInteger(writer: Writer, field: number, value: number): void
 /** A node as a field of a graph; without a domain it is an operator of ONNX itself. */
 export function writeNode(
   graph: Writer,
-  {
-    operator,
-    domain,
-    inputs,
-    outputs,
-    attributes = [],
-  }: {
+  content: {
     operator: string
     domain?: string
     inputs: readonly string[]
@@ -62,6 +55,7 @@ export function writeNode(
     attributes?: readonly WriteFields[]
   },
 ): void {
+  const { operator, domain, inputs, outputs, attributes = [] } = content
   writeMessage(graph, graphField.node, (writer) => {
     for (const name of inputs) writeText(writer, node.input, name)
     for (const name of outputs) writeText(writer, node.output, name)
@@ -182,12 +176,8 @@ export function writeColumns(
     length: columns.length,
     values: (packed) => columns.forEach((column) => packed.uint64(column)),
   })
-  writeNode(graph, {
-    operator: 'Gather',
-    inputs: [matrix, indices],
-    outputs: [name],
-    attributes: [attributeOf.int('axis', 1)],
-  })
+  const attributes = [attributeOf.int('axis', 1)]
+  writeNode(graph, { operator: 'Gather', inputs: [matrix, indices], outputs: [name], attributes })
   return name
 }
 
@@ -206,11 +196,8 @@ export function writeProduct(
   const parts = branches.map(({ branch, classes }, index) => {
     const wanted = hierarchy.taxonomy?.[branch!] ?? []
     const ofBranch = { matrix: matrices[0]!, columns: [top!.classes.indexOf(branch!)], name: fresh(`${name}_branch`) }
-    const ofClasses = {
-      matrix: matrices[index + 1]!,
-      columns: wanted.map((class_) => classes.indexOf(class_)),
-      name: fresh(`${name}_classes`),
-    }
+    const columns = wanted.map((class_) => classes.indexOf(class_))
+    const ofClasses = { matrix: matrices[index + 1]!, columns, name: fresh(`${name}_classes`) }
     const part = fresh(`${name}_part`)
     const inputs = [writeColumns(graph, ofBranch, fresh), writeColumns(graph, ofClasses, fresh)]
     writeNode(graph, { operator: 'Mul', inputs, outputs: [part] })

@@ -8,19 +8,17 @@ import type { Bundle } from '../bundle/read-bundle.ts'
 import { forestGraph } from './forest-graph.ts'
 import { openOnnxRunner } from './runner.ts'
 
-/** A graph and what its numbers mean. */
-interface OnnxModel extends Pick<Classifier, 'taxonomy' | 'identity' | 'features' | 'preprocessing'> {
-  /** the path of an ONNX file, or its bytes; its outputs are the levels of the taxonomy, in their order */
-  readonly graph: string | Uint8Array
-}
-
 /**
  * A classifier over an ONNX graph. Its probabilities are float32, so they are within 1e-6 of scikit-learn's, not equal.
  *
+ * @param model `graph`: the path of an ONNX file, or its bytes; its outputs are the levels of the taxonomy, in their order
  * @param threads for the graph's operators, beside the one that asks; 0 for one for each core
  * @throws ModelError for a graph that cannot be loaded or does not fit the model
  */
-export async function openOnnxClassifier(model: OnnxModel, threads: number): Promise<Classifier> {
+export async function openOnnxClassifier(
+  model: Pick<Classifier, 'taxonomy' | 'identity' | 'features' | 'preprocessing'> & { graph: string | Uint8Array },
+  threads: number,
+): Promise<Classifier> {
   const { graph, taxonomy, identity, features, preprocessing } = model
   const { levels } = taxonomy
   const runner = await openOnnxRunner(graph, { threads, label: identity.classifierVersion })
@@ -52,9 +50,8 @@ export async function openOnnxClassifier(model: OnnxModel, threads: number): Pro
             `${classifierName}, which has ${classes.length} classes`,
         )
       })
-      const { classifierVersion } = identity
-      const rest = { taxonomy, classifierVersion, probabilities, echo, messages }
-      return withoutUnanswered({ rowCount, oids, candids, ...rest })
+      const ids = { rowCount, oids, candids, classifierVersion: identity.classifierVersion }
+      return withoutUnanswered({ ...ids, taxonomy, probabilities, echo, messages })
     },
     close: () => runner.close(),
   }

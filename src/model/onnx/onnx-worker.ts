@@ -3,30 +3,18 @@ import { readFileSync } from 'node:fs'
 import type * as OnnxRuntime from 'onnxruntime-node'
 import { messageOf } from '../../errors.ts'
 import { serveTasks, type WorkerAnswer } from '../forest/worker-pool.ts'
-import {
-  type GraphValue,
-  type OnnxAnswer,
-  type OnnxRun,
-  type OnnxSetup,
-  type OnnxTask,
-  takeTurn,
-  type Turns,
-} from './runner.ts'
-type Runtime = typeof OnnxRuntime
-type Failure = Extract<OnnxAnswer, { kind: 'failed' }>
+import { type GraphValue, type OnnxAnswer, type OnnxSetup, type OnnxTask, takeTurn, type Turns } from './runner.ts'
 
-interface Loaded {
-  readonly kind: 'loaded'
-  readonly runtime: Runtime
-  readonly session: OnnxRuntime.InferenceSession
-}
+type Loaded = Extract<Awaited<ReturnType<typeof load>>, { kind: 'loaded' }>
 
-async function load({ graph, threads }: OnnxSetup): Promise<Loaded | Failure> {
-  let runtime: Runtime
+async function load({ graph, threads }: OnnxSetup) {
+  const failed = (what: 'runtime' | 'graph', error: unknown) =>
+    ({ kind: 'failed', what, problem: messageOf(error) }) as const
+  let runtime: typeof OnnxRuntime
   try {
     runtime = await import('onnxruntime-node')
   } catch (error) {
-    return { kind: 'failed', what: 'runtime', problem: messageOf(error) }
+    return failed('runtime', error)
   }
   // it writes on stderr, past everything; its errors are thrown too
   runtime.env.logLevel = 'fatal'
@@ -42,9 +30,9 @@ async function load({ graph, threads }: OnnxSetup): Promise<Loaded | Failure> {
       // its threads would burn a core each while they wait for the next batch
       extra: { session: { intra_op: { allow_spinning: '0' } } },
     })
-    return { kind: 'loaded', runtime, session }
+    return { kind: 'loaded', runtime, session } as const
   } catch (error) {
-    return { kind: 'failed', what: 'graph', problem: messageOf(error) }
+    return failed('graph', error)
   }
 }
 
@@ -64,16 +52,20 @@ function describe({ runtime, session }: Loaded): OnnxAnswer {
 /** Rows in one turn: so the end of the process never waits long, and onnxruntime's own memory stays small. */
 const turnRows = 1024
 
-async function run({ runtime, session }: Loaded, task: OnnxRun, turns: Turns): Promise<OnnxAnswer> {
-  const { matrix, rowCount } = task
+async function run(
+  { runtime, session }: Loaded,
+  rows: Extract<OnnxTask, { kind: 'run' }>,
+  turns: Turns,
+): Promise<OnnxAnswer> {
+  const { matrix, rowCount } = rows
   const width = matrix.length / rowCount
   const parts: Float64Array[][] = session.outputNames.map(() => [])
   try {
     for (let from = 0; from < rowCount; from += turnRows) {
-      const rows = Math.min(turnRows, rowCount - from)
-      const values = matrix.subarray(from * width, (from + rows) * width)
+      const count = Math.min(turnRows, rowCount - from)
+      const values = matrix.subarray(from * width, (from + count) * width)
       await takeTurn(turns, async () => {
-        const input = new runtime.Tensor('float32', values, [rows, width])
+        const input = new runtime.Tensor('float32', values, [count, width])
         const results = await session.run({ [session.inputNames[0]!]: input })
         session.outputNames.forEach((name, index) => parts[index]!.push(numbersOf(name, results[name]!.data)))
       })

@@ -1,6 +1,7 @@
 // An ONNX graph on a thread of its own, by onnxruntime.
 import { availableParallelism } from 'node:os'
 import { ModelError, ServiceError } from '../../errors.ts'
+import type { FeatureBatch } from '../../pipeline/batch.ts'
 import { startWorkers, workerBeside } from '../forest/worker-pool.ts'
 
 /** A value that goes into a graph or comes out of it. */
@@ -21,14 +22,8 @@ export interface OnnxSetup {
 }
 
 /** What the thread does. */
-export type OnnxTask = { readonly kind: 'describe' } | OnnxRun | { readonly kind: 'release' }
-
-export interface OnnxRun {
-  readonly kind: 'run'
-  /** rowCount × features, row-major */
-  readonly matrix: Float32Array<ArrayBuffer>
-  readonly rowCount: number
-}
+export type OnnxTask =
+  { readonly kind: 'describe' | 'release' } | ({ readonly kind: 'run' } & Pick<FeatureBatch, 'matrix' | 'rowCount'>)
 
 /** The result. A failure is an answer: only a bug ends the thread. */
 export type OnnxAnswer =

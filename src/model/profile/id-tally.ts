@@ -20,12 +20,12 @@ export interface IdCounts {
 }
 
 /** ids of so many rows take some 230 MB */
-const mostRows = 2_000_000
+export const mostIdRows = 2_000_000
 /** of one candid in 128 every float can be; of 20 none */
 const fewestCandids = 20
 
 /** Counts repeated ids among the first two million rows; what comes later is not looked at, and `rows` says so. */
-export function createIdTally(most = mostRows) {
+export function createIdTally(most = mostIdRows) {
   /** oid → candid of its first row */
   const firstSeen = new Map<string, bigint | null>()
   /** oid and candid of further rows */

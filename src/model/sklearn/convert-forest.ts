@@ -26,23 +26,22 @@ export function convertForest(pickled: PickledForest, onTree: (done: number) => 
   for (let index = 0; index < treeCount; index++) {
     forest.roots[index] = row
     const tree = pickled.tree(index)
-    convertTree(tree, { pickled, what: `${pickled.label}: tree ${index}`, forest, leaves, row })
+    convertTree(tree, pickled, { what: `${pickled.label}: tree ${index}`, forest, leaves, row })
     row += tree.nodeCount
     if (index % 25 === 24) onTree(index + 1)
   }
   return { ...forest, leaves: leaves.toArray() }
 }
 
-interface Target {
-  readonly pickled: PickledForest
-  readonly what: string
-  readonly forest: Required<Omit<Forest, 'leaves'>>
-  readonly leaves: ReturnType<typeof createLeafTable>
-  /** where the tree begins */
-  readonly row: number
-}
+type LeafTable = ReturnType<typeof createLeafTable>
 
-function convertTree(tree: PickledTree, { pickled, what, forest, leaves, row }: Target): void {
+/** @param target `row`: where the tree begins in `forest` */
+function convertTree(
+  tree: PickledTree,
+  pickled: PickledForest,
+  target: { what: string; forest: Required<Omit<Forest, 'leaves'>>; leaves: LeafTable; row: number },
+): void {
+  const { what, forest, leaves, row } = target
   const order = breadthFirst(tree, what)
   const fractions = new Float64Array(pickled.classes.length)
   let next = 1
@@ -101,7 +100,6 @@ export function createLeafTable(width: number) {
   // most leaves share theirs with thousands of others
   const numbers = new Map<string, number>()
   return {
-    /** The number of a distribution. */
     add(fractions: Float64Array): number {
       // bits, not values: 0 and −0 are two
       const key = Buffer.from(fractions.buffer, fractions.byteOffset, fractions.byteLength).toString('latin1')

@@ -13,7 +13,7 @@ import {
   goldenMatrix,
   readGoldenFiles,
 } from '../bundle/golden.ts'
-import { type BranchTaxonomy, type FileDigest, identityOf, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
+import { type BranchTaxonomy, identityOf, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
 import {
   checkBundlePlace,
   type ImportedModel,
@@ -31,18 +31,14 @@ export interface PickleImportOptions extends ImportOptions {
   /** the folder with the pickles, or one pickle */
   readonly source: string
   /** in place of the survey's own */
-  readonly taxonomy?: BranchTaxonomy
+  readonly taxonomy?: BranchTaxonomy | undefined
   /** names in place of features_RF_model.pkl */
-  readonly features?: readonly string[]
+  readonly features?: readonly string[] | undefined
   readonly acceptSwapped?: boolean
 }
 
 /** One file of the model, converted; its pickle is gone. */
-interface LoadedLevel extends Pick<PickledForest, 'featureCount' | 'featureNames' | 'sklearnVersion' | 'warnings'> {
-  readonly file: LevelFile
-  readonly forest: Forest
-  readonly digest: FileDigest
-}
+type LoadedLevel = Awaited<ReturnType<typeof loadLevel>>
 
 /**
  * Imports a model. One pickle is in memory at a time.
@@ -58,31 +54,22 @@ export async function importModel(options: PickleImportOptions): Promise<Importe
   const found: LoadedLevel[] = []
   for (const file of files.levels) found.push(await loadLevel(file, onProgress))
   const { order, warnings } =
-    files.taxonomy === null
-      ? { order: [0], warnings: [] }
-      : assignLevels(
-          found.map(({ file, forest }) => ({ file, classes: forest.classes })),
-          files.taxonomy,
-          acceptSwapped,
-        )
+    files.taxonomy === null ? { order: [0], warnings: [] } : assignLevels(found, files.taxonomy, acceptSwapped)
   const levels = order.map((index) => found[index]!)
   const { features, origin, warnings: nameWarnings } = await chooseFeatures(levels, files.features, options.features)
   const forests = levels.map(({ forest }) => forest)
   const content = {
     ...identity,
     taxonomy: files.taxonomy,
-    levels: forests.map(({ classes, roots, feature }, index) => ({
-      name: files.levels[index]!.name,
-      branch: files.levels[index]!.branch,
-      classes,
-      trees: roots.length,
-      nodes: feature.length,
-    })),
+    levels: forests.map(({ classes, roots, feature }, index) => {
+      const { name: level, branch } = files.levels[index]!
+      return { name: level, branch, classes, trees: roots.length, nodes: feature.length }
+    }),
     features,
     preprocessing: alercePreprocessing,
     trainedBy: {
       library: 'scikit-learn',
-      version: levels.map(({ sklearnVersion }) => sklearnVersion).find(Boolean) ?? null,
+      version: levels.find((level) => level.sklearnVersion)?.sklearnVersion ?? null,
     },
     origin: [...origin, ...levels.map(({ digest }) => digest)],
   }
@@ -94,7 +81,7 @@ export async function importModel(options: PickleImportOptions): Promise<Importe
   return writeBundle({ manifest: content, forests, proof, open }, options, said)
 }
 
-async function loadLevel(file: LevelFile, onProgress: ImportOptions['onProgress']): Promise<LoadedLevel> {
+async function loadLevel(file: LevelFile, onProgress: ImportOptions['onProgress']) {
   const base = basename(file.path)
   const { value, digest } = await readPickleFile(file.path, (done, total) => {
     onProgress?.({ step: `read ${base}`, done, total })
@@ -105,18 +92,15 @@ async function loadLevel(file: LevelFile, onProgress: ImportOptions['onProgress'
   const { treeCount: total, featureCount, featureNames, sklearnVersion, warnings } = pickled
   const forest = convertForest(pickled, (done) => onProgress?.({ step: `convert ${base}`, done, total }))
   await setImmediate()
-  return { file, forest, featureCount, featureNames, sklearnVersion, digest, warnings }
+  const { classes } = forest
+  return { file, forest, classes, featureCount, featureNames, sklearnVersion, digest, warnings }
 }
 
 // The golden answers of the model, and the proof that its forests reproduce them.
 
-/** The model as far as it is known. */
-interface UnprovenModel extends Pick<
-  Manifest,
-  'classifierName' | 'taxonomy' | 'levels' | 'features' | 'preprocessing'
-> {
+/** The model as far as it is known; `pickles`: where the forests came from, in the same order. */
+type UnprovenModel = Pick<Manifest, 'classifierName' | 'taxonomy' | 'levels' | 'features' | 'preprocessing'> & {
   readonly forests: readonly Forest[]
-  /** where the forests came from, in the same order */
   readonly pickles: readonly Pick<LoadedLevel, 'file' | 'digest'>[]
 }
 

@@ -46,11 +46,10 @@ export async function findModelFiles(source: string, asked: BranchTaxonomy | und
   if (names === null) return flatModel(source, features)
   const levels = [
     { name: 'top', branch: null, path: levelFile(source, names, ['top', 'hierarchical']) },
-    ...Object.keys(taxonomy).map((branch) => ({
-      name: branch.toLowerCase(),
-      branch,
-      path: levelFile(source, names, [branch.toLowerCase()]),
-    })),
+    ...Object.keys(taxonomy).map((branch) => {
+      const name = branch.toLowerCase()
+      return { name, branch, path: levelFile(source, names, [name]) }
+    }),
   ]
   const missing = levels.filter(({ path }) => path === null).map(({ name }) => name)
   const others = names.filter((name) => name.endsWith('.pkl') && name !== featuresFile)
@@ -99,10 +98,7 @@ async function namesIn(path: string): Promise<string[] | null> {
 // Which forest belongs to which level, judged by the classes it knows and not by the name of its file.
 
 /** A forest that was found in a level's file. */
-interface LevelContent {
-  readonly file: LevelFile
-  readonly classes: readonly string[]
-}
+type LevelContent = { readonly file: LevelFile; readonly classes: readonly string[] }
 
 /**
  * Puts the forests of a hierarchy in the order of its levels. Files that hold each other's forest (as the survey once
@@ -145,10 +141,8 @@ export function assignLevels(
 function foreignClasses({ file, classes }: LevelContent, wanted: readonly string[]): ModelError {
   const unknown = classes.filter((name) => !wanted.includes(name))
   const missing = wanted.filter((name) => !classes.includes(name))
-  const parts = [
-    ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),
-    ...(unknown.length > 0 ? [`has ${unknown.join(', ')} instead`] : []),
-  ]
+  const lacks = missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []
+  const parts = unknown.length > 0 ? [...lacks, `has ${unknown.join(', ')} instead`] : lacks
   return new ModelError(
     `${basename(file.path)}: its classes (${classes.join(', ')}) are those of no level of the taxonomy; as ${file.branch ?? 'the top'} it ${parts.join(' and ')}`,
     { hint: 'A hierarchy with other branches or classes needs --taxonomy FILE.' },
@@ -157,17 +151,7 @@ function foreignClasses({ file, classes }: LevelContent, wanted: readonly string
 
 // The features a model asks for, in their order: the one thing the forests themselves rarely say.
 
-/** What is needed of a level to choose its features. */
-interface Featured extends Pick<PickledForest, 'featureCount' | 'featureNames'> {
-  readonly file: { readonly path: string }
-}
-
-/** The list, what messages call it, and the file it came from. */
-interface FoundFeatures {
-  readonly what: string
-  readonly features: readonly string[]
-  readonly origin: readonly FileDigest[]
-}
+type Featured = Pick<PickledForest, 'featureCount' | 'featureNames'> & { file: { readonly path: string } }
 
 const featuresHint = 'Give the names in the order of training with --features FILE (a JSON list).'
 
@@ -180,7 +164,7 @@ export async function chooseFeatures(
   levels: readonly Featured[],
   featuresPath: string | null,
   given: readonly string[] | undefined,
-): Promise<Omit<FoundFeatures, 'what'> & { warnings: readonly string[] }> {
+) {
   const { what, features, origin } = await findFeatures(levels, featuresPath, given)
   if (new Set(features).size !== features.length) throw new ModelError(`${what} names a feature twice`)
   for (const { file, featureCount } of levels) {
@@ -194,11 +178,12 @@ export async function chooseFeatures(
   return { features, origin, warnings }
 }
 
+/** The list, what messages call it, and the file it came from. */
 async function findFeatures(
   levels: readonly Featured[],
   featuresPath: string | null,
   given: readonly string[] | undefined,
-): Promise<FoundFeatures> {
+) {
   if (given !== undefined) return { what: 'the list given', features: given, origin: [] }
   if (featuresPath !== null) return readFeatureFile(featuresPath)
   const features = levels.map(({ featureNames }) => featureNames).find((names) => names !== null)
@@ -208,7 +193,7 @@ async function findFeatures(
   })
 }
 
-async function readFeatureFile(path: string): Promise<FoundFeatures> {
+async function readFeatureFile(path: string) {
   const what = basename(path)
   try {
     const { value, digest } = await readPickleFile(path)
@@ -216,10 +201,8 @@ async function readFeatureFile(path: string): Promise<FoundFeatures> {
   } catch (error) {
     if (!(error instanceof ModelError)) throw error
     // whatever form the list is in, there is a way without it
-    throw new ModelError(error.message, {
-      cause: error,
-      hint: error.hint === undefined ? featuresHint : `${error.hint} ${featuresHint}`,
-    })
+    const hint = error.hint === undefined ? featuresHint : `${error.hint} ${featuresHint}`
+    throw new ModelError(error.message, { cause: error, hint })
   }
 }
 

@@ -1,42 +1,15 @@
 // A scikit-learn forest inside a pickle: its attributes checked against each other, its trees read one at a time.
 import { ModelError } from '../../errors.ts'
 import { readNames } from './pickle/names.ts'
-import { floatsOf, integersOf, type NumpyArray, readArray, readInteger } from './pickle/numpy.ts'
+import { floatsOf, integersOf, readArray, readInteger } from './pickle/numpy.ts'
 import { describe, PyList, PyObject, type PyValue } from './pickle/values.ts'
 
 /**
  * What a forest's pickle says. `valueLayout`: up to scikit-learn 1.3 `tree_.value` holds counts and a leaf's fractions
  * are its row divided by the row's sum; from 1.4 on it holds the fractions themselves, which are never divided.
  */
-export interface PickledForest {
-  /** the file's name, for messages */
-  readonly label: string
-  readonly classes: readonly string[]
-  readonly featureCount: number
-  /** `feature_names_in_`; null where the forest was trained without names */
-  readonly featureNames: readonly string[] | null
-  readonly valueLayout: 'counts' | 'fractions'
-  /** scikit-learn's version, where the pickle tells it */
-  readonly sklearnVersion: string | null
-  /** things that are odd but do no harm */
-  readonly warnings: readonly string[]
-  readonly treeCount: number
-  readonly nodeCount: number
-  tree(index: number): PickledTree
-}
-
-/** One tree's arrays, copied out of the file in its own (depth-first) node order. −1 in `left` marks a leaf. */
-export interface PickledTree {
-  readonly nodeCount: number
-  readonly left: Float64Array
-  readonly right: Float64Array
-  readonly feature: Float64Array
-  readonly threshold: Float64Array
-  /** weight of the training samples that reached each node */
-  readonly cover: Float64Array
-  /** nodeCount × classes, as stored: counts or fractions */
-  readonly values: Float64Array
-}
+export type PickledForest = ReturnType<typeof readPickledForest>
+export type PickledTree = ReturnType<typeof readTree>
 
 const forestClasses = new Set([
   'sklearn.ensemble._forest.RandomForestClassifier',
@@ -55,10 +28,7 @@ const treeEstimators = new Set([
  * @param fileSize bytes of the file: what the trees take together cannot be more
  * @throws ModelError for what is not a forest of one output, or contradicts itself
  */
-export function readPickledForest(
-  value: PyValue,
-  { label, fileSize }: { label: string; fileSize: number },
-): PickledForest {
+export function readPickledForest(value: PyValue, { label, fileSize }: { label: string; fileSize: number }) {
   if (!(value instanceof PyObject && forestClasses.has(value.type.fullName))) {
     throw new ModelError(
       `${label} holds ${describe(value)}, where a RandomForestClassifier or BalancedRandomForestClassifier is needed`,
@@ -73,31 +43,31 @@ export function readPickledForest(
   const featureCount = readFeatureCount(value, label)
   const estimators = estimatorsOf(value, label)
   const sources = estimators.map((estimator, index) =>
-    readTreeSource(estimator, { what: `${label}: tree ${index}`, classCount: classes.length, featureCount }),
+    readTreeSource(estimator, `${label}: tree ${index}`, classes.length, featureCount),
   )
   // a file can name the same arrays many times over; honest trees each have their own bytes
   const total = sources.reduce((sum, { nodes, values }) => sum + nodes.bytes.length + values.bytes.length, 0)
   if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
   const sklearnVersion = versionOf(value) ?? versionOf(estimators[0]!)
   return {
+    /** the file's name, for messages */
     label,
     classes,
     featureCount,
-    featureNames: readFeatureNames(value, { label, featureCount }),
+    /** `feature_names_in_`; null where the forest was trained without names */
+    featureNames: readFeatureNames(value, label, featureCount),
     valueLayout: valueLayoutOf(sources, classes.length, sklearnVersion),
+    /** null where the pickle does not tell it */
     sklearnVersion,
-    warnings: warningsOf(value, { label, treeCount: sources.length }),
+    /** things that are odd but do no harm */
+    warnings: warningsOf(value, label, sources.length),
     treeCount: sources.length,
     nodeCount: sources.reduce((sum, source) => sum + source.nodes.length, 0),
-    tree: (index) => readTree(sources[index]!, classes.length),
+    tree: (index: number) => readTree(sources[index]!, classes.length),
   }
 }
 
-interface TreeSource {
-  readonly what: string
-  readonly nodes: NumpyArray
-  readonly values: NumpyArray
-}
+type TreeSource = ReturnType<typeof readTreeSource>
 
 function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   const list = forest.attribute('estimators_')
@@ -113,10 +83,7 @@ function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   })
 }
 
-function readTreeSource(
-  estimator: PyObject,
-  { what, classCount, featureCount }: { what: string; classCount: number; featureCount: number },
-): TreeSource {
+function readTreeSource(estimator: PyObject, what: string, classCount: number, featureCount: number) {
   const tree = estimator.attribute('tree_')
   if (!(tree instanceof PyObject) || tree.type.fullName !== 'sklearn.tree._tree.Tree') {
     throw new ModelError(`${what}: tree_ is ${describe(tree)}, where a sklearn.tree._tree.Tree is needed`)
@@ -142,35 +109,28 @@ function readTreeSource(
   return { what, nodes, values }
 }
 
-function readTree({ what, nodes, values }: TreeSource, classCount: number): PickledTree {
+/** A tree's arrays, copied out of the file in its own (depth-first) node order. −1 in `left` marks a leaf. */
+function readTree({ what, nodes, values }: TreeSource, classCount: number) {
+  const stored = floatsOf(values, what)
+  const rowMajor = (_: number, at: number) => stored[(at % classCount) * nodes.length + Math.floor(at / classCount)]!
   return {
     nodeCount: nodes.length,
     left: integersOf(nodes, what, 'left_child'),
     right: integersOf(nodes, what, 'right_child'),
     feature: integersOf(nodes, what, 'feature'),
     threshold: floatsOf(nodes, what, 'threshold'),
+    /** weight of the training samples that reached each node */
     cover: floatsOf(nodes, what, 'weighted_n_node_samples'),
-    values: rowMajor(floatsOf(values, what), { rows: nodes.length, columns: classCount, isFortran: values.isFortran }),
+    /** nodeCount × classes, as stored: counts or fractions */
+    values: values.isFortran ? stored.map(rowMajor) : stored,
   }
-}
-
-function rowMajor(
-  values: Float64Array,
-  { rows, columns, isFortran }: { rows: number; columns: number; isFortran: boolean },
-): Float64Array {
-  if (!isFortran) return values
-  return values.map((_, at) => values[(at % columns) * rows + Math.floor(at / columns)]!)
 }
 
 /**
  * Counts or fractions. Counts of a node are the sum of its children's, fractions of every node sum to 1: the rows of a
  * root and of its two children tell them apart, whatever the weights. Trees of one node fall back on the version.
  */
-function valueLayoutOf(
-  sources: readonly TreeSource[],
-  classCount: number,
-  version: string | null,
-): 'counts' | 'fractions' {
+function valueLayoutOf(sources: readonly TreeSource[], classCount: number, version: string | null) {
   const isOne = (sum: number) => Math.abs(sum - 1) < 1e-6
   const source = sources.find(({ nodes }) => nodes.length > 1) ?? sources[0]!
   const { nodeCount, left, right, values } = readTree(source, classCount)
@@ -192,10 +152,7 @@ function readFeatureCount(forest: PyObject, label: string): number {
   return count
 }
 
-function readFeatureNames(
-  forest: PyObject,
-  { label, featureCount }: { label: string; featureCount: number },
-): readonly string[] | null {
+function readFeatureNames(forest: PyObject, label: string, featureCount: number): readonly string[] | null {
   const attribute = forest.attribute('feature_names_in_')
   if (attribute === undefined || attribute === null) return null
   const names = readNames(attribute, `${label}: feature_names_in_`)
@@ -208,7 +165,7 @@ function versionOf(estimator: PyObject): string | null {
   return typeof version === 'string' && /^[\w.+-]{1,40}$/.test(version) ? version : null
 }
 
-function warningsOf(forest: PyObject, { label, treeCount }: { label: string; treeCount: number }): string[] {
+function warningsOf(forest: PyObject, label: string, treeCount: number): string[] {
   const asked = readInteger(forest.attribute('n_estimators'))
   if (asked === undefined || asked === treeCount) return []
   return [`${label}: n_estimators says ${asked}, the forest has ${treeCount} trees; as in scikit-learn, these count`]
@@ -238,16 +195,7 @@ export function numpySum(values: Float64Array, start: number, length: number): n
   const partial = values.slice(start, start + 8)
   const whole = length - (length % 8)
   for (let i = 8; i < whole; i++) partial[i % 8]! += values[start + i]!
-  const [a, b, c, d, e, f, g, h] = partial as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = partial
   let sum = a + b + (c + d) + (e + f + (g + h))
   for (let i = whole; i < length; i++) sum += values[start + i]!
   return sum

@@ -60,7 +60,7 @@ export function openStore(root: string) {
         await rm(await mkdtemp(join(root, '.write-')), { recursive: true })
       }),
     /** A place beside the model's, to put its files into before `publish`. */
-    stage: (name: string, version: string): Promise<Staging> =>
+    stage: (name: string, version: string) =>
       writing(root, async () => {
         await mkdir(join(root, name), { recursive: true })
         return openStaging(root, name, version)

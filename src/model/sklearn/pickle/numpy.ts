@@ -50,16 +50,14 @@ export function readArray(value: PyValue | undefined, what: string): NumpyArray 
   if (!isArray(value)) throw new ModelError(`${what} is ${describe(value)}, where an array is needed`)
   if (value.type.name === '_frombuffer') return fromBuffer(value.args, what)
   const [subtype] = value.args
-  if (!(subtype instanceof PyGlobal) || !isArrayClass(subtype)) {
+  if (!(subtype instanceof PyGlobal) || !arrayClasses.has(subtype.fullName)) {
     throw new ModelError(`${what} needs ${describe(subtype)}, which is not an array that lcclf knows`)
   }
   return fromState(value.state, what)
 }
 
 // pandas before 0.13 pickled an Index as an array
-function isArrayClass({ fullName }: PyGlobal): boolean {
-  return fullName === 'numpy.ndarray' || fullName === 'pandas.core.index.Index'
-}
+const arrayClasses = new Set(['numpy.ndarray', 'pandas.core.index.Index'])
 
 /** One of numpy's scalars as an array of one element; undefined for what is none. */
 export function readScalar(value: PyValue | undefined): NumpyArray | undefined {
@@ -152,20 +150,16 @@ function typeOf(value: PyObject, what: string): NumpyType {
   const match = typeof text === 'string' ? /^([fiubUSOV])(\d{1,9})$/.exec(text) : null
   if (!match) throw new ModelError(`${what} has the dtype ${describe(text)}, which no model has`)
   const kind = match[1] as NumpyType['kind']
-  const [, order, , names, fields] = value.state instanceof PyTuple ? value.state.items : []
+  const [, order, , ...fields] = value.state instanceof PyTuple ? value.state.items : []
   // without a state it is the writing machine's own, which is little-endian on all that scikit-learn has wheels for
   const littleEndian = order !== '>'
   const count = Number(match[2])
   const size = kind === 'U' ? count * 4 : count
   if (kind !== 'V') return { kind, size, littleEndian, fields: noFields }
-  return { kind, size, littleEndian, fields: fieldsOf(names, fields, { what, size }) }
+  return { kind, size, littleEndian, fields: fieldsOf(fields, size, what) }
 }
 
-function fieldsOf(
-  names: PyValue | undefined,
-  table: PyValue | undefined,
-  { what, size }: { what: string; size: number },
-): NumpyFields {
+function fieldsOf([names, table]: readonly PyValue[], size: number, what: string): NumpyFields {
   if (!(names instanceof PyTuple) || !(table instanceof PyDict) || names.items.length > mostFields) {
     throw new ModelError(`${what}: the dtype's fields are damaged`)
   }
@@ -205,11 +199,7 @@ export function floatsOf(array: NumpyArray, what: string, field?: string): Float
   return values
 }
 
-function columnOf(
-  { bytes, type }: NumpyArray,
-  what: string,
-  name: string | undefined,
-): { view: DataView; type: NumpyType; start: number; step: number } {
+function columnOf({ bytes, type }: NumpyArray, what: string, name: string | undefined) {
   const field = name === undefined ? { type, offset: 0 } : type.fields.get(name)
   if (!field) throw new ModelError(`${what} has no field ${name}`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

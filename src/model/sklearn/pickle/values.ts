@@ -4,12 +4,10 @@
 export type PyValue =
   null | boolean | number | bigint | string | Uint8Array | PyList | PyTuple | PyDict | PySet | PyGlobal | PyObject
 
-/** A list. */
 export class PyList {
   readonly items: PyValue[] = []
 }
 
-/** A tuple. */
 export class PyTuple {
   readonly items: readonly PyValue[]
 

@@ -16,7 +16,6 @@ export interface ReadRequest {
   readonly signal: AbortSignal | undefined
 }
 
-/** An object that is being read. */
 export interface OpenedObject {
   readonly kind: 'object'
   /** where `body` begins: `from`, or 0 where the object changed or its server does not support ranges */

@@ -6,7 +6,6 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemCode } from '../errors.ts'
 
-/** A process. */
 export type Owner = { readonly pid: number; readonly host: string }
 
 export function ownerHere(): Owner {
@@ -106,7 +105,6 @@ function isGone({ text, ageMs }: { text: string; ageMs: number }, staleMs: numbe
   return hasEnded(owner) || ageMs > staleMs
 }
 
-/** Whether no living process holds this lock. */
 export async function isLockFree(path: string): Promise<boolean> {
   const seen = await look(path)
   return seen === undefined || isGone(seen, usualStaleMs)

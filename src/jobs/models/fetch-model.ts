@@ -93,11 +93,8 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
   await mkdir(folder, { recursive: true })
   const fetcher = createFetcher(reader, folder, options)
   if (isArchive(reader.address)) return fetchArchive(fetcher)
-  if (options.files)
-    return fetchPickles(
-      fetcher,
-      options.files.map((name) => [name]),
-    )
+  const known = options.files?.map((name) => [name])
+  if (known) return fetchPickles(fetcher, known)
   const index = await fetcher.text(indexFile)
   if (index !== null) {
     const where = reader.nameOf(indexFile)

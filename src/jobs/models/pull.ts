@@ -21,7 +21,6 @@ import { checkBundle } from './verify.ts'
 
 type PullFlags = PullTarget & Pick<ModelPullFlags, 'allowHttp' | 'acceptSwapped' | 'overwrite'>
 
-/** Everything a pull needs to know. */
 interface PullWork {
   readonly request: PullRequest
   readonly sums: Sha256Sums | undefined

@@ -72,7 +72,6 @@ export function compareGolden(golden: Golden, probabilities: readonly Float64Arr
   return { rows: golden.rowCount, differing, worst }
 }
 
-/** The comparison as a sentence. */
 export function describeComparison({ rows, differing, worst }: GoldenComparison): string {
   if (!worst) return `${rows} rows, every probability equal in every bit`
   const { row, oid, classifierName, className, expected, got, difference } = worst

@@ -32,7 +32,6 @@ export interface InputProfile {
   }[]
 }
 
-/** One feature over the rows of a profile. */
 export interface FeatureProfile {
   readonly name: string
   /** rows without a value */

@@ -10,7 +10,6 @@ import type { Golden } from './golden.ts'
 import { type InputProfile, parseProfile, profileFile } from './input-profile.ts'
 import { type FileDigest, type Manifest, parseManifest, taxonomyOf } from './manifest.ts'
 
-/** A bundle in memory. */
 export interface Bundle {
   readonly manifest: Manifest
   /** of manifest.json: the model's identity */

@@ -4,7 +4,6 @@ import { evaluatePlainly, findBrokenTree, withProduct } from './forest.ts'
 import { compareGolden, describeComparison, goldenMatrix } from './golden.ts'
 import { type Bundle, readBundle, readChecked, readManifest } from './read-bundle.ts'
 
-/** One thing that was checked. */
 export interface BundleCheck {
   readonly name: string
   readonly ok: boolean

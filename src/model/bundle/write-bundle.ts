@@ -33,7 +33,6 @@ export interface ImportProgress {
   readonly total: number
 }
 
-/** The bundle that was made. */
 export interface ImportedModel {
   readonly directory: string
   readonly manifest: Manifest

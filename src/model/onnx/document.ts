@@ -4,7 +4,6 @@ import { messageOf, ModelError } from '../../errors.ts'
 import { elementType, graphField, modelField } from './messages.ts'
 import type { GraphValue } from './runner.ts'
 
-/** One field of a message. */
 interface Field {
   readonly number: number
   /** the field as it lies in the file, its tag included */
@@ -25,7 +24,6 @@ export interface OnnxNode {
   readonly attributes: readonly Uint8Array[]
 }
 
-/** A model and its graph. */
 export interface OnnxDocument {
   readonly producer: { readonly name: string; readonly version: string | null }
   /** operator set → version; the operators of ONNX itself are under the empty name */
@@ -190,7 +188,6 @@ export function contentsOf(message: Uint8Array, number: number): Uint8Array[] {
   return [...fieldsOf(message)].filter((field) => field.number === number).map(({ content }) => content)
 }
 
-/** An attribute of a node by its name. */
 export function attributeNamed(node: OnnxNode, name: string): Uint8Array | undefined {
   return node.attributes.find((attribute) => textOf(attribute, 1) === name)
 }

@@ -2,7 +2,6 @@
 import type { Writer } from 'protobufjs/minimal.js'
 import type { Hierarchy } from '../bundle/forest.ts'
 
-/** Writes the fields of one message. */
 export type WriteFields = (writer: Writer) => void
 
 // the numbers of onnx-ml.proto
@@ -28,7 +27,6 @@ export const elementType = { float: 1, int64: 7, string: 8, double: 11 } as cons
 /** What `ai.onnx.ml` is called in a node and in the list of operator sets. */
 export const mlDomain = 'ai.onnx.ml'
 
-/** One message as a field of another. */
 export function writeMessage(writer: Writer, field: number, fields: WriteFields): void {
   writer.uint32((field << 3) | 2).fork()
   fields(writer)

@@ -37,7 +37,6 @@ export type OnnxAnswer =
   | { readonly kind: 'ran'; readonly outputs: Float64Array<ArrayBuffer>[] }
   | { readonly kind: 'released' }
 
-/** A graph that is loaded and can answer. */
 export type OnnxRunner = Awaited<ReturnType<typeof openOnnxRunner>>
 
 /**
@@ -147,7 +146,6 @@ function checkValues(inputs: readonly GraphValue[], outputs: readonly GraphValue
   }
 }
 
-/** A value in a message. */
 function describeValue({ name, type, shape }: GraphValue): string {
   const size = shape === null ? '' : ` [${shape.map((length) => (length === '' ? '?' : length)).join(', ')}]`
   return `${name} (${type}${size})`

@@ -88,7 +88,6 @@ export interface PulledRecord {
 
 const fileName = 'pulled.json'
 
-/** Writes the record into a bundle's folder. */
 export async function writePulledRecord(folder: string, record: PulledRecord): Promise<void> {
   await writeFile(join(folder, fileName), `${JSON.stringify(record, null, 2)}\n`, { flush: true })
 }

@@ -107,10 +107,8 @@ export function modelNotFound(reference: string): ModelError {
 
 // lcclf.lock in the work folder: the one model that its results come from.
 
-/** The file's name. */
 export const pinFile = 'lcclf.lock'
 
-/** What it says. */
 export interface ModelPin {
   readonly schemaVersion: 1
   readonly name: string
@@ -149,7 +147,6 @@ export function readPin(): ModelPin | undefined {
   }
 }
 
-/** Writes the pin of the work folder. */
 export async function writePin(pin: ModelPin): Promise<string> {
   const path = join(process.cwd(), pinFile)
   await writeWholeFile(path, `${JSON.stringify(pin, null, 2)}\n`)

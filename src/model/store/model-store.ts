@@ -6,7 +6,6 @@ import { ServiceError, systemCode, UsageError } from '../../errors.ts'
 import { ownerHere } from '../../transfer/owner.ts'
 import { syncFolder, writeFailure } from '../../whole-file.ts'
 
-/** One model of a store. */
 export interface StoredModel {
   readonly name: string
   readonly version: string
@@ -181,7 +180,6 @@ function foldersIn(folder: string): string[] {
   return readdirSync(folder).filter((name) => isPlainName(name) && isFolder(join(folder, name)))
 }
 
-/** Whether a folder is there. */
 export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }

@@ -9,7 +9,6 @@ export const COLUMN_THRESHOLDS = 0xffff
 /** Sizes of the kernel's structures in bytes. */
 export const sizes = { node: 8, column: 16, level: 12, scratch: 64, shared: 20, pair: 16, set: 16, walker: 8 } as const
 
-/** A WebAssembly page. */
 export const PAGE = 65_536
 
 const CACHE_LINE = 64

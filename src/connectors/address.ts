@@ -73,11 +73,7 @@ export function filePathOf(address: string, role: 'input' | 'output'): string {
  * @param relativePath with `/`
  * @throws UsageError for a name that does not say its format
  */
-export function namedInput(
-  address: string,
-  relativePath: string,
-  fromFormat: InputFormat | undefined,
-): { format: InputFormat; relativeName: string; relativePath: string } {
+export function namedInput(address: string, relativePath: string, fromFormat: InputFormat | undefined) {
   const named = inputFormatOf(address)
   const format = fromFormat ?? named?.format
   if (format === undefined) {
@@ -123,7 +119,6 @@ interface Search {
   readonly isBelow: (name: string, folder: string) => boolean
 }
 
-/** The order of paths. */
 export function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

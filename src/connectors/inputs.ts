@@ -125,9 +125,7 @@ async function filesIn(folder: string, outputs: readonly string[]): Promise<stri
   const walk = { cwd: folder, ignore, dot: true, followSymbolicLinks: true, expandDirectories: false }
   const paths = (await glob('**/*', walk)).filter(isData).sort(byCodeUnit)
   if (paths.length === 0) {
-    throw new DataError(`${folder}: no input files in this folder`, {
-      hint: `lcclf reads ${knownSuffixes.input}.`,
-    })
+    throw new DataError(`${folder}: no input files in this folder`, { hint: `lcclf reads ${knownSuffixes.input}.` })
   }
   return paths.map((path) => join(folder, path))
 }

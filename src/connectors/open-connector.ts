@@ -148,8 +148,6 @@ async function createEncoder(format: OutputFormat, isFile: boolean, options: Enc
   }
 }
 
-// An address → the output it stands for, with its format and its layout.
-
 /** What decides about an output besides its address. */
 export interface OutputOptions {
   /** of stdout; a file's goes by its name */

@@ -67,12 +67,7 @@ async function entriesOf(address: string, key: string, bucket: S3Bucket, outputs
   return { root, entries }
 }
 
-async function matchingEntries(
-  address: string,
-  pattern: string,
-  bucket: S3Bucket,
-  outputs: readonly string[],
-): Promise<Found> {
+async function matchingEntries(address: string, pattern: string, bucket: S3Bucket, outputs: readonly string[]) {
   const { default: picomatch } = await import('picomatch')
   const matches = picomatch(pattern)
   const start = pattern.includes('/') ? staticRoot(`/${pattern}`).slice(1) : ''

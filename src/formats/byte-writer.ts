@@ -79,7 +79,6 @@ export class ByteWriter {
     this.at = this.bytes.writeDoubleLE(value, this.at)
   }
 
-  /** Bytes as they are. */
   raw(value: Uint8Array): void {
     this.reserve(value.length)
     this.bytes.set(value, this.at)
@@ -146,7 +145,6 @@ export function writeVarint(into: Uint8Array, at: number, value: number): number
   return at
 }
 
-/** How many bytes a zigzag varint takes. */
 export function varintLength(value: number): number {
   let length = 1
   for (let rest = zigzag(value); rest > 0x7f; rest = Math.floor(rest / 128)) length++

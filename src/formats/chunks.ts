@@ -21,10 +21,7 @@ const byteOrderMark = '\ufeff'
  *
  * @param maxLength in UTF-16 units; a longer line is skipped to its end and marked
  */
-export async function* linesOf(
-  chunks: AsyncIterable<Buffer>,
-  maxLength: number,
-): AsyncGenerator<LineGroup, void, undefined> {
+export async function* linesOf(chunks: AsyncIterable<Buffer>, maxLength: number) {
   const decoder = new StringDecoder('utf8')
   let number = 1
   // the beginning of a line that goes on, in pieces: joined once, however long it gets
@@ -78,12 +75,8 @@ export function detachedText(text: string): string {
   return text.length < 13 ? text : Buffer.from(text, 'utf8').toString('utf8')
 }
 
-// As many bytes as asked for.
-
-/** @see createByteReader */
 export type ByteReader = ReturnType<typeof createByteReader>
 
-/** Reads chunks forward. */
 export function createByteReader(chunks: AsyncIterable<Buffer>) {
   const iterator = chunks[Symbol.asyncIterator]()
   const held: Buffer[] = []
@@ -124,7 +117,6 @@ export function createByteReader(chunks: AsyncIterable<Buffer>) {
         await close()
       }
     },
-    /** puts bytes back */
     unread(bytes: Buffer): void {
       if (bytes.length > 0) held.unshift(bytes)
     },

@@ -107,12 +107,7 @@ function scanRecord(
 }
 
 /** Reads from behind an opening quote to behind the closing one; undefined if the lines end before. */
-function quotedField(
-  lines: readonly string[],
-  startRow: number,
-  start: number,
-  endRow: number,
-): { value: string; row: number; at: number } | undefined {
+function quotedField(lines: readonly string[], startRow: number, start: number, endRow: number) {
   let value = ''
   let at = start
   for (let row = startRow; row < endRow; row++, at = 0) {

@@ -12,8 +12,6 @@ export function firstLine(text: string): string {
   return shownText(text.split('\n', 1)[0]!.trim())
 }
 
-// An address as messages and records may show it.
-
 /** A password in it is masked, and the query of an http address (it may be signed). */
 export function redacted(address: string): string {
   return address
@@ -28,8 +26,6 @@ export function redacted(address: string): string {
 export function redactedText(typed: string): string {
   return redacted(typed).replace(/:(?!\/\/).*@/s, ':***@')
 }
-
-// Numbers of bytes, as people read them.
 
 /** e.g. `36.2 MB`; powers of 1000, as disks and networks count. */
 export function byteText(bytes: number): string {

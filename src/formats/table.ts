@@ -43,7 +43,6 @@ export interface Matrix {
   readonly counts: readonly (readonly number[])[]
 }
 
-/** A matrix as people read it. */
 export function matrixTable({ title, corner, rows, columns, counts }: Matrix): Table<number> {
   return {
     caption: `${title} (objects)`,

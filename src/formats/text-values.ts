@@ -62,9 +62,6 @@ export function jsonNumber(value: unknown): number | undefined {
   return typeof scalar === 'number' || typeof scalar === 'bigint' ? Number(scalar) : undefined
 }
 
-// Numbers as text files write them.
-
-/** What a text file writes for null. */
 export const nullWords: ReadonlySet<string> = new Set(['', 'NaN', 'nan', 'NA', 'null', 'None'])
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const infinity = /^([+-]?)inf(?:inity)?$/i

@@ -28,7 +28,6 @@ const longestShownValue = 60
 /** an input of nothing but rejects must not gather them all */
 export const mostRejectsHeld = 10_000
 
-/** @see createBatchAssembler */
 export type BatchAssembler = ReturnType<typeof createBatchAssembler>
 
 /** Gathers rows into batches. Rows of other shards and rows beyond the limit are not read: they count nowhere. */
@@ -52,7 +51,6 @@ export function createBatchAssembler(
     return true
   }
 
-  /** Rejects an admitted row. */
   function reject(oid: unknown, why: Omit<Reject, 'oid'>): void {
     const reading = readOid(oid, 'string')
     const { value, others } = why

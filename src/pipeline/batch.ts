@@ -47,8 +47,6 @@ export interface Reject {
   readonly isBadMessage?: boolean
 }
 
-// The noun that travels from the classifier to the sinks.
-
 /** The objects of a feature batch with their probabilities, rows in the same order. */
 export interface ClassifiedBatch {
   readonly rowCount: number
@@ -104,8 +102,6 @@ export interface ModelIdentity {
   readonly sha256: string
 }
 
-// What a row keeps of the message it came in.
-
 /** A message as it came. */
 export interface OriginalMessage {
   readonly topic: string
@@ -124,14 +120,12 @@ export interface MessageFeatures {
   readonly values: Float64Array
 }
 
-// Some rows of a table of numbers.
-
 /**
  * @param values rows × width, row-major
  * @param rows which to take, in the order in which they come out
  */
-export function pickRows(values: Float64Array, rows: readonly number[], width: number): Float64Array {
-  const picked = new Float64Array(rows.length * width)
+export function pickRows<T extends Float64Array | Int32Array>(values: T, rows: readonly number[], width: number): T {
+  const picked = new (values.constructor as new (length: number) => T)(rows.length * width)
   rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
   return picked
 }

@@ -88,11 +88,7 @@ function withUnanswered(delivery: Delivery, { oids, candids, messages, unanswere
   return { ...delivery, batch, rejected: [...delivery.rejected, ...unanswered] }
 }
 
-async function writeAll(
-  sinks: readonly Sink[],
-  classified: ClassifiedBatch,
-  inTurn: boolean,
-): Promise<readonly WriteOutcome[]> {
+async function writeAll(sinks: readonly Sink[], classified: ClassifiedBatch, inTurn: boolean) {
   if (!inTurn) return Promise.all(sinks.map((sink) => sink.write(classified)))
   const outcomes: WriteOutcome[] = []
   for (const sink of sinks) outcomes.push(await sink.write(classified))

@@ -39,7 +39,6 @@ export interface CountedBatch {
   readonly outcomes: readonly WriteOutcome[]
 }
 
-/** @see createLedger */
 export type Ledger = ReturnType<typeof createLedger>
 
 const inputCounts = { read: 0, classified: 0, rejected: 0, duplicates: 0 }

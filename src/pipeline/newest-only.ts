@@ -88,7 +88,6 @@ async function* gather(
   if (last.read > 0) yield last
 }
 
-/** Rows kept so far for the next delivery. */
 function createGathering(batchSize: number) {
   const oids: string[] = []
   const candids: (bigint | null)[] = []
@@ -199,7 +198,6 @@ async function createDeliverySpool() {
         yield { ...(deserialize(bytes) as Omit<Delivery, 'ack'>), ack }
       }
     },
-    /** Removes the file. */
     async close(): Promise<void> {
       await file.close()
       await rm(folder, { recursive: true, force: true })

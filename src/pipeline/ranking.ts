@@ -34,13 +34,7 @@ export function rankedValues(
  * @param values probabilities, `length` of them from `start` on
  * @param into takes `length` ranks from `intoStart` on, in the order of the values
  */
-export function denseRanks(
-  values: Float64Array,
-  start: number,
-  length: number,
-  into: Int32Array,
-  intoStart: number,
-): void {
+export function denseRanks(values: Float64Array, start: number, length: number, into: Int32Array, intoStart: number) {
   const descending = values
     .slice(start, start + length)
     .sort()

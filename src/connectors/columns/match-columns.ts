@@ -6,14 +6,8 @@ import { shownText } from '../../formats/shown-text.ts'
 import type { Reject } from '../../pipeline/batch.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 
-/** Where in the input the needed columns are, as indices into its names. */
-export interface ColumnMatch {
-  readonly oid: number
-  /** undefined where the input has none */
-  readonly candid: number | undefined
-  /** one a feature, in the model's order */
-  readonly features: readonly number[]
-}
+/** Where in the input the needed columns are. */
+export type ColumnMatch = ReturnType<typeof matchColumns>
 
 /** What decides which column is which. */
 export type ColumnNaming = Pick<ReadOptions, 'features' | 'idColumn' | 'candidColumn' | 'rename'>
@@ -24,10 +18,11 @@ export type ColumnNaming = Pick<ReadOptions, 'features' | 'idColumn' | 'candidCo
  *
  * @param names the input's own names, in its order
  * @param inputName how messages call the input
+ * @returns indices into the names
  * @throws DataError naming every missing column with its nearest, a renamed column that is not there, or a needed column
  *   that is there twice
  */
-export function matchColumns(names: readonly string[], naming: ColumnNaming, inputName: string): ColumnMatch {
+export function matchColumns(names: readonly string[], naming: ColumnNaming, inputName: string) {
   refuseAbsentRenames(names, naming.rename, inputName)
   const places = placesByName(names, naming.rename)
   const { idColumn, candidColumn, features } = naming
@@ -44,6 +39,7 @@ export function matchColumns(names: readonly string[], naming: ColumnNaming, inp
   return {
     oid: place(idColumn),
     candid: places.has(candidColumn) ? place(candidColumn) : undefined,
+    /** one a feature, in the model's order */
     features: features.map(place),
   }
 }
@@ -57,9 +53,8 @@ export function missingColumns(
 ): DataError {
   const count = missing.length === 1 ? 'a column' : `${missing.length} columns`
   const list = missing.map((name) => withNearest(name, likelyNames(name, candidates))).join(', ')
-  return new DataError(`${inputName} lacks ${count} the model needs: ${list}`, {
-    hint: hintFor(missing, candidates, naming),
-  })
+  const hint = hintFor(missing, candidates, naming)
+  return new DataError(`${inputName} lacks ${count} the model needs: ${list}`, { hint })
 }
 
 /** What pandas calls an index that has no name. */
@@ -90,7 +85,6 @@ function withNearest(name: string, near: readonly string[]): string {
   return near.length === 0 ? shownText(name) : `${shownText(name)} (nearest: ${near.map(shownText).join(', ')})`
 }
 
-/** The input's columns under the names they are read as. */
 function placesByName(names: readonly string[], rename: ReadonlyMap<string, string>): Map<string, number[]> {
   const places = new Map<string, number[]>()
   const present = new Set(names)
@@ -103,19 +97,13 @@ function placesByName(names: readonly string[], rename: ReadonlyMap<string, stri
 }
 
 /** @throws DataError naming the renamed columns that an input does not have */
-export function refuseAbsentRenames(
-  names: readonly string[],
-  rename: ReadonlyMap<string, string>,
-  inputName: string,
-): void {
+export function refuseAbsentRenames(names: readonly string[], rename: ReadonlyMap<string, string>, inputName: string) {
   const present = new Set(names)
   const absent = [...rename.keys()].filter((old) => !present.has(old))
   if (absent.length === 0) return
   const list = absent.map((name) => withNearest(name, nearestNames(name, names))).join(', ')
   throw new DataError(`${inputName} has no column to rename: ${list}`)
 }
-
-// A column that cannot be read as what it is needed for: an error that can be told from all others, and says which.
 
 /** Fix one column. A reader that wants to know everything at once can leave it out and try again. */
 export class ColumnError extends DataError {
@@ -128,12 +116,9 @@ export class ColumnError extends DataError {
   }
 }
 
-// Why a row is rejected that has values which are no numbers.
-
 /** The first of a row, and the others where they were asked for. */
 export type NotNumbers = Required<Pick<Reject, 'reason' | 'value'>> & Pick<Reject, 'others'>
 
-/** What is known of a row, and a further value of it. */
 export function addNotNumber(
   known: NotNumbers | undefined,
   { feature, value, tellsAll = false }: { feature: string; value: string; tellsAll?: boolean | undefined },
@@ -142,8 +127,6 @@ export function addNotNumber(
   if (!known) return one
   return tellsAll ? { ...known, others: [...(known.others ?? []), one] } : known
 }
-
-// Which names of a file come near a name that is missing from it.
 
 /** Which of some columns may be a feature that is missing: the one that is known to be, else the likeliest, at most two. */
 export function likelyNames(feature: string, columns: readonly string[]): string[] {

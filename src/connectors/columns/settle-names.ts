@@ -49,7 +49,6 @@ export function furtherNames(options: Pick<ReadOptions, 'features' | 'rename' | 
   return found
 }
 
-/** @see recordKeys */
 export type RecordKeys = ReturnType<typeof recordKeys>
 
 /**
@@ -96,10 +95,7 @@ export function relatedColumns(feature: string, columns: readonly string[]): str
 }
 
 /** Which of some columns a map reads as this feature, and which map. */
-export function mappedColumn(
-  feature: string,
-  columns: readonly string[],
-): { readonly column: string; readonly map: string } | undefined {
+export function mappedColumn(feature: string, columns: readonly string[]) {
   for (const [map, pairs] of renameMaps) {
     const column = columns.find((one) => pairs.get(one) === feature)
     if (column !== undefined) return { column, map }

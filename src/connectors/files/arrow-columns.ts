@@ -13,10 +13,8 @@ type FeatureReading = (
   onUnreadable: (row: number, value: string) => void,
 ) => Float64Array
 
-/** One value of a column of ids. */
 type IdReading = (column: Vector, row: number) => unknown
 
-/** How to read a feature of a type. */
 export function arrowFeatureReading(arrow: ArrowLibrary, type: DataType, what: string): FeatureReading {
   const { DataType: Is } = arrow
   const plain = Is.isDictionary(type) ? (type as Dictionary).dictionary : type

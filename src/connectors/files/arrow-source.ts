@@ -109,7 +109,6 @@ async function* fileMessages(file: InputFile, onRead: (bytes: number) => void): 
 
 type Plan = ReturnType<typeof planOf>
 
-/** Where the needed columns are and how to read them. */
 function planOf(arrow: ArrowLibrary, reader: ArrowReader, given: ReadOptions, inputName: string) {
   const { fields } = reader.schema
   const names = fields.map(({ name }) => name)
@@ -133,12 +132,7 @@ function planOf(arrow: ArrowLibrary, reader: ArrowReader, given: ReadOptions, in
   }
 }
 
-async function* chunksOf(
-  arrow: ArrowLibrary,
-  reader: ArrowReader,
-  plan: Plan,
-  inputName: string,
-): AsyncGenerator<ColumnChunk, void, undefined> {
+async function* chunksOf(arrow: ArrowLibrary, reader: ArrowReader, plan: Plan, inputName: string) {
   let rowsBefore = 0
   for await (const batch of reader) {
     const columns = neededColumns(arrow, batch, plan, inputName)

@@ -14,7 +14,6 @@ import { furtherNames, recordKeys, settleNames } from '../columns/settle-names.t
 import { deliverRows } from '../deliver.ts'
 import { byteSource, openByteInput } from './byte-input.ts'
 
-/** The field that holds the features. */
 const featuresField = 'features'
 
 /**
@@ -66,13 +65,7 @@ function newSlots(width: number): AlertSlots {
 }
 
 /** The records' numbers, each with the slots filled when it is asked for. */
-function* recordsOfBlock(
-  block: AvroBlock,
-  read: AlertReader,
-  slots: AlertSlots,
-  before: number,
-  inputName: string,
-): Generator<number, void, undefined> {
+function* recordsOfBlock(block: AvroBlock, read: AlertReader, slots: AlertSlots, before: number, inputName: string) {
   const cursor = new AvroCursor()
   cursor.reset(block.bytes, block.start, block.end)
   for (let i = 1; i <= block.count; i++) {
@@ -101,13 +94,8 @@ function begin(slots: AlertSlots): void {
 }
 
 /** The function that takes the record that the slots hold. */
-function rowReader(
-  assembler: BatchAssembler,
-  slots: AlertSlots,
-  { features }: ReadOptions,
-  inputName: string,
-): (record: number) => void {
-  return (record) => {
+function rowReader(assembler: BatchAssembler, slots: AlertSlots, { features }: ReadOptions, inputName: string) {
+  return (record: number): void => {
     const { oid, candid } = slots
     if (!assembler.admit(oid)) return
     const where = `${inputName} record ${record}`
@@ -136,11 +124,7 @@ function absentSlots({ seen, record }: AlertSlots): number[] {
  *
  * @throws DataError naming every missing field; a map may have any key, so that its keys are the rows' matter
  */
-function checkAvroSchema(
-  text: string,
-  given: ReadOptions,
-  inputName: string,
-): { readonly schema: InputSchema; readonly options: ReadOptions } {
+function checkAvroSchema(text: string, given: ReadOptions, inputName: string) {
   const { fields } = parsed(text, inputName)
   const typeOf = (name: string | undefined): AvroType | undefined => fields.find((field) => field.name === name)?.type
   const features = typeOf(featuresField)

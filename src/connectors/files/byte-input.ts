@@ -187,7 +187,6 @@ const signatures: readonly (readonly [string, string])[] = [
   ['\u00fe\u00ff', 'text in UTF-16, not UTF-8'],
 ]
 
-/** Enough bytes to know any of them. */
 const signatureLength = 12
 
 function refuseForeignFormat(head: Buffer, format: InputFormat, name: string): void {
@@ -198,8 +197,6 @@ function refuseForeignFormat(head: Buffer, format: InputFormat, name: string): v
     hint: 'The name decides the format; --from-format sets it where the name does not.',
   })
 }
-
-// A file as an input: what it is called, and whether it stayed the same while it was read.
 
 /** A file that was there and readable when it was looked at. */
 export type InputFile = Awaited<ReturnType<typeof inspectFile>>
@@ -265,7 +262,6 @@ const refusals: Readonly<Record<string, string>> = {
   EISDIR: ' is a folder, not a file',
 }
 
-/** What to say when the system refuses to read. */
 export function unreadable(name: string, cause: unknown): DataError {
   const refusal = refusals[systemCode(cause) ?? ''] ?? `: cannot be read: ${firstLine(messageOf(cause))}`
   return new DataError(`${name}${refusal}`, { cause })

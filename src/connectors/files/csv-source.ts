@@ -51,7 +51,6 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
   return { options: settled, match: matchColumns(names, settled, name), width: names.length }
 }
 
-/** The function that reads one row. */
 function rowReader(
   assembler: BatchAssembler,
   { match, width, options: { features, tellsAll } }: Header,

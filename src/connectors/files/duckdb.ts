@@ -92,12 +92,10 @@ export function globFree(path: string): string {
   return path.replace(/[[*?]/g, '[$&]')
 }
 
-/** A SQL text literal. */
 export function sqlText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-/** A SQL identifier. */
 export function sqlName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

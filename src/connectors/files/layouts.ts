@@ -140,8 +140,6 @@ function levelColumns(level: number, classes: readonly string[], pathOf: (name: 
   }))
 }
 
-// The rows of the Probability table.
-
 /**
  * `oid`, `classifier_name`, `classifier_version`, `class_name`, `probability`, `ranking`: a row for each class of each
  * level (33 an object with the survey's taxonomy), an object's rows by classifier_name, then class_name, in code point

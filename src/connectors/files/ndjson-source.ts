@@ -15,7 +15,6 @@ const longestLine = 16 * 1024 * 1024
 const peekedLines = 1000
 const peekedLength = 4 * 1024 * 1024
 
-/** A line and where it is. */
 interface Line {
   readonly text: string
   readonly number: number
@@ -43,9 +42,7 @@ export async function openNdjsonSource(spec: FileSourceSpec, given: ReadOptions)
   })
 }
 
-async function* linesWithNumbers(
-  groups: AsyncGenerator<LineGroup, void, undefined>,
-): AsyncGenerator<Line[], void, undefined> {
+async function* linesWithNumbers(groups: AsyncGenerator<LineGroup, void, undefined>) {
   for await (const { lines, firstNumber, overlong } of groups) {
     yield lines.map((text, i) => ({ text, number: firstNumber + i, isOverlong: overlong.has(i) }))
   }
@@ -72,7 +69,6 @@ function namesOf(record: JsonRecord): string[] {
   return features === undefined || features === record ? Object.keys(record) : [record, features].flatMap(Object.keys)
 }
 
-/** The function that reads one line. */
 function rowReader(
   assembler: BatchAssembler,
   keys: RecordKeys,

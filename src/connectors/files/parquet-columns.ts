@@ -17,12 +17,7 @@ export interface ParquetColumn {
   readonly type: string
 }
 
-/** The columns of a file, in its order. */
-export async function parquetColumns(
-  connection: DuckDBConnection,
-  path: string,
-  inputName: string,
-): Promise<ParquetColumn[]> {
+export async function parquetColumns(connection: DuckDBConnection, path: string, inputName: string) {
   const rowsOf = async (sql: string): Promise<unknown[][]> => (await connection.run(sql)).getRows()
   const described = await rowsOf(`DESCRIBE SELECT * FROM ${readParquet(path)}`)
   const elements = await rowsOf(`SELECT name, num_children FROM parquet_schema(${sqlText(globFree(path))})`)
@@ -99,15 +94,12 @@ function wrongType({ name, type }: ParquetColumn, inputName: string, role: strin
   return new ColumnError(name, `${inputName}: column ${shownText(name)} holds ${type}, not ${role}`)
 }
 
-// A DuckDB chunk as the columns an assembler takes.
-
 /** What the columns of a chunk are, in the order they were selected. */
 export interface ChunkShape {
   readonly oid: number
   readonly candid: number | undefined
   /** the column of row numbers, where it was asked for */
   readonly rowNumber: number | undefined
-  /** as in ReadOptions */
   readonly tellsAll: boolean | undefined
   /** one a feature */
   readonly features: readonly { readonly column: number; readonly name: string; readonly isText: boolean }[]
@@ -155,11 +147,7 @@ function doublesOf(chunk: DuckDBDataChunk, column: number): Float64Array {
   return Float64Array.from({ length: vector.itemCount }, (_, row) => Number(vector.getItem(row) ?? NaN))
 }
 
-function numbersOfTexts(
-  chunk: DuckDBDataChunk,
-  column: number,
-  onUnreadable: (row: number, value: string) => void,
-): Float64Array {
+function numbersOfTexts(chunk: DuckDBDataChunk, column: number, onUnreadable: (row: number, value: string) => void) {
   const vector = chunk.getColumnVector(column)
   const values = new Float64Array(vector.itemCount).fill(NaN)
   for (let row = 0; row < values.length; row++) {

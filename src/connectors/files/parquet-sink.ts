@@ -19,7 +19,6 @@ const cellsPerGroup = 800_000
 // probabilities gain nothing from a higher one
 const zstdLevel = 1
 
-/** Loads the libraries and begins the file. */
 export async function createParquetEncoder({ fields, facts, write }: EncoderOptions): Promise<TableEncoder> {
   const nodes = fieldTree(fields)
   const bytes = new StreamedBytes(write)

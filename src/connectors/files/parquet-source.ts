@@ -124,12 +124,7 @@ async function prepare(connection: DuckDBConnection, { sql, options }: Query): P
 }
 
 /** Chunks of the file. Each one is asked for before the one before it is worked on: DuckDB reads in a thread of its own. */
-async function* readChunks(
-  duckDb: DuckDb,
-  query: Query,
-  inputName: string,
-  onRows: (rows: number) => void,
-): AsyncGenerator<ColumnChunk, void, undefined> {
+async function* readChunks(duckDb: DuckDb, query: Query, inputName: string, onRows: (rows: number) => void) {
   const connection = await duckDb.connect()
   let next: Promise<DuckDBDataChunk | null> | undefined
   try {
@@ -165,12 +160,7 @@ async function* readChunks(
  * the binding does not ask which), hence the row that marks the end. Asking for the next rows again, not as a stream,
  * tells the reason.
  */
-async function stoppedEarly(
-  connection: DuckDBConnection,
-  query: Query,
-  rows: number,
-  inputName: string,
-): Promise<LcclfError> {
+async function stoppedEarly(connection: DuckDBConnection, query: Query, rows: number, inputName: string) {
   try {
     await connection.run(`SELECT * FROM (${query.sql}) LIMIT 10000 OFFSET ${rows}`)
   } catch (error) {

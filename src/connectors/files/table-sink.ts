@@ -11,7 +11,6 @@ export interface TableEncoder {
   end(): Promise<void>
 }
 
-/** What an encoder is made of. */
 export interface EncoderOptions {
   readonly fields: readonly OutputField[]
   /** facts that formats with room for them carry along */
@@ -19,7 +18,6 @@ export interface EncoderOptions {
   readonly write: (bytes: Uint8Array) => Promise<void>
 }
 
-/** The sink of these parts. */
 export function createTableSink(
   address: string,
   layout: OutputLayout,
@@ -163,7 +161,6 @@ export function oidColumn(oids: readonly string[], type: OidType): ColumnValues 
   }
 }
 
-/** Candids as a nullable int64 column. */
 export function candidColumn(candids: readonly (bigint | null)[]): ColumnValues {
   const nulls = new Set<number>()
   const values = new BigInt64Array(candids.length)

@@ -28,14 +28,10 @@ export function createDelimitedEncoder({ fields, write }: EncoderOptions, delimi
   return { add: (table) => begin(lines(table, style, before, '\n')), end: () => begin() }
 }
 
-/** One object a line. */
 export function createNdjsonEncoder({ fields, write }: EncoderOptions): TableEncoder {
   const style = { quote: (text: string) => JSON.stringify(text), nullText: 'null' }
   const { before, after } = template(fieldTree(fields))
-  return {
-    add: (table) => write(Buffer.from(lines(table, style, before, after))),
-    end: () => Promise.resolve(),
-  }
+  return { add: (table) => write(Buffer.from(lines(table, style, before, after))), end: () => Promise.resolve() }
 }
 
 /** What stands before each value of a line, and after the last: the same in every line. */
@@ -82,7 +78,6 @@ function quoter(delimiter: string): (text: string) => string {
     plain.test(text) ? text : stringify([[text]], { delimiter, eof: false, quoted_match: [/^\ufeff|[\r\n]/] })
 }
 
-/** Answers for each row of a column its text. */
 function cellTexts(column: ColumnValues, { quote, nullText }: TextStyle): (row: number) => string {
   switch (column.type) {
     case 'string':

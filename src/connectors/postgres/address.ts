@@ -33,12 +33,10 @@ const connectionParameters = [
 /** What an address is for; `any`: whatever somebody wants checked. */
 export type AddressRole = keyof typeof parametersFor | 'any'
 
-/** An address, read. */
 export type PostgresAddress = ReturnType<typeof parsePostgresAddress>
 
 const scheme = /^postgres(?:ql)?:\/\//i
 
-/** Whether an address is one of Postgres. */
 export function isPostgresAddress(address: string): boolean {
   return scheme.test(address)
 }
@@ -294,8 +292,6 @@ function decoded(text: string): string | undefined {
   })
   return plain || undefined
 }
-
-// Passwords from ~/.pgpass, by libpq's rules.
 
 /** Whom a password is for. */
 type PasswordUse = Pick<ConnectionSettings, 'host' | 'port' | 'database' | 'user'>

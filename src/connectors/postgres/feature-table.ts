@@ -127,12 +127,7 @@ interface Gathering {
   problem: { reason: string; value?: string } | undefined
 }
 
-async function* readObjects(
-  connection: Connection,
-  statement: string,
-  table: FeatureTable,
-  names: FeatureNames,
-): AsyncGenerator<ObjectRow[], void, undefined> {
+async function* readObjects(connection: Connection, statement: string, table: FeatureTable, names: FeatureNames) {
   const rows = createBinaryRows(4)
   let current: Gathering | undefined
   for await (const chunk of connection.copyOut(statement)) {
@@ -187,11 +182,7 @@ function gather(object: Gathering, rows: BinaryRows, { isText }: FeatureTable, n
   else object.values[feature] = value
 }
 
-function finished(
-  { id, values, seen, count, problem }: Gathering,
-  table: FeatureTable,
-  { features }: FeatureNames,
-): ObjectRow {
+function finished({ id, values, seen, count, problem }: Gathering, table: FeatureTable, { features }: FeatureNames) {
   const row = { oid: id?.toString('utf8'), candid: null, where: `table ${table.name}`, values }
   // whatever these rows are, they are not one object: rejected for its id
   if (!id) return row
@@ -210,7 +201,6 @@ function finished(
 const bands = [1, 2]
 const shownNames = 40
 
-/** Which feature a stored row belongs to. */
 type FeatureNames = ReturnType<typeof createFeatureNames>
 
 /** The stored name if it is a feature of the model, else `name_fid` for fid 1 or 2; a renamed one under its old name only. */

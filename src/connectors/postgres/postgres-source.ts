@@ -38,7 +38,6 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
         throw error
       }
     })
-    /** the objects, some at a time */
     async function* objects(): AsyncGenerator<ObjectRow[], void, undefined> {
       try {
         yield* reader.objects()

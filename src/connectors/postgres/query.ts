@@ -75,10 +75,7 @@ async function describe(connection: Connection, sql: string, what: string): Prom
   }
 }
 
-async function typeNames(
-  connection: Connection,
-  columns: readonly QueryColumn[],
-): Promise<ReadonlyMap<number, string>> {
+async function typeNames(connection: Connection, columns: readonly QueryColumn[]) {
   const ids = [...new Set(columns.map(({ type }) => String(type)))]
   const rows = await connection.rows('SELECT t, format_type(t::oid, NULL) FROM unnest($1::text[]) t', [ids])
   return new Map(rows.map(([id, name]) => [Number(id), String(name)]))

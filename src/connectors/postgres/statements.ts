@@ -97,11 +97,7 @@ export async function deleteStale(
 }
 
 /** The candids that the history table has for the objects it knows; null where it knows an object without one. */
-export async function storedCandids(
-  connection: Connection,
-  { oids }: WantedRows,
-  classifierVersion: string,
-): Promise<ReadonlyMap<number, bigint | null>> {
+export async function storedCandids(connection: Connection, { oids }: WantedRows, classifierVersion: string) {
   const rows = await connection.rows(
     `SELECT o.n::int4, h.candid::text FROM unnest($1::text[]) WITH ORDINALITY AS o(oid, n)
        JOIN lcclf_history h ON h.oid = o.oid AND h.classifier_version = $2`,

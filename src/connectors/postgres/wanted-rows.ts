@@ -1,6 +1,7 @@
 // The rows of a batch as the Probability table should hold them, and how what it holds differs.
-import type { ClassifiedBatch, Reject, Taxonomy } from '../../pipeline/batch.ts'
+import { type ClassifiedBatch, pickRows, type Reject, type Taxonomy } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
+import { byCodeUnit } from '../address.ts'
 import { createBinaryRows, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { isNewer } from '../../pipeline/row-ids.ts'
@@ -25,19 +26,14 @@ export interface WantedRows {
 }
 
 /**
- * The classes of all levels in the order of the primary key (class_name before classifier_name), by code point. Every
- * writer keeps this order, so that no two wait for each other.
+ * The classes of all levels in the order of the primary key (class_name before classifier_name), by code unit. Any
+ * order would do that all writers keep, so that no two wait for each other.
  */
 export function placesOf({ levels }: Taxonomy): readonly Place[] {
   const places = levels.flatMap(({ classifierName, classes }, level) =>
     classes.map((className, index) => ({ classifierName, className, level, index })),
   )
-  return places.sort((a, b) => compare(a.className, b.className) || compare(a.classifierName, b.classifierName))
-}
-
-/** Any order that is the same for all writers would do. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return places.sort((a, b) => byCodeUnit(a.className, b.className) || byCodeUnit(a.classifierName, b.classifierName))
 }
 
 /**
@@ -46,11 +42,7 @@ function compare(a: string, b: string): number {
  * @param address what rejects name as their place
  * @returns the rows to write; the rows refused; how many rows the batch repeats with a newer candid
  */
-export function selectRows(
-  batch: ClassifiedBatch,
-  places: readonly Place[],
-  address: string,
-): { wanted: WantedRows; refused: readonly Reject[]; superseded: number } {
+export function selectRows(batch: ClassifiedBatch, places: readonly Place[], address: string) {
   const newest = new Map<string, number>()
   const refused: Reject[] = []
   for (let row = 0; row < batch.rowCount; row++) {
@@ -64,7 +56,7 @@ export function selectRows(
     const known = newest.get(oid)
     if (known === undefined || isNewer(batch.candids[row]!, batch.candids[known]!)) newest.set(oid, row)
   }
-  const oids = [...newest.keys()].sort(compare)
+  const oids = [...newest.keys()].sort(byCodeUnit)
   const rows = oids.map((oid) => newest.get(oid)!)
   const wanted = { oids, candids: rows.map((row) => batch.candids[row]!), places, ...rankedValues(batch, rows, places) }
   return { wanted, refused, superseded: batch.rowCount - refused.length - oids.length }
@@ -74,18 +66,12 @@ export function selectRows(
 export function pickObjects(rows: WantedRows, objects: readonly number[]): WantedRows {
   if (objects.length === rows.oids.length) return rows
   const width = rows.places.length
-  const probabilities = new Float64Array(objects.length * width)
-  const rankings = new Int32Array(objects.length * width)
-  objects.forEach((object, i) => {
-    probabilities.set(rows.probabilities.subarray(object * width, (object + 1) * width), i * width)
-    rankings.set(rows.rankings.subarray(object * width, (object + 1) * width), i * width)
-  })
   return {
     oids: objects.map((object) => rows.oids[object]!),
     candids: objects.map((object) => rows.candids[object]!),
     places: rows.places,
-    probabilities,
-    rankings,
+    probabilities: pickRows(rows.probabilities, objects, width),
+    rankings: pickRows(rows.rankings, objects, width),
   }
 }
 

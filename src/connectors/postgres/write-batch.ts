@@ -21,17 +21,6 @@ export interface WriteContext {
   readonly statementTimeout: number
 }
 
-/** The objects that were not refused. */
-interface Written {
-  readonly objects: number
-  /** objects that are stored with a newer candid */
-  readonly superseded: number
-  /** of the written ones: those that were stored already without a row in the history table */
-  readonly unguarded: number
-  /** there is a history table */
-  readonly hasHistory: boolean
-}
-
 /**
  * Writes all rows of each object or none. It first compares with what is stored, without a lock: where nothing differs
  * nothing is written, not even a lock. Then, in one transaction: the rows of the history table, if there is one; objects
@@ -43,7 +32,7 @@ export async function writeObjects(
   wanted: WantedRows,
   missing: MissingObjects,
   context: WriteContext,
-): Promise<Written> {
+) {
   for (;;) {
     const written = await session.run((connection, conflicts) =>
       writeOnce(connection, wanted, missing, { ...context, mayCopy: context.tables.canCopy && conflicts === 0 }),
@@ -64,7 +53,7 @@ async function writeOnce(
   all: WantedRows,
   missing: MissingObjects,
   context: WriteContext & { readonly mayCopy: boolean },
-): Promise<Written | undefined> {
+) {
   const { refused } = missing
   const wanted = pickObjects(
     all,
@@ -83,37 +72,34 @@ async function writeOnce(
   const isKept = (object: number): boolean => !plan.superseded.has(object) && !refused.has(wanted.oids[object]!)
   const comparison = only(plan.comparison, isKept)
   const changes = { ...plan, comparison, forHistory: plan.forHistory.filter(isKept) }
-  let changed: Changed | undefined = { late: 0, unguarded: 0 }
-  if (comparison.absent.length + comparison.different.length + changes.forHistory.length > 0) {
-    changed = await transaction(connection, { ...mode, access: 'read write' }, async ([hasHistory]) =>
-      hasHistory === plan.hasHistory ? change(connection, wanted, changes, context) : undefined,
-    )
-  }
+  const isSame = comparison.absent.length + comparison.different.length + changes.forHistory.length === 0
+  const changed = isSame
+    ? { late: 0, unguarded: 0 }
+    : await transaction(connection, { ...mode, access: 'read write' }, async ([hasHistory]) =>
+        hasHistory === plan.hasHistory ? change(connection, wanted, changes, context) : undefined,
+      )
   if (!changed) return undefined
   const superseded = plan.superseded.size + changed.late
   const left = wanted.oids.reduce((n, oid) => (refused.has(oid) ? n : n + 1), 0)
-  return { objects: left - superseded, superseded, unguarded: changed.unguarded, hasHistory: plan.hasHistory }
+  return {
+    objects: left - superseded,
+    /** objects that are stored with a newer candid */
+    superseded,
+    /** of the written ones: those that were stored already without a row in the history table */
+    unguarded: changed.unguarded,
+    hasHistory: plan.hasHistory,
+  }
 }
 
-interface Plan {
-  readonly hasHistory: boolean
-  readonly comparison: Comparison
-  readonly superseded: ReadonlySet<number>
-  /** objects whose row of the history table must change, ascending */
-  readonly forHistory: readonly number[]
-  /** those of them that are stored, but unknown to the history table */
-  readonly unguarded: ReadonlySet<number>
-}
+type Plan = Awaited<ReturnType<typeof planOf>>
 
-async function planOf(
-  connection: Connection,
-  wanted: WantedRows,
-  { classifierVersion }: WriteContext,
-  hasHistory: boolean,
-): Promise<Plan> {
+async function planOf(connection: Connection, wanted: WantedRows, context: WriteContext, hasHistory: boolean) {
+  const { classifierVersion } = context
   const comparison = await compareStored(connection, wanted, classifierVersion)
   const superseded = new Set<number>()
+  /** objects whose row of the history table must change, ascending */
   const forHistory: number[] = []
+  /** those of them that are stored, but unknown to the history table */
   const unguarded = new Set<number>()
   if (!hasHistory) return { hasHistory, comparison, superseded, forHistory, unguarded }
   const candids = await storedCandids(connection, wanted, classifierVersion)
@@ -140,18 +126,12 @@ function only(comparison: Comparison, isKept: (object: number) => boolean): Comp
   }
 }
 
-interface Changed {
-  /** objects that turned out to be superseded only now */
-  readonly late: number
-  readonly unguarded: number
-}
-
 async function change(
   connection: Connection,
   wanted: WantedRows,
   { hasHistory, forHistory, unguarded, ...plan }: Plan,
   { classifierVersion, run, mayCopy }: WriteContext & { readonly mayCopy: boolean },
-): Promise<Changed> {
+) {
   let { comparison } = plan
   let entered: ReadonlySet<number> = new Set()
   if (hasHistory) {
@@ -169,6 +149,7 @@ async function change(
   // after the objects' other rows, which are locked now
   await deleteStale(connection, wanted, comparison.stale, classifierVersion)
   return {
+    /** objects that turned out to be superseded only now */
     late: forHistory.length - entered.size,
     unguarded: forHistory.filter((object) => entered.has(object) && unguarded.has(object)).length,
   }

@@ -74,7 +74,6 @@ function checkBuffer(metadata: DataView, place: number, body: DataView, isCompre
   if (plainLength < -1 || plainLength > longestBuffer) throw new RangeError('a column of impossible size')
 }
 
-/** The bytes as a view. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
@@ -95,7 +94,6 @@ interface FlatTable {
   tables(slot: number): readonly FlatTable[]
 }
 
-/** The root table. */
 export function flatRoot(view: DataView): FlatTable {
   return tableAt(view, view.getUint32(0, true))
 }

@@ -14,10 +14,8 @@ import {
   viewOf,
 } from './checks.ts'
 
-/** The part of the library that reads. */
 export type ArrowLibrary = typeof Arrow
 
-/** The library's reader of record batches. */
 export type ArrowReader = Arrow.RecordBatchReader
 
 type Messages = AsyncGenerator<Uint8Array, void, undefined>
@@ -65,8 +63,6 @@ export async function openArrowReader(messages: Messages): Promise<{ reader: Arr
     throw error
   }
 }
-
-// A stream.
 
 /** How a file begins; its stream begins eight bytes later. */
 export const arrowFileMagic = 'ARROW1'
@@ -151,8 +147,6 @@ async function skipFileMagic(bytes: ByteReader, name: string): Promise<boolean> 
   if (!isFile) bytes.unread(head)
   return isFile
 }
-
-// A file, by its footer.
 
 /** A file that can be read anywhere. */
 interface RandomAccess {

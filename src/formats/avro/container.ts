@@ -14,7 +14,6 @@ const syncLength = 16
 /** a message is at most some megabytes: what unpacks to more is no message */
 const largestBlock = 64 * 1024 * 1024
 
-/** Whether a value begins as a container does. */
 export function isContainer(value: Uint8Array): boolean {
   return value[0] === 0x4f && value[1] === 0x62 && value[2] === 0x6a && value[3] === 1
 }
@@ -73,7 +72,6 @@ export function firstRecord(value: Uint8Array, header: ContainerHeader, cursor: 
   return first
 }
 
-/** Bytes that hold records, unpacked. */
 interface Unpacked {
   readonly bytes: Uint8Array
   readonly start: number
@@ -167,11 +165,7 @@ export async function readAvroFileHeader(bytes: ByteReader, name: string): Promi
  *
  * @throws DataError for a block that is cut off or damaged
  */
-export async function readAvroBlock(
-  bytes: ByteReader,
-  { container, sync }: AvroFileHeader,
-  name: string,
-): Promise<AvroBlock | undefined> {
+export async function readAvroBlock(bytes: ByteReader, { container, sync }: AvroFileHeader, name: string) {
   const count = await readVarint(bytes)
   if (count === undefined) return undefined
   const size = (await readVarint(bytes)) ?? -1

@@ -116,8 +116,6 @@ function unzigzag(value: bigint): bigint {
   return (value >> 1n) ^ -(value & 1n)
 }
 
-// Passing over values of any Avro type.
-
 /** Moves the cursor behind a value. Throws AvroBytesError. */
 export type Skip = (cursor: AvroCursor) => void
 

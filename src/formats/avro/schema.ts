@@ -14,7 +14,6 @@ export interface AvroRecord {
   readonly fields: { readonly name: string; readonly type: AvroType }[]
 }
 
-/** A text that is no Avro schema. */
 export class AvroSchemaError extends Error {}
 
 const primitives: Readonly<Record<string, AvroType>> = {

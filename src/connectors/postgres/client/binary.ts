@@ -25,12 +25,10 @@ export function* copyPieces(
   yield copyEnd
 }
 
-/** `text[]` */
 export function textArray(values: readonly string[]): Buffer {
   return arrayOf(25, values, (writer, value) => writer.text(value))
 }
 
-/** `float8[]` */
 export function float64Array(values: ArrayLike<number>): Buffer {
   return arrayOf(701, values, (writer, value) => {
     writer.int32(8)
@@ -38,7 +36,6 @@ export function float64Array(values: ArrayLike<number>): Buffer {
   })
 }
 
-/** `int4[]` */
 export function int32Array(values: ArrayLike<number>): Buffer {
   return arrayOf(23, values, (writer, value) => {
     writer.int32(4)
@@ -81,14 +78,12 @@ export function literal(text: string): string {
   return doubled.includes('\\') ? ` E'${doubled.replace(/\\/g, '\\\\')}'` : `'${doubled}'`
 }
 
-/** A name as SQL needs it. */
 export function identifier(name: string): string {
   return `"${name.replace(/"/g, '""')}"`
 }
 
 const signature = copySignature.subarray(0, 11)
 
-/** Rows of `COPY … TO STDOUT (FORMAT binary)`. */
 export type BinaryRows = ReturnType<typeof createBinaryRows>
 
 /**

@@ -97,10 +97,7 @@ export function createSession(settings: ConnectionSettings) {
  *
  * @throws what `work` throws of lcclf's own errors; ServiceError for everything that the server or the network throws
  */
-export async function withDatabase<T>(
-  settings: ConnectionSettings,
-  work: (connection: Connection) => Promise<T>,
-): Promise<T> {
+export async function withDatabase<T>(settings: ConnectionSettings, work: (connection: Connection) => Promise<T>) {
   const session = createSession(settings)
   try {
     return await session.run(work)

@@ -31,10 +31,7 @@ export async function initTables(connection: Connection, options: InitOptions): 
  *
  * @throws ServiceError if there is no `probability`
  */
-export async function upgradeTables(
-  connection: Connection,
-  options: Omit<InitOptions, 'withHistory'>,
-): Promise<InitReport> {
+export async function upgradeTables(connection: Connection, options: Omit<InitOptions, 'withHistory'>) {
   const [probability] = await inspectTables(connection, ['probability'])
   if (probability) return createMissing(connection, [historyTable], options)
   throw new ServiceError('there is no table probability to upgrade', {

@@ -84,11 +84,7 @@ async function refuseHiddenObjects(connection: Connection, objectTable: string, 
  *
  * @throws ModelError if the same version is stored with other classes: that is another model
  */
-export async function ensureTaxonomy(
-  connection: Connection,
-  { levels }: Taxonomy,
-  classifierVersion: string,
-): Promise<void> {
+export async function ensureTaxonomy(connection: Connection, { levels }: Taxonomy, classifierVersion: string) {
   const sorted = [...levels].sort((a, b) => (a.classifierName < b.classifierName ? -1 : 1))
   const stored = await storedClasses(connection, classifierVersion)
   const absent = sorted.filter(({ classifierName }) => !stored.has(classifierName))
@@ -132,10 +128,7 @@ function differencesOf(own: readonly string[], stored: readonly string[]): strin
  *
  * @returns a note if the stored row has another version: it is left as it is
  */
-export async function ensureStep(
-  connection: Connection,
-  step: NonNullable<PostgresSinkSpec['step']>,
-): Promise<string | undefined> {
+export async function ensureStep(connection: Connection, step: NonNullable<PostgresSinkSpec['step']>) {
   const find = 'SELECT version FROM step WHERE step_id = $1'
   let [stored] = await connection.rows(find, [step.stepId])
   if (!stored) {

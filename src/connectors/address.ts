@@ -39,10 +39,8 @@ export const knownSuffixes = {
   output: Object.keys(outputSuffixes).join(' '),
 }
 
-/** The format that the name of an input promises, or undefined. */
+/** The format that the name of an input or of an output promises, or undefined. */
 export const inputFormatOf = (path: string) => formatBySuffix(path, inputSuffixes)
-
-/** The format that the name of an output asks for, or undefined. */
 export const outputFormatOf = (path: string) => formatBySuffix(path, outputSuffixes)
 
 /** @returns `suffix` as it is written in the path */

@@ -44,12 +44,7 @@ export async function s3Inputs(
 }
 
 /** Objects, and what their names are relative to: a prefix that ends with a slash, or ''. */
-interface Found {
-  readonly root: string
-  readonly entries: readonly S3Entry[]
-}
-
-async function entriesOf(address: string, key: string, bucket: S3Bucket, outputs: readonly string[]): Promise<Found> {
+async function entriesOf(address: string, key: string, bucket: S3Bucket, outputs: readonly string[]) {
   if (!isS3Folder(address)) {
     const object = await patiently(() => bucket.stat(key), { hint })
     if (object) return { root: key.slice(0, key.lastIndexOf('/') + 1), entries: [object] }

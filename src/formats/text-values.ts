@@ -16,18 +16,13 @@ const stringOrToken = /("(?:[^"\\]|\\.)*")|(?:NaN|-?Infinity|(?<![\d.eE+-])-?[1-
  * @returns undefined for what is no JSON object. Read its values with `jsonScalar`.
  */
 export function parseJsonLine(line: string): JsonRecord | undefined {
-  const parsed = parsedOrUndefined(line.replace(standsAlone, `$1"${markedInJson}$2"`)) ?? parsedExactly(line)
+  const marked = (token: string, string?: string): string => string ?? `"${markedInJson}${token}"`
+  // a mark set inside a string makes the line invalid (`\` cannot follow a closing quote), never different: so only lines
+  // that did not parse need the slower way, which knows strings from what is between them
+  const parsed =
+    parsedOrUndefined(line.replace(standsAlone, `$1"${markedInJson}$2"`)) ??
+    parsedOrUndefined(line.replace(stringOrToken, marked))
   return isJsonRecord(parsed) ? parsed : undefined
-}
-
-/**
- * A mark set inside a string makes the line invalid (`\` cannot follow a closing quote), never different: so only lines
- * that did not parse need the slower way, which knows strings from what is between them.
- */
-function parsedExactly(line: string): unknown {
-  return parsedOrUndefined(
-    line.replace(stringOrToken, (token, string: string | undefined) => string ?? `"${markedInJson}${token}"`),
-  )
 }
 
 function parsedOrUndefined(text: string): unknown {

@@ -121,7 +121,9 @@ export type NotNumbers = Required<Pick<Reject, 'reason' | 'value'>> & Pick<Rejec
 
 export function addNotNumber(
   known: NotNumbers | undefined,
-  { feature, value, tellsAll = false }: { feature: string; value: string; tellsAll?: boolean | undefined },
+  feature: string,
+  value: string,
+  tellsAll = false,
 ): NotNumbers {
   const one = { reason: `${feature} is not a number`, value }
   if (!known) return one

@@ -83,11 +83,7 @@ function numbersOneByOne(
 }
 
 /** How to read object ids, and how the outputs will write them. */
-export function arrowOidReading(
-  arrow: ArrowLibrary,
-  type: DataType,
-  what: string,
-): { readonly read: IdReading; readonly oidType: OidType } {
+export function arrowOidReading(arrow: ArrowLibrary, type: DataType, what: string) {
   const plain = arrow.DataType.isDictionary(type) ? (type as Dictionary).dictionary : type
   return {
     read: scalarIdReading(arrow, plain, what, 'object ids'),

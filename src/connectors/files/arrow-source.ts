@@ -177,8 +177,7 @@ function columnChunk(
     where,
     columns: plan.features.map((read, f) =>
       read(vectors[f]!, start, end, (row, value) => {
-        const known = unreadable.get(row - start)
-        unreadable.set(row - start, addNotNumber(known, { feature: features[f]!, value, tellsAll }))
+        unreadable.set(row - start, addNotNumber(unreadable.get(row - start), features[f]!, value, tellsAll))
       }),
     ),
     unreadable,

@@ -70,7 +70,7 @@ function rowReader(
     for (let f = 0; f < values.length && (tellsAll || !wrong); f++) {
       const text = fields[match.features[f]!]!
       const value = readNumberText(text)
-      if (value === undefined) wrong = addNotNumber(wrong, { feature: features[f]!, value: text, tellsAll })
+      if (value === undefined) wrong = addNotNumber(wrong, features[f]!, text, tellsAll)
       else values[f] = value
     }
     if (wrong) return assembler.reject(oid, { where, ...wrong })

@@ -6,11 +6,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 
-/** A lease on an instance; `release` (harmless twice) gives it back, and closes the instance with the last lease. */
-export interface DuckDb {
-  connect(): Promise<DuckDBConnection>
-  release(): void
-}
+/** A lease on an instance. */
+export type DuckDb = ReturnType<typeof duckDbOf>
 
 const require = createRequire(import.meta.url)
 
@@ -64,11 +61,12 @@ export async function openLockedDuckDb(path: string): Promise<DuckDb> {
   return duckDbOf(instance, () => instance.closeSync())
 }
 
-function duckDbOf(instance: DuckDBInstance, release: () => void): DuckDb {
+function duckDbOf(instance: DuckDBInstance, release: () => void) {
   let isReleased = false
   return {
-    connect: () => instance.connect(),
-    release() {
+    connect: (): Promise<DuckDBConnection> => instance.connect(),
+    /** Gives it back, and closes the instance with the last lease; harmless twice. */
+    release(): void {
       if (!isReleased) release()
       isReleased = true
     },

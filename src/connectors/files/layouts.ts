@@ -4,14 +4,7 @@ import { type ClassifiedBatch, firstMaximum } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import type { Layout } from '../address.ts'
-import {
-  candidColumn,
-  type ColumnValues,
-  oidColumn,
-  type OutputField,
-  type OutputLayout,
-  type OutputTable,
-} from './table-sink.ts'
+import { candidColumn, type ColumnValues, oidColumn, type OutputField, type OutputLayout } from './table-sink.ts'
 
 /** What decides an output's columns. */
 type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersion'>
@@ -73,23 +66,18 @@ function nestedLayout(context: LayoutContext): OutputLayout {
 function layoutOf(columns: readonly Column[]): OutputLayout {
   return {
     fields: columns.map((column) => column.field),
-    tableOf: (batch): OutputTable => ({
-      rowCount: batch.rowCount,
-      columns: columns.map((column) => column.valuesOf(batch)),
-    }),
+    tableOf: (batch) => ({ rowCount: batch.rowCount, columns: columns.map(({ valuesOf }) => valuesOf(batch)) }),
   }
 }
 
 function identityColumns({ schema }: LayoutContext): Column[] {
-  const oid: Column = {
-    field: { path: ['oid'], type: schema.oidType, isNullable: false },
-    valuesOf: (batch) => oidColumn(batch.oids, schema.oidType),
-  }
-  const candid: Column = {
-    field: { path: ['candid'], type: 'int64', isNullable: true },
-    valuesOf: (batch) => candidColumn(batch.candids),
-  }
-  return schema.hasCandid ? [oid, candid] : [oid]
+  const { oidType, hasCandid } = schema
+  const oid: OutputField = { path: ['oid'], type: oidType, isNullable: false }
+  const candid: OutputField = { path: ['candid'], type: 'int64', isNullable: true }
+  return [
+    { field: oid, valuesOf: ({ oids }) => oidColumn(oids, oidType) },
+    ...(hasCandid ? [{ field: candid, valuesOf: ({ candids }: ClassifiedBatch) => candidColumn(candids) }] : []),
+  ]
 }
 
 function versionColumn({ classifierVersion }: LayoutContext): Column {

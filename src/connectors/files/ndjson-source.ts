@@ -116,7 +116,7 @@ function rowReader(
         return absent(source, f)
       }
       const number = jsonNumber(value)
-      if (number === undefined) wrong = addNotNumber(wrong, { feature: features[f]!, value: shown(value), tellsAll })
+      if (number === undefined) wrong = addNotNumber(wrong, features[f]!, shown(value), tellsAll)
       else values[f] = number
     }
     return wrong

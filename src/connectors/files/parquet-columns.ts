@@ -121,7 +121,7 @@ export function columnChunk(
   const columns = features.map(({ column, name, isText }) =>
     isText
       ? numbersOfTexts(chunk, column, (row, value) => {
-          unreadable.set(row, addNotNumber(unreadable.get(row), { feature: name, value, tellsAll }))
+          unreadable.set(row, addNotNumber(unreadable.get(row), name, value, tellsAll))
         })
       : doublesOf(chunk, column),
   )

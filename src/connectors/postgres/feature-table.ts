@@ -118,14 +118,7 @@ function* oidStatements(table: FeatureTable, oids: readonly string[]): Generator
 }
 
 /** An object whose rows are still coming. */
-interface Gathering {
-  /** the bytes of its oid, undefined for null */
-  readonly id: Buffer | undefined
-  readonly values: Float64Array
-  readonly seen: Uint8Array
-  count: number
-  problem: { reason: string; value?: string } | undefined
-}
+type Gathering = ReturnType<typeof begun>
 
 async function* readObjects(connection: Connection, statement: string, table: FeatureTable, names: FeatureNames) {
   const rows = createBinaryRows(4)
@@ -154,9 +147,11 @@ function isSameId({ bytes, starts, lengths }: BinaryRows, { id }: Gathering): bo
   return true
 }
 
-function begun({ bytes, starts, lengths }: BinaryRows, width: number): Gathering {
+function begun({ bytes, starts, lengths }: BinaryRows, width: number) {
+  /** the bytes of its oid, undefined for null */
   const id = lengths[0]! < 0 ? undefined : Buffer.from(bytes.subarray(starts[0], starts[0]! + lengths[0]!))
-  return { id, values: new Float64Array(width).fill(NaN), seen: new Uint8Array(width), count: 0, problem: undefined }
+  const problem = undefined as ObjectRow['problem']
+  return { id, values: new Float64Array(width).fill(NaN), seen: new Uint8Array(width), count: 0, problem }
 }
 
 function gather(object: Gathering, rows: BinaryRows, { isText }: FeatureTable, names: FeatureNames): void {

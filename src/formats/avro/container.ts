@@ -127,18 +127,13 @@ const longestHeader = 16 * 1024 * 1024
 const longestFileBlock = 256 * 1024 * 1024
 
 /** What stands before the first block; `sync` ends every block. */
-export interface AvroFileHeader {
-  readonly container: ContainerHeader
-  readonly sync: Buffer
-}
+type AvroFileHeader = Awaited<ReturnType<typeof readAvroFileHeader>>
 
 /** The records of one block. */
-export interface AvroBlock extends Unpacked {
-  readonly count: number
-}
+export type AvroBlock = NonNullable<Awaited<ReturnType<typeof readAvroBlock>>>
 
 /** @throws DataError for what is no container, is cut off, or has a codec that cannot be read */
-export async function readAvroFileHeader(bytes: ByteReader, name: string): Promise<AvroFileHeader> {
+export async function readAvroFileHeader(bytes: ByteReader, name: string) {
   let head: Buffer = Buffer.alloc(0)
   for (;;) {
     const more = await bytes.readSome()

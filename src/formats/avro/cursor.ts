@@ -51,7 +51,9 @@ export class AvroCursor {
       // 28 bits in the low word, then the rest: both stay exact as numbers
       if (length < 4) low += bits * 2 ** (7 * length)
       else high += bits * 2 ** (7 * (length - 4))
-      if (next < 0x80) return BigInt.asIntN(64, unzigzag(BigInt.asUintN(64, (BigInt(high) << 28n) | BigInt(low))))
+      if (next >= 0x80) continue
+      const zigzag = BigInt.asUintN(64, (BigInt(high) << 28n) | BigInt(low))
+      return BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n))
     }
     throw new AvroBytesError('an integer has no end')
   }
@@ -110,10 +112,6 @@ export class AvroCursor {
     this.position = at + length
     return at
   }
-}
-
-function unzigzag(value: bigint): bigint {
-  return (value >> 1n) ^ -(value & 1n)
 }
 
 /** Moves the cursor behind a value. Throws AvroBytesError. */

@@ -112,13 +112,8 @@ function privilegeChecks(table: string, facts: TableFacts, isObjectNeeded: boole
     return [{ ...found, detail: `this role lacks ${lacking.join(', ')}`, hint }]
   }
   if (table !== 'object' || !facts.hasRowSecurity) return []
-  return [
-    {
-      ...found,
-      detail: 'row-level security may hide rows from this role',
-      hint: 'ALTER ROLE … BYPASSRLS lets it see them.',
-    },
-  ]
+  const detail = 'row-level security may hide rows from this role'
+  return [{ ...found, detail, hint: 'ALTER ROLE … BYPASSRLS lets it see them.' }]
 }
 
 // What is stored in `probability`: rows by version, partial row sets, classes unknown to the taxonomy, and what the history

@@ -7,8 +7,6 @@ import { transaction } from '../client/session.ts'
 import { inspectTables } from './inspect-tables.ts'
 
 interface InitOptions {
-  /** also the table that lets the newer alert win */
-  readonly withHistory: boolean
   readonly dryRun: boolean
   /** milliseconds for each statement; 0 (no limit) if undefined */
   readonly statementTimeout?: number | undefined
@@ -20,10 +18,11 @@ export type InitReport = Awaited<ReturnType<typeof createMissing>>
 /**
  * Creates the pipeline's tables that do not exist yet, in one transaction. A table that exists is not changed, even if it
  * differs: `checkTables` says so.
+ *
+ * @param options `withHistory`: also the table that lets the newer alert win
  */
-export async function initTables(connection: Connection, options: InitOptions): Promise<InitReport> {
-  const tables = options.withHistory ? [...pipelineTables, historyTable] : pipelineTables
-  return createMissing(connection, tables, options)
+export function initTables(connection: Connection, options: InitOptions & { readonly withHistory: boolean }) {
+  return createMissing(connection, options.withHistory ? [...pipelineTables, historyTable] : pipelineTables, options)
 }
 
 /**
@@ -31,7 +30,7 @@ export async function initTables(connection: Connection, options: InitOptions): 
  *
  * @throws ServiceError if there is no `probability`
  */
-export async function upgradeTables(connection: Connection, options: Omit<InitOptions, 'withHistory'>) {
+export async function upgradeTables(connection: Connection, options: InitOptions) {
   const [probability] = await inspectTables(connection, ['probability'])
   if (probability) return createMissing(connection, [historyTable], options)
   throw new ServiceError('there is no table probability to upgrade', {
@@ -42,7 +41,7 @@ export async function upgradeTables(connection: Connection, options: Omit<InitOp
 async function createMissing(
   connection: Connection,
   tables: readonly TableDefinition[],
-  { dryRun, statementTimeout = 0 }: Omit<InitOptions, 'withHistory'>,
+  { dryRun, statementTimeout = 0 }: InitOptions,
 ) {
   return transaction(connection, { access: dryRun ? 'read only' : 'read write', statementTimeout }, async () => {
     // two of us at once must not both find nothing

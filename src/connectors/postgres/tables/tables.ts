@@ -25,13 +25,12 @@ export interface TableDefinition {
 const text = 'character varying'
 const real = 'double precision'
 
-function required(type: string, ...names: string[]): TableColumn[] {
-  return names.map((name) => ({ name, type, isNullable: false }))
-}
-
-function optional(type: string, ...names: string[]): TableColumn[] {
-  return names.map((name) => ({ name, type, isNullable: true }))
-}
+const columnsThat =
+  (isNullable: boolean) =>
+  (type: string, ...names: string[]): TableColumn[] =>
+    names.map((name) => ({ name, type, isNullable }))
+const required = columnsThat(false)
+const optional = columnsThat(true)
 
 function primaryKey(table: string, ...columns: string[]): NamedClause {
   return { name: `${table}_pkey`, sql: `PRIMARY KEY (${columns.join(', ')})` }

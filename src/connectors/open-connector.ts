@@ -138,9 +138,8 @@ async function createEncoder(format: OutputFormat, isFile: boolean, options: Enc
     case 'parquet':
       return (await import('./files/parquet-sink.ts')).createParquetEncoder(options)
     case 'csv':
-      return (await import('./files/text-sinks.ts')).createDelimitedEncoder(options, ',')
     case 'tsv':
-      return (await import('./files/text-sinks.ts')).createDelimitedEncoder(options, '\t')
+      return (await import('./files/text-sinks.ts')).createDelimitedEncoder(options, format === 'csv' ? ',' : '\t')
     case 'ndjson':
       return (await import('./files/text-sinks.ts')).createNdjsonEncoder(options)
     case 'arrow':

@@ -76,11 +76,7 @@ export async function* csvRecords(
 }
 
 /** @returns `next`: the line after the record, as a place in `lines`; lines.length + 1 where they ended inside quotes */
-function scanRecord(
-  lines: readonly string[],
-  start: number,
-  delimiter: string,
-): { readonly fields: readonly string[]; readonly next: number; readonly problem?: string } {
+function scanRecord(lines: readonly string[], start: number, delimiter: string) {
   const line = lines[start]!
   // most lines of most files have no quote at all
   if (!line.includes('"')) return { fields: withoutReturn(line).split(delimiter), next: start + 1 }

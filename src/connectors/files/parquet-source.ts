@@ -49,7 +49,10 @@ async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: 
     const names = columns.map(({ name }) => name)
     const settled = settleNames(options, names)
     const query = buildQuery(columns, matchColumns(names, settled, file.name), path, file.name, settled)
-    await prepare(connection, query)
+    // DuckDB looks at the user's condition before the first row
+    await connection.prepare(query.sql).catch((cause: unknown) => {
+      throw options.where === undefined ? cause : whereRefused(cause)
+    })
     return { query, total: Number(row?.[0]) }
   })
   let rowsRead = 0
@@ -112,15 +115,6 @@ function buildQuery(
     `SELECT ${selected.join(', ')}, 0::TINYINT FROM ${readParquet(path)} ${condition}\n` +
     `UNION ALL SELECT ${selected.map(() => 'NULL').join(', ')}, 1::TINYINT`
   return { sql, shape, endColumn: selected.length, schema: { oidType, hasCandid }, options }
-}
-
-/** Lets DuckDB look at the user's condition before the first row. */
-async function prepare(connection: DuckDBConnection, { sql, options }: Query): Promise<void> {
-  try {
-    await connection.prepare(sql)
-  } catch (cause) {
-    throw options.where === undefined ? cause : whereRefused(cause)
-  }
 }
 
 /** Chunks of the file. Each one is asked for before the one before it is worked on: DuckDB reads in a thread of its own. */

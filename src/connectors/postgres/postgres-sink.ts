@@ -55,16 +55,11 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
   }
 }
 
-async function prepare(
-  session: Session,
-  spec: PostgresSinkSpec,
-  { taxonomy, classifierVersion }: SinkContext,
-  statementTimeout: number,
-): Promise<{ tables: WriteContext['tables']; notes: string[] }> {
+function prepare(session: Session, spec: PostgresSinkSpec, context: SinkContext, statementTimeout: number) {
   return session.run((connection) =>
     transaction(connection, { access: 'read write', statementTimeout }, async () => {
       const tables = await inspectForWriting(connection, spec.step !== undefined)
-      await ensureTaxonomy(connection, taxonomy, classifierVersion)
+      await ensureTaxonomy(connection, context.taxonomy, context.classifierVersion)
       const stepNote = spec.step && (await ensureStep(connection, spec.step))
       return { tables, notes: stepNote === undefined ? [] : [`${serverName(session.settings)}: ${stepNote}`] }
     }),

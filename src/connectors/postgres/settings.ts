@@ -54,9 +54,7 @@ export type PostgresReading =
   | { readonly kind: 'query'; readonly sql: string }
 
 /** A database that rows come from. */
-export interface PostgresSourceSpec extends PostgresPlace {
-  readonly reading: PostgresReading
-}
+export type PostgresSourceSpec = PostgresPlace & { readonly reading: PostgresReading }
 
 /** Results that are read back from where they were written: a table with the columns of `probability`. */
 export interface PostgresResultsSpec extends PostgresPlace {

@@ -8,11 +8,8 @@ import type { Comparison, WantedRows } from './wanted-rows.ts'
 const rowsAtOnce = 33_000
 
 /** Adds all rows of objects of which nothing is stored: as fast as the table takes rows; it fails if one exists. */
-export async function copyObjects(
-  connection: Connection,
-  { oids, places, probabilities, rankings }: WantedRows,
-  classifierVersion: string,
-): Promise<void> {
+export async function copyObjects(connection: Connection, wanted: WantedRows, classifierVersion: string) {
+  const { oids, places, probabilities, rankings } = wanted
   const texts = places.map(({ className, classifierName }) =>
     [className, classifierName].map((text) => Buffer.from(text)),
   )
@@ -41,11 +38,8 @@ export async function copyObjects(
  * Inserts or updates all rows of some objects. A row that already holds its values is locked and not changed: of two
  * writers of one object, the first to reach its first row writes all of it before the other does.
  */
-export async function upsertObjects(
-  connection: Connection,
-  { oids, places, probabilities, rankings }: WantedRows,
-  classifierVersion: string,
-): Promise<void> {
+export async function upsertObjects(connection: Connection, wanted: WantedRows, classifierVersion: string) {
+  const { oids, places, probabilities, rankings } = wanted
   const classNames = places.map(({ className }) => className)
   const classifierNames = places.map(({ classifierName }) => classifierName)
   const objectsAtOnce = Math.max(1, Math.floor(rowsAtOnce / places.length))

@@ -76,25 +76,16 @@ export function pickObjects(rows: WantedRows, objects: readonly number[]): Wante
 }
 
 /** How the stored rows of each object differ from the wanted ones. */
-export interface Comparison {
-  /** objects of which nothing is stored */
-  readonly absent: readonly number[]
-  /** objects whose stored rows differ or are incomplete */
-  readonly different: readonly number[]
-  /** stored rows of a class that the model does not have at that level */
-  readonly stale: readonly { readonly object: number; readonly classifierName: string; readonly className: string }[]
-}
+export type Comparison = Awaited<ReturnType<typeof compareStored>>
 
 /** Compares in our memory: fetching the stored rows is cheaper than staging the wanted ones where few differ. */
-export async function compareStored(
-  connection: Connection,
-  { oids, places, probabilities, rankings }: WantedRows,
-  classifierVersion: string,
-): Promise<Comparison> {
+export async function compareStored(connection: Connection, wanted: WantedRows, classifierVersion: string) {
+  const { oids, places, probabilities, rankings } = wanted
   const width = places.length
   const stored = new Int32Array(oids.length)
   const equal = new Int32Array(oids.length)
-  const stale: Comparison['stale'][number][] = []
+  /** stored rows of a class that the model does not have at that level */
+  const stale: { object: number; classifierName: string; className: string }[] = []
   const placeOf = new Map(places.map((place, i) => [`${place.className}\0${place.classifierName}`, i]))
   const ownClassifiers = new Set(places.map(({ classifierName }) => classifierName))
   const rows = createBinaryRows(5)
@@ -122,7 +113,9 @@ export async function compareStored(
     while (rows.next()) add()
   }
   rows.finish()
+  /** objects of which nothing is stored */
   const absent: number[] = []
+  /** objects whose stored rows differ or are incomplete */
   const different: number[] = []
   for (let object = 0; object < oids.length; object++) {
     if (stored[object] === 0) absent.push(object)

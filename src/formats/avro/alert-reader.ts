@@ -44,19 +44,13 @@ export function compileAlertReader(schemaText: string, names: AlertNames): Alert
 }
 
 function stepOf(name: string, type: AvroType, names: AlertNames): AlertReader {
-  if (name === names.oid) {
-    const read = compileValue(type)
-    return (cursor, into) => {
-      into.oid = read(cursor)
-    }
+  if (name !== names.oid && name !== names.candid) {
+    return name === names.features ? compileFeatures(type, names.slotOf) : compileSkip(type)
   }
-  if (name === names.candid) {
-    const read = compileValue(type)
-    return (cursor, into) => {
-      into.candid = read(cursor)
-    }
-  }
-  return name === names.features ? compileFeatures(type, names.slotOf) : compileSkip(type)
+  const read = compileValue(type)
+  return name === names.oid
+    ? (cursor, into) => void (into.oid = read(cursor))
+    : (cursor, into) => void (into.candid = read(cursor))
 }
 
 function compileFeatures(type: AvroType, slotOf: ReadonlyMap<string, number>): AlertReader {

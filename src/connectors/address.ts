@@ -44,10 +44,7 @@ export const inputFormatOf = (path: string) => formatBySuffix(path, inputSuffixe
 export const outputFormatOf = (path: string) => formatBySuffix(path, outputSuffixes)
 
 /** @returns `suffix` as it is written in the path */
-function formatBySuffix<Format>(
-  path: string,
-  suffixes: Readonly<Record<string, Format>>,
-): { format: Format; isGzipped: boolean; suffix: string } | undefined {
+function formatBySuffix<Format>(path: string, suffixes: Readonly<Record<string, Format>>) {
   const name = basename(path).toLowerCase()
   const [suffix, format] = Object.entries(suffixes).find(([suffix]) => name.endsWith(suffix)) ?? []
   if (suffix === undefined || format === undefined) return undefined

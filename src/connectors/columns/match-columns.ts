@@ -61,11 +61,8 @@ export function missingColumns(
 const unnamedIndex = '__index_level_0__'
 const shownNames = 2
 
-function hintFor(
-  missing: readonly string[],
-  candidates: readonly string[],
-  { features, idColumn, candidColumn }: ColumnNaming,
-): string {
+function hintFor(missing: readonly string[], candidates: readonly string[], naming: ColumnNaming): string {
+  const { features, idColumn, candidColumn } = naming
   if (missing.includes(idColumn) && candidates.includes(unnamedIndex)) {
     return `If the ids were the index in pandas: --id-column ${unnamedIndex}.`
   }

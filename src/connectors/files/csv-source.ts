@@ -27,8 +27,7 @@ export async function openCsvSource(spec: FileSourceSpec, options: ReadOptions):
     return readHeader(records?.[0], options, input.name)
   })
   // a number in several lines is a quote that was left open
-  const isLikely = (fields: readonly string[]): boolean =>
-    header.match.features.every((place) => !fields[place]!.includes('\n'))
+  const isLikely = (fields: readonly string[]) => header.match.features.every((place) => !fields[place]!.includes('\n'))
   const hasCandid = header.match.candid !== undefined
   return byteSource(input, { oidType: 'string', hasCandid }, header.options, (assembler, signal) => {
     const records = csvRecords(linesOf(input.chunks(), longestLine), delimiter, isLikely)

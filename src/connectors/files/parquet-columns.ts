@@ -21,20 +21,18 @@ export async function parquetColumns(connection: DuckDBConnection, path: string,
   const rowsOf = async (sql: string): Promise<unknown[][]> => (await connection.run(sql)).getRows()
   const described = await rowsOf(`DESCRIBE SELECT * FROM ${readParquet(path)}`)
   const elements = await rowsOf(`SELECT name, num_children FROM parquet_schema(${sqlText(globFree(path))})`)
-  const names = topLevelNames(
-    elements.map(([name, children]) => ({ name: String(name), children: Number(children ?? 0) })),
-  )
+  const names = topLevelNames(elements)
   if (names.length !== described.length) throw new DataError(`${inputName}: its schema contradicts itself`)
   return described.map(([name, type], i) => ({ name: names[i]!, sqlName: String(name), type: String(type) }))
 }
 
-/** The schema is a tree written depth first; its first element is the root. */
-function topLevelNames(elements: readonly { name: string; children: number }[]): string[] {
+/** @param elements name and number of children each: a tree written depth first, whose first element is the root */
+function topLevelNames(elements: readonly unknown[][]): string[] {
   const names: string[] = []
   let i = 1
   while (i < elements.length) {
-    names.push(elements[i]!.name)
-    for (let open = 1; open > 0 && i < elements.length; i++) open += Math.max(0, elements[i]!.children) - 1
+    names.push(String(elements[i]![0]))
+    for (let open = 1; open > 0 && i < elements.length; i++) open += Math.max(0, Number(elements[i]![1] ?? 0)) - 1
   }
   return names
 }

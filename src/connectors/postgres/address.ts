@@ -102,7 +102,7 @@ function refuseParameters(parameters: Parameters, role: AddressRole): void {
     if (known.includes(name)) continue
     // a name that looks like no name may be a piece of a password with a ? in it
     if (!/^[a-z_]{1,30}$/.test(name))
-      throw new UsageError('a Postgres address has a ? that begins no parameter', passwordHint)
+      throw new UsageError('a Postgres address has a ? that begins no parameter', { hint: passwordHint })
     const owner = (['input', 'output', 'results'] as const).find((other) => parametersOf(other).includes(name))
     const message = owner
       ? `?${name}= is for ${{ input: 'inputs', output: 'outputs', results: 'stored results' }[owner]}`
@@ -115,9 +115,7 @@ function parametersOf(role: AddressRole): readonly string[] {
   return role === 'any' ? Object.values(parametersFor).flat() : parametersFor[role]
 }
 
-const passwordHint = {
-  hint: 'Percent-encode the password (? is %3F), or leave it out and set DB_PASSWORD or PGPASSWORD.',
-}
+const passwordHint = 'Percent-encode the password (? is %3F), or leave it out and set DB_PASSWORD or PGPASSWORD.'
 
 function connectionOf(parts: AddressParts, env: Environment): ConnectionSettings {
   const { parameters } = parts
@@ -178,7 +176,7 @@ function portOf({ port, parameters }: AddressParts, env: Environment): number {
   if (value >= 1 && value <= 65_535) return value
   const name = typed === undefined ? (env['DB_PORT'] ? 'DB_PORT' : 'PGPORT') : 'the port of a Postgres address'
   // what stands where a port should be may be a part of a password
-  throw new UsageError(`${name} is not a number from 1 to 65535`, passwordHint)
+  throw new UsageError(`${name} is not a number from 1 to 65535`, { hint: passwordHint })
 }
 
 function sslModeOf(text: string | undefined): ConnectionSettings['ssl']['mode'] {
@@ -293,7 +291,6 @@ function decoded(text: string): string | undefined {
   return plain || undefined
 }
 
-/** Whom a password is for. */
 type PasswordUse = Pick<ConnectionSettings, 'host' | 'port' | 'database' | 'user'>
 
 /** As libpq does, a file that others may read is ignored; PGPASSFILE names another file. */

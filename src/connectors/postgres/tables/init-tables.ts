@@ -59,11 +59,8 @@ async function createMissing(
     return {
       /** in order, without semicolons; empty if nothing is missing */
       statements,
-      /** names of the tables that these statements create */
       created: missing.map(({ name }) => name),
-      /** names of the tables that were there already */
       existing: names.filter((_, i) => found[i]),
-      /** whether the statements were run */
       done: !dryRun,
       /** what whoever relies on the tables should know */
       notes,

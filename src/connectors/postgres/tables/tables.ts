@@ -148,13 +148,11 @@ export const historyTable: TableDefinition = {
   indexes: [],
 }
 
-/** The columns of a table's primary key. */
 export function keyColumns({ constraints }: TableDefinition): readonly string[] {
   const [key] = constraints.flatMap(({ sql }) => /^PRIMARY KEY \((.*)\)$/.exec(sql)?.[1] ?? [])
   return key?.split(', ') ?? []
 }
 
-/** The statements that create a table as it is defined. */
 export function creationStatements({ name, columns, constraints, indexes }: TableDefinition): string[] {
   const lines = [
     ...columns.map((column) => `${column.name} ${column.type}${column.isNullable ? '' : ' NOT NULL'}`),

@@ -6,7 +6,6 @@ import { camelCased, classifyFlags } from '../terminal/flags.ts'
 
 export default class Classify extends BaseCommand {
   static override summary = 'Classify objects by their light-curve features'
-
   static override description = [
     'Reads features (about 180 numbers per object) from files, stdin, a database or a topic, runs the hierarchical random forest, and writes the probability of every class. No row is lost silently: every row read is classified, rejected with a reason, or counted as a duplicate, and the receipt adds up.',
     "INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob', or - for stdin.",
@@ -14,7 +13,6 @@ export default class Classify extends BaseCommand {
     'It may be in a database: postgres://…?table=feature for the long table of features (&version= and &oids=FILE select from it), or postgres://…?query=SELECT….',
     'It may be in Kafka: kafka://host/topic reads what is in the topic now, from all partitions, without a group.',
   ].join('\n\n')
-
   static override examples = [
     { description: 'Look at the classes of a night', command: 'lcclf classify night.parquet' },
     {
@@ -40,14 +38,12 @@ export default class Classify extends BaseCommand {
       command: 'zcat features.csv.gz | lcclf classify - --from-format csv --to - > classes.csv',
     },
   ]
-
   static override args = {
     input: Args.string({
       description: 'files, folders, globs, s3://…, postgres://…, kafka://…, or -',
       multiple: true,
     }),
   }
-
   static override flags = classifyFlags
 
   async run(): Promise<void> {

@@ -7,12 +7,10 @@ import { diffFlags } from '../terminal/result-flags.ts'
 
 export default class Diff extends BaseCommand {
   static override summary = 'Compare two results: may the new model replace the old one?'
-
   static override description = [
     'Compares what lcclf classify wrote in two runs or with two models: objects on one side only, objects that changed class (as a matrix, for each level), the changed objects ranked by how far their probabilities moved, and how the distribution of each class shifted (share, Kolmogorov-Smirnov statistic, population stability index).',
     "A branch's level counts the objects whose top class is that branch. Objects are matched by oid; a million on each side take about a gigabyte of memory.",
   ].join('\n\n')
-
   static override examples = [
     'lcclf diff yesterday.parquet today.parquet',
     {
@@ -25,7 +23,6 @@ export default class Diff extends BaseCommand {
       command: 'lcclf diff model-1.0.parquet model-1.1.parquet --fail-if-changed 2% --json',
     },
   ]
-
   static override args = {
     a: Args.string({
       description:
@@ -34,7 +31,6 @@ export default class Diff extends BaseCommand {
     }),
     b: Args.string({ description: 'the other one', required: true }),
   }
-
   static override flags = diffFlags
 
   async run(): Promise<void> {

@@ -7,12 +7,10 @@ import { evaluateFlags } from '../terminal/result-flags.ts'
 
 export default class Evaluate extends BaseCommand {
   static override summary = 'Score predictions against labels'
-
   static override description = [
     "Scores what lcclf classify wrote (wide, long or nested) against known classes, for the product and for each level of the hierarchy: confusion matrix, precision, recall, F1, balanced accuracy, log loss, Brier score, ROC-AUC and average precision of one class against the rest, calibration, and hierarchical precision and recall. The numbers are scikit-learn's.",
     "A branch's level counts the objects labelled with the branch's classes. Objects without a label, labels without a prediction and labels outside the taxonomy are counted and left out; a label that names a branch counts in the top level.",
   ].join('\n\n')
-
   static override examples = [
     'lcclf evaluate classified.parquet --labels labels.csv',
     {
@@ -21,7 +19,6 @@ export default class Evaluate extends BaseCommand {
         'lcclf evaluate classified.csv --labels known.parquet --label-column classALeRCE --rename-class EB=E --csv tables/',
     },
   ]
-
   static override args = {
     predictions: Args.string({
       description:
@@ -29,7 +26,6 @@ export default class Evaluate extends BaseCommand {
       required: true,
     }),
   }
-
   static override flags = evaluateFlags
 
   async run(): Promise<void> {

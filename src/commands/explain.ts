@@ -7,13 +7,11 @@ import { explainFlags } from '../terminal/result-flags.ts'
 
 export default class Explain extends BaseCommand {
   static override summary = 'Show which features make an object what the model says it is'
-
   static override description = [
     "Distributes a probability over the features: the model's answer for an unknown object, plus each feature's contribution, is the probability. Contributions are exact Shapley values (path-dependent TreeSHAP) for every class of every level. They add up to within 1e-9, which is checked each time.",
     "A leaf class has the product of two probabilities: f, of its branch, and g, of the class within the branch. A feature's contribution to the product is ½ (g + g₀) times its contribution to f, plus ½ (f + f₀) times its contribution to g, where f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: it adds up exactly and treats both levels alike.",
     '--approximate credits only the splits on the path that the object takes: it is quicker and adds up too, but it is not a Shapley value.',
   ].join('\n\n')
-
   static override examples = [
     'lcclf explain night.parquet --oid ZTF18aaaaaaa',
     {
@@ -21,14 +19,12 @@ export default class Explain extends BaseCommand {
       command: 'lcclf explain night.parquet --oid ZTF18aaaaaaa --class RRL --model ./bundle',
     },
   ]
-
   static override args = {
     input: Args.string({
       description: 'file, folder or glob with the features, postgres://…, kafka://… or -',
       required: true,
     }),
   }
-
   static override flags = explainFlags
 
   async run(): Promise<void> {

@@ -5,13 +5,11 @@ import { camelCased, streamFlags } from '../terminal/flags.ts'
 
 export default class Stream extends BaseCommand {
   static override summary = 'Classify alerts from Kafka as they arrive, for ever'
-
   static override description = [
     'Reads feature messages from Kafka as a member of a consumer group and classifies them in batches. Offsets are committed only once every output has the batch: nothing is lost, and with --delivery exactly-once nothing is written twice.',
     "Understands the original step's environment (CONSUMER_…, PRODUCER_…, DB_…, METRICS_…, STEP_…), so a deployment moves over by changing its image. Flags win over the environment; any --to replaces all of its outputs.",
     'SIGTERM finishes the current batch, commits, leaves the group and exits within ten seconds; a second one exits at once.',
   ].join('\n\n')
-
   static override examples = [
     {
       description: 'From topic to topic',
@@ -28,7 +26,6 @@ export default class Stream extends BaseCommand {
         'lcclf stream --from kafka://broker/features --to kafka://broker/again --on 2026-11-22 --no-commit --until-caught-up',
     },
   ]
-
   static override flags = streamFlags
 
   async run(): Promise<void> {

@@ -258,7 +258,6 @@ export const classifyFlags = {
   }),
   json: Flags.boolean({ ...run, description: 'print the receipt as one JSON object on stdout' }),
 }
-/** See classifyFlags. */
 export type ClassifyFlags = Typed<typeof classifyFlags>
 
 /** `lcclf check`. */
@@ -269,7 +268,6 @@ export const checkFlags = {
   ...modelFlags('the sample model of this package'),
   json: Flags.boolean({ ...output, description: 'print one JSON object on stdout' }),
 }
-/** See checkFlags. */
 export type CheckFlags = Typed<typeof checkFlags>
 
 /** `lcclf stream`: what the original's environment has a number or a word for has it here as a default. */
@@ -332,7 +330,6 @@ export const streamFlags = {
   }),
   'dry-run': Flags.boolean({ ...run, description: 'print the plan, without secrets, and exit' }),
 }
-/** See streamFlags. */
 export type StreamFlags = Typed<typeof streamFlags>
 
 function secondsOf(text: string): number {

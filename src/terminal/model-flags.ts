@@ -4,9 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import { jsonFlags, modelReference, quietFlags, renameFlags, type Typed } from './flags.ts'
 
 /** Which model a command is about. */
-export const modelArgument = {
-  ref: Args.string({ description: modelReference, required: true }),
-}
+export const modelArgument = { ref: Args.string({ description: modelReference, required: true }) }
 
 const acceptSwapped = Flags.boolean({
   description: 'if the files are swapped (as published in 1.1.0), put each forest where its classes belong',
@@ -26,10 +24,7 @@ export const importFlags = {
     helpValue: 'FILE',
     description: "JSON {branch: [classes]} in output order, for a hierarchy other than the survey's",
   }),
-  features: Flags.string({
-    helpValue: 'FILE',
-    description: 'JSON list of feature names, if the pickles have none',
-  }),
+  features: Flags.string({ helpValue: 'FILE', description: 'JSON list of feature names, if the pickles have none' }),
   'accept-swapped': acceptSwapped,
   overwrite: Flags.boolean({ description: 'replace an existing bundle' }),
   ...jsonFlags,
@@ -41,7 +36,6 @@ export const importFlags = {
   }),
   ...renameFlags('column', { helpGroup: 'PROFILE', dependsOn: ['profile'] }),
 }
-/** See importFlags. */
 export type ImportFlags = Typed<typeof importFlags>
 
 /** `lcclf model pull`. */
@@ -60,5 +54,4 @@ export const pullFlags = {
   overwrite: Flags.boolean({ description: 'pull a model that is already in the store, and replace it' }),
   ...jsonFlags,
 }
-/** See pullFlags. */
 export type PullFlags = Typed<typeof pullFlags>

@@ -57,7 +57,6 @@ export function openProgress({ isSilent }: { isSilent: boolean }) {
     stop,
   }
 }
-/** See openProgress. */
 export type Progress = ReturnType<typeof openProgress>
 
 function barOf(fraction: number): string {

@@ -24,7 +24,6 @@ export const explainFlags = {
     description: 'print the explanation as one JSON object on stdout, in full precision',
   }),
 }
-/** See explainFlags. */
 export type ExplainFlags = Typed<typeof explainFlags>
 
 /** What `evaluate` and `diff` write. */
@@ -91,7 +90,6 @@ export const evaluateFlags = {
   }),
   ...comparisonFlags,
 }
-/** See evaluateFlags. */
 export type EvaluateFlags = Typed<typeof evaluateFlags>
 
 /** How much may change before `lcclf diff` exits 3: objects, or a percentage of those on both sides. */
@@ -121,5 +119,4 @@ export const diffFlags = {
     description: 'exit 3 if more of the objects on both sides changed their class',
   }),
 }
-/** See diffFlags. */
 export type DiffFlags = Typed<typeof diffFlags>

@@ -6,10 +6,8 @@ import { camelCased, databaseArgument, databaseFlags } from '../../terminal/flag
 
 export default class DbInit extends BaseCommand {
   static override summary = "Create those of the pipeline's tables that a database lacks"
-
   static override description =
     'Creates object, step, feature_version, feature, taxonomy and probability with the names, constraints and indexes that dashboards and other programs know. Existing tables are left as they are, whatever they look like; lcclf db check examines them. With --with-history it also creates the table that keeps a replay of old alerts from replacing a newer classification.'
-
   static override examples = [
     'lcclf db init postgres://owner@localhost/alerts --with-history',
     {
@@ -17,9 +15,7 @@ export default class DbInit extends BaseCommand {
       command: 'lcclf db init postgres://owner@localhost/alerts --dry-run',
     },
   ]
-
   static override args = databaseArgument
-
   static override flags = {
     'with-history': Flags.boolean({ description: 'also create the table that lets the newer alert win' }),
     ...databaseFlags,

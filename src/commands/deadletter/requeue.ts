@@ -6,17 +6,13 @@ import { camelCased, letterArgument, letterFlags } from '../../terminal/flags.ts
 
 export default class DeadletterRequeue extends BaseCommand {
   static override summary = 'Send messages that a stream did not classify back to their topics'
-
   static override description =
     'Sends every dead letter back to the topic it came from, as the message it was, with the same key and the same bytes: for use after a new model or a repaired producer. The group lcclf-deadletter-requeue remembers what was sent from a topic, and sends it again only with --again; letters selected with --reason or --limit are not remembered.'
-
   static override examples = [
     'lcclf deadletter requeue kafka://broker:9092/dead',
     'lcclf deadletter requeue dead.ndjson --to kafka://broker:9092',
   ]
-
   static override args = letterArgument
-
   static override flags = {
     to: Flags.string({
       helpValue: 'ADDRESS',

@@ -7,12 +7,10 @@ import { importFlags } from '../../terminal/model-flags.ts'
 
 export default class ModelImport extends BaseCommand {
   static override summary = 'Make a bundle from the pickles of a model, or from an ONNX classifier'
-
   static override description = [
     "Reads the files of a model as published (features_RF_model.pkl and one pickle per level) without Python, and without running anything in them. The bundle appears only after its answers have been checked: against scikit-learn's own with --golden, otherwise against an independent evaluation of the pickles.",
     'An ONNX classifier (FILE.onnx) needs --features and, if it has branches, --taxonomy; its answers are float32.',
   ].join('\n\n')
-
   static override examples = [
     {
       description: 'The published model',
@@ -27,14 +25,12 @@ export default class ModelImport extends BaseCommand {
       command: 'lcclf model import pickles/ --name my_forest --version 2.1 --profile training.parquet',
     },
   ]
-
   static override args = {
     source: Args.string({
       description: 'folder of the pickles, the pickle of one flat forest, or FILE.onnx',
       required: true,
     }),
   }
-
   static override flags = importFlags
 
   async run(): Promise<void> {

@@ -6,14 +6,10 @@ import { modelArgument } from '../../terminal/model-flags.ts'
 
 export default class ModelLock extends BaseCommand {
   static override summary = 'Pin a model in the current folder'
-
   static override description =
     "Writes lcclf.lock with the model's name, version and sha256. Commands that classify in this folder then refuse any other model (exit 4), and lcclf model pull without an address downloads this one."
-
   static override examples = ['lcclf model lock hierarchical_random_forest@1.0.0']
-
   static override args = modelArgument
-
   static override flags = jsonFlags
 
   async run(): Promise<void> {

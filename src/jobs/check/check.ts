@@ -19,10 +19,7 @@ export async function check(addresses: readonly string[], flags: CheckFlags): Pr
   }
   const { manifest, sha256 } = await readManifest(directory)
   const profile = await readProfile(directory)
-  const inputs = await expandInputs(addresses, {
-    fromFormat: flags.fromFormat,
-    window: timeWindow(flags),
-  })
+  const inputs = await expandInputs(addresses, { fromFormat: flags.fromFormat, window: timeWindow(flags) })
   const allowance = { remaining: flags.limit ?? Infinity }
   const request = { ...flags, renames: new Map(flags.rename), renameMapPairs, manifest, profile, allowance }
   const checked: CheckedInput[] = []

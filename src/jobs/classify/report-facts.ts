@@ -53,7 +53,6 @@ export function createClassifyWatch(taxonomy: Taxonomy) {
     },
   }
 }
-/** See createClassifyWatch. */
 export type ClassifyWatch = ReturnType<typeof createClassifyWatch>
 
 function nothingYet({ levels }: Taxonomy): ClassifyFacts {

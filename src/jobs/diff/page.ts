@@ -47,10 +47,7 @@ export async function diffPage(report: DiffReport): Promise<string> {
         title: 'How far objects moved',
         content: [movementFigure(canvas, report), rankedTable(objectCaptions.moved, report.most_moved)],
       },
-      {
-        title: 'Objects that changed class',
-        content: [rankedTable(objectCaptions.changed, report.changed_objects)],
-      },
+      { title: 'Objects that changed class', content: [rankedTable(objectCaptions.changed, report.changed_objects)] },
       ...levels.map((level) => ({
         title: level.classifier_name,
         content: [

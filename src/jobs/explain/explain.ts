@@ -41,9 +41,7 @@ async function explanationOf(flags: ExplainRequest, directory: string): Promise<
   const { explainObject } = await import('./explain-object.ts')
   const { classes } = taxonomyOf(manifest).levels[0]!
   if (flags.class !== undefined && !classes.includes(flags.class)) {
-    throw new UsageError(`the model has no class ${flags.class}`, {
-      hint: `Its classes are ${classes.join(', ')}.`,
-    })
+    throw new UsageError(`the model has no class ${flags.class}`, { hint: `Its classes are ${classes.join(', ')}.` })
   }
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
   const object = await findObject(inputs, { ...flags, ...manifest, renames: new Map(flags.rename), renameMapPairs })

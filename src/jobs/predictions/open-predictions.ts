@@ -126,15 +126,7 @@ async function selectLong(session: Session, relation: Relation, options: Predict
     JOIN (VALUES ${codes.map(({ key }, code) => `(${key}, ${code})`).join(', ')}) known(classifier, class_name, code)
     USING (classifier, class_name) GROUP BY oid`
   const duplicates = Math.max(0, Math.round(duplicateRows / Math.max(1, width)))
-  return {
-    sql,
-    isView: false,
-    levels,
-    assumedOrder: alphabet,
-    duplicates,
-    classifierVersion: version,
-    hint,
-  }
+  return { sql, isView: false, levels, assumedOrder: alphabet, duplicates, classifierVersion: version, hint }
 }
 
 function columnOf(columns: readonly RelationColumn[], name: string): RelationColumn | undefined {

@@ -39,11 +39,7 @@ export async function selectStored(
 ): Promise<Selection> {
   const { statementTimeout } = spec.connection
   const settings = { ...spec.connection, statementTimeout: statementTimeout ?? longestSilenceMs }
-  const mode = {
-    access: 'read only',
-    isolation: 'repeatable read',
-    statementTimeout: statementTimeout ?? 0,
-  } as const
+  const mode = { access: 'read only', isolation: 'repeatable read', statementTimeout: statementTimeout ?? 0 } as const
   return withDatabase(settings, (connection) =>
     transaction(connection, mode, async () => {
       const table = await findTable(connection, spec.results.table)

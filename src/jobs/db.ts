@@ -8,7 +8,6 @@ import {
   upgradeTables as addHistory,
 } from '../connectors/postgres/tables/init-tables.ts'
 
-/** What was typed. */
 interface InitFlags {
   readonly withHistory: boolean
   readonly dryRun: boolean

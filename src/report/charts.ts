@@ -5,7 +5,6 @@ import type { Content, Html } from './html.ts'
 import { figureOf } from './page.ts'
 import { tableOf } from './table.ts'
 
-/** A named number. */
 export interface Bar {
   readonly name: string
   readonly value: number
@@ -14,6 +13,9 @@ export interface Bar {
 const barHeight = 22
 /** what stands above and below rows with names */
 const rowMargins = { marginTop: 10, marginBottom: 45 }
+const histogramMargins = { marginLeft: 48, marginRight: 14, marginTop: 24, marginBottom: 40 }
+/** small: many curves stand beside each other */
+const curveSize = { width: 190, height: 190, marginLeft: 34, marginRight: 12, marginTop: 22, marginBottom: 36 }
 
 /** The vertical axis of rows with names; two names may look alike when they are shortened: places tell them apart. */
 function namesAxis(rows: readonly { readonly name: string }[]) {
@@ -75,10 +77,7 @@ export function histogramChart(
   return canvas.draw(label, {
     width,
     height,
-    marginLeft: 48,
-    marginRight: 14,
-    marginTop: 24,
-    marginBottom: 40,
+    ...histogramMargins,
     x: { domain: [0, 1], ticks: 5, label: xAxis },
     y: { domain: [0, most || 1], ticks: 4, grid: true, label: yAxis, tickFormat: shortNumber },
     marks: [
@@ -128,7 +127,7 @@ export function contributionChart(
 }
 
 /**
- * A curve in the unit square, small: many of them stand beside each other.
+ * A curve in the unit square.
  *
  * @param chart.hasDiagonal what chance, or perfect calibration, would give
  * @param chart.hasDots a dot at each point
@@ -142,12 +141,7 @@ export function curveChart(
   const stroke = paletteColor(color)
   const dashes = { stroke: 'currentColor', strokeOpacity: 0.5, strokeDasharray: '3,3' }
   return canvas.draw(label, {
-    width: 190,
-    height: 190,
-    marginLeft: 34,
-    marginRight: 12,
-    marginTop: 22,
-    marginBottom: 36,
+    ...curveSize,
     x: { domain: [0, 1], ticks: [0, 0.5, 1], label: xAxis, tickSize: 4 },
     y: { domain: [0, 1], ticks: [0, 0.5, 1], label: yAxis, tickSize: 4 },
     marks: [
@@ -197,7 +191,6 @@ const darkest = 0.55
 /** beyond so many classes on a side, a matrix is its table alone */
 const largestMatrix = 40
 
-/** A matrix of counts, drawn and as a table. */
 export function matrixFigure(
   canvas: Canvas,
   matrix: Matrix,

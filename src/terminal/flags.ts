@@ -14,7 +14,6 @@ type CamelCased<Flags> = {
 /** What the parser makes of these definitions, under the names that code uses: `id-column` is `idColumn`. */
 export type Typed<Definitions> = CamelCased<InferredFlags<Definitions>>
 
-/** Parsed flags under the names that code uses. */
 export function camelCased<Parsed extends object>(flags: Parsed): CamelCased<Parsed> {
   const entries = Object.entries(flags).map(([name, value]: [string, unknown]) => {
     return [name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()), value]
@@ -189,7 +188,6 @@ const outputSchema = {
 
 const batchSize = { min: 1, max: 100_000, default: 1000, helpValue: 'N' }
 
-/** `lcclf classify`. */
 export const classifyFlags = {
   ...columnFlags,
   ...rowFlags,
@@ -260,7 +258,6 @@ export const classifyFlags = {
 }
 export type ClassifyFlags = Typed<typeof classifyFlags>
 
-/** `lcclf check`. */
 export const checkFlags = {
   ...columnFlags,
   ...rowFlags,
@@ -340,7 +337,6 @@ function secondsOf(text: string): number {
   return seconds
 }
 
-/** Which database. */
 export const databaseArgument = {
   address: Args.string({
     default: 'postgres://',
@@ -348,18 +344,15 @@ export const databaseArgument = {
   }),
 }
 
-/** How tables of a database are made. */
 export const databaseFlags = {
   'dry-run': Flags.boolean({ description: 'print the SQL, change nothing' }),
   ...jsonFlags,
 }
 
-/** Which dead letters. */
 export const letterArgument = {
   address: Args.string({ required: true, description: 'kafka://host:9092/topic or FILE.ndjson' }),
 }
 
-/** Some of them. */
 export const letterFlags = {
   reason: Flags.string({ helpValue: 'TEXT', description: 'only letters whose reason contains this' }),
   limit: Flags.integer({ min: 0, helpValue: 'N', description: 'at most N letters' }),

@@ -3,14 +3,12 @@ import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { jsonFlags, modelReference, quietFlags, renameFlags, type Typed } from './flags.ts'
 
-/** Which model a command is about. */
 export const modelArgument = { ref: Args.string({ description: modelReference, required: true }) }
 
 const acceptSwapped = Flags.boolean({
   description: 'if the files are swapped (as published in 1.1.0), put each forest where its classes belong',
 })
 
-/** `lcclf model import`. */
 export const importFlags = {
   ...quietFlags,
   name: Flags.string({ required: true, description: 'name of the model, for example hierarchical_random_forest' }),
@@ -38,7 +36,6 @@ export const importFlags = {
 }
 export type ImportFlags = Typed<typeof importFlags>
 
-/** `lcclf model pull`. */
 export const pullFlags = {
   ...quietFlags,
   name: Flags.string({

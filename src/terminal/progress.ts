@@ -34,7 +34,6 @@ function openStatusLine(isSilent: boolean) {
   }
 }
 
-/** Shows the progress of a run over rows. */
 export function openProgress({ isSilent }: { isSilent: boolean }) {
   const { isTerminal, show, say, stop } = openStatusLine(isSilent)
   let started = performance.now()
@@ -130,7 +129,6 @@ export function logTransfer(say: (line: string) => void): TransferProgress {
   }
 }
 
-/** Says nothing at all. */
 export const silentTransfer: TransferProgress = {
   update: () => undefined,
   say: () => undefined,

@@ -5,7 +5,6 @@ import { bound, columnFlags, group, modelFlags, pair, repeatable, reportFlags, t
 
 const { input, model, output, run } = group
 
-/** `lcclf explain`. */
 export const explainFlags = {
   oid: Flags.string({ required: true, helpValue: 'ID', ...input, description: 'the object' }),
   ...columnFlags,
@@ -45,7 +44,6 @@ const orderFlags = {
   }),
 }
 
-/** `lcclf evaluate`. */
 export const evaluateFlags = {
   labels: Flags.string({
     required: true,
@@ -101,7 +99,6 @@ function changeBound(text: string): ChangeBound {
   throw new UsageError(`--fail-if-changed ${text}: expected a percentage or a number of objects, for example 2% or 100`)
 }
 
-/** `lcclf diff`. */
 export const diffFlags = {
   ...orderFlags,
   top: Flags.integer({

@@ -4,7 +4,6 @@ import { type BareTable, type Column, numberText, percentText, type Table } from
 
 const narrowHeading = 7
 
-/** The lines of a table, its headings first. */
 export function textTable<Row>({ columns, rows }: BareTable<Row>): string[] {
   const shown = columns.flatMap((column) => {
     const { heading, isText, isNarrow } = column

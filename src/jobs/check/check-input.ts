@@ -22,7 +22,6 @@ interface CheckRequest extends Pick<CheckFlags, 'idColumn' | 'candidColumn' | 'r
   readonly allowance: RowAllowance
 }
 
-/** What was seen of an input. */
 export interface CheckedInput {
   readonly address: string
   readonly read: number

@@ -5,15 +5,13 @@ import type { Classifier } from '../../pipeline/classifier.ts'
 import { preprocess } from '../../pipeline/preprocess.ts'
 import { readCandid, readOid, whyNoCandid } from '../../pipeline/row-ids.ts'
 
-/** A feature's value: a number; null, undefined and NaN are missing, as in files. */
-type FeatureValue = number | null | undefined
-
 /** An object and its features: under `features`, or beside its ids as in a flat row. */
 export interface ObjectToClassify {
   readonly oid: string | number | bigint
   /** int64 */
   readonly candid?: string | number | bigint | null | undefined
-  readonly features?: Readonly<Record<string, FeatureValue>> | undefined
+  /** null, undefined and NaN are missing, as in files */
+  readonly features?: Readonly<Record<string, number | null | undefined>> | undefined
   /** of a flat row, whose other columns are ignored */
   readonly [column: string]: unknown
 }

@@ -6,7 +6,7 @@ import { createClassifyWatch } from './report-facts.ts'
 import { type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import type { ClassifyFlags } from '../../terminal/flags.ts'
 import { type ClassifyPlan, planClassify } from './plan.ts'
-import { openProgress, openTransferProgress, type Progress, silentTransfer } from '../../terminal/progress.ts'
+import { openProgress, openTransferProgress, silentTransfer } from '../../terminal/progress.ts'
 import { UsageError } from '../../errors.ts'
 import { checkReport, openReport, type ReportFile } from '../../report/report-file.ts'
 import type { RunEffects } from './open-model.ts'
@@ -32,7 +32,7 @@ export async function classify(inputs: readonly string[], flags: ClassifyFlags):
     const effects = effectsOf(flags, interrupts)
     const run = await openRun(plan, effects)
     try {
-      if (!flags.dryRun) return await runAndReport({ plan, flags, run, effects, report })
+      if (!flags.dryRun) return await runAndReport({ plan, flags, effects }, run, report)
       process.stdout.write(await describeRun(plan, run.selection, run.classifier, flags.json))
       return 0
     } finally {
@@ -53,15 +53,6 @@ export function refuseSharedStdout(
   throw new UsageError('--json and results cannot both go to stdout', { hint: 'Name a file with --to.' })
 }
 
-/** A run that was typed on a terminal. */
-interface TypedRun {
-  readonly plan: ClassifyPlan
-  readonly flags: ClassifyFlags
-  readonly run: Awaited<ReturnType<typeof openRun>>
-  readonly effects: RunEffects & { readonly progress: Progress }
-  readonly report: ReportFile | undefined
-}
-
 function effectsOf({ quiet, noProgress, dryRun }: ClassifyFlags, interrupts: InterruptWatch) {
   const progress = openProgress({ isSilent: quiet || noProgress })
   const transfer = quiet ? silentTransfer : openTransferProgress({ isSilent: noProgress })
@@ -74,7 +65,11 @@ function effectsOf({ quiet, noProgress, dryRun }: ClassifyFlags, interrupts: Int
   return { ...effects, progress }
 }
 
-async function runAndReport({ plan, flags, run, effects, report }: TypedRun): Promise<number> {
+async function runAndReport(
+  { plan, flags, effects }: { plan: ClassifyPlan; flags: ClassifyFlags; effects: ReturnType<typeof effectsOf> },
+  run: Awaited<ReturnType<typeof openRun>>,
+  report: ReportFile | undefined,
+): Promise<number> {
   const { selection, classifier, notes } = run
   const { progress, say } = effects
   sayReasons(plan, selection, say)

@@ -11,22 +11,21 @@ import type { Sink } from '../../pipeline/sink.ts'
 import { type ReadOptions, readOptions, type RowAllowance, type Source } from '../../pipeline/source.ts'
 import type { ClassifyPlan } from './plan.ts'
 
-/** How inputs are opened. */
-interface OpenerOptions extends Pick<ReadOptions, 'signal' | 'isForSchema'> {
-  /** the order in which they will be asked for: what takes a transfer is begun while the one before it is read */
-  readonly inTurn?: readonly Input[]
-}
-
-/** Opens the inputs of one run. */
+/**
+ * Opens the inputs of one run.
+ *
+ * @param options.inTurn the order in which they will be asked for: a transfer is begun while the one before it is read
+ */
 export function createInputOpener(
   plan: ClassifyPlan,
   classifier: Classifier,
-  { signal, isForSchema = false, inTurn = [] }: OpenerOptions = {},
+  options: Pick<ReadOptions, 'signal' | 'isForSchema'> & { readonly inTurn?: readonly Input[] } = {},
 ) {
   const allowance: RowAllowance = { remaining: plan.limit ?? Infinity }
   const leaving = new AbortController()
+  const { signal, isForSchema = false, inTurn = [] } = options
   const { features, preprocessing } = classifier
-  const options = readOptions({
+  const reading = readOptions({
     ...{ features, preprocessing, allowance },
     batchSize: plan.batchSize,
     idColumn: plan.idColumn,
@@ -43,8 +42,8 @@ export function createInputOpener(
   const followers = new Map(inTurn.map((input, i) => [input, inTurn[i + 1]]))
 
   async function openAnew(input: Input, onlySchema: boolean): Promise<Source> {
-    const source = await openSource(input.spec, onlySchema ? { ...options, isForSchema: true } : options)
-    return plan.duplicates === 'newest' ? newestOnly(source, options) : source
+    const source = await openSource(input.spec, onlySchema ? { ...reading, isForSchema: true } : reading)
+    return plan.duplicates === 'newest' ? newestOnly(source, reading) : source
   }
 
   return {

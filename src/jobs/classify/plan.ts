@@ -17,15 +17,15 @@ import { layoutFor, outputSpec } from '../../connectors/open-connector.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** What a program says in another way, or what is for a terminal only. */
-type OtherFlags = 'to' | 'model' | 'rename' | 'rejects' | 'report' | 'dryRun' | 'quiet' | 'noProgress' | 'json'
-
 /**
  * What a run does. Members with the name of a flag of `lcclf classify` mean what it does, and without one the run does what
  * it does without the flag (`lcclf classify --help`). `limit` and `batchSize` count rows, `shard.index` counts from 0,
  * `threads` 0 means one for each core, `receipt` names a file.
  */
-export interface ClassifyOptions extends Partial<Omit<ClassifyFlags, OtherFlags>> {
+export interface ClassifyOptions extends Partial<
+  // said in another way here, or for a terminal only
+  Omit<ClassifyFlags, 'to' | 'model' | 'rename' | 'rejects' | 'report' | 'dryRun' | 'quiet' | 'noProgress' | 'json'>
+> {
   /** Addresses as on the command line (files, folders, globs, `s3://…`, `postgres://…`, `kafka://…`), or your own sources. */
   readonly inputs: readonly (string | OpenSource)[]
   /** Addresses or sinks; each gets every row. None: whoever gives `onBatch` has the results from it. */
@@ -55,7 +55,6 @@ interface FolderOutput {
   readonly layout: Layout
 }
 
-/** One result of a folder output. */
 export type ResultSpec = Extract<SinkSpec, { kind: 'file' | 's3' }>
 
 /** What the receipt says about the options: the same options, input and model give the same file. */
@@ -63,7 +62,6 @@ export type ResultOptions = Readonly<
   Record<string, string | number | boolean | Readonly<Record<string, string>> | null>
 >
 
-/** A classify run. */
 export type ClassifyPlan = ReturnType<typeof planClassify>
 
 /**

@@ -3,6 +3,7 @@ import type { ModelIdentity } from '../../pipeline/batch.ts'
 import type { InputCounts, Ledger, OutputCounts } from '../../pipeline/ledger.ts'
 import { redacted } from '../../formats/shown-text.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
+import { shownNumber as number } from '../../terminal/text-table.ts'
 import type { ResultOptions } from './plan.ts'
 
 /** One object of a receipt file, and of stdout with --json. */
@@ -22,17 +23,11 @@ export interface Receipt {
   readonly exitCode: number
 }
 
-/** What a receipt says besides its counts. */
-export interface ReceiptFacts {
-  readonly command: string
-  readonly startedAt: Date
-  readonly model: ModelIdentity
-  readonly options: ResultOptions
-  readonly notes: Iterable<string>
-}
-
-/** Makes the receipt of what the ledger holds. */
-export function receiptOf(facts: ReceiptFacts, ledger: Ledger, bound: RejectionBound | undefined): Receipt {
+export function receiptOf(
+  facts: Pick<Receipt, 'command' | 'options'> & { startedAt: Date; model: ModelIdentity; notes: Iterable<string> },
+  ledger: Ledger,
+  bound: RejectionBound | undefined,
+): Receipt {
   const { command, startedAt, options, notes } = facts
   const { name, version, sha256 } = facts.model
   return {
@@ -68,7 +63,6 @@ export function exitCodeOf(ledger: Ledger, bound: RejectionBound | undefined): n
   return lost > most ? 3 : 0
 }
 
-/** A receipt as a file holds it. */
 export function receiptText(receipt: Receipt): string {
   return `${JSON.stringify(receipt, null, 2)}\n`
 }
@@ -124,8 +118,4 @@ export function reasonCounts({
     for (const [reason, count] of Object.entries(reasons)) counts.set(reason, (counts.get(reason) ?? 0) + count)
   }
   return [...counts].sort(([, a], [, b]) => b - a)
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en')
 }

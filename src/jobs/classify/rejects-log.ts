@@ -4,24 +4,22 @@ import { systemCode, UsageError } from '../../errors.ts'
 import type { Reject } from '../../pipeline/batch.ts'
 import { openReplacement, writeFailure } from '../../whole-file.ts'
 
-/** Takes rejects as they come. */
-export interface RejectsLog {
-  write(rejects: readonly Reject[]): Promise<void>
-  /** what was written so far survives a crash */
-  sync(): Promise<void>
-  publish(): Promise<void>
-  /** Harmless twice. */
-  close(): Promise<void>
-}
+export type RejectsLog = ReturnType<typeof rejectsTo>
 
 const nothing = (): Promise<void> => Promise.resolve()
 
 /** Hands rejects to a function. */
-export function rejectsTo(take: (rejects: readonly Reject[]) => void | Promise<void>): RejectsLog {
-  const write = async (rejects: readonly Reject[]): Promise<void> => {
-    if (rejects.length > 0) await take(rejects)
+export function rejectsTo(take: (rejects: readonly Reject[]) => void | Promise<void>) {
+  return {
+    async write(rejects: readonly Reject[]): Promise<void> {
+      if (rejects.length > 0) await take(rejects)
+    },
+    /** what was written so far survives a crash */
+    sync: nothing,
+    publish: nothing,
+    /** Harmless twice. */
+    close: nothing,
   }
-  return { write, sync: nothing, publish: nothing, close: nothing }
 }
 
 /**

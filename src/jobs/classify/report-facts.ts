@@ -1,38 +1,11 @@
 // What a run of classify shows in its report, gathered while batches pass: counters, and a bounded list of objects.
 import { type ClassifiedBatch, firstMaximum, type Level, type Taxonomy } from '../../pipeline/batch.ts'
 
-/** The objects that one level calls one class. */
-export interface ClassFacts {
-  readonly class: string
-  objects: number
-  /** objects by the class's probability, in `confidenceBins` equal intervals from 0 to 1, open to the left */
-  readonly confidence: number[]
-}
-
-/** One classifier. A branch's counts the objects whose top class it is. */
-export interface LevelFacts {
-  readonly classifierName: string
-  readonly branch: string | null
-  readonly classes: readonly ClassFacts[]
-}
-
+export type ClassifyFacts = ReturnType<typeof nothingYet>
+export type LevelFacts = ClassifyFacts['levels'][number]
+export type ClassFacts = LevelFacts['classes'][number]
 /** An object with little between its two most probable leaf classes. */
-interface DoubtfulRow {
-  readonly oid: string
-  readonly candid: string | null
-  readonly class: string
-  readonly probability: number
-  readonly second_class: string
-  readonly second_probability: number
-  readonly margin: number
-}
-
-/** The whole run. */
-export interface ClassifyFacts {
-  readonly levels: LevelFacts[]
-  /** the smallest margin first; of equals the one that came first */
-  readonly doubtful: DoubtfulRow[]
-}
+type DoubtfulRow = NonNullable<ReturnType<typeof doubtOf>>
 
 /** intervals of a histogram of confidences */
 export const confidenceBins = 20
@@ -55,18 +28,22 @@ export function createClassifyWatch(taxonomy: Taxonomy) {
 }
 export type ClassifyWatch = ReturnType<typeof createClassifyWatch>
 
-function nothingYet({ levels }: Taxonomy): ClassifyFacts {
+function nothingYet({ levels }: Taxonomy) {
   return {
     levels: levels.map(({ classifierName, branch, classes }) => ({
       classifierName,
+      /** it counts the objects whose top class it is */
       branch,
       classes: classes.map((name) => ({
         class: name,
+        /** objects that the level calls so */
         objects: 0,
+        /** those by the class's probability, in equal intervals from 0 to 1, open to the left */
         confidence: new Array<number>(confidenceBins).fill(0),
       })),
     })),
-    doubtful: [],
+    /** the smallest margin first; of equals the one that came first */
+    doubtful: [] as DoubtfulRow[],
   }
 }
 
@@ -94,7 +71,7 @@ function winner({ taxonomy, probabilities }: ClassifiedBatch, level: number, row
 }
 
 /** undefined for a model of a single class. */
-function doubtOf(batch: ClassifiedBatch, { classes }: Level, row: number): DoubtfulRow | undefined {
+function doubtOf(batch: ClassifiedBatch, { classes }: Level, row: number) {
   if (classes.length < 2) return undefined
   const values = batch.probabilities[0]!
   const start = row * classes.length

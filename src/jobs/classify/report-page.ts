@@ -188,10 +188,9 @@ function doubtTable(rows: ClassifyFacts['doubtful']): Html {
 /** a folder may hold thousands; the receipt itself has all of them */
 const shownInputs = 500
 
-/** The first section of a run's report. */
 function receiptSection(receipt: Receipt): Section {
   const { startedAt, endedAt, model, options, notes, balanced, exitCode } = receipt
-  const chosen = Object.entries(options).filter(([, value]) => value !== null && !isEmpty(value))
+  const chosen = Object.entries(options).filter(([, value]) => value !== null && JSON.stringify(value) !== '{}')
   return {
     title: 'Receipt',
     content: [
@@ -215,10 +214,6 @@ function receiptSection(receipt: Receipt): Section {
       ...reasonTable(receipt),
     ],
   }
-}
-
-function isEmpty(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
 function inputTable({ inputs }: Receipt): Html {

@@ -1,7 +1,7 @@
 // A classify run: its inputs one after the other, into outputs of the whole run and into folders.
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { expandInputs } from '../../connectors/inputs.ts'
+import { expandInputs, type Input } from '../../connectors/inputs.ts'
 import { loadLibrariesFor } from '../../connectors/open-connector.ts'
 import { DataError, systemCode, UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
@@ -65,7 +65,6 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   }
 }
 
-/** Everything a run is given. */
 interface ClassifyRun {
   readonly plan: ClassifyPlan
   readonly tasks: readonly Task[]
@@ -80,21 +79,27 @@ interface ClassifyRun {
   readonly watch?: ClassifyWatch | undefined
 }
 
+type RunState = ReturnType<typeof stateOf>
+
 /** What it keeps while it goes from input to input. */
-interface RunState extends ClassifyRun {
-  readonly startedAt: Date
-  readonly opener: ReturnType<typeof createInputOpener>
-  readonly meter: ReturnType<typeof createInputMeter>
-  /** counts of the whole run: its outputs are the shared ones, then the folders */
-  readonly ledger: Ledger
-  readonly shared: Sink[]
-  rejects: RejectsLog | undefined
-  /** what the receipt says that is not a count */
-  readonly notes: Set<string>
-  /** inputs that are told at the end of the run what is safe, and are needed until then */
-  readonly listening: Source[]
-  /** acknowledgements to give when the outputs of the whole run are published */
-  readonly held: (() => Promise<void>)[]
+function stateOf(run: ClassifyRun, inputs: readonly Input[]) {
+  const { signal } = run.effects.interrupts
+  return {
+    ...run,
+    startedAt: new Date(),
+    opener: createInputOpener(run.plan, run.classifier, { signal, inTurn: inputs }),
+    meter: createInputMeter(inputs),
+    /** counts of the whole run: its outputs are the shared ones, then the folders */
+    ledger: createLedger(),
+    shared: [] as Sink[],
+    rejects: undefined as RejectsLog | undefined,
+    /** what the receipt says that is not a count */
+    notes: new Set<string>(),
+    /** inputs that are told at the end of the run what is safe, and are needed until then */
+    listening: [] as Source[],
+    /** acknowledgements to give when the outputs of the whole run are published */
+    held: [] as (() => Promise<void>)[],
+  }
 }
 
 /**
@@ -103,20 +108,9 @@ interface RunState extends ClassifyRun {
  * are done, and the receipt says so.
  */
 export async function runTasks(run: ClassifyRun): Promise<Receipt> {
-  const { plan, classifier, effects } = run
+  const { plan, classifier } = run
   const inputs = run.tasks.map(({ input }) => input)
-  const state: RunState = {
-    ...run,
-    startedAt: new Date(),
-    opener: createInputOpener(plan, classifier, { signal: effects.interrupts.signal, inTurn: inputs }),
-    meter: createInputMeter(inputs),
-    ledger: createLedger(),
-    shared: [],
-    rejects: undefined,
-    notes: new Set(),
-    listening: [],
-    held: [],
-  }
+  const state = stateOf(run, inputs)
   const { shared, opener } = state
   try {
     const schema = plan.shared.length > 0 ? await opener.commonSchema(inputs) : undefined

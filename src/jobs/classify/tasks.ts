@@ -24,10 +24,7 @@ export interface Task {
 }
 
 /** The tasks of a run, and how many inputs an earlier run did. */
-export interface Selection {
-  readonly tasks: readonly Task[]
-  readonly done: number
-}
+export type Selection = Awaited<ReturnType<typeof selectTasks>>
 
 /**
  * Chooses the inputs of this run: its shard of the files, and with --resume those that are not done.
@@ -35,7 +32,7 @@ export interface Selection {
  * @throws UsageError if two inputs have one result, a result exists already or is an input, or a flag does not suit an
  *   input's format
  */
-export async function selectTasks(plan: ClassifyPlan, all: readonly Input[], modelSha256: string): Promise<Selection> {
+export async function selectTasks(plan: ClassifyPlan, all: readonly Input[], modelSha256: string) {
   const { folders, shard, overwrite } = plan
   refuseWhere(plan, all)
   const every = all.map((input): Task => {
@@ -174,10 +171,8 @@ function parseReceipt(text: string | undefined): Receipt | 'unreadable' | undefi
   }
 }
 
-// One result of a folder output, and the receipt beside it: a file or an object.
-
-/** A result and its receipt. What a bucket refuses is a ServiceError. */
-export interface ResultPlace {
+/** A result, a file or an object, and the receipt beside it. What a bucket refuses is a ServiceError. */
+interface ResultPlace {
   readonly spec: ResultSpec
   exists(): Promise<boolean>
   /** the text of the receipt, undefined where there is none */
@@ -186,7 +181,6 @@ export interface ResultPlace {
   writeReceipt(receipt: Receipt): Promise<void>
 }
 
-/** The place of a result. */
 export function resultPlace(spec: ResultSpec): ResultPlace {
   return spec.kind === 's3' ? objectPlace(spec, spec.place) : filePlace(spec, spec.path)
 }

@@ -11,13 +11,10 @@ export type DiffReport = Awaited<ReturnType<typeof diffPredictions>> & {
   readonly limit: { readonly text: string; readonly exceeded: boolean } | null
 }
 
-/** One side of a comparison. */
 export type DiffSide = DiffReport['a']
 
-/** An object of both sides. */
 export type MovedObject = DiffReport['most_moved'][number]
 
-/** How far the objects' probabilities moved. */
 export type Movement = DiffReport['movement']
 
 const histogramBins = 20

@@ -9,7 +9,6 @@ import { withReport } from '../../report/report-file.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { resultAddress } from '../predictions/result-file.ts'
 
-/** What was typed. */
 type DiffRequest = DiffFlags & { readonly a: string; readonly b: string }
 
 /** Prints the report, as text or with --json as one object; answers the exit code: 3 if more changed than allowed. */

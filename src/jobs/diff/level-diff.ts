@@ -4,14 +4,12 @@ import type { PredictedLevel, Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
 import { isTieSql, joinedTable, type LevelPair, winnerSql } from './joined-sides.ts'
 
-/** What a level is compared within. */
 interface DiffContext {
   readonly session: Session
   readonly sides: readonly [Predictions, Predictions]
   readonly pairs: readonly LevelPair[]
 }
 
-/** One classifier of both hierarchies. */
 export type LevelDiff = Awaited<ReturnType<typeof diffLevel>>
 
 /** How one class differs between all objects of A and all objects of B. */

@@ -21,7 +21,6 @@ import {
 const shownObjects = 1000
 const shownClasses = 60
 
-/** The text of the page. */
 export async function diffPage(report: DiffReport): Promise<string> {
   const canvas = await openCanvas()
   const { a, b, common, changed, changed_share: share, levels, limit } = report

@@ -21,7 +21,6 @@ import type { ClassShift, LevelDiff } from './level-diff.ts'
 const decimals = 4
 const shownIds = 3
 
-/** Captions of the two lists of objects. */
 export const objectCaptions = {
   changed: 'Objects that changed class, the farthest moved first',
   moved: 'The objects that moved farthest',

@@ -11,10 +11,8 @@ import {
   type Scored,
 } from './probability-scores.ts'
 
-/** One classifier of the hierarchy. */
 export type LevelEvaluation = ReturnType<typeof evaluateLevel>
 
-/** One class of a level, against the rest. */
 export type ClassEvaluation = ReturnType<typeof evaluateClass>
 
 /** The scores that are one number a level, in the order tables show them. */

@@ -1,16 +1,12 @@
 // All levels of a hierarchy against the labels of its objects.
+import type { NamedLevel } from '../predictions/predictions.ts'
 import { hierarchicalScores } from './confusion.ts'
 import { evaluateLevel, scoresOf, winnersOf } from './evaluate-level.ts'
 
 /** Objects with predictions and labels. */
 interface EvaluationInput {
   /** the product first, then the top, then the branches; a model of one level has the product only */
-  readonly levels: readonly {
-    readonly classifierName: string
-    readonly branch: string | null
-    /** in taxonomy order, which decides ties */
-    readonly classes: readonly string[]
-  }[]
+  readonly levels: readonly NamedLevel[]
   readonly oids: readonly string[]
   /** a leaf class or a branch for each object */
   readonly labels: readonly string[]

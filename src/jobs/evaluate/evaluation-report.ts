@@ -5,13 +5,11 @@ import type { EvaluateFlags } from '../../terminal/result-flags.ts'
 import { resultAddress, resultFile } from '../predictions/result-file.ts'
 import { evaluatePredictions } from './evaluate-predictions.ts'
 
-/** What is evaluated against what. */
 type EvaluationRequest = Omit<EvaluateFlags, 'csv' | 'report' | 'overwrite' | 'json'> & { readonly predictions: string }
 
 /** Every number of the tables and figures of `lcclf evaluate`, in one object that is also its JSON. */
 export type EvaluationReport = Awaited<ReturnType<typeof evaluationReport>>
 
-/** An object worth a look. */
 export type DoubtfulObject = EvaluationReport['most_in_doubt'][number]
 
 /**

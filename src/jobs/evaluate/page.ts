@@ -30,7 +30,6 @@ const shownClasses = 70
 const shownPoints = 100
 const shownLabels = 200
 
-/** The text of the page. */
 export async function evaluatePage(report: EvaluationReport): Promise<string> {
   const canvas = await openCanvas()
   const { levels } = report

@@ -71,7 +71,6 @@ export function expectedCalibrationError(bins: readonly ReliabilityBin[]): numbe
   return total === 0 ? null : exactSum(bins.length, (i) => (bins[i]!.objects / total) * gapOf(bins[i]!))
 }
 
-/** The largest gap of any bin. */
 export function maximumCalibrationError(bins: readonly ReliabilityBin[]): number | null {
   const filled = bins.filter(({ objects }) => objects > 0)
   return filled.length === 0 ? null : Math.max(...filled.map(gapOf))

@@ -125,7 +125,6 @@ export function reliabilityCurves({
   ]
 }
 
-/** The name of a curve for people. */
 export function curveName({ className }: Pick<ReliabilityCurve, 'className'>): string {
   return className ?? 'the largest probability'
 }
@@ -197,7 +196,6 @@ export function objectTable(caption: string, rows: readonly DoubtfulObject[]): T
   }
 }
 
-/** Captions of the two lists of objects. */
 export const objectCaptions = {
   mostInDoubt: 'Objects most in doubt: the smallest margin between the two most probable classes first',
   mostConfidentErrors: 'Confidently wrong: objects with another label, the most probable class first',
@@ -233,7 +231,6 @@ const coverageNames: readonly (readonly [
   ],
 ]
 
-/** Every count with its name. */
 export function coverageEntries({ coverage }: EvaluationReport): (readonly [name: string, count: number])[] {
   return coverageNames.map(([key, many]) => [many, coverage[key]])
 }

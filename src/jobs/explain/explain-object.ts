@@ -16,10 +16,8 @@ import { pathAttribution, treeShap } from './tree-shap.ts'
 /** Every number of the tables and figures of `lcclf explain`, in one object that is also its JSON. */
 export type Explanation = ReturnType<typeof explainObject>
 
-/** Where a feature's values lay in training. */
 export type TrainingQuantiles = NonNullable<Explanation['features'][number]['training']>
 
-/** What is explained. */
 interface ExplanationRequest {
   readonly manifest: Manifest
   readonly sha256: string

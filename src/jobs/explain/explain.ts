@@ -11,7 +11,6 @@ import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, theSample } from '../../model/store/model-reference.ts'
 import type { ExplainFlags } from '../../terminal/result-flags.ts'
 
-/** What was typed. */
 type ExplainRequest = ExplainFlags & { readonly input: string }
 
 /** Prints the explanation, as text or with --json as one object. */
@@ -43,8 +42,8 @@ async function explanationOf(flags: ExplainRequest, directory: string): Promise<
   if (flags.class !== undefined && !classes.includes(flags.class)) {
     throw new UsageError(`the model has no class ${flags.class}`, { hint: `Its classes are ${classes.join(', ')}.` })
   }
-  const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
-  const object = await findObject(inputs, { ...flags, ...manifest, renames: new Map(flags.rename), renameMapPairs })
+  const renameMap = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
+  const object = await findObject(inputs, { ...flags, ...manifest, rename: new Map(flags.rename), renameMap })
   const profile = await readProfile(directory)
   return explainObject({
     ...flags,

@@ -23,7 +23,6 @@ export function additivityError({ base, contributions, probability }: ClassExpla
   return Math.abs(contributions.reduce((sum, phi) => sum + phi, base) - probability)
 }
 
-/** A forest's attribution, class by class. */
 export function byClass(
   { base, contributions }: Attribution,
   classes: readonly string[],
@@ -38,7 +37,6 @@ export function byClass(
   }))
 }
 
-/** One classifier of the hierarchy. */
 export interface LevelExplanation {
   readonly classifier_name: string
   readonly branch: string | null
@@ -62,7 +60,6 @@ export function explainedParts(
   })
 }
 
-/** Places of contributions, the largest first. */
 export function largestFirst(contributions: readonly number[]): number[] {
   const size = (i: number): number => Math.abs(contributions[i]!)
   return [...contributions.keys()].sort((a, b) => size(b) - size(a) || a - b)

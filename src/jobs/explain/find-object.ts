@@ -1,5 +1,4 @@
 // One object out of an input: its features as the forest sees them.
-import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { DataError } from '../../errors.ts'
 import { isNewer } from '../../pipeline/row-ids.ts'
 import { identifier, literal } from '../../connectors/postgres/client/binary.ts'
@@ -19,15 +18,10 @@ interface FoundObject {
 }
 
 /** Which object, and how to read it. */
-interface ObjectRequest {
-  readonly oid: string
-  readonly idColumn: string
-  readonly candidColumn: string
-  readonly renames: ReadonlyMap<string, string>
-  readonly renameMapPairs?: ReadonlyMap<string, string> | undefined
-  readonly features: readonly string[]
-  readonly preprocessing: Preprocessing
-}
+type ObjectRequest = { readonly oid: string } & Pick<
+  ReadOptions,
+  'features' | 'preprocessing' | 'idColumn' | 'candidColumn' | 'rename' | 'renameMap'
+>
 
 /**
  * Reads inputs until their end: of several rows the one with the largest candid counts, else the later one.
@@ -82,7 +76,7 @@ function narrowed({ spec }: Input, { oid }: ObjectRequest): SourceSpec {
 }
 
 function optionsFor({ spec }: Input, request: ObjectRequest): ReadOptions {
-  const { features, preprocessing, idColumn, candidColumn, renames: rename, renameMapPairs: renameMap } = request
+  const { features, preprocessing, idColumn, candidColumn, rename, renameMap } = request
   // what has SQL is asked for the object alone, unless its id column is another one under that name
   const own = [...rename].find(([, to]) => to === idColumn)?.[0] ?? idColumn
   const isParquet = (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet'

@@ -12,7 +12,6 @@ import { featureTable, levelTable } from './tables.ts'
 /** features in a picture, however many --top asks for; the table has all of them */
 const shownFeatures = 40
 
-/** The text of the page. */
 export async function explainPage(explanation: Explanation): Promise<string> {
   const canvas = await openCanvas()
   const { oid, model, class: name, predicted_class: predicted, probability, base, is_exact: isExact } = explanation

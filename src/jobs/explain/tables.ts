@@ -55,7 +55,6 @@ export function featureTable(explanation: Explanation, shown: number): Table<Fea
   }
 }
 
-/** Probabilities of the classes of some levels. */
 export function levelTable(
   ...levels: readonly LevelExplanation[]
 ): Table<readonly [level: string, one: ClassExplanation]> {

@@ -113,7 +113,6 @@ export function tieLines(ties: number, where: string, assumed: string | null): s
   ]
 }
 
-/** The order of a report's results, for people. */
 export function orderText(assumed: string | null): string {
   return assumed === null ? 'the model’s' : `unknown; assumed: ${assumed}`
 }

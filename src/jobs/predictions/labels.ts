@@ -8,7 +8,6 @@ import { type FileSpec, openRelation, type Relation } from './relation.ts'
 import type { Session } from './session.ts'
 import type { PredictedLevel, Predictions } from './predictions.ts'
 
-/** Labels, ready to be joined. */
 type Labels = Awaited<ReturnType<typeof openLabels>>
 
 /**

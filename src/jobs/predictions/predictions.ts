@@ -2,7 +2,6 @@
 import { shownText } from '../../formats/shown-text.ts'
 import type { Level } from '../../pipeline/batch.ts'
 
-/** Results of one model, ready for questions. */
 export interface Predictions {
   /** how messages call them */
   readonly address: string
@@ -27,7 +26,6 @@ export type PredictedLevel = NamedLevel & {
   readonly columns: readonly string[]
 }
 
-/** How results are read, wherever they are. */
 export interface PredictionOptions {
   /** name of the table to make */
   readonly table: string
@@ -38,7 +36,6 @@ export interface PredictionOptions {
 /** what decides the order of classes where nobody knows it */
 export const alphabet = 'the alphabet'
 
-/** The name of a level's column. */
 export function columnName(level: number, index: number): string {
   return `l${level}_${index}`
 }

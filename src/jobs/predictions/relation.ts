@@ -17,10 +17,8 @@ import { rowsAChunk, type Session } from './session.ts'
 import { loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
 import { openArrowInput } from '../../connectors/files/arrow-source.ts'
 
-/** A file to read. */
 export type FileSpec = Extract<SourceSpec, { kind: 'file' }>
 
-/** One column, or one field inside structs. */
 export interface RelationColumn {
   /** the exact name; the names of the structs around it come first */
   readonly path: readonly string[]

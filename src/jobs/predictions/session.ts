@@ -30,7 +30,8 @@ export async function openSession() {
     try {
       return await work()
     } catch (cause) {
-      throw readingFailed(about, cause)
+      if (cause instanceof LcclfError) throw cause
+      throw new DataError(`${about}: cannot be read: ${reasonOf(messageOf(cause))}`, { cause })
     }
   }
 
@@ -109,11 +110,6 @@ function doublesOf(vector: { getItem(row: number): unknown }, rowCount: number):
   const items: unknown = Reflect.get(vector, 'items')
   if (items instanceof Float64Array) return items.subarray(0, rowCount)
   return Float64Array.from({ length: rowCount }, (_, row) => Number(vector.getItem(row) ?? NaN))
-}
-
-function readingFailed(about: string, cause: unknown): LcclfError {
-  if (cause instanceof LcclfError) return cause
-  return new DataError(`${about}: cannot be read: ${reasonOf(messageOf(cause))}`, { cause })
 }
 
 /** What DuckDB says of CSV stands below the number of the line and the line itself, which may be anything. */

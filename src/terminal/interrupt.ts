@@ -17,13 +17,7 @@ export class InterruptedError extends LcclfError {
 }
 
 /** Tells a run when to stop. */
-export interface InterruptWatch {
-  readonly signal: AbortSignal
-  /** throws InterruptedError once the signal is aborted */
-  check(consequence: string): void
-  /** gives the process's signals back to Node */
-  stop(): void
-}
+export type InterruptWatch = ReturnType<typeof interruptsOf>
 
 /** Watches for the process's signals while a run is under way. */
 export function watchInterrupts(): InterruptWatch {
@@ -45,12 +39,14 @@ export function watchInterrupts(): InterruptWatch {
 }
 
 /** A program's own signal; without one nothing interrupts. */
-export function interruptsOf(signal: AbortSignal = new AbortController().signal): InterruptWatch {
+export function interruptsOf(signal: AbortSignal = new AbortController().signal) {
   return {
     signal,
-    check(consequence) {
+    /** throws InterruptedError once the signal is aborted */
+    check(consequence: string): void {
       if (signal.aborted) throw new InterruptedError(signal.reason, consequence)
     },
-    stop: () => undefined,
+    /** gives the process's signals back to Node, if they are what is watched */
+    stop: (): void => undefined,
   }
 }

@@ -78,10 +78,12 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
   const outputs = [...new Set(asked.to ?? ['-'])].map((to, i) => outputOf(to, i, asked, { isSummary, environment }))
   const shared = outputs.filter((output) => 'kind' in output)
   const folders = outputs.filter((output): output is FolderOutput => !('kind' in output))
-  refuseSamePlace([
+  const places = [
     ...shared.flatMap((spec) => (spec.kind === 'file' ? [spec.path] : spec.kind === 's3' ? [spec.address] : [])),
     ...folders.map(({ address }) => address),
-  ])
+  ]
+  const again = repeated(places, (path) => resolve(path))
+  if (again !== undefined) throw new UsageError(`--to ${again}: two outputs cannot have the same place`)
   refuseImpossiblePairs(asked, shared, folders)
   const renames = renamesOf([...(asked.rename ?? [])])
   const window = timeWindow(asked)
@@ -216,11 +218,6 @@ function refuseImpossiblePairs(
   }
   refuseName('--rejects', asked.rejects, '.ndjson')
   refuseName('--receipt', asked.receipt, '.json')
-}
-
-function refuseSamePlace(paths: readonly string[]): void {
-  const again = repeated(paths, (path) => resolve(path))
-  if (again !== undefined) throw new UsageError(`--to ${again}: two outputs cannot have the same place`)
 }
 
 function refuseName(flag: string, path: unknown, suffix: string): void {

@@ -2,8 +2,7 @@
 import { DataError } from '../../errors.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
-import { joinedTable, joinSides, type LevelPair, onlyInSql } from './joined-sides.ts'
-import { diffLevel, type LevelDiff } from './level-diff.ts'
+import { diffLevel, joinedTable, joinSides, type LevelDiff, type LevelPair, onlyInSql } from './level-diff.ts'
 
 /** Every number of the tables and figures of `lcclf diff`, in one object that is also its JSON. */
 export type DiffReport = Awaited<ReturnType<typeof diffPredictions>> & {

@@ -15,8 +15,7 @@ import { orderText, tieLines } from '../predictions/class-order.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
 import type { DiffReport, DiffSide, MovedObject, Movement } from './diff-predictions.ts'
-import { onlyInSql } from './joined-sides.ts'
-import type { ClassShift, LevelDiff } from './level-diff.ts'
+import { type ClassShift, type LevelDiff, onlyInSql } from './level-diff.ts'
 
 const decimals = 4
 const shownIds = 3

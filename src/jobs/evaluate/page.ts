@@ -84,13 +84,11 @@ function coverageOf(report: EvaluationReport): Html {
 }
 
 function scoresOf(report: EvaluationReport): Html {
-  const [precision, recall, f1] = (['precision', 'recall', 'f1'] as const).map((score) => {
-    const value = report[`hierarchical_${score}`]
-    return value === null ? '–' : numberText(value)
-  })
+  const shown = (value: number | null): string => (value === null ? '–' : numberText(value))
+  const { hierarchical_precision: precision, hierarchical_recall: recall, hierarchical_f1: f1 } = report
   return markup`${tableOf(levelTable(report.levels))}
     <p>
-      Hierarchical precision ${precision!}, recall ${recall!}, F1 ${f1!}. The level of a branch counts the objects
+      Hierarchical precision ${shown(precision)}, recall ${shown(recall)}, F1 ${shown(f1)}. The level of a branch counts the objects
       labelled with its classes. Balanced is the balanced accuracy; ROC-AUC and average precision (avg prec) are means
       over the classes, each against the rest; ECE is the expected calibration error. Definitions are scikit-learn’s.
     </p> `

@@ -280,10 +280,8 @@ function coverageLines({ coverage, tie_order_assumed: assumed, levels }: Evaluat
 
 function hierarchyLines(report: EvaluationReport): string[] {
   if (report.hierarchical_f1 === null) return []
-  const [precision, recall, f1] = (['precision', 'recall', 'f1'] as const).map((score) =>
-    shownNumber(report[`hierarchical_${score}`], decimals),
-  )
+  const shown = (score: 'precision' | 'recall' | 'f1') => shownNumber(report[`hierarchical_${score}`], decimals)
   return [
-    `hierarchical precision ${precision!}, recall ${recall!}, F1 ${f1!} (a wrong class of the right branch counts half)`,
+    `hierarchical precision ${shown('precision')}, recall ${shown('recall')}, F1 ${shown('f1')} (a wrong class of the right branch counts half)`,
   ]
 }

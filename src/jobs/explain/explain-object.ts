@@ -3,15 +3,7 @@ import { evaluatePlainly, type Forest } from '../../model/bundle/forest.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import {
-  additivityError,
-  byClass,
-  type ClassExplanation,
-  explainedParts,
-  largestFirst,
-  type LevelExplanation,
-} from './explanation.ts'
-import { pathAttribution, treeShap } from './tree-shap.ts'
+import { type Attribution, pathAttribution, treeShap } from './tree-shap.ts'
 
 /** Every number of the tables and figures of `lcclf explain`, in one object that is also its JSON. */
 export type Explanation = ReturnType<typeof explainObject>
@@ -106,24 +98,19 @@ function productLevel(
     const level = branches.find((one) => one.classes.some((inner) => inner.class === name))!
     const f = top!.classes.find((branch) => branch.class === level.branch)!
     const g = level.classes.find((inner) => inner.class === name)!
-    return productOf(name, f, g)
+    const ofTop = 0.5 * (g.probability + g.base)
+    const ofBranch = 0.5 * (f.probability + f.base)
+    return {
+      class: name,
+      probability: f.probability * g.probability,
+      base: f.base * g.base,
+      contributions: f.contributions.map((phi, i) => ofTop * phi + ofBranch * g.contributions[i]!),
+    }
   })
   return { classifier_name: classifierName, branch: null, classes: found }
 }
 
-function productOf(name: string, f: ClassExplanation, g: ClassExplanation): ClassExplanation {
-  const ofTop = 0.5 * (g.probability + g.base)
-  const ofBranch = 0.5 * (f.probability + f.base)
-  return {
-    class: name,
-    probability: f.probability * g.probability,
-    base: f.base * g.base,
-    contributions: f.contributions.map((phi, i) => ofTop * phi + ofBranch * g.contributions[i]!),
-  }
-}
-
 function featuresOf({ manifest, row, profile }: ExplanationRequest) {
-  const training = trainingQuantiles(profile)
   return manifest.features.map((name, i) => ({
     name,
     /** as the forest sees it: float32, after preprocessing */
@@ -131,19 +118,16 @@ function featuresOf({ manifest, row, profile }: ExplanationRequest) {
     /** the object lacks it, and `value` stands for that */
     is_missing: row[i] === manifest.preprocessing.missing,
     /** null where the bundle does not know, or the feature had no values */
-    training: training.get(name) ?? null,
+    training: profile ? quantilesOf(profile, name) : null,
   }))
 }
 
-function trainingQuantiles(profile: InputProfile | undefined) {
-  const found = (profile?.features ?? []).flatMap(({ name, missing, values }) => {
-    if (values === null) return []
-    const at = (share: (typeof profileQuantiles)[number]): number => values.quantiles[profileQuantiles.indexOf(share)]!
-    const quantiles = { q05: at(0.05), q25: at(0.25), q50: at(0.5), q75: at(0.75), q95: at(0.95) }
-    /** `missing`: the share of the training objects that lack it */
-    return [[name, { ...quantiles, missing: missing / profile!.rows }] as const]
-  })
-  return new Map(found)
+/** `missing`: the share of the training objects that lack the feature. */
+function quantilesOf({ features, rows }: InputProfile, feature: string) {
+  const { values, missing } = features.find(({ name }) => name === feature) ?? {}
+  if (!values) return null
+  const at = (share: (typeof profileQuantiles)[number]): number => values.quantiles[profileQuantiles.indexOf(share)]!
+  return { q05: at(0.05), q25: at(0.25), q50: at(0.5), q75: at(0.75), q95: at(0.95), missing: missing! / rows }
 }
 
 /** The part of an explanation that is about one class: which features speak most for or against it. */
@@ -175,4 +159,63 @@ function aboutClass(
     /** features that are not ranked */
     others: { features: rest.length, contribution: rest.reduce((sum, i) => sum + contributions[i]!, 0) },
   }
+}
+
+// What an explanation is made of: contributions of features to the probabilities of classes.
+
+/** One class of a level: `base + Σ contributions = probability`. */
+export interface ClassExplanation {
+  readonly class: string
+  readonly probability: number
+  /** what the model says about an unknown object; for the product, the product of both levels' */
+  readonly base: number
+  /** one a feature, in the order of `features` */
+  readonly contributions: readonly number[]
+}
+
+/** The gap between `base + Σ contributions` and the probability. */
+export function additivityError({ base, contributions, probability }: ClassExplanation): number {
+  return Math.abs(contributions.reduce((sum, phi) => sum + phi, base) - probability)
+}
+
+export function byClass(
+  { base, contributions }: Attribution,
+  classes: readonly string[],
+  prediction: Float64Array,
+): ClassExplanation[] {
+  const width = classes.length
+  return classes.map((name, c) => ({
+    class: name,
+    probability: prediction[c]!,
+    base: base[c]!,
+    contributions: Array.from({ length: contributions.length / width }, (_, i) => contributions[i * width + c]!),
+  }))
+}
+
+export interface LevelExplanation {
+  readonly classifier_name: string
+  readonly branch: string | null
+  readonly classes: readonly ClassExplanation[]
+}
+
+/**
+ * A class at each level: as leaf class, then its branch, then within the branch; a model of one level has the first alone.
+ *
+ * @param levels the product first, then the top, then the branches
+ */
+export function explainedParts(
+  levels: readonly LevelExplanation[],
+  { class: name, branch }: { readonly class: string; readonly branch: string | null },
+): { readonly name: string; readonly explained: ClassExplanation }[] {
+  return levels.flatMap((level, index) => {
+    const isTop = index > 0 && level.branch === null
+    const explained = level.classes.find((one) => one.class === (isTop ? branch : name))
+    if (!explained) return []
+    return [{ name: level.branch === null ? explained.class : `${name}, if ${level.branch}`, explained }]
+  })
+}
+
+export function largestFirst(contributions: readonly number[]): number[] {
+  const size = (i: number): number => Math.abs(contributions[i]!)
+  return [...contributions.keys()].sort((a, b) => size(b) - size(a) || a - b)
 }

@@ -2,7 +2,7 @@
 import { withReport } from '../../report/report-file.ts'
 import { UsageError } from '../../errors.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
-import type { Explanation } from './explain-object.ts'
+import { explainObject, type Explanation } from './explain-object.ts'
 import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { explainText } from './tables.ts'
@@ -37,7 +37,6 @@ async function explanationOf(flags: ExplainRequest, directory: string): Promise<
   const bundle = await readBundle(directory)
   const { manifest, sha256 } = bundle
   const forests = await withCovers(directory, bundle)
-  const { explainObject } = await import('./explain-object.ts')
   const { classes } = taxonomyOf(manifest).levels[0]!
   if (flags.class !== undefined && !classes.includes(flags.class)) {
     throw new UsageError(`the model has no class ${flags.class}`, { hint: `Its classes are ${classes.join(', ')}.` })

@@ -5,8 +5,7 @@ import { type Bar, barChart, contributionChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { figureOf, pageOf } from '../../report/page.ts'
 import { listOf, tableOf } from '../../report/table.ts'
-import type { Explanation } from './explain-object.ts'
-import { type ClassExplanation, explainedParts, largestFirst } from './explanation.ts'
+import { type ClassExplanation, explainedParts, type Explanation, largestFirst } from './explain-object.ts'
 import { featureTable, levelTable } from './tables.ts'
 
 /** features in a picture, however many --top asks for; the table has all of them */

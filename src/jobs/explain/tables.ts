@@ -1,8 +1,14 @@
 // The tables of an explanation, and its text for a person at a terminal.
 import type { Cell, Column, Table } from '../../formats/table.ts'
 import { captionedTable, harmless, paragraphs, shownNumber } from '../../terminal/text-table.ts'
-import type { Explanation, TrainingQuantiles } from './explain-object.ts'
-import { type ClassExplanation, explainedParts, largestFirst, type LevelExplanation } from './explanation.ts'
+import {
+  type ClassExplanation,
+  explainedParts,
+  type Explanation,
+  largestFirst,
+  type LevelExplanation,
+  type TrainingQuantiles,
+} from './explain-object.ts'
 
 const decimals = 4
 const trainingHeadings = { q05: 'usual 5 %', q50: 'median', q95: '95 %', missing: 'share missing' } as const

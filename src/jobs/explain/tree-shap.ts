@@ -1,6 +1,13 @@
 // Exact Shapley values of a forest's probabilities, path-dependent as TreeSHAP has them, and their quick approximation.
 import type { Forest } from '../../model/bundle/forest.ts'
-import type { Attribution } from './explanation.ts'
+
+/** Contributions of features to the probabilities of one forest: `base + Σ contributions = prediction`, class by class. */
+export interface Attribution {
+  /** one a class: the mean probability over the training samples, by the trees' own counts */
+  readonly base: Float64Array
+  /** features × classes, row-major */
+  readonly contributions: Float64Array
+}
 
 /**
  * Shapley values of the game in which an unknown feature sends a sample down both ways of its splits, in the proportion

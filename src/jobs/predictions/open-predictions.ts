@@ -33,10 +33,11 @@ export async function openPredictions(
   const { address } = spec
   const { table } = options
   const selection = await selectionOf(session, spec, options)
+  const { sql, isView, hint, classifierVersion, assumedOrder } = selection
   const missing = missingClass(selection.levels)
-  if (missing !== undefined) throw new DataError(`${address}: ${missing}`, { hint: selection.hint })
-  const kind = selection.isView ? 'TEMP VIEW' : 'TEMP TABLE'
-  await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${selection.sql}`, address)
+  if (missing !== undefined) throw new DataError(`${address}: ${missing}`, { hint })
+  const kind = isView ? 'TEMP VIEW' : 'TEMP TABLE'
+  await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${sql}`, address)
   const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
   const rows = await session.count(`SELECT count(*) FROM ${sqlName(table)}`, address)
   const levels = selection.levels.map(({ classifierName, branch, classes }, level) => ({
@@ -46,16 +47,9 @@ export async function openPredictions(
     columns: classes.map((_, index) => columnName(level, index)),
   }))
   const columns = levels.flatMap((level) => level.columns)
-  await refuseBadValues(session, { table, columns, address, hint: selection.hint })
-  const predictions: Predictions = {
-    address,
-    table,
-    objects,
-    duplicates: selection.duplicates ?? rows - objects,
-    classifierVersion: selection.classifierVersion,
-    levels,
-    assumedOrder: selection.assumedOrder,
-  }
+  await refuseBadValues(session, { table, columns, address, hint })
+  const duplicates = selection.duplicates ?? rows - objects
+  const predictions = { address, table, objects, duplicates, classifierVersion, levels, assumedOrder }
   return rows === objects ? predictions : { ...predictions, table: await newestOf(session, predictions) }
 }
 
@@ -154,9 +148,8 @@ async function onlyVersion(
 
 async function refuseBadValues(
   session: Session,
-  about: { table: string; columns: readonly string[]; address: string; hint: string },
+  { table, columns, address, hint }: { table: string; columns: readonly string[]; address: string; hint: string },
 ): Promise<void> {
-  const { table, columns, address } = about
   // a sum of rounded fractions may be a little above 1; NaN is above everything
   const isBad = columns.map((name) => `coalesce(${name} NOT BETWEEN 0 AND 1 + 1e-9, true)`).join(' OR ')
   const bad = await session.rows(
@@ -168,7 +161,7 @@ async function refuseBadValues(
   const who = first[0] === null ? 'an object without oid' : shownText(String(first[0]))
   throw new DataError(
     `${address}: ${Number(first[1]) === 1 ? '1 object lacks' : `${String(first[1])} objects lack`} an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
-    { hint: about.hint },
+    { hint },
   )
 }
 

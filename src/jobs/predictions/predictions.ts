@@ -41,16 +41,13 @@ export function columnName(level: number, index: number): string {
 }
 
 /** A selection of `oid` and the levels' columns (with `candid` and `place`, where an object may come twice), not yet checked. */
-export interface Selection {
+export interface Selection extends Pick<Predictions, 'classifierVersion' | 'assumedOrder'> {
   readonly sql: string
   /** nothing is gained by a copy of what the selection gives */
   readonly isView: boolean
   readonly levels: readonly FoundLevel[]
-  /** see Predictions */
-  readonly assumedOrder: string | null
   /** already one row an object, and what came again; undefined where the rows themselves tell */
   readonly duplicates: number | undefined
-  readonly classifierVersion: string
   /** what to do about objects without all their probabilities */
   readonly hint: string
 }

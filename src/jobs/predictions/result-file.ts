@@ -22,13 +22,12 @@ const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather, text also as .gz'
  */
 export async function resultAddress(
   address: string,
-  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<{ results: FileSpec | PostgresResultsSpec; classifierVersion: string | undefined }> {
   if (!isPostgresAddress(address)) {
-    const { file, classifierVersion } = await resultFile(address, environment)
+    const { file, classifierVersion } = await resultFile(address)
     return { results: file, classifierVersion }
   }
-  const spec = postgresResultsSpec(address, environment)
+  const spec = postgresResultsSpec(address, process.env)
   return { results: spec, classifierVersion: spec.results.classifierVersion }
 }
 
@@ -38,18 +37,14 @@ export async function resultAddress(
  *
  * @throws UsageError for what is no file with a known suffix; DataError for one that is not there; ServiceError
  */
-export async function resultFile(
-  address: string,
-  environment: NodeJS.ProcessEnv = process.env,
-): Promise<{ file: FileSpec; classifierVersion: string | undefined }> {
+export async function resultFile(address: string): Promise<{ file: FileSpec; classifierVersion: string | undefined }> {
   const at = address.lastIndexOf(versionQuery)
   const isQuery = at > 0 && !existsSync(address)
   const path = isQuery ? address.slice(0, at) : address
   refuseOthers(path)
   const classifierVersion = isQuery ? address.slice(at + versionQuery.length) : undefined
   if (isS3Address(path)) {
-    const fetched = await fetchResult(path, environment)
-    return { file: { kind: 'file', address, path: fetched, format: formatOf(path) }, classifierVersion }
+    return { file: { kind: 'file', address, path: await fetchResult(path), format: formatOf(path) }, classifierVersion }
   }
   const stats = statSync(path, { throwIfNoEntry: false })
   if (!stats) throw new DataError(`${address}: there is no such file`)
@@ -83,8 +78,8 @@ const hint = 'Check that the service is running and that the endpoint (AWS_ENDPO
  * @returns the file's path
  * @throws UsageError for an address that is none; DataError where nothing is there; ServiceError
  */
-async function fetchResult(address: string, environment: NodeJS.ProcessEnv): Promise<string> {
-  const place = s3Place(address, environment)
+async function fetchResult(address: string): Promise<string> {
+  const place = s3Place(address, process.env)
   const bucket = await bucketToRead(place)
   const seen = await patiently(() => bucket.stat(place.key), { hint })
   if (!seen) throw new DataError(`${address}: there is no such object`)

@@ -1,4 +1,4 @@
-// A table that is defined once: `terminal/text-table.ts` prints it, `terminal/csv-tables.ts` and `report/table.ts` write it.
+// A table that is defined once: `terminal/text-table.ts` prints it, `terminal/csv-tables.ts` and `report/page.ts` write it.
 
 /** What stands in a cell; null: not defined. */
 export type Cell = string | number | null

@@ -8,22 +8,19 @@ import {
   upgradeTables as addHistory,
 } from '../connectors/postgres/tables/init-tables.ts'
 
-interface InitFlags {
-  readonly withHistory: boolean
-  readonly dryRun: boolean
-  readonly json: boolean
-}
-
 /** Creates the missing tables and says which, or with --dry-run prints the SQL; returns the exit code. */
-export async function initTables(address: string, { withHistory, dryRun, json }: InitFlags): Promise<number> {
+export async function initTables(
+  address: string,
+  { json, ...asked }: { withHistory: boolean; dryRun: boolean; json: boolean },
+): Promise<number> {
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const options = { withHistory, dryRun, statementTimeout: connection.statementTimeout }
+  const options = { ...asked, statementTimeout: connection.statementTimeout }
   const report = await withDatabase(connection, (database) => createTables(database, options))
   return print('db init', shown, report, json)
 }
 
 /** Adds the history table; returns the exit code. */
-export async function upgradeTables(address: string, flags: Omit<InitFlags, 'withHistory'>): Promise<number> {
+export async function upgradeTables(address: string, flags: { dryRun: boolean; json: boolean }): Promise<number> {
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
   const options = { dryRun: flags.dryRun, statementTimeout: connection.statementTimeout }
   const report = await withDatabase(connection, (database) => addHistory(database, options))

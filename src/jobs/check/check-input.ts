@@ -176,14 +176,10 @@ export interface CheckFinding {
   readonly hint: string | null
 }
 
-/** An input's names against those that are needed. */
-interface ColumnNames {
+type ColumnNames = Pick<ReadOptions, 'features' | 'idColumn' | 'candidColumn'> & {
   /** the input's own */
   readonly names: readonly string[]
   readonly renames: ReadonlyMap<string, string>
-  readonly features: readonly string[]
-  readonly idColumn: string
-  readonly candidColumn: string
 }
 
 /** The features that an input has under the names it is read with. */

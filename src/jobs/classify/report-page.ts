@@ -1,11 +1,9 @@
 // The report of a classify run: its receipt, how many of each class, how sure the model was, and whom it doubts.
-import { barChart, histogramChart } from '../../report/charts.ts'
-import { type Canvas, labelMargin, openCanvas } from '../../report/canvas.ts'
+import { barChart, type Canvas, histogramChart, labelMargin, openCanvas } from '../../report/charts.ts'
 import { type ClassFacts, type ClassifyFacts, confidenceBins, type LevelFacts } from './report-facts.ts'
-import { figureOf, pageOf, type Picture, type Section } from '../../report/page.ts'
+import { figureOf, listOf, pageOf, type Picture, type Section, tableOf } from '../../report/page.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { percentText } from '../../formats/table.ts'
-import { listOf, tableOf } from '../../report/table.ts'
 import type { InputCounts } from '../../pipeline/ledger.ts'
 import { reasonCounts, type Receipt } from './receipt.ts'
 

@@ -1,10 +1,8 @@
 // The report of a comparison: who changed class, how far the objects moved, and how the classes shifted.
 import { numberText, percentText, type Table } from '../../formats/table.ts'
-import { type Canvas, openCanvas } from '../../report/canvas.ts'
-import { histogramChart, matrixFigure, shareChart } from '../../report/charts.ts'
+import { type Canvas, histogramChart, matrixFigure, openCanvas, shareChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { figureOf, pageOf } from '../../report/page.ts'
-import { listOf, tableOf } from '../../report/table.ts'
+import { figureOf, listOf, pageOf, tableOf } from '../../report/page.ts'
 import type { DiffReport, DiffSide, MovedObject } from './diff-predictions.ts'
 import type { LevelDiff } from './level-diff.ts'
 import {

@@ -1,10 +1,8 @@
 // The report of an evaluation: scores, and for each level the matrix, the curves and the calibration.
 import { numberText, percentText, type Table } from '../../formats/table.ts'
-import { type Canvas, openCanvas } from '../../report/canvas.ts'
-import { curveChart, matrixFigure } from '../../report/charts.ts'
+import { type Canvas, curveChart, matrixFigure, openCanvas } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { figureOf, pageOf, type Picture, type Section } from '../../report/page.ts'
-import { listOf, tableOf } from '../../report/table.ts'
+import { figureOf, listOf, pageOf, type Picture, type Section, tableOf } from '../../report/page.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { orderText } from '../predictions/class-order.ts'
 import type { ClassEvaluation, LevelEvaluation } from './evaluate-level.ts'

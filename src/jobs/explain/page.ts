@@ -1,10 +1,8 @@
 // The report of an explanation: which features speak for the class and which against it, at each level.
 import { numberText, type Table } from '../../formats/table.ts'
-import { type Canvas, openCanvas } from '../../report/canvas.ts'
-import { type Bar, barChart, contributionChart } from '../../report/charts.ts'
+import { type Bar, barChart, type Canvas, contributionChart, openCanvas } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { figureOf, pageOf } from '../../report/page.ts'
-import { listOf, tableOf } from '../../report/table.ts'
+import { figureOf, listOf, pageOf, tableOf } from '../../report/page.ts'
 import { type ClassExplanation, explainedParts, type Explanation, largestFirst } from './explain-object.ts'
 import { featureTable, levelTable } from './tables.ts'
 

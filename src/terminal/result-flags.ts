@@ -91,7 +91,7 @@ export const evaluateFlags = {
 export type EvaluateFlags = Typed<typeof evaluateFlags>
 
 /** How much may change before `lcclf diff` exits 3: objects, or a percentage of those on both sides. */
-export type ChangeBound = { readonly text: string } & ({ readonly objects: number } | { readonly percent: number })
+type ChangeBound = { readonly text: string } & ({ readonly objects: number } | { readonly percent: number })
 
 function changeBound(text: string): ChangeBound {
   const found = bound(text)

@@ -152,16 +152,12 @@ function valueFindings(tally: InputTally, profile: InputProfile | undefined): Ch
   }
   const odd = compareInputs(counts, tally.rows, profile)
   const usual = `${counts.length - odd.length} of ${counts.length} features are as usual`
+  const rows = profile.rows.toLocaleString('en')
+  const origin = profile.source === 'file' ? `${rows} rows of ${profile.name}` : `${rows} golden rows only`
   return [
     ...odd.map(({ feature, message }) => finding('warning', 'values', message, undefined, feature)),
-    finding('ok', 'values', `${usual} (${describeProfile(profile)})`),
+    finding('ok', 'values', `${usual} (profile: ${origin})`),
   ]
-}
-
-/** `8,000 rows of night.parquet`, or of golden inputs. */
-function describeProfile({ source, name, rows }: InputProfile): string {
-  const count = rows.toLocaleString('en')
-  return source === 'file' ? `profile: ${count} rows of ${name}` : `profile: ${count} golden rows only`
 }
 
 // What `lcclf check` reports: findings about columns, ids and rows of one input.

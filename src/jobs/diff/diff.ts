@@ -1,7 +1,7 @@
 // The story of `lcclf diff`.
 import type { DiffReport } from './diff-predictions.ts'
 import type { Predictions } from '../predictions/predictions.ts'
-import type { ChangeBound, DiffFlags } from '../../terminal/result-flags.ts'
+import type { DiffFlags } from '../../terminal/result-flags.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
 import { diffTables, diffText, writeOnlyIn } from './tables.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
@@ -50,7 +50,11 @@ export async function diffReport(flags: DiffRequest): Promise<DiffReport> {
     const expected = findings.a.only_here.objects + findings.b.only_here.objects
     if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
     const bound = flags.failIfChanged
-    return { ...findings, limit: bound ? { text: bound.text, exceeded: isExceeded(bound, findings) } : null }
+    if (!bound) return { ...findings, limit: null }
+    const { changed, common } = findings
+    // as much as the bound is allowed
+    const exceeded = 'objects' in bound ? changed > bound.objects : 100 * changed > bound.percent * common
+    return { ...findings, limit: { text: bound.text, exceeded } }
   } finally {
     session.close()
   }
@@ -65,9 +69,4 @@ async function inOneOrder(
   const first = await inModelOrder(a, reference, b)
   const second = await inModelOrder(b, reference, first)
   return [await inModelOrder(first, reference, second), second]
-}
-
-/** Whether more changed than the bound allows; as much is allowed. */
-function isExceeded(bound: ChangeBound, { changed, common }: Pick<DiffReport, 'changed' | 'common'>): boolean {
-  return 'objects' in bound ? changed > bound.objects : 100 * changed > bound.percent * common
 }

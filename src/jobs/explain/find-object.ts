@@ -1,10 +1,11 @@
 // One object out of an input: its features as the forest sees them.
 import { DataError } from '../../errors.ts'
+import type { FeatureBatch } from '../../pipeline/batch.ts'
 import { isNewer } from '../../pipeline/row-ids.ts'
 import { identifier, literal } from '../../connectors/postgres/client/binary.ts'
 import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
 import { openSource } from '../../connectors/open-connector.ts'
-import { type ReadOptions, readOptions, type Source } from '../../pipeline/source.ts'
+import { type ReadOptions, readOptions } from '../../pipeline/source.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
 import type { Input } from '../../connectors/inputs.ts'
 
@@ -34,9 +35,10 @@ export async function findObject(inputs: readonly Input[], request: ObjectReques
   for (const input of inputs) {
     const source = await openSource(narrowed(input, request), optionsFor(input, request))
     try {
-      const seen = await newestIn(source, request, found)
-      found = seen.found
-      refusal ??= seen.refusal
+      for await (const { batch, rejected } of source.deliveries(new AbortController().signal)) {
+        found = newestOf(batch, request, source.identity.address, found)
+        refusal ??= rejected.find((reject) => reject.oid === request.oid)?.reason
+      }
     } finally {
       await source.close()
     }
@@ -49,24 +51,18 @@ export async function findObject(inputs: readonly Input[], request: ObjectReques
   })
 }
 
-async function newestIn(
-  source: Source,
-  { oid, features }: ObjectRequest,
-  before: FoundObject | undefined,
-): Promise<{ found: FoundObject | undefined; refusal: string | undefined }> {
-  let found = before
-  let refusal: string | undefined
-  for await (const { batch, rejected } of source.deliveries(new AbortController().signal)) {
-    for (let i = 0; i < batch.rowCount; i++) {
-      if (batch.oids[i] !== oid) continue
-      const candid = batch.candids[i] ?? null
-      if (found && !isNewer(candid, found.candid)) continue
-      const width = features.length
-      found = { input: source.identity.address, oid, candid, row: batch.matrix.slice(i * width, (i + 1) * width) }
-    }
-    refusal ??= rejected.find((reject) => reject.oid === oid)?.reason
+function newestOf(
+  { rowCount, oids, candids, matrix }: FeatureBatch,
+  { oid, features: { length: width } }: ObjectRequest,
+  input: string,
+  found: FoundObject | undefined,
+): FoundObject | undefined {
+  for (let i = 0; i < rowCount; i++) {
+    const candid = candids[i] ?? null
+    if (oids[i] !== oid || (found && !isNewer(candid, found.candid))) continue
+    found = { input, oid, candid, row: matrix.slice(i * width, (i + 1) * width) }
   }
-  return { found, refusal }
+  return found
 }
 
 /** The long table is asked for the object alone, which its index finds. */

@@ -50,7 +50,15 @@ export async function openPredictions(
   await refuseBadValues(session, { table, columns, address, hint })
   const duplicates = selection.duplicates ?? rows - objects
   const predictions = { address, table, objects, duplicates, classifierVersion, levels, assumedOrder }
-  return rows === objects ? predictions : { ...predictions, table: await newestOf(session, predictions) }
+  if (rows === objects) return predictions
+  // one row an object: the largest candid, else the later row
+  const newest = `${table}_newest`
+  await session.rows(
+    `CREATE OR REPLACE TEMP TABLE ${sqlName(newest)} AS SELECT * FROM ${sqlName(table)}
+     QUALIFY row_number() OVER (PARTITION BY oid ORDER BY candid DESC NULLS LAST, place DESC) = 1`,
+    address,
+  )
+  return { ...predictions, table: newest }
 }
 
 async function selectionOf(
@@ -152,26 +160,14 @@ async function refuseBadValues(
 ): Promise<void> {
   // a sum of rounded fractions may be a little above 1; NaN is above everything
   const isBad = columns.map((name) => `coalesce(${name} NOT BETWEEN 0 AND 1 + 1e-9, true)`).join(' OR ')
-  const bad = await session.rows(
+  const [first] = await session.rows(
     `SELECT oid, count(*) OVER () FROM ${sqlName(table)} WHERE oid IS NULL OR ${isBad} LIMIT 1`,
     address,
   )
-  const [first] = bad
   if (!first) return
   const who = first[0] === null ? 'an object without oid' : shownText(String(first[0]))
   throw new DataError(
     `${address}: ${Number(first[1]) === 1 ? '1 object lacks' : `${String(first[1])} objects lack`} an oid or the probability of a class, or have one outside 0 to 1 (the first: ${who})`,
     { hint },
   )
-}
-
-/** A table with one row an object: the largest candid, else the later row. */
-async function newestOf(session: Session, { table, address }: Predictions): Promise<string> {
-  const newest = `${table}_newest`
-  await session.rows(
-    `CREATE OR REPLACE TEMP TABLE ${sqlName(newest)} AS SELECT * FROM ${sqlName(table)}
-     QUALIFY row_number() OVER (PARTITION BY oid ORDER BY candid DESC NULLS LAST, place DESC) = 1`,
-    address,
-  )
-  return newest
 }

@@ -56,7 +56,6 @@ export function openProgress({ isSilent }: { isSilent: boolean }) {
     stop,
   }
 }
-export type Progress = ReturnType<typeof openProgress>
 
 function barOf(fraction: number): string {
   const full = Math.round(Math.min(1, fraction) * barWidth)

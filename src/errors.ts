@@ -2,7 +2,7 @@
 
 /** Options of every error: `hint` says what to do, `cause` keeps the original for `DEBUG=lcclf`. */
 export interface ErrorDetails {
-  hint?: string
+  hint?: string | undefined
   cause?: unknown
 }
 

@@ -7,7 +7,8 @@ import { filePathOf, knownSuffixes, type Layout, type OutputFormat, outputFormat
 import type { EncoderOptions, TableEncoder } from './files/table-sink.ts'
 import { expandInputs, type InputOptions } from './inputs.ts'
 import type { SinkSpec, SourceSpec } from './spec.ts'
-import { isKafkaAddress, kafkaSinkSpec, type OutputSchemaName } from './kafka/spec.ts'
+import type { OutputSchema } from './kafka/output-message.ts'
+import { isKafkaAddress, kafkaSinkSpec } from './kafka/spec.ts'
 import { isPostgresAddress, postgresSinkSpec } from './postgres/address.ts'
 import type { MissingObject } from './postgres/settings.ts'
 import { isS3Address, s3SinkSpec } from './s3/address.ts'
@@ -157,7 +158,7 @@ export interface OutputOptions {
   /** of Postgres: what happens to an object that has no row in the table `object`; `wait` unless given */
   readonly missingObject?: MissingObject | undefined
   /** of Kafka: `original` unless given */
-  readonly outputSchema?: OutputSchemaName | undefined
+  readonly outputSchema?: OutputSchema | undefined
   /** where passwords and what an address leaves out are found */
   readonly environment?: Readonly<Record<string, string | undefined>>
 }

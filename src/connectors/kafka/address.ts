@@ -3,38 +3,19 @@ import { UsageError } from '../../errors.ts'
 import { type KafkaConnection, saslMechanisms, type SaslSettings, type TlsSettings } from './client/connection.ts'
 import { dailyTopic, type TopicName } from './topics.ts'
 
-/** The environment, as a process has it. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What an address is for. It decides which names of the environment count: `CONSUMER_…`, `PRODUCER_…` or `METRICS_…`. */
 export type KafkaRole = 'consumer' | 'producer' | 'metrics'
 
 /** An address taken apart. */
-export interface KafkaAddress {
-  /** as it may be shown: without a password */
-  readonly shown: string
-  readonly connection: KafkaConnection
-  /** names, `^` patterns (consumers) or daily names, as they were written */
-  readonly topics: readonly string[]
-  readonly group: string | undefined
-  readonly registry: RegistrySettings | undefined
-  /** how daily names are made, for topics with `%s` */
-  readonly daily: DailySettings
-  /** how long the group waits for a member that says nothing, in milliseconds */
-  readonly sessionTimeoutMs: number
-}
+export type KafkaAddress = ReturnType<typeof parseKafkaAddress>
 
 /** A schema registry. */
 export interface RegistrySettings {
   readonly url: string
   readonly username?: string | undefined
   readonly password?: (() => string) | undefined
-}
-
-/** @see dailyTopic */
-export interface DailySettings {
-  readonly dateFormat: string
-  readonly changeHour: number
 }
 
 const addressForm = /^kafka:\/\/(?:([^/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
@@ -48,7 +29,7 @@ const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
  *
  * @throws UsageError
  */
-export function parseKafkaAddress(address: string, role: KafkaRole, environment: Environment): KafkaAddress {
+export function parseKafkaAddress(address: string, role: KafkaRole, environment: Environment) {
   const shown = withoutPassword(address)
   // if there is an @, what is wrong may be part of a password, and is not shown
   const hasAccount = address.includes('@')
@@ -58,21 +39,27 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
   const found = addressForm.exec(address) ?? refuse('expected kafka://host:9092/topic')
   const [, credentials, hosts, path, query] = found
   const asked = parametersOf(query ?? '', hasAccount, refuse)
-  const prefix = prefixes[role]
+  const setting: Setting = (name, ...variables) =>
+    asked.get(name) ?? variables.map((each) => filled(environment[each])).find((value) => value !== undefined)
   const topics = splitList(decoded(path ?? ''))
   if (topics.some((topic) => topic.includes('@'))) refuse('a topic name cannot contain @', escapeHint)
   const brokers = brokersOf(hosts ?? '', hasAccount, refuse)
-  const security = securityOf({ credentials, asked, prefix, environment, refuse })
+  const security = securityOf(setting, accountOf(credentials, prefixes[role], environment), prefixes[role], refuse)
+  const connection: KafkaConnection = { brokers, patienceMs: seconds(asked, 'patience', 60), ...security }
   return {
+    /** as it may be shown: without a password */
     shown,
-    connection: { brokers, patienceMs: seconds(asked, 'patience', 60), ...security },
+    connection,
+    /** names, `^` patterns (consumers) or daily names, as they were written */
     topics: topics.length > 0 ? topics : topicsOf(role, environment),
-    group: asked.get('group') ?? (role === 'consumer' ? filled(environment['CONSUMER_GROUP_ID']) : undefined),
-    registry: registryOf(asked.get('registry'), environment),
+    group: setting('group', ...(role === 'consumer' ? ['CONSUMER_GROUP_ID'] : [])),
+    registry: registryOf(setting('registry', 'SCHEMA_REGISTRY_URL'), environment),
+    /** how daily names are made, for topics with `%s` */
     daily: {
-      dateFormat: asked.get('date_format') ?? filled(environment['PRODUCER_DATE_FORMAT']) ?? '%Y%m%d',
-      changeHour: hourOf(asked.get('change_hour') ?? filled(environment['PRODUCER_CHANGE_HOUR']) ?? '22'),
+      dateFormat: setting('date_format', 'PRODUCER_DATE_FORMAT') ?? '%Y%m%d',
+      changeHour: hourOf(setting('change_hour', 'PRODUCER_CHANGE_HOUR') ?? '22'),
     },
+    /** how long the group waits for a member that says nothing, in milliseconds */
     sessionTimeoutMs: seconds(asked, 'session_timeout', 15),
   }
 }
@@ -128,6 +115,8 @@ function decoded(text: string): string {
   })
 }
 
+/** A parameter of the address, or else the first of the variables that is set. */
+type Setting = (name: string, ...variables: readonly string[]) => string | undefined
 /** Throws an error about the address. */
 type Refuse = (why: string, hint?: string) => never
 
@@ -155,42 +144,40 @@ function brokersOf(hosts: string, hasAccount: boolean, refuse: Refuse): string[]
   })
 }
 
-interface SecuritySources {
-  readonly credentials: string | undefined
-  readonly asked: ReadonlyMap<string, string>
-  readonly prefix: string
-  readonly environment: Environment
-  readonly refuse: Refuse
-}
-
 /** Who we are and how that is protected. Defaults are those of the version of the original that had the names. */
-function securityOf(sources: SecuritySources): { sasl?: SaslSettings; tls?: TlsSettings } {
-  const { asked, prefix, environment, refuse } = sources
-  const account = accountOf(sources)
+function securityOf(
+  setting: Setting,
+  account: ReturnType<typeof accountOf>,
+  prefix: string,
+  refuse: Refuse,
+): { sasl?: SaslSettings; tls?: TlsSettings } {
   const tls = {
-    ca: asked.get('ca') ?? filled(environment['KAFKA_SSL_CA']),
-    cert: asked.get('cert') ?? filled(environment['KAFKA_SSL_CERT']),
-    key: asked.get('key') ?? filled(environment['KAFKA_SSL_KEY']),
+    ca: setting('ca', 'KAFKA_SSL_CA'),
+    cert: setting('cert', 'KAFKA_SSL_CERT'),
+    key: setting('key', 'KAFKA_SSL_KEY'),
   }
   const hasTls = Object.values(tls).some((value) => value !== undefined)
-  const protocol =
-    asked.get('security') ??
-    filled(environment[`${prefix}_SECURITY_PROTOCOL`]) ??
-    filled(environment['KAFKA_SECURITY_PROTOCOL'])
+  const protocol = setting('security', `${prefix}_SECURITY_PROTOCOL`, 'KAFKA_SECURITY_PROTOCOL')
   const meant = (protocol ?? account?.protocol ?? 'PLAINTEXT').toUpperCase()
-  const usesTls = protocol === undefined ? hasTls || meant.endsWith('SSL') : meant.endsWith('SSL')
-  const usesSasl = meant.startsWith('SASL')
+  const usesTls = (protocol === undefined && hasTls) || meant.endsWith('SSL')
   if (!protocols.some((known) => known === meant)) refuse(`${meant} is not ${protocols.join(', ')}`)
-  if (usesSasl && !account) {
+  const encryption = usesTls ? { tls } : {}
+  if (!meant.startsWith('SASL')) return encryption
+  if (!account) {
     const names = `${prefix}_SASL_USERNAME and ${prefix}_SASL_PASSWORD, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD`
-    refuse(`${meant} needs a user name and a password`, `Set ${names}.`)
+    return refuse(`${meant} needs a user name and a password`, `Set ${names}.`)
   }
-  return { ...(usesSasl && account ? { sasl: saslOf(account, sources) } : {}), ...(usesTls ? { tls } : {}) }
+  const { username, password } = account
+  const named = setting('mechanism', `${prefix}_SASL_MECHANISM`, 'KAFKA_SASL_MECHANISM') ?? account.mechanism
+  const mechanism =
+    saslMechanisms.find((known) => known === named.toUpperCase()) ??
+    refuse(`the SASL mechanism ${named} is not ${saslMechanisms.join(', ')}`)
+  return { sasl: { mechanism, username, password: () => password }, ...encryption }
 }
 
 const older = { protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-256' } as const
 
-function accountOf({ credentials = '', prefix, environment }: SecuritySources) {
+function accountOf(credentials = '', prefix: string, environment: Environment) {
   const colon = credentials.indexOf(':')
   const username = decoded(colon < 0 ? credentials : credentials.slice(0, colon))
   const password = colon < 0 ? undefined : decoded(credentials.slice(colon + 1))
@@ -207,31 +194,11 @@ function accountOf({ credentials = '', prefix, environment }: SecuritySources) {
   if (user === undefined) return undefined
   const { protocol, mechanism } = set ?? passwordSet ?? names[2]
   const owner = username !== '' ? passwordSet : set
-  return {
-    username: user,
-    password: password ?? (owner && environment[`${owner.name}_PASSWORD`]) ?? '',
-    protocol,
-    mechanism,
-  }
+  const secret = password ?? (owner && environment[`${owner.name}_PASSWORD`]) ?? ''
+  return { username: user, password: secret, protocol, mechanism }
 }
 
-function saslOf(
-  { username, password, ...usual }: NonNullable<ReturnType<typeof accountOf>>,
-  { asked, prefix, environment, refuse }: SecuritySources,
-): SaslSettings {
-  const named =
-    asked.get('mechanism') ??
-    filled(environment[`${prefix}_SASL_MECHANISM`]) ??
-    filled(environment['KAFKA_SASL_MECHANISM']) ??
-    usual.mechanism
-  const mechanism =
-    saslMechanisms.find((known) => known === named.toUpperCase()) ??
-    refuse(`the SASL mechanism ${named} is not ${saslMechanisms.join(', ')}`)
-  return { mechanism, username, password: () => password }
-}
-
-function registryOf(text: string | undefined, environment: Environment): RegistrySettings | undefined {
-  const address = text ?? filled(environment['SCHEMA_REGISTRY_URL'])
+function registryOf(address: string | undefined, environment: Environment): RegistrySettings | undefined {
   if (address === undefined) return undefined
   const refuse = (why: string): never => {
     const hint = 'Set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD instead of an account in the address.'

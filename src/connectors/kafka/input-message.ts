@@ -35,28 +35,19 @@ export interface AlertMessage {
   readonly further: number
 }
 
-/** A value that is not an alert. */
-interface BadMessage {
-  readonly kind: 'bad'
-  /** one of a few texts: messages are counted by it */
-  readonly reason: string
-  readonly detail?: string
-}
+/** A value that is not an alert; `reason` is one of a few texts, because messages are counted by it. */
+type BadMessage = { readonly kind: 'bad'; readonly reason: string; readonly detail?: string }
 
 /** What a registry says of an id: an Avro schema, that the values are JSON, or why there is none. */
 export type RegisteredSchema = { readonly avro: string } | { readonly json: true } | { readonly reason: string }
 
-interface KnownContainer {
-  readonly header: ContainerHeader
-  readonly reader: AlertReader | BadMessage
-}
+type KnownContainer = { readonly header: ContainerHeader; readonly reader: AlertReader | BadMessage }
 
 /** more schemas than any topic has; further ones push out the one unused for longest */
 const keptSchemas = 64
 /** ids of a registry; broken messages hold any number of different ones */
 const keptRegistered = 1000
 
-/** @see createMessageReader */
 export type MessageReader = ReturnType<typeof createMessageReader>
 
 /** Reads values one after the other. Keeps one compiled reader for each distinct schema text. */
@@ -91,13 +82,17 @@ export function createMessageReader(names: MessageNames) {
   }
 
   function alert(further: number): AlertMessage {
-    const { oid, candid, hasFeatures } = slots
+    const { oid, candid, hasFeatures, seen, record } = slots
     const unreadable = slots.unreadable < names.required ? slots.unreadable : -1
-    return { kind: 'alert', oid, candid, hasFeatures, absent: absentSlots(slots, names.required), unreadable, further }
+    const absent: number[] = []
+    for (let slot = 0; slot < names.required; slot++) if (seen[slot] !== record) absent.push(slot)
+    return { kind: 'alert', oid, candid, hasFeatures, absent, unreadable, further }
   }
 
   function containerOf(value: Uint8Array): KnownContainer {
-    const place = containers.findIndex(({ header }) => startsWith(value, header.bytes))
+    const place = containers.findIndex(
+      ({ header: { bytes } }) => Buffer.compare(value.subarray(0, bytes.length), bytes) === 0,
+    )
     if (place === 0) return containers[0]!
     if (place > 0) containers.unshift(...containers.splice(place, 1))
     else {
@@ -142,7 +137,9 @@ export function createMessageReader(names: MessageNames) {
   }
 
   function readJson(value: Uint8Array): MessageReading {
-    const record = parseJsonLine(textOf(value))
+    const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8')
+    // a byte order mark is not part of the text
+    const record = parseJsonLine(text.replace(/^\ufeff/, ''))
     if (!record) return { kind: 'bad', reason: 'the value is not a JSON object' }
     slots.oid = jsonId(record, names.oid)
     slots.candid = jsonId(record, names.candid)
@@ -176,19 +173,6 @@ export function createMessageReader(names: MessageNames) {
 
 const unknownFrame = 'the value is neither an Avro container nor JSON'
 
-const none: readonly number[] = []
-
-function absentSlots({ seen, record }: AlertSlots, required: number): readonly number[] {
-  let absent: number[] | undefined
-  for (let slot = 0; slot < required; slot++) if (seen[slot] !== record) (absent ??= []).push(slot)
-  return absent ?? none
-}
-
-function startsWith(value: Uint8Array, beginning: Uint8Array): boolean {
-  if (value.length < beginning.length) return false
-  return Buffer.compare(value.subarray(0, beginning.length), beginning) === 0
-}
-
 /** White space or a byte order mark may stand before the brace. */
 function beginsAsJson(value: Uint8Array): boolean {
   const start = value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf ? 3 : 0
@@ -198,13 +182,6 @@ function beginsAsJson(value: Uint8Array): boolean {
     if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return false
   }
   return false
-}
-
-/** A byte order mark is not part of the text. */
-function textOf(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.length)
-    .toString('utf8')
-    .replace(/^\ufeff/, '')
 }
 
 function jsonId(record: JsonRecord, name: string): unknown {

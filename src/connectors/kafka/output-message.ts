@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { ByteWriter, writeVarint } from '../../formats/byte-writer.ts'
 
-/** One level of the answer: class → probability, in order. */
+/** class → probability, in order */
 export interface MessageLevel {
   readonly classes: readonly string[]
   /** `classes.length` values from `start` on */
@@ -10,7 +10,6 @@ export interface MessageLevel {
   readonly start: number
 }
 
-/** What a message says. */
 export interface OutputMessage {
   readonly oid: string
   readonly candid: bigint
@@ -25,14 +24,11 @@ export interface OutputMessage {
   readonly children: readonly { readonly branch: string; readonly level: MessageLevel }[]
 }
 
-/** Writes messages, each a whole Avro container of its own. */
-export type OutputMessageEncoder = (message: OutputMessage) => Buffer
-
 /**
- * Framing as the original's (seed: fastavro with its defaults): the codec `null` first, then the schema, one block with one
+ * Writes messages, each a whole Avro container of its own. Framing as the original's (seed: fastavro with its defaults): the codec `null` first, then the schema, one block with one
  * record. Probabilities are float32 here and float64 in the database.
  */
-export function createOutputMessageEncoder(schema: OutputSchema): OutputMessageEncoder {
+export function createOutputMessageEncoder(schema: OutputSchema): (message: OutputMessage) => Buffer {
   const sync = randomBytes(16)
   const header = headerOf(outputSchemaText(schema), sync)
   const isOriginal = schema === 'original'

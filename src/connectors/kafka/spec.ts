@@ -1,19 +1,16 @@
 // How Kafka is read and written: what an address and the flags of a run resolve to.
 import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from './address.ts'
-import type { DailySettings, Environment, KafkaAddress, RegistrySettings } from './address.ts'
-import type { KafkaConnection } from './client/connection.ts'
+import type { Environment, KafkaAddress } from './address.ts'
 import { outputFeatures, type OutputSchema } from './output-message.ts'
 import { UsageError } from '../../errors.ts'
 
 /** Kafka as an input. */
-export interface KafkaSourceSpec {
+export interface KafkaSourceSpec extends Pick<KafkaAddress, 'connection' | 'registry'> {
   readonly kind: 'kafka'
   /** as it may be shown */
   readonly address: string
-  readonly connection: KafkaConnection
   /** names, `^` patterns, daily names */
   readonly topics: readonly string[]
-  readonly registry: RegistrySettings | undefined
   readonly reading: KafkaReading
   /** a bad message ends the source: everything before it is delivered first, and it does not count as read */
   readonly stopsAtBadMessage?: boolean
@@ -67,27 +64,21 @@ export interface StreamStatus {
 }
 
 /** Kafka as an output. */
-export interface KafkaSinkSpec {
+export interface KafkaSinkSpec extends Pick<KafkaAddress, 'connection' | 'daily'> {
   readonly kind: 'kafka'
   /** as it may be shown */
   readonly address: string
-  readonly connection: KafkaConnection
   /** a name, or with `%s` one for each day */
   readonly topic: string
-  readonly daily: DailySettings
   readonly outputSchema: OutputSchema
 }
 
 /** What output messages echo: the names to ask a source for (`ReadOptions.echo`). */
 export const echoedFeatures: readonly string[] = outputFeatures.map(({ name }) => name)
 
-/** Whether an address is one of Kafka. */
 export function isKafkaAddress(address: string): boolean {
   return /^kafka:/i.test(address)
 }
-
-/** The output schemas there are. */
-export type OutputSchemaName = KafkaSinkSpec['outputSchema']
 
 /** A topic as an output. @throws UsageError for an address that names no topic, or several */
 export function kafkaSinkSpec(
@@ -151,13 +142,6 @@ export interface TimeWindow {
   readonly until?: number | undefined
 }
 
-/** --since, --until and --on as they were typed. */
-export interface TimeWindowFlags {
-  readonly since?: string | undefined
-  readonly until?: string | undefined
-  readonly on?: string | undefined
-}
-
 const dayMs = 24 * 3600 * 1000
 
 /**
@@ -165,7 +149,11 @@ const dayMs = 24 * 3600 * 1000
  *
  * @throws UsageError for an invalid time, for an empty window and for `--on` together with the others
  */
-export function timeWindow({ since, until, on }: TimeWindowFlags): TimeWindow {
+export function timeWindow({
+  since,
+  until,
+  on,
+}: Readonly<Partial<Record<'since' | 'until' | 'on', string | undefined>>>): TimeWindow {
   if (on !== undefined) {
     if (since !== undefined || until !== undefined)
       throw new UsageError('--on cannot be combined with --since or --until')

@@ -68,7 +68,7 @@ export type TopicName = (now: Date) => string
  */
 export function dailyTopic(
   name: string,
-  { dateFormat, changeHour }: { dateFormat: string; changeHour: number },
+  { dateFormat, changeHour }: { readonly dateFormat: string; readonly changeHour: number },
 ): TopicName {
   if (!name.includes('%s')) return () => name
   formatDate(dateFormat, new Date(0))
@@ -89,11 +89,11 @@ function formatDate(format: string, day: Date): string {
 
 const dateCodes: Readonly<Record<string, (day: Date) => string>> = {
   '%': () => '%',
-  Y: (day) => String(day.getUTCFullYear()),
-  y: (day) => twoDigits(day.getUTCFullYear() % 100),
-  m: (day) => twoDigits(day.getUTCMonth() + 1),
-  d: (day) => twoDigits(day.getUTCDate()),
-  H: (day) => twoDigits(day.getUTCHours()),
+  Y: (day) => day.toJSON().slice(0, 4),
+  y: (day) => day.toJSON().slice(2, 4),
+  m: (day) => day.toJSON().slice(5, 7),
+  d: (day) => day.toJSON().slice(8, 10),
+  H: (day) => day.toJSON().slice(11, 13),
   j: (day) => String(1 + Math.floor((day.getTime() - Date.UTC(day.getUTCFullYear())) / 86_400_000)).padStart(3, '0'),
   b: (day) => monthOf(day).slice(0, 3),
   B: monthOf,
@@ -101,10 +101,6 @@ const dateCodes: Readonly<Record<string, (day: Date) => string>> = {
 
 function monthOf(day: Date): string {
   return day.toLocaleString('en', { month: 'long', timeZone: 'UTC' })
-}
-
-function twoDigits(value: number): string {
-  return String(value).padStart(2, '0')
 }
 
 /** Which topics a consumer reads. */
@@ -118,6 +114,9 @@ export type TopicSelection = ReturnType<typeof selectTopics>
 export function selectTopics(words: readonly string[]) {
   const names = words.filter((word) => !isPattern(word))
   const patterns = words.filter(isPattern).map(patternOf)
+  /** whether one of the cluster's topics is read; the brokers' own topics are no data */
+  const matches = (topic: string): boolean =>
+    names.includes(topic) || (!topic.startsWith('__') && patterns.some((pattern) => pattern.test(topic)))
   return {
     /** as they were written */
     shown: words.join(','),
@@ -125,9 +124,9 @@ export function selectTopics(words: readonly string[]) {
     names,
     /** whether new topics may be found among the cluster's */
     hasPatterns: patterns.length > 0,
-    /** of the cluster's topics, those that match; the brokers' own topics are no data */
-    matches: (topic: string): boolean =>
-      names.includes(topic) || (!topic.startsWith('__') && patterns.some((pattern) => pattern.test(topic))),
+    matches,
+    /** what is read where these topics exist, in order */
+    among: (topics: Iterable<string>): string[] => [...new Set([...names, ...[...topics].filter(matches)])].sort(),
   }
 }
 
@@ -136,17 +135,15 @@ function isPattern(word: string): boolean {
 }
 
 function patternOf(word: string): RegExp {
-  if (!word.startsWith('^'))
-    return new RegExp(`^${word.split('%s').map(escaped).join('[A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*')}$`)
+  if (!word.startsWith('^')) {
+    const parts = word.split('%s').map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    return new RegExp(`^${parts.join('[A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*')}$`)
+  }
   try {
     return new RegExp(word)
   } catch (cause) {
     throw new UsageError(`topic pattern ${word}: not a regular expression`, { cause })
   }
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
 // numbers of the protocol: errors, and operations of access control as bits

@@ -3,11 +3,8 @@ import { byTopic, keyOf, type TopicPartition } from './offsets.ts'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** A member of the group and what it asks for. */
-export interface Member extends Subscription {
-  readonly memberId: string
-}
+export type Member = Subscription & { readonly memberId: string }
 
-/** What a member asks for. */
 interface Subscription {
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
@@ -18,7 +15,7 @@ interface Subscription {
 /** Partitions by member. */
 export type Assignments = ReadonlyMap<string, readonly TopicPartition[]>
 
-/** Number of partitions by topic. */
+/** Numbers of partitions by topic. */
 export type PartitionCounts = ReadonlyMap<string, number>
 
 /**
@@ -60,7 +57,11 @@ function assignSticky(
   owners: ReadonlyMap<string, string>,
 ): Map<string, TopicPartition[]> {
   const { sorted, shares } = emptyShares(members)
-  const partitions = partitionsOf(sorted, counts)
+  const wanted = new Set(members.flatMap(({ topics }) => topics))
+  const partitions = [...counts]
+    .filter(([topic]) => wanted.has(topic))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([topic, count]) => Array.from({ length: count }, (_, partition) => ({ topic, partition })))
   const least = Math.floor(partitions.length / Math.max(sorted.length, 1))
   const free: TopicPartition[] = []
   // one more than the least share for as many members as there are partitions over
@@ -100,14 +101,6 @@ function emptyShares(members: readonly Member[]) {
   return { sorted, shares: new Map(sorted.map(({ memberId }) => [memberId, [] as TopicPartition[]])) }
 }
 
-function partitionsOf(members: readonly Member[], counts: PartitionCounts): TopicPartition[] {
-  const wanted = new Set(members.flatMap(({ topics }) => topics))
-  return [...counts]
-    .filter(([topic]) => wanted.has(topic))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([topic, count]) => Array.from({ length: count }, (_, partition) => ({ topic, partition })))
-}
-
 /** topics, user data, partitions owned, their generation (the Java client's ConsumerProtocolSubscription, version 2) */
 const subscriptionVersion = 2
 
@@ -143,15 +136,12 @@ export function decodeAssignment({ Reader }: KafkaLibrary, bytes: Buffer): Topic
   return reader.readArray(readTopic, false, false).flat()
 }
 
-type Reading = InstanceType<KafkaLibrary['Reader']>
-type Writing = InstanceType<KafkaLibrary['Writer']>
-
-function readTopic(reader: Reading): TopicPartition[] {
+function readTopic(reader: InstanceType<KafkaLibrary['Reader']>): TopicPartition[] {
   const topic = reader.readString(false)
   return reader.readArray((inner) => ({ topic, partition: inner.readInt32() }), false, false)
 }
 
-function appendPartitions(writer: Writing, partitions: readonly TopicPartition[]): Writing {
+function appendPartitions(writer: InstanceType<KafkaLibrary['Writer']>, partitions: readonly TopicPartition[]) {
   const topics = byTopic(partitions, ({ partition }) => partition)
   return writer.appendArray(
     topics,

@@ -13,10 +13,9 @@ import type { Answer, Arguments, BrokerVersions, RequestName } from './protocol.
  */
 type Channel = 'control' | 'fetch' | 'group' | 'produce'
 
-/** Whom to ask: a broker by its number, the controller, or any. */
+/** a broker by its number, the controller, or any */
 type Target = number | 'controller' | 'any'
 
-/** One topic as the cluster knows it. */
 export interface TopicInfo {
   readonly name: string
   /** changes when a topic is deleted and recreated */
@@ -24,7 +23,6 @@ export interface TopicInfo {
   readonly partitions: readonly { readonly leader: number }[]
 }
 
-/** A connected cluster. */
 export type Cluster = Awaited<ReturnType<typeof connectCluster>>
 
 const longestAnswerMs = 15_000
@@ -80,7 +78,7 @@ export async function connectCluster(connection: KafkaConnection, clientId = 'lc
     return Math.max(shortestAnswerMs, Math.min(longestAnswerOfAnyMs, connection.patienceMs / count))
   }
 
-  /** Like `ask`, for anything that is not a plain request. */
+  /** Like `ask`, for more than a plain request. */
   async function exchange<T>(
     channel: Channel,
     target: Target,

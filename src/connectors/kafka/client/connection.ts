@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { systemCode, UsageError } from '../../../errors.ts'
+import type { Connection } from '@platformatic/kafka'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** Settings of a connection. They may be printed: the password is behind a function. */
@@ -14,10 +15,8 @@ export interface KafkaConnection {
   readonly patienceMs: number
 }
 
-/** The SASL mechanisms we support. */
 export const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
 
-/** A user name and its password. */
 export interface SaslSettings {
   readonly mechanism: (typeof saslMechanisms)[number]
   readonly username: string
@@ -59,10 +58,9 @@ export function connectionOptions({
   }
 }
 
-function tlsOptions({ ca, cert, key }: TlsSettings): { ca?: string; cert?: string; key?: string } {
-  const pem = (name: string, value: string | undefined): object =>
-    value === undefined ? {} : { [name]: pemText(value) }
-  return { ...pem('ca', ca), ...pem('cert', cert), ...pem('key', key) }
+function tlsOptions(tls: TlsSettings): TlsSettings {
+  const given = Object.entries(tls).filter((each): each is [string, string] => each[1] !== undefined)
+  return Object.fromEntries(given.map(([name, value]) => [name, pemText(value)]))
 }
 
 function pemText(pathOrText: string): string {
@@ -75,14 +73,10 @@ function pemText(pathOrText: string): string {
   }
 }
 
-/** Where a broker listens. */
 export interface BrokerPlace {
   readonly host: string
   readonly port: number
 }
-
-/** Where a connection goes, as the library reports it. */
-type Connected = { readonly [Key in keyof BrokerPlace]: BrokerPlace[Key] | undefined }
 
 /**
  * The order in which brokers are asked where any of them will do: a frozen one accepts connections, and must not be asked
@@ -93,11 +87,11 @@ type Connected = { readonly [Key in keyof BrokerPlace]: BrokerPlace[Key] | undef
 export function createBrokerOrder(known: () => Iterable<BrokerPlace>) {
   let first = 0
 
-  function distinct(): readonly BrokerPlace[] {
-    return [...new Map([...known()].map((broker) => [`${broker.host}:${broker.port}`, broker])).values()]
-  }
+  const distinct = (): readonly BrokerPlace[] => [
+    ...new Map([...known()].map((broker) => [`${broker.host}:${broker.port}`, broker])).values(),
+  ]
 
-  function placeOf({ host, port }: Connected): number {
+  function placeOf({ host, port }: Pick<Connection, 'host' | 'port'>): number {
     return distinct().findIndex((broker) => broker.host === host && broker.port === port)
   }
 
@@ -108,11 +102,11 @@ export function createBrokerOrder(known: () => Iterable<BrokerPlace>) {
       return [...brokers.slice(first), ...brokers.slice(0, first)]
     },
     /** asks this one first from now on */
-    prefer(broker: Connected): void {
+    prefer(broker: Pick<Connection, 'host' | 'port'>): void {
       first = Math.max(0, placeOf(broker))
     },
     /** asks the next one first, unless somebody has already moved on from this one */
-    moveOn(broker: Connected): void {
+    moveOn(broker: Pick<Connection, 'host' | 'port'>): void {
       if (placeOf(broker) === first) first = (first + 1) % distinct().length
     },
   }

@@ -3,21 +3,19 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { existingTopics } from '../topics.ts'
 import type { Cluster, TopicInfo } from './cluster.ts'
 import { isTransient, serviceFailure } from './failures.ts'
-import type { TopicPartition } from './offsets.ts'
+import { keyOf, type TopicPartition } from './offsets.ts'
 import { type PartitionResult, sendBatches } from './protocol.ts'
 import { type BatchMessage, encodeRecordBatch, messageSpace, partitionOf } from './record-batch.ts'
 
 /** A message and its topic. */
-export interface OutgoingMessage extends BatchMessage {
-  readonly topic: string
-}
+export type OutgoingMessage = BatchMessage & { readonly topic: string }
 
 /** An idempotent producer as the brokers know it: they refuse what it sends twice, and what comes out of turn. */
 export interface ProducerSession {
   readonly producerId: bigint
   readonly producerEpoch: number
   readonly transactionalId: string | null
-  /** next sequence number by `topic:partition` */
+  /** next sequence number by `keyOf` */
   readonly sequences: Map<string, number>
   /** the topics' ids: a recreated topic does not know what the session sent to the earlier one */
   readonly topicIds: Map<string, string>
@@ -65,10 +63,11 @@ interface PartitionQueue extends TopicPartition {
   encoded: Buffer | undefined
 }
 
-const sessionErrors = new Set([
+/** The session is over: its producer is not the one that the brokers expect, or its transaction has ended. */
+export const sessionErrors: readonly string[] = [
   ...['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'],
   ...['INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE', 'TRANSACTION_ABORTABLE'],
-])
+]
 
 /**
  * Sends messages and waits until every one is acknowledged. A partition's messages keep their order. Brokers that are
@@ -90,6 +89,7 @@ export async function deliver(
   const { library } = cluster
   const { sequences, topicIds, transactionalId } = session
   let queues: PartitionQueue[] = []
+  const unsent = (): OutgoingMessage[] => queues.flatMap(({ batches }) => batches.flat())
   await fillQueues()
   await options.onPartitions?.(queues)
   // not p-retry: patience and pauses begin again with every batch that is acknowledged
@@ -121,10 +121,15 @@ export async function deliver(
     for (const message of messages) {
       const { topic, key } = message
       const partition = partitionOf(key, infos.get(topic)!.partitions.length, turn++)
-      const name = `${topic}:${partition}`
+      const name = keyOf({ topic, partition })
       const queue = byName.get(name) ?? { topic, partition, batches: [], lastBytes: 0, encoded: undefined }
       byName.set(name, queue)
-      addTo(queue, message)
+      const last = queue.batches.at(-1)
+      const space = messageSpace(message)
+      const isFitting = last && last.length < batchMessages && queue.lastBytes + space <= batchBytes
+      if (isFitting) last.push(message)
+      else queue.batches.push([message])
+      queue.lastBytes = space + (isFitting ? queue.lastBytes : 0)
     }
     queues = [...byName.values()]
   }
@@ -141,10 +146,6 @@ export async function deliver(
       if (known !== undefined && known !== id) throw new SessionLostError(`topic ${name} was recreated`, left)
       topicIds.set(name, id)
     }
-  }
-
-  function unsent(): OutgoingMessage[] {
-    return queues.flatMap(({ batches }) => batches.flat())
   }
 
   /** One batch of every partition, one request per broker. */
@@ -165,11 +166,10 @@ export async function deliver(
             sendBatches(library, versions, connection, batches, transactionalId),
           )
           for (const queue of group) {
-            const { topic, partition } = queue
-            const thrown = settle(
-              queue,
-              results.find((result) => result.topic === topic && result.partition === partition),
+            const result = results.find(
+              ({ topic, partition }) => topic === queue.topic && partition === queue.partition,
             )
+            const thrown = settle(queue, result)
             if (thrown === undefined) acknowledged++
             else failure ??= thrown
           }
@@ -187,7 +187,7 @@ export async function deliver(
     queue.encoded ??= encodeRecordBatch(library, queue.batches[0]!, {
       producerId: session.producerId,
       producerEpoch: session.producerEpoch,
-      firstSequence: sequences.get(`${queue.topic}:${queue.partition}`) ?? 0,
+      firstSequence: sequences.get(keyOf(queue)) ?? 0,
       isTransactional: transactionalId !== null,
     })
     return queue.encoded
@@ -204,11 +204,10 @@ export async function deliver(
     }
     // a duplicate: our first attempt got there, and its answer did not
     if (error === 'NONE' || error === 'DUPLICATE_SEQUENCE_NUMBER') {
-      const name = `${queue.topic}:${queue.partition}`
-      sequences.set(name, ((sequences.get(name) ?? 0) + head.length) % 2 ** 31)
+      sequences.set(keyOf(queue), ((sequences.get(keyOf(queue)) ?? 0) + head.length) % 2 ** 31)
       return replaceHead()
     }
-    if (sessionErrors.has(error)) throw new SessionLostError(error, unsent())
+    if (sessionErrors.includes(error)) throw new SessionLostError(error, unsent())
     if (error === 'MESSAGE_TOO_LARGE' || error === 'RECORD_LIST_TOO_LARGE') {
       const half = Math.ceil(head.length / 2)
       if (head.length > 1) return replaceHead(head.slice(0, half), head.slice(half))
@@ -218,17 +217,5 @@ export async function deliver(
       }
     }
     return new library.ProtocolError(result.errorCode, result.message)
-  }
-}
-
-function addTo(queue: PartitionQueue, message: OutgoingMessage): void {
-  const last = queue.batches.at(-1)
-  const space = messageSpace(message)
-  if (last && last.length < batchMessages && queue.lastBytes + space <= batchBytes) {
-    last.push(message)
-    queue.lastBytes += space
-  } else {
-    queue.batches.push([message])
-    queue.lastBytes = space
   }
 }

@@ -10,7 +10,6 @@ export function protocolErrors(thrown: unknown): string[] {
   return leaves(thrown).flatMap((error) => ('apiId' in error && typeof error.apiId === 'string' ? error.apiId : []))
 }
 
-/** Whether a protocol error of this name is in what was thrown. */
 export function hasProtocolError(thrown: unknown, ...names: readonly string[]): boolean {
   return protocolErrors(thrown).some((name) => names.includes(name))
 }
@@ -35,7 +34,7 @@ export async function usableAnswer<Answer>(
   }
 }
 
-/** Whether a broker that accepts connections did not answer in time. */
+/** Whether a broker accepted the connection and did not answer in time. */
 export function isUnanswered(thrown: unknown): boolean {
   return leaves(thrown).some((error) => error instanceof NoAnswerError)
 }
@@ -65,17 +64,13 @@ function isRefusal(error: Error): boolean {
 /** One sentence with the brokers and the reason, for whoever can mend it. */
 export function serviceFailure(what: string, { brokers }: KafkaConnection, thrown: unknown): ServiceError {
   if (thrown instanceof ServiceError) return thrown
-  const hint = hintFor(thrown)
-  return new ServiceError(`${what}: ${reasonOf(thrown)} (Kafka at ${brokers.join(',')})`, {
-    cause: thrown,
-    ...(hint === undefined ? {} : { hint }),
-  })
+  const message = `${what}: ${reasonOf(thrown)} (Kafka at ${brokers.join(',')})`
+  return new ServiceError(message, { cause: thrown, hint: hintFor(thrown) })
 }
 
 /** The reasons at the bottom of what was thrown, each once. */
 export function reasonOf(thrown: unknown): string {
-  const reasons = new Set(leaves(thrown).map(reason))
-  return [...reasons].slice(0, 3).join('; ')
+  return [...new Set(leaves(thrown).map(reason))].slice(0, 3).join('; ')
 }
 
 function reason(error: Error): string {

@@ -30,8 +30,7 @@ const readCommitted = 1
 const noSession = [0, -1] as const
 /** how long a broker holds an answer back while there is nothing to send */
 const longestWaitMs = 500
-/** beyond that wait */
-const answerTimeoutMs = 15_000
+const answerTimeoutMs = 15_000 + longestWaitMs
 const requestBytes = 16 * 1024 * 1024
 
 /**
@@ -58,13 +57,7 @@ export async function fetchOnce(
       })),
   }))
   const limits = [longestWaitMs, 1, requestBytes, readCommitted] as const
-  const request = cluster.ask(
-    'fetch',
-    leader,
-    'fetch',
-    [...limits, ...noSession, topics, [], ''],
-    longestWaitMs + answerTimeoutMs,
-  )
+  const request = cluster.ask('fetch', leader, 'fetch', [...limits, ...noSession, topics, [], ''], answerTimeoutMs)
   const { answer, thrown } = await usableAnswer(request, ({ errorCode }) => errorCode === 0)
   const parts = new Map(
     answer.responses.flatMap(({ topicId, partitions }) =>
@@ -92,7 +85,6 @@ export async function fetchOnce(
 const hasAppendTime = 1 << 3
 const isTransactional = 1 << 4
 const isControl = 1 << 5
-const abortMarker = 0
 
 /**
  * Leaves out control records, records of aborted transactions, and those before `from` (a broker sends whole batches).
@@ -117,7 +109,9 @@ export function committedRecords(
     if (lastOffset >= nextOffset) nextOffset = lastOffset + 1n
     while (pending.length > 0 && pending[0]!.firstOffset <= lastOffset) open.add(pending.shift()!.producerId)
     if (batch.attributes & isControl) {
-      if (markerOf(batch) === abortMarker) open.delete(batch.producerId)
+      // a marker's key: its version, then 0 for abort and 1 for commit
+      const key = batch.records[0]?.key
+      if (key && key.length >= 4 && key.readInt16BE(2) === 0) open.delete(batch.producerId)
     } else if (!(batch.attributes & isTransactional && open.has(batch.producerId))) {
       addRecords(batch, from, records)
     }
@@ -133,10 +127,4 @@ function addRecords(batch: RecordsBatch, from: bigint, into: KafkaRecord[]): voi
     const timestamp = isAppendTime ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta
     into.push({ offset, timestamp, key, value })
   }
-}
-
-/** A marker's key: its version, then 0 for abort and 1 for commit. */
-function markerOf(batch: RecordsBatch): number | undefined {
-  const key = batch.records[0]?.key
-  return key && key.length >= 4 ? key.readInt16BE(2) : undefined
 }

@@ -17,10 +17,8 @@ export interface FetchedChunk<Owner> extends TopicPartition {
   readonly isAnew?: boolean
 }
 
-/** @see createFetcher */
 export type Fetcher<Owner> = ReturnType<typeof createFetcher<Owner>>
 
-/** @see createFetcher */
 export interface FetcherOptions {
   /** told when messages are missing: removed by the topic's retention, or with the whole topic */
   readonly onGap?: (partition: TopicPartition, from: bigint, to: bigint) => void
@@ -34,7 +32,6 @@ export interface FetcherOptions {
 }
 
 const usualTailPatienceMs = 30_000
-
 /** timers of Node end at 24 days */
 const longestWaitMs = 3_600_000
 
@@ -78,19 +75,15 @@ export function createFetcher<Owner>(
   const changed = createBell()
   const arrived = createBell()
 
-  /**
-   * Begins at an offset; begins again where the partition was there already, and drops what was fetched of it. The offset
-   * belongs to the topic with this id, or to the one that is found.
-   */
+  /** Begins at an offset of the topic with this id, or of the one that is found; drops what was fetched before. */
   function assign({ topic, partition }: TopicPartition, position: bigint, owner: Owner, topicId?: string): void {
     const key = keyOf({ topic, partition })
     // begun again by whoever has read it, it is in the topic where it was
     const known = topicId ?? states.get(key)?.topicId
     release({ topic, partition })
     states.set(key, {
-      ...{ topic, partition, owner, position, topicId: known },
-      ...{ end: undefined, waiting: 0, isUnderWay: false, leader: -1 },
-      ...{ failingSince: undefined, emptySince: undefined, pausedUntil: 0 },
+      ...{ topic, partition, owner, position, topicId: known, waiting: 0, isUnderWay: false, leader: -1 },
+      ...{ end: undefined, failingSince: undefined, emptySince: undefined, pausedUntil: 0 },
     })
     changed.ring()
   }
@@ -110,9 +103,8 @@ export function createFetcher<Owner>(
   function fetchable(): State[] {
     const bound = Math.max(bufferedBytes / Math.max(states.size, 1), leastBufferedBytes)
     const now = performance.now()
-    return [...states.values()].filter(
-      (state) => !state.isUnderWay && state.waiting < bound && state.pausedUntil <= now,
-    )
+    const isReady = (state: State): boolean => !state.isUnderWay && state.waiting < bound && state.pausedUntil <= now
+    return [...states.values()].filter(isReady)
   }
 
   /** Starts what can be started, whenever something changed. */

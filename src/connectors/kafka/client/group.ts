@@ -28,7 +28,6 @@ export interface GroupEvents {
   onFailure(thrown: unknown): void
 }
 
-/** A membership. */
 export type GroupMembership = ReturnType<typeof joinGroup>
 
 /** the first that all members know is chosen; clients of the original's library know the second */
@@ -104,7 +103,7 @@ export function joinGroup(
   async function wantedTopics(): Promise<readonly string[]> {
     if (!selection.hasPatterns) return selection.names
     const all = await cluster.persist('asking for the topics', () => cluster.topics(null), { signal: leaving.signal })
-    return [...new Set([...selection.names, ...[...all.keys()].filter((name) => selection.matches(name))])].sort()
+    return selection.among(all.keys())
   }
 
   /** The broker answers when all members have joined, or when the largest rebalance time-out among theirs is over. */
@@ -179,10 +178,9 @@ export function joinGroup(
 
   /** True if we must rejoin. */
   async function heartbeat(): Promise<boolean> {
-    const answer = await membershipRequest('staying', (coordinator) =>
-      cluster.ask('group', coordinator, 'heartbeat', [groupId, generation, memberId, null]),
-    )
-    return answer === undefined
+    const request = (coordinator: number): Promise<unknown> =>
+      cluster.ask('group', coordinator, 'heartbeat', [groupId, generation, memberId, null])
+    return (await membershipRequest('staying', request)) === undefined
   }
 
   /** A topic of our patterns is new, a topic that we want now exists, or one has more partitions. */
@@ -255,21 +253,8 @@ export function joinGroup(
   }
 
   const running = run().catch((thrown: unknown) => {
-    if (!leaving.signal.aborted) {
-      events.onFailure(serviceFailure(`group ${groupId}`, cluster.connection, thrown))
-    }
+    if (!leaving.signal.aborted) events.onFailure(serviceFailure(`group ${groupId}`, cluster.connection, thrown))
   })
-
-  async function leaveQuietly(): Promise<void> {
-    if (memberId === '') return
-    try {
-      const coordinator = await cluster.coordinator('group', groupId)
-      const member = { memberId, groupInstanceId: null, reason: 'lcclf ends' }
-      await cluster.ask('control', coordinator, 'leaveGroup', [groupId, [member]], 3000)
-    } catch {
-      // the coordinator notices by itself when the session is over
-    }
-  }
   return {
     /** who commits now; of no use once the partitions are lost */
     get committer(): Committer {
@@ -280,7 +265,14 @@ export function joinGroup(
     async leave(): Promise<void> {
       if (leaving.signal.aborted) return running
       leaving.abort()
-      await leaveQuietly()
+      try {
+        const member = { memberId, groupInstanceId: null, reason: 'lcclf ends' }
+        const coordinator = memberId === '' ? undefined : await cluster.coordinator('group', groupId)
+        if (coordinator !== undefined)
+          await cluster.ask('control', coordinator, 'leaveGroup', [groupId, [member]], 3000)
+      } catch {
+        // the coordinator notices by itself when the session is over
+      }
       await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 1000).unref())])
     },
   }

@@ -2,16 +2,12 @@
 import type { Cluster } from './cluster.ts'
 import { hasProtocolError } from './failures.ts'
 
-/** A partition of a topic. */
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number
 }
 
-/** A partition and a place in it. */
-export interface PartitionOffset extends TopicPartition {
-  readonly offset: bigint
-}
+export type PartitionOffset = TopicPartition & { readonly offset: bigint }
 
 /** The offset of each partition, by `keyOf`. */
 export type Offsets = ReadonlyMap<string, bigint>
@@ -36,7 +32,13 @@ export function listOffsets(
   const timestamp = place === 'earliest' ? -2n : place === 'latest' ? -1n : BigInt(place.timestampMs)
   return cluster.persist('listing offsets', async () => {
     const found = new Map<string, bigint>()
-    const byLeader = await groupByLeader(cluster, partitions)
+    const known = await cluster.topics([...new Set(partitions.map(({ topic }) => topic))])
+    const byLeader = new Map<number, TopicPartition[]>()
+    for (const each of partitions) {
+      const leader = known.get(each.topic)?.partitions[each.partition]?.leader ?? -1
+      if (leader < 0) throw new Error(`partition ${each.partition} of ${each.topic} has no leader`)
+      byLeader.set(leader, [...(byLeader.get(leader) ?? []), each])
+    }
     await Promise.all(
       [...byLeader].map(async ([leader, group]) => {
         const asked = { currentLeaderEpoch: -1, timestamp }
@@ -49,21 +51,6 @@ export function listOffsets(
     )
     return found
   })
-}
-
-/** Partitions by the number of the broker that leads them. Throws while one has no leader. */
-async function groupByLeader<Item extends TopicPartition>(
-  cluster: Cluster,
-  items: readonly Item[],
-): Promise<Map<number, Item[]>> {
-  const topics = await cluster.topics([...new Set(items.map(({ topic }) => topic))])
-  const groups = new Map<number, Item[]>()
-  for (const item of items) {
-    const leader = topics.get(item.topic)?.partitions[item.partition]?.leader ?? -1
-    if (leader < 0) throw new Error(`partition ${item.partition} of ${item.topic} has no leader`)
-    groups.set(leader, [...(groups.get(leader) ?? []), item])
-  }
-  return groups
 }
 
 /** Items as requests want them: by topic. */
@@ -115,15 +102,10 @@ export interface Committer {
  * Errors that say that the member, as it was when it asked, is not the owner any more. Nothing was committed. For a commit
  * that is not the last word: the member may be in another generation by now, and still be the owner.
  */
-export const lostMembership = [
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'FENCED_INSTANCE_ID',
-  'GROUP_ID_NOT_FOUND',
-] as const
+export const lostMembership = 'ILLEGAL_GENERATION UNKNOWN_MEMBER_ID FENCED_INSTANCE_ID GROUP_ID_NOT_FOUND'.split(' ')
 
 /** Errors of a commit that only the group can resolve. */
-export const refusedCommit = [...lostMembership, 'REBALANCE_IN_PROGRESS'] as const
+export const refusedCommit = [...lostMembership, 'REBALANCE_IN_PROGRESS']
 
 /** Offsets as requests that commit them want them. */
 export function offsetTopics(offsets: readonly PartitionOffset[]) {

@@ -11,7 +11,6 @@ import type { Committer, PartitionOffset } from './offsets.ts'
 import { messageSpace } from './record-batch.ts'
 import { createTransactions } from './transaction.ts'
 
-/** Takes messages. */
 export interface MessageOutlet {
   /**
    * Resolves when they are as safe as this outlet makes them, but for those that `onTooLarge` has taken. One call at a time.
@@ -91,7 +90,6 @@ export function createProducer(cluster: Cluster): Pick<MessageOutlet, 'send'> {
   }
 }
 
-/** @see openTransactionalOutlet */
 export type TransactionalOutlet = Awaited<ReturnType<typeof openTransactionalOutlet>>
 
 /**

@@ -129,25 +129,18 @@ export async function sendBatches(
     .appendTaggedFields()
   const { key, version } = usable.api
   return new Promise((resolve, reject) => {
-    connection.send(
-      key,
-      version,
-      () => payload,
-      usable.parseResponse,
-      true,
-      true,
-      (thrown, answer) => {
-        const { responses } =
-          (thrown as { response?: Answered } | null)?.response ?? (answer as Answered | undefined) ?? {}
-        if (!responses) return reject(thrown ?? new Error('the broker says nothing about what was produced'))
-        const results = responses.flatMap(({ name: topic, partitionResponses }) =>
-          partitionResponses.map(({ index: partition, errorCode, errorMessage }) => {
-            return { topic, partition, errorCode, message: errorMessage ?? null }
-          }),
-        )
-        resolve(results)
-      },
-    )
+    const take = (thrown: Error | null, answer: unknown): void => {
+      const { responses } =
+        (thrown as { response?: Answered } | null)?.response ?? (answer as Answered | undefined) ?? {}
+      if (!responses) return reject(thrown ?? new Error('the broker says nothing about what was produced'))
+      const results = responses.flatMap(({ name: topic, partitionResponses }) =>
+        partitionResponses.map(({ index: partition, errorCode, errorMessage }) => {
+          return { topic, partition, errorCode, message: errorMessage ?? null }
+        }),
+      )
+      resolve(results)
+    }
+    connection.send(key, version, () => payload, usable.parseResponse, true, true, take)
   })
 }
 

@@ -3,7 +3,6 @@ import { crc32 } from 'node:zlib'
 import { ByteWriter, varintLength } from '../../../formats/byte-writer.ts'
 import type { KafkaLibrary } from './protocol.ts'
 
-/** A message for a partition. */
 export interface BatchMessage {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
@@ -60,10 +59,8 @@ export function encodeRecordBatch(
   batch.writeInt16BE(producer.isTransactional ? transactionalBit : 0, 21)
   batch.writeInt32BE(messages.length - 1, 23)
   batch.writeBigInt64BE(first, 27)
-  batch.writeBigInt64BE(
-    times.reduce((latest, time) => (time > latest ? time : latest), first),
-    35,
-  )
+  const last = times.reduce((latest, time) => (time > latest ? time : latest), first)
+  batch.writeBigInt64BE(last, 35)
   batch.writeBigInt64BE(producer.producerId, 43)
   batch.writeInt16BE(producer.producerEpoch, 51)
   batch.writeInt32BE(producer.firstSequence, 53)

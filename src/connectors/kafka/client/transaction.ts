@@ -2,7 +2,7 @@
 import pRetry from 'p-retry'
 import { ServiceError } from '../../../errors.ts'
 import type { Cluster } from './cluster.ts'
-import { deliver, openSession, SessionLostError } from './delivery.ts'
+import { deliver, openSession, sessionErrors, SessionLostError } from './delivery.ts'
 import type { OutgoingMessage, ProducerSession, TakeTooLarge } from './delivery.ts'
 import { hasProtocolError, reasonOf } from './failures.ts'
 import { byTopic, committedOffsets, keyOf, lostMembership, offsetTopics } from './offsets.ts'
@@ -18,15 +18,6 @@ interface TransactionWork {
 /** a transaction that nobody ends is aborted after this, and its partitions' next owner waits for that */
 const usualTimeoutMs = 15_000
 const mostAttempts = 10
-
-const fenced = [
-  'INVALID_PRODUCER_EPOCH',
-  'PRODUCER_FENCED',
-  'INVALID_PRODUCER_ID_MAPPING',
-  'INVALID_TXN_STATE',
-  'TRANSACTION_ABORTABLE',
-  'UNKNOWN_PRODUCER_ID',
-] as const
 
 /**
  * A producer of transactions. The broker takes offsets only from the present generation of the group, so that a member
@@ -66,7 +57,7 @@ export function createTransactions(
       return 'committed'
     }
     const isLost = (thrown: unknown): boolean =>
-      thrown instanceof SessionLostError || hasProtocolError(thrown, ...fenced)
+      thrown instanceof SessionLostError || hasProtocolError(thrown, ...sessionErrors)
     try {
       return await pRetry(attempt, {
         retries: mostAttempts - 1,
@@ -126,7 +117,7 @@ export function createTransactions(
         const coordinator = await cluster.coordinator('group', groupId)
         await cluster.ask('produce', coordinator, 'txnOffsetCommit', [...who, offsetTopics(offsets)])
       },
-      { isFinal: (thrown) => hasProtocolError(thrown, ...lostMembership, ...fenced) },
+      { isFinal: (thrown) => hasProtocolError(thrown, ...lostMembership, ...sessionErrors) },
     )
   }
 
@@ -147,11 +138,11 @@ export function createTransactions(
     return 'refused'
   }
 
-  async function coordinated<T>(what: string, request: (coordinator: number) => Promise<T>): Promise<T> {
+  function coordinated<T>(what: string, request: (coordinator: number) => Promise<T>): Promise<T> {
     return cluster.persist(what, async () => request(await cluster.coordinator('transaction', transactionalId)), {
       // the transaction before may still be ending
       firstDelayMs: 5,
-      isFinal: (thrown) => hasProtocolError(thrown, ...fenced),
+      isFinal: (thrown) => hasProtocolError(thrown, ...sessionErrors),
     })
   }
 

@@ -1,15 +1,17 @@
 // What the doctor checks and finds, and how the checks are run: all at once, each within its time.
 import { LcclfError, messageOf } from '../../errors.ts'
 
-/** What one line says. */
+/** What one line says: what was found, without any secret, and what to do. */
 export interface Finding {
   /** `not configured` is fine: nobody asked for it */
   readonly status: 'ok' | 'warning' | 'failed' | 'not configured'
-  /** what was found, without any secret */
   readonly message: string
-  /** what to do */
   readonly hint?: string | undefined
 }
+
+export const ok = (message: string): Finding => ({ status: 'ok', message })
+export const warning = (message: string, hint?: string): Finding => ({ status: 'warning', message, hint })
+export const failed = (message: string, hint?: string): Finding => ({ status: 'failed', message, hint })
 
 /** One thing to look at; its name is that of its lines. */
 export interface Check {
@@ -50,8 +52,7 @@ async function linesOf(check: Check): Promise<readonly Line[]> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Finding>((resolve) => {
     timer = setTimeout(() => {
-      const message = `${subject}no answer within ${limitMs / 1000} s`
-      resolve({ status: 'failed', message, hint: 'Is it running, and reachable from here?' })
+      resolve(failed(`${subject}no answer within ${limitMs / 1000} s`, 'Is it running, and reachable from here?'))
       controller.abort()
     }, limitMs)
   })
@@ -61,14 +62,10 @@ async function linesOf(check: Check): Promise<readonly Line[]> {
     looking.catch(() => undefined)
     return [await Promise.race([looking, late])].flat().map((finding) => ({ name, ...finding }))
   } catch (thrown) {
-    return [{ name, status: 'failed', ...reasonOf(thrown, subject) }]
+    if (thrown instanceof LcclfError) return [{ name, ...failed(thrown.message, thrown.hint) }]
+    const message = `${subject}unexpected: ${messageOf(thrown).split('\n', 1)[0]!}`
+    return [{ name, ...failed(message, 'This is a bug in lcclf: please report it.') }]
   } finally {
     clearTimeout(timer)
   }
-}
-
-function reasonOf(thrown: unknown, subject: string): Pick<Finding, 'message' | 'hint'> {
-  if (thrown instanceof LcclfError) return { message: thrown.message, hint: thrown.hint }
-  const message = `${subject}unexpected: ${messageOf(thrown).split('\n', 1)[0]!}`
-  return { message, hint: 'This is a bug in lcclf: please report it.' }
 }

@@ -7,18 +7,11 @@ import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { isPostgresAddress, parsePostgresAddress } from '../../connectors/postgres/address.ts'
 import { isS3Address } from '../../connectors/s3/address.ts'
 import { UsageError } from '../../errors.ts'
-import { cacheFolder, chooseModel, modelStore, theNewest } from '../../model/store/model-reference.ts'
+import { cacheFolder, modelStore } from '../../model/store/model-reference.ts'
 import { harmless } from '../../terminal/text-table.ts'
 import { type Check, type Finding, type Line, runChecks } from './check.ts'
-import {
-  diskCheck,
-  memoryCheck,
-  modelCheck,
-  nodeCheck,
-  pathCheck,
-  processorCheck,
-  storeCheck,
-} from './machine-checks.ts'
+import { diskCheck, memoryCheck, modelCheck, nodeCheck } from './machine-checks.ts'
+import { pathCheck, processorCheck, storeCheck } from './machine-checks.ts'
 import { databaseCheck, s3Check, topicsCheck } from './service-checks.ts'
 
 /** Checks everything and prints it, as text or with --json as one object; returns the exit code: 5 if anything failed. */
@@ -34,12 +27,7 @@ export async function doctor(addresses: readonly string[], { json }: { json: boo
       ...environmentChecks(addresses),
       ...addresses.map(addressCheck),
     ],
-    [
-      modelCheck({
-        find: () => chooseModel(process.env['LCCLF_MODEL'] || undefined, theNewest),
-        isNeeded: ['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some(isSet),
-      }),
-    ],
+    [modelCheck(['CONSUMER_SERVER', 'PRODUCER_SERVER', 'DB_HOST'].some(isSet))],
   )
   const exitCode = checks.some(({ status }) => status === 'failed') ? 5 : 0
   const report = { schemaVersion: 1, command: 'doctor', checks, exitCode }
@@ -97,12 +85,7 @@ function nothing(name: string, message: string): Check {
   return { name, look: () => Promise.resolve({ status: 'not configured', message }) }
 }
 
-const marks: Readonly<Record<Finding['status'], string>> = {
-  ok: 'ok',
-  warning: 'warning',
-  failed: 'FAILED',
-  'not configured': '-',
-}
+const marks = { ok: 'ok', warning: 'warning', failed: 'FAILED', 'not configured': '-' }
 
 /** Aligned lines; what to do stands below the line that it belongs to. */
 function textOf(checks: readonly Line[]): string {

@@ -8,9 +8,9 @@ import { messageOf, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import { checkGolden } from '../../model/open.ts'
-import { cacheFolder, type ChosenModel } from '../../model/store/model-reference.ts'
+import { cacheFolder, chooseModel, type ChosenModel, theNewest } from '../../model/store/model-reference.ts'
 import type { ModelStore } from '../../model/store/model-store.ts'
-import type { Check, Finding } from './check.ts'
+import { type Check, failed, type Finding, ok, warning } from './check.ts'
 
 /** a run with the full-size model holds this much */
 const neededMemory = 300e6
@@ -20,9 +20,9 @@ const neededSpace = 1e9
 /** @param required as `engines` of package.json says it: `>=20.19.4` */
 export function nodeCheck(required: string): Check {
   const message = `${process.version}, ${process.platform} ${process.arch}`
-  const finding: Finding = isAtLeast(process.versions.node, required.replace(/^\D+/, ''))
-    ? { status: 'ok', message }
-    : { status: 'failed', message: `${message}: lcclf needs ${required}`, hint: 'Install a newer Node.js.' }
+  const finding = isAtLeast(process.versions.node, required.replace(/^\D+/, ''))
+    ? ok(message)
+    : failed(`${message}: lcclf needs ${required}`, 'Install a newer Node.js.')
   return { name: 'node', look: () => Promise.resolve(finding) }
 }
 
@@ -43,11 +43,11 @@ export const processorCheck: Check = {
     try {
       await compileKernel()
       new SharedArrayBuffer(8)
-      return { status: 'ok', message: `${cores}, WebAssembly with SIMD and shared memory` }
+      return ok(`${cores}, WebAssembly with SIMD and shared memory`)
     } catch (error) {
       const message = `${cores}: the kernel cannot be compiled (${messageOf(error).split('\n', 1)[0]!})`
       const hint = 'Allow Node to use WebAssembly SIMD and threads: --no-wasm-simd and --jitless forbid them.'
-      return { status: 'failed', message, hint }
+      return failed(message, hint)
     }
   },
 }
@@ -55,19 +55,16 @@ export const processorCheck: Check = {
 /** Free memory, within the container's limit if there is one. */
 export const memoryCheck: Check = {
   name: 'memory',
-  look() {
+  async look() {
     // without a limit it is 0, or larger than all there is
     const limit = process.constrainedMemory()
     const isLimited = limit > 0 && limit < totalmem()
     const free = process.availableMemory()
     const total = isLimited ? `${byteText(limit)} (the limit of this container)` : byteText(totalmem())
     const message = `${byteText(free)} free of ${total}`
-    if (free >= neededMemory) return Promise.resolve({ status: 'ok', message })
-    return Promise.resolve({
-      status: 'warning',
-      message: `${message}: a run takes about ${byteText(neededMemory)}`,
-      hint: 'Give it more, or use a smaller --batch-size and --threads 1.',
-    })
+    if (free >= neededMemory) return ok(message)
+    const hint = 'Give it more, or use a smaller --batch-size and --threads 1.'
+    return warning(`${message}: a run takes about ${byteText(neededMemory)}`, hint)
   },
 }
 
@@ -85,14 +82,13 @@ export function diskCheck(folder: string, use: string): Check {
       const problem = await whyNotWritable(existing)
       if (problem !== undefined) {
         const hint = 'Make it writable, or name another folder: TMPDIR, LCCLF_HOME or XDG_CACHE_HOME.'
-        return { status: 'failed', message: `${folder} (${use}) cannot be written: ${problem}`, hint }
+        return failed(`${folder} (${use}) cannot be written: ${problem}`, hint)
       }
       const { bavail, bsize } = await statfs(existing)
       const free = bavail * bsize
       const state = existing === resolve(folder) ? 'writable' : 'will be created'
       const message = `${folder} (${use}): ${state}, ${byteText(free)} free`
-      if (free >= neededSpace) return { status: 'ok', message }
-      return { status: 'warning', message, hint: 'Free some space there, or name another folder.' }
+      return free >= neededSpace ? ok(message) : warning(message, 'Free some space there, or name another folder.')
     },
   }
 }
@@ -110,23 +106,17 @@ export function pathCheck(path: string): Check {
       if (!found) {
         const folder = await nearestFolder(dirname(path))
         const problem = await whyNotWritable(folder)
-        const message = `${path} does not exist`
-        return problem === undefined
-          ? { status: 'warning', message: `${message}: it cannot be read, but can be written` }
-          : {
-              status: 'failed',
-              message: `${message}, and cannot be written (${problem})`,
-              hint: `Check the permissions of ${folder}.`,
-            }
+        if (problem === undefined) return warning(`${path} does not exist: it cannot be read, but can be written`)
+        const message = `${path} does not exist, and cannot be written (${problem})`
+        return failed(message, `Check the permissions of ${folder}.`)
       }
       const isFolder = found.isDirectory()
       const problem = await whyNotReadable(path, isFolder)
-      if (problem !== undefined)
-        return { status: 'failed', message: `${path}: cannot be read (${problem})`, hint: 'Check its permissions.' }
+      if (problem !== undefined) return failed(`${path}: cannot be read (${problem})`, 'Check its permissions.')
       const obstacle = await (isFolder ? whyNotWritable(path) : whyNot(() => access(path, constants.W_OK)))
       const what = isFolder ? 'a folder' : byteText(found.size)
       const rights = obstacle === undefined ? 'readable and writable' : 'readable only'
-      return { status: 'ok', message: `${path}: ${what}, ${rights}` }
+      return ok(`${path}: ${what}, ${rights}`)
     },
   }
 }
@@ -170,54 +160,46 @@ export function storeCheck(store: ModelStore): Check {
       const unreadable = existsSync(root) ? await whyNotReadable(root, true) : undefined
       if (unreadable !== undefined) {
         const hint = 'LCCLF_HOME names a folder for a store of your own.'
-        return { status: 'failed', message: `${root}: cannot be read (${unreadable})`, hint }
+        return failed(`${root}: cannot be read (${unreadable})`, hint)
       }
       const models = store.list().map(({ name, version }) => `${name}@${version}`)
       const problem = await whyNotWritable(await nearestFolder(root))
       const use = problem === undefined ? '' : `; read-only (${problem}): models can be used, but none can be added`
-      return { status: 'ok', message: `${root}: ${models.length === 0 ? 'empty' : models.join(', ')}${use}` }
+      return ok(`${root}: ${models.length === 0 ? 'empty' : models.join(', ')}${use}`)
     },
   }
 }
 
 /**
- * Everything that `lcclf model verify` checks, with the engine that would be used.
+ * Everything that `lcclf model verify` checks, of the model that a run without --model would use, with its engine.
  *
- * @param find the model that a run without --model would use; undefined if there is none
  * @param isNeeded a stream is configured, which needs one
  */
-export function modelCheck({ find, isNeeded }: { find: () => ChosenModel | undefined; isNeeded: boolean }): Check {
+export function modelCheck(isNeeded: boolean): Check {
   return {
     name: 'model',
     // reading and asking the full-size model takes this thread some seconds, and many on a slow machine
     limitMs: 120_000,
     async look() {
-      const chosen = find()
-      if (!chosen) {
-        const message = 'no LCCLF_MODEL, no lcclf.lock here, and the store is empty'
-        return {
-          status: isNeeded ? 'warning' : 'not configured',
-          message: isNeeded ? `${message}: a stream would have to pull a model` : message,
-          hint: 'lcclf model pull downloads a model, lcclf model import makes one from pickles.',
-        }
-      }
-      return verified(chosen)
+      const chosen = chooseModel(process.env['LCCLF_MODEL'] || undefined, theNewest)
+      if (chosen) return verified(chosen)
+      const message = 'no LCCLF_MODEL, no lcclf.lock here, and the store is empty'
+      const hint = 'lcclf model pull downloads a model, lcclf model import makes one from pickles.'
+      if (isNeeded) return warning(`${message}: a stream would have to pull a model`, hint)
+      return { status: 'not configured', message, hint }
     },
   }
 }
 
 async function verified({ directory, ...chosen }: ChosenModel): Promise<Finding> {
   const chosenBy = chosen.chosenBy === 'its name' ? 'LCCLF_MODEL' : chosen.chosenBy
-  const damaged = (message: string): Finding => {
-    return { status: 'failed', message, hint: 'Pull or import it again; lcclf model verify has details.' }
-  }
+  const damaged = (message: string): Finding =>
+    failed(message, 'Pull or import it again; lcclf model verify has details.')
   const { checks, bundle } = await verifyBundle(directory)
   const wrong = checks.find(({ ok }) => !ok)
   if (wrong) return damaged(`${directory} (${chosenBy}): ${wrong.name}: ${wrong.detail}`)
   const { name, version } = bundle!.manifest
   const about = `${name}@${version} (${chosenBy})`
-  const { ok, detail } = await checkGolden(directory, bundle!, cacheFolder())
-  return ok
-    ? { status: 'ok', message: `${about}: checksums and golden answers verified` }
-    : damaged(`${about}: ${detail}`)
+  const golden = await checkGolden(directory, bundle!, cacheFolder())
+  return golden.ok ? ok(`${about}: checksums and golden answers verified`) : damaged(`${about}: ${golden.detail}`)
 }

@@ -1,5 +1,5 @@
 // The services: a database, brokers, S3. Nothing is written to them, and no group is joined.
-import { type KafkaAddress } from '../../connectors/kafka/address.ts'
+import type { KafkaAddress } from '../../connectors/kafka/address.ts'
 import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
 import { committedOffsets, keyOf, listOffsets } from '../../connectors/kafka/client/offsets.ts'
 import { dailyTopic, describeTopics, selectTopics, type TopicDescription } from '../../connectors/kafka/topics.ts'
@@ -13,7 +13,7 @@ import { parseS3Address, s3Settings } from '../../connectors/s3/address.ts'
 import { openS3Client, s3Failure } from '../../connectors/s3/client.ts'
 import { messageOf } from '../../errors.ts'
 import { TransientError } from '../../transfer/transient-error.ts'
-import type { Check, Finding } from './check.ts'
+import { type Check, failed, type Finding, ok, warning } from './check.ts'
 
 /** within the ten seconds of a check: the way to the database, then two looks at the rows of a large table */
 const connectMs = 4000
@@ -81,7 +81,7 @@ async function reachedFindings(connection: Connection, address: string): Promise
   const message = `${address} PostgreSQL ${version.split(' ', 1)[0]!}, ${tls ?? 'no TLS'}, as ${user}`
   // the server read its clock about half-way between question and answer
   const clock = clockFinding(time - (sent + Date.now()) / 2)
-  return [{ status: 'ok', message }, ...(clock ? [clock] : [])]
+  return [ok(message), ...(clock ? [clock] : [])]
 }
 
 /** @param aheadMs how far the clock of the database is ahead of ours */
@@ -90,17 +90,15 @@ export function clockFinding(aheadMs: number): Finding | undefined {
   const seconds = (Math.abs(aheadMs) / 1000).toFixed(1)
   const message = `its clock is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} this machine's`
   const hint = 'Set the clocks (NTP): the names of daily topics and the times in records and receipts depend on them.'
-  return { status: 'warning', message, hint }
+  return warning(message, hint)
 }
 
-function tableFindings({ ok, checks, hasHistory }: TablesReport): Finding[] {
-  const findings = checks.filter(isWorthSaying).map((check): Finding => {
+function tableFindings(report: TablesReport): Finding[] {
+  const findings = report.checks.filter(isWorthSaying).map((check): Finding => {
     const status = check.state === 'problem' ? 'failed' : isUnseen(check) ? 'ok' : 'warning'
     return { status, message: `${check.name}: ${check.detail}`, hint: check.hint }
   })
-  return ok
-    ? [{ status: 'ok', message: `tables complete${hasHistory ? ', with history' : ''}` }, ...findings]
-    : findings
+  return report.ok ? [ok(`tables complete${report.hasHistory ? ', with history' : ''}`), ...findings] : findings
 }
 
 /** Notes on tables that only the pipeline itself needs are left to `lcclf db check`. */
@@ -113,24 +111,19 @@ function isUnseen({ detail }: TableCheck): boolean {
   return detail.startsWith('not examined')
 }
 
-async function readingFinding(
-  connection: Connection,
-  reading: NonNullable<PostgresAddress['reading']>,
-): Promise<Finding> {
+type Reading = NonNullable<PostgresAddress['reading']>
+
+async function readingFinding(connection: Connection, reading: Reading): Promise<Finding> {
   if (reading.kind === 'query') {
     const mode = { access: 'read only', isolation: 'repeatable read', statementTimeout: statementMs } as const
     const columns = await transaction(connection, mode, () => connection.describe(reading.sql))
-    return { status: 'ok', message: `the query has ${columns.length} columns` }
+    return ok(`the query has ${columns.length} columns`)
   }
   const { table } = reading
   const [facts] = await inspectTables(connection, [table])
-  if (!facts) {
-    const hint = 'Name it with its schema: ?table=schema.name.'
-    return { status: 'failed', message: `there is no table ${table}`, hint }
-  }
-  if (facts.privileges.includes('SELECT')) return { status: 'ok', message: `table ${table} can be read` }
-  const hint = `GRANT SELECT ON ${table} TO your role.`
-  return { status: 'failed', message: `this role may not read table ${table}`, hint }
+  if (!facts) return failed(`there is no table ${table}`, 'Name it with its schema: ?table=schema.name.')
+  if (facts.privileges.includes('SELECT')) return ok(`table ${table} can be read`)
+  return failed(`this role may not read table ${table}`, `GRANT SELECT ON ${table} TO your role.`)
 }
 
 /** What topics are for: what is read must exist, what is written may be created. */
@@ -159,11 +152,14 @@ export function topicsCheck(
         const present = topics.filter(({ state }) => state === 'there')
         if (group !== undefined && use !== 'write' && present.length > 0)
           found.push(await groupFinding(cluster, group, present))
-        if (topics.length === 0) found.push(noTopicFinding(address))
+        if (topics.length === 0) {
+          const asked = address.topics.join(',')
+          const message = asked === '' ? `${shown} names no topic` : `no topic matches ${asked}`
+          found.push(warning(message, 'Write kafka://host:9092/topic, or set CONSUMER_TOPICS and PRODUCER_TOPIC.'))
+        }
         const { sasl, tls } = connection
         const security = [...(tls ? ['TLS'] : []), ...(sasl ? [`${sasl.mechanism} as ${sasl.username}`] : [])]
-        const message = `${shown} answers${security.length === 0 ? '' : ` (${security.join(', ')})`}`
-        return joined({ status: 'ok', message }, found, '; ')
+        return joined(ok(`${shown} answers${security.length === 0 ? '' : ` (${security.join(', ')})`}`), found, '; ')
       } finally {
         signal.removeEventListener('abort', stop)
         await cluster.close()
@@ -181,19 +177,17 @@ async function topicNames(
   const selection = selectTopics(topics)
   if (!selection.hasPatterns) return selection.names
   const all = await cluster.persist('asking for the topics', () => cluster.topics(null))
-  return [...new Set([...selection.names, ...[...all.keys()].filter((topic) => selection.matches(topic))])].sort()
+  return selection.among(all.keys())
 }
 
 function topicFinding(topic: TopicDescription, use: TopicUse): Finding {
   const { name, state, partitions, leaderless, mayRead, mayWrite } = topic
-  const failed = (message: string, hint: string): Finding => ({ status: 'failed', message, hint })
   const rightsHint = 'The account needs rights for the topics, and as a consumer for the group.'
   if (state === 'hidden') return failed(`topic ${name}: the account may not see it`, rightsHint)
   if (state === 'absent') {
     const message = `there is no topic ${name}`
     if (use !== 'write') return failed(message, 'Create it, or correct its name: names are compared exactly.')
-    const hint = 'lcclf creates it if the brokers allow it; otherwise create it first.'
-    return { status: 'warning', message, hint }
+    return warning(message, 'lcclf creates it if the brokers allow it; otherwise create it first.')
   }
   if (use === 'read' && mayRead === false) return failed(`topic ${name}: the account may not read it`, rightsHint)
   if (use === 'write' && mayWrite === false) return failed(`topic ${name}: the account may not write to it`, rightsHint)
@@ -202,7 +196,7 @@ function topicFinding(topic: TopicDescription, use: TopicUse): Finding {
     return failed(message, 'Check the brokers: some of them are down.')
   }
   const rights = use === 'write' && mayWrite === true ? ', may be written' : ''
-  return { status: 'ok', message: `topic ${name} with ${partitions} partitions${rights}` }
+  return ok(`topic ${name} with ${partitions} partitions${rights}`)
 }
 
 async function groupFinding(cluster: Cluster, group: string, topics: readonly TopicDescription[]): Promise<Finding> {
@@ -219,17 +213,8 @@ async function groupFinding(cluster: Cluster, group: string, topics: readonly To
     const [from, to] = [committed.get(key) ?? first.get(key) ?? 0n, end.get(key) ?? 0n]
     return to > from ? sum + (to - from) : sum
   }, 0n)
-  const message =
-    committed.size === 0
-      ? `group ${group} has committed nothing: it would begin with the earliest of ${lag} messages`
-      : `group ${group} is ${lag} messages behind`
-  return { status: 'ok', message }
-}
-
-function noTopicFinding({ topics, shown }: KafkaAddress): Finding {
-  const message = topics.length === 0 ? `${shown} names no topic` : `no topic matches ${topics.join(',')}`
-  const hint = 'Write kafka://host:9092/topic, or set CONSUMER_TOPICS and PRODUCER_TOPIC.'
-  return { status: 'warning', message, hint }
+  if (committed.size > 0) return ok(`group ${group} is ${lag} messages behind`)
+  return ok(`group ${group} has committed nothing: it would begin with the earliest of ${lag} messages`)
 }
 
 /**
@@ -250,11 +235,10 @@ export function s3Check(address: string | undefined, env: Readonly<Record<string
         const { accessKeyId } = await client.config.credentials()
         const who = accessKeyId === '' ? 'without credentials' : 'with credentials'
         const content = await s3Content(client, address, signal).finally(() => client.destroy())
-        return { status: 'ok', message: `${place} answers, ${who}${content}` }
+        return ok(`${place} answers, ${who}${content}`)
       } catch (error) {
         if (!(error instanceof TransientError)) throw error
-        const hint = 'Is the endpoint right (AWS_ENDPOINT_URL), and reachable from here?'
-        return { status: 'failed', message: messageOf(error), hint }
+        return failed(messageOf(error), 'Is the endpoint right (AWS_ENDPOINT_URL), and reachable from here?')
       }
     },
   }

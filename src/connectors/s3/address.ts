@@ -2,7 +2,6 @@
 import { UsageError } from '../../errors.ts'
 import type { InputFormat, Layout, OutputFormat } from '../address.ts'
 
-/** A place in a bucket. */
 export interface S3Address {
   readonly bucket: string
   /** '' for the whole bucket; as typed, so a folder's may end with a slash */
@@ -10,9 +9,7 @@ export interface S3Address {
 }
 
 /** A place in a bucket, and how its store is asked. */
-export interface S3Place extends S3Address {
-  readonly settings: S3Settings
-}
+export type S3Place = S3Address & { readonly settings: S3Settings }
 
 /** @throws UsageError for anything but `s3://bucket` and `s3://bucket/key` */
 export function parseS3Address(text: string): S3Address {
@@ -37,7 +34,6 @@ export interface S3Settings {
   readonly endpoint: string | undefined
 }
 
-/** Reads the settings of an environment. */
 export function s3Settings(env: Environment): S3Settings {
   const hosted = env['AWS_VIRTUAL_HOSTED_STYLE_REQUEST']
   return {
@@ -47,7 +43,6 @@ export function s3Settings(env: Environment): S3Settings {
   }
 }
 
-/** Whether an address names something in a bucket. */
 export function isS3Address(address: string): boolean {
   return /^s3:/i.test(address)
 }
@@ -62,7 +57,6 @@ export function isS3Folder(address: string): boolean {
   return address.endsWith('/') || /^s3:\/\/[^/]*$/.test(address)
 }
 
-/** The address of a place. */
 export function addressOfPlace({ bucket, key }: S3Address): string {
   return `s3://${bucket}/${key}`
 }
@@ -84,21 +78,19 @@ export interface S3SourceSpec extends SeenObject {
   readonly format: InputFormat
 }
 
-/** An object as an output. */
-export interface S3SinkSpec {
-  readonly kind: 's3'
-  /** s3://bucket/key */
-  readonly address: string
-  readonly place: S3Place
+interface SinkForm {
   readonly format: OutputFormat
   readonly isGzipped: boolean
   readonly layout: Layout
   readonly overwrite: boolean
 }
 
-type SinkForm = Pick<S3SinkSpec, 'format' | 'isGzipped' | 'layout' | 'overwrite'>
+/** An object as an output. */
+export interface S3SinkSpec extends SinkForm, Pick<SeenObject, 'address' | 'place'> {
+  readonly kind: 's3'
+}
 
-/** An object as an output. @throws UsageError */
+/** @throws UsageError */
 export function s3SinkSpec(address: string, form: SinkForm, environment: Environment): S3SinkSpec {
   return { kind: 's3', address, place: s3Place(address, environment), ...form }
 }

@@ -2,17 +2,11 @@
 import type { Readable } from 'node:stream'
 import { ServiceError } from '../../errors.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
-import { parseS3Address, type S3Place } from './address.ts'
-import { openS3Client, type S3ClientOptions, s3Failure } from './client.ts'
+import { parseS3Address, type S3Place, type SeenObject } from './address.ts'
+import { openS3Client, type S3ClientOptions, s3Failure, statusOf } from './client.ts'
 
 /** What a listing says of an object. */
-export interface S3Entry {
-  readonly key: string
-  readonly size: number
-  readonly etag: string | null
-}
-
-/** One bucket. */
+export type S3Entry = Pick<SeenObject, 'size' | 'etag'> & { readonly key: string }
 export type S3Bucket = Awaited<ReturnType<typeof openS3Bucket>>
 
 /**
@@ -22,6 +16,7 @@ export type S3Bucket = Awaited<ReturnType<typeof openS3Bucket>>
 export async function openS3Bucket(name: string, options: S3ClientOptions) {
   const client = await openS3Client(options)
   const sdk = await import('@aws-sdk/client-s3')
+  /** throws what the SDK throws in our words; the key is for the message */
   const attempt = <T>(key: string, work: () => Promise<T>): Promise<T> =>
     work().catch((error: unknown) => {
       throw s3Failure(error, `s3://${name}/${key}`)
@@ -29,6 +24,7 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
   return {
     name,
     client,
+    attempt,
     /** everything whose key begins with `prefix`, in the order of keys */
     async *list(prefix: string): AsyncGenerator<S3Entry> {
       let token: string | undefined
@@ -70,8 +66,8 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
       const command = new sdk.GetObjectCommand({
         Bucket: name,
         Key: key,
-        ...(isPart ? { Range: `bytes=${from}-${to ?? ''}` } : {}),
-        ...(etag === undefined || etag === null ? {} : { IfMatch: etag }),
+        Range: isPart ? `bytes=${from}-${to ?? ''}` : undefined,
+        IfMatch: etag ?? undefined,
       })
       const found = await attempt(key, () =>
         unlessAbsent(client.send(command, signal ? { abortSignal: signal } : {})).catch((error: unknown) => {
@@ -82,10 +78,9 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
         }),
       )
       if (found === undefined || found === 'changed') return found
-      const { Body, ContentLength = 0, ContentRange, ETag = null } = found
+      const { Body, ContentLength = 0, ContentRange, ETag = null, ServerSideEncryption: kind = '' } = found
       const total = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]
-      const isEncrypted =
-        found.ServerSideEncryption?.startsWith('aws:kms') === true || found.SSECustomerAlgorithm !== undefined
+      const isEncrypted = kind.startsWith('aws:kms') || found.SSECustomerAlgorithm !== undefined
       return {
         /** where `body` begins; a server that does not support ranges sends the whole object */
         from: isPart && total !== undefined ? from : 0,
@@ -109,10 +104,9 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
       { contentType, ifEtag }: { contentType?: string; ifEtag?: string | null } = {},
     ): Promise<string | null | 'changed'> {
       const condition = ifEtag === undefined ? {} : ifEtag === null ? { IfNoneMatch: '*' } : { IfMatch: ifEtag }
-      const type = contentType === undefined ? {} : { ContentType: contentType }
-      const command = new sdk.PutObjectCommand({ Bucket: name, Key: key, Body: content, ...type, ...condition })
+      const object = { Bucket: name, Key: key, Body: content, ContentType: contentType, ...condition }
       try {
-        return (await client.send(command)).ETag ?? null
+        return (await client.send(new sdk.PutObjectCommand(object))).ETag ?? null
       } catch (error) {
         if (isConflict(error)) return 'changed'
         throw s3Failure(error, `s3://${name}/${key}`)
@@ -123,11 +117,6 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
     },
     close: () => client.destroy(),
   }
-}
-
-/** The HTTP status of what the SDK throws. */
-export function statusOf(error: unknown): number | undefined {
-  return (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode
 }
 
 /** Whether a condition on the object's version was not met. */

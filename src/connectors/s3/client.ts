@@ -26,14 +26,14 @@ const maxAttempts = 4
  */
 export async function openS3Client(options: S3ClientOptions): Promise<S3Client> {
   const { settings, needsCredentials } = options
-  if (settings.endpoint !== undefined && URL.canParse(settings.endpoint))
-    checkScheme(new URL(settings.endpoint), options)
+  const { endpoint } = settings
+  if (endpoint !== undefined && URL.canParse(endpoint)) checkScheme(new URL(endpoint), options)
   // otherwise the SDK tells our users, on stderr, which Node its authors will require next year
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
   const { S3Client: Client } = await import('@aws-sdk/client-s3')
-  const { isVirtualHosted = settings.endpoint === undefined } = settings
+  const { isVirtualHosted = endpoint === undefined } = settings
   const configuration = {
-    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
+    ...(endpoint === undefined ? {} : { endpoint }),
     forcePathStyle: !isVirtualHosted,
     followRegionRedirects: true,
     maxAttempts,
@@ -48,9 +48,8 @@ export async function openS3Client(options: S3ClientOptions): Promise<S3Client> 
   client.destroy()
   if (isKnown) return new Client({ ...configuration, region })
   if (needsCredentials) {
-    throw new ServiceError('s3: no credentials for writing', {
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or use a role of this machine.',
-    })
+    const hint = 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or use a role of this machine.'
+    throw new ServiceError('s3: no credentials for writing', { hint })
   }
   // the SDK wants an identity even where nothing is signed
   return new Client({
@@ -87,6 +86,11 @@ const hints = new Map([
   ['PermanentRedirect', 'The bucket is in another region: set AWS_REGION.'],
 ])
 
+/** The HTTP status of what the SDK throws. */
+export function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode
+}
+
 /**
  * What the AWS SDK throws → our errors: what may pass, and what will not, with advice.
  *
@@ -95,17 +99,14 @@ const hints = new Map([
 export function s3Failure(error: unknown, where: string): Error {
   if (error instanceof LcclfError || error instanceof TransientError) return error
   if (error instanceof Error && error.name === 'AbortError') return error
-  const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } }
-  const status = $metadata?.httpStatusCode
+  const { name } = error as { name?: string }
+  const status = statusOf(error)
   const passing = passingFailure(error) ?? (name === 'TimeoutError' ? 'no answer in time' : undefined)
   if (passing !== undefined) return new TransientError(`${where}: ${passing}`, { cause: error })
   if (status !== undefined && (status >= 500 || status === 429)) {
     return new TransientError(`${where}: the service answers ${status} ${name}`, { cause: error })
   }
   const answer = status === undefined ? messageOf(error) : `${status} ${name}`
-  const hint = hints.get(name ?? '') ?? (status === 403 ? hints.get('AccessDenied') : undefined)
-  return new ServiceError(`${where}: refused (${answer})`, {
-    cause: error,
-    hint: hint ?? 'Check the address and the endpoint (AWS_ENDPOINT_URL).',
-  })
+  const usual = status === 403 ? hints.get('AccessDenied') : 'Check the address and the endpoint (AWS_ENDPOINT_URL).'
+  return new ServiceError(`${where}: refused (${answer})`, { cause: error, hint: hints.get(name ?? '') ?? usual })
 }

@@ -4,8 +4,8 @@ import { ServiceError } from '../../errors.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import { alreadyThere, type ByteOutput } from '../../whole-file.ts'
 import type { S3SinkSpec } from './address.ts'
-import { bucketToWrite, isConflict, type S3Bucket, statusOf } from './bucket.ts'
-import { s3Failure } from './client.ts'
+import { bucketToWrite, isConflict, type S3Bucket } from './bucket.ts'
+import { statusOf } from './client.ts'
 
 /** What a part holds in memory; 10,000 of them are the largest object (156 GiB). */
 const partBytes = 16 * 1024 * 1024
@@ -14,7 +14,6 @@ const partsUnderWay = 2
 
 const hint = 'Nothing was published there. Check that the service is up and the endpoint (AWS_ENDPOINT_URL) is right.'
 
-/** Begins an output of a run, as `openObjectOutput`. */
 export async function openS3Output({ place, overwrite }: S3SinkSpec): Promise<ByteOutput> {
   return openObjectOutput(await bucketToWrite(place), place.key, { overwrite })
 }
@@ -35,7 +34,7 @@ export async function openObjectOutput(
   const parts = createPartQueue(upload.sendPart)
   let state: 'open' | 'finished' | 'ended' = 'open'
 
-  function checkOpen(): void {
+  const checkOpen = (): void => {
     if (state !== 'open') throw new ServiceError(`cannot write ${address}: it was closed before`)
   }
 
@@ -79,9 +78,7 @@ function createPartQueue(send: (number: number, bytes: Uint8Array, signal: Abort
     held = []
     heldBytes = 0
     const sending = send(number, bytes, leaving.signal)
-      .catch((error: unknown) => {
-        failure ??= { error }
-      })
+      .catch((error: unknown) => void (failure ??= { error }))
       .finally(() => underWay.delete(sending))
     underWay.add(sending)
   }
@@ -121,17 +118,13 @@ function createPartQueue(send: (number: number, bytes: Uint8Array, signal: Abort
 }
 
 /** Begins a multipart upload. It is refused at once where the bucket does not exist or may not be written to. */
-async function startUpload({ name, client }: S3Bucket, key: string) {
+async function startUpload(bucket: S3Bucket, key: string) {
+  const { name, client } = bucket
   const sdk = await import('@aws-sdk/client-s3')
   const place = { Bucket: name, Key: key }
   const parts: { readonly etag: string | undefined; readonly md5: Buffer }[] = []
-  const attempt = <T>(work: () => Promise<T>, options: { signal?: AbortSignal; retries?: number } = {}): Promise<T> => {
-    const once = (): Promise<T> =>
-      work().catch((error: unknown) => {
-        throw s3Failure(error, `s3://${name}/${key}`)
-      })
-    return patiently(once, { hint, ...options })
-  }
+  const attempt = <T>(work: () => Promise<T>, options: { signal?: AbortSignal; retries?: number } = {}): Promise<T> =>
+    patiently(() => bucket.attempt(key, work), { hint, ...options })
   const { UploadId } = await attempt(() => client.send(new sdk.CreateMultipartUploadCommand(place)))
   const upload = { ...place, UploadId }
   const removeParts = () => client.send(new sdk.AbortMultipartUploadCommand(upload))
@@ -139,9 +132,9 @@ async function startUpload({ name, client }: S3Bucket, key: string) {
   async function send(isNew: boolean): Promise<void> {
     const condition = isNew ? { IfNoneMatch: '*' } : {}
     const MultipartUpload = { Parts: parts.map(({ etag }, index) => ({ PartNumber: index + 1, ETag: etag })) }
+    const empty = { ...place, Body: new Uint8Array(0) }
     // an empty object has no parts
-    if (parts.length === 0)
-      await client.send(new sdk.PutObjectCommand({ ...place, Body: new Uint8Array(0), ...condition }))
+    if (parts.length === 0) await client.send(new sdk.PutObjectCommand({ ...empty, ...condition }))
     else await client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload, ...condition }))
   }
 

@@ -94,12 +94,12 @@ export function fetchParquetFooter(object: SeenObject, signal?: AbortSignal) {
   return intoFile(object, async (path) => {
     const end = object.size - 1
     const [head, last] = await Promise.all([
-      readRange(object, { from: 0, to: magicBytes - 1, signal }),
-      readRange(object, { from: object.size - tailBytes, to: end, signal }),
+      readRange(object, 0, magicBytes - 1, signal),
+      readRange(object, object.size - tailBytes, end, signal),
     ])
     const length = last.readUInt32LE(last.length - trailerBytes) + trailerBytes
     const isLonger = length > last.length && length < object.size
-    const tail = isLonger ? await readRange(object, { from: object.size - length, to: end, signal }) : last
+    const tail = isLonger ? await readRange(object, object.size - length, end, signal) : last
     const file = await open(path, 'w')
     try {
       await file.truncate(object.size)
@@ -125,25 +125,23 @@ async function intoFile(object: SeenObject, fill: (path: string) => Promise<void
   return { path, remove }
 }
 
-async function readRange(
-  object: SeenObject,
-  range: { from: number; to: number; signal: AbortSignal | undefined },
-): Promise<Buffer> {
+/** Bytes `from` to `to`, both inclusive. */
+async function readRange(object: SeenObject, from: number, to: number, signal?: AbortSignal): Promise<Buffer> {
   const { address, etag, place } = object
   const bucket = await bucketToRead(place)
   const read = async (): Promise<Buffer> => {
-    const found = await bucket.read(place.key, { ...range, etag })
+    const found = await bucket.read(place.key, { from, to, signal, etag })
     if (found === undefined) throw gone(object)
     if (found === 'changed') throw changed(object)
     const bytes = await buffer(found.body).catch((error: unknown) => {
       throw s3Failure(error, address)
     })
     // a server that does not support ranges sends the whole object
-    const wanted = bytes.subarray(range.from - found.from, range.to + 1 - found.from)
-    if (wanted.length !== range.to + 1 - range.from) throw changed(object)
+    const wanted = bytes.subarray(from - found.from, to + 1 - found.from)
+    if (wanted.length !== to + 1 - from) throw changed(object)
     return wanted
   }
-  return patiently(read, { signal: range.signal, hint: serviceHint })
+  return patiently(read, { signal, hint: serviceHint })
 }
 
 /** The object by the contract of all readers, its version fixed. */
@@ -164,7 +162,6 @@ async function readerOf(object: SeenObject): Promise<ObjectReader> {
 }
 
 const serviceHint = 'Check that the service is up and the endpoint (AWS_ENDPOINT_URL) is right, then run again.'
-/** What to do when the folder for temporary files is full or closed. */
 const temporaryHint =
   'Objects are read through temporary files, two at a time; set TMPDIR to a folder with room for the two largest.'
 
@@ -179,10 +176,8 @@ function asFetchError(error: unknown, object: SeenObject): unknown {
   const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
   if (!isFull && (error instanceof LcclfError || code === undefined)) return error
   const what = isFull ? `no room for its ${object.size} bytes` : `cannot be kept (${code})`
-  return new ServiceError(`${object.address}: ${what} in the temporary folder ${tmpdir()}`, {
-    cause: error,
-    hint: temporaryHint,
-  })
+  const message = `${object.address}: ${what} in the temporary folder ${tmpdir()}`
+  return new ServiceError(message, { cause: error, hint: temporaryHint })
 }
 
 function gone({ address }: SeenObject): DataError {
@@ -190,10 +185,8 @@ function gone({ address }: SeenObject): DataError {
 }
 
 function changed({ address }: SeenObject, cause?: unknown): DataError {
-  return new DataError(`${address} changed after the run began`, {
-    ...(cause === undefined ? {} : { cause }),
-    hint: 'Wait until the program that writes it has finished, then run again.',
-  })
+  const hint = 'Wait until the program that writes it has finished, then run again.'
+  return new DataError(`${address} changed after the run began`, { cause, hint })
 }
 
 // The folder for objects that are read from the disk: one for each process, removed with it.
@@ -216,10 +209,8 @@ async function newObjectFolder(): Promise<string> {
     return await inside().catch(() => ((folder = undefined), inside()))
   } catch (cause) {
     folder = undefined
-    throw new ServiceError(`the temporary folder ${tmpdir()} cannot be used: ${messageOf(cause)}`, {
-      cause,
-      hint: temporaryHint,
-    })
+    const message = `the temporary folder ${tmpdir()} cannot be used: ${messageOf(cause)}`
+    throw new ServiceError(message, { cause, hint: temporaryHint })
   }
 }
 
@@ -228,16 +219,12 @@ async function createFolder(): Promise<string> {
   // the second Ctrl-C ends the process where it stands
   process.once('exit', () => rmSync(path, { recursive: true, force: true }))
   await writeFile(join(path, ownerFile), JSON.stringify(ownerHere()))
-  await removeLitter()
-  return path
-}
-
-/** Removes what runs that were killed left behind. */
-async function removeLitter(): Promise<void> {
+  // what runs that were killed left behind
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(prefix)) continue
-    const path = join(tmpdir(), name)
-    const owner = parseOwner(await readFile(join(path, ownerFile), 'utf8').catch(() => ''))
-    if (owner && hasEnded(owner)) await rm(path, { recursive: true, force: true }).catch(() => undefined)
+    const litter = join(tmpdir(), name)
+    const owner = parseOwner(await readFile(join(litter, ownerFile), 'utf8').catch(() => ''))
+    if (owner && hasEnded(owner)) await rm(litter, { recursive: true, force: true }).catch(() => undefined)
   }
+  return path
 }

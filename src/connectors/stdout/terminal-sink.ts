@@ -8,8 +8,7 @@ import { openStandardOutput } from './standard-output.ts'
 const shownRows = 10
 
 /** Keeps class counts and the first ten objects; prints them at `publish`. */
-export function openTerminalSink(context: SinkContext, stream: Writable & { fd?: number }): Sink {
-  const { taxonomy, schema } = context
+export function openTerminalSink({ taxonomy, schema }: SinkContext, stream: Writable & { fd?: number }): Sink {
   const classes = taxonomy.levels[0]?.classes ?? []
   const counts = new Float64Array(classes.length)
   const first: ShownObject[] = []
@@ -32,15 +31,15 @@ export function openTerminalSink(context: SinkContext, stream: Writable & { fd?:
     },
     finish: () => Promise.resolve(),
     async publish() {
-      const report = terminalReport({ taxonomy, counts, first, hasCandid: schema.hasCandid })
-      await output.write(Buffer.from(report))
+      await output.write(Buffer.from(terminalReport({ taxonomy, counts, first, hasCandid: schema.hasCandid })))
       await output.finish()
     },
     close: () => output.close(),
   }
 }
 
-function shownObject(batch: ClassifiedBatch, row: number, winner: number): ShownObject {
+/** One of the first objects. */
+function shownObject(batch: ClassifiedBatch, row: number, winner: number) {
   const [product, top] = batch.taxonomy.levels
   const width = product!.classes.length
   const topWidth = top?.classes.length ?? 0
@@ -49,21 +48,14 @@ function shownObject(batch: ClassifiedBatch, row: number, winner: number): Shown
     candid: batch.candids[row] ?? null,
     className: product!.classes[winner]!,
     probability: batch.probabilities[0]![row * width + winner]!,
+    /** a probability for each class of the top level; empty for a model of one level */
     top: top ? [...batch.probabilities[1]!.subarray(row * topWidth, (row + 1) * topWidth)] : [],
   }
 }
 
 // The text of the terminal's summary, 80 columns wide at most.
 
-/** One of the first objects. */
-interface ShownObject {
-  readonly oid: string
-  readonly candid: bigint | null
-  readonly className: string
-  readonly probability: number
-  /** a probability for each class of the top level; empty for a model of one level */
-  readonly top: readonly number[]
-}
+type ShownObject = ReturnType<typeof shownObject>
 
 /** A column of text: numbers stand to the right, and a column may become as narrow as its `least`. */
 interface Column {
@@ -76,7 +68,6 @@ interface Column {
 const widest = 80
 const gap = '  '
 const decimals = 3
-
 /** What the summary tells; `counts`: objects for each leaf class. */
 interface TerminalSummary {
   readonly taxonomy: Taxonomy
@@ -88,11 +79,12 @@ interface TerminalSummary {
 /** Class counts by branch, the first objects, and one line on writing a file; ends with a line end. */
 export function terminalReport(summary: TerminalSummary): string {
   const total = summary.counts.reduce((sum, count) => sum + count, 0)
+  const shown = summary.first.length
   const parts = [
     `${total === 1 ? '1 object' : `${total} objects`} classified`,
     countsTable(summary, total),
-    ...(total > summary.first.length && summary.first.length > 0 ? [`The first ${summary.first.length}:`] : []),
-    ...(summary.first.length > 0 ? [firstObjects(summary)] : []),
+    ...(total > shown && shown > 0 ? [`The first ${shown}:`] : []),
+    ...(shown > 0 ? [firstObjects(summary)] : []),
     'Write every object and all its probabilities to a file:\n  lcclf classify … --to out.parquet',
   ]
   return `${parts.join('\n\n')}\n`

@@ -34,7 +34,7 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
   // if there is an @, what is wrong may be part of a password, and is not shown
   const hasAccount = address.includes('@')
   const refuse = (why: string, hint = hasAccount ? escapeHint : undefined): never => {
-    throw new UsageError(`${shown}: ${why}`, hint === undefined ? {} : { hint })
+    throw new UsageError(`${shown}: ${why}`, { hint })
   }
   const found = addressForm.exec(address) ?? refuse('expected kafka://host:9092/topic')
   const [, credentials, hosts, path, query] = found
@@ -218,9 +218,8 @@ function registryOf(address: string | undefined, environment: Environment): Regi
 
 function checkedName(topic: string, shown: string): string {
   if (/^[A-Za-z0-9._-]{1,249}$/.test(topic.replaceAll('%s', ''))) return topic
-  throw new UsageError(`${shown}: ${topic} is not a valid topic name`, {
-    hint: 'A name consists of letters, digits, ".", "_" and "-".',
-  })
+  const hint = 'A name consists of letters, digits, ".", "_" and "-".'
+  throw new UsageError(`${shown}: ${topic} is not a valid topic name`, { hint })
 }
 
 function seconds(asked: ReadonlyMap<string, string>, name: string, otherwise: number): number {

@@ -31,9 +31,7 @@ export function deadLetterText(letter: DeadLetter): string {
   const text = key === null ? null : Buffer.from(key).toString('utf8')
   const isText = text === null || Buffer.from(text, 'utf8').equals(key!)
   return JSON.stringify({
-    reason,
-    topic,
-    partition,
+    ...{ reason, topic, partition },
     offset: Number(offset),
     key: isText ? text : null,
     timestamp: Number(timestamp),
@@ -52,19 +50,11 @@ export function readDeadLetter(text: string, where: string): DeadLetter {
     throw new DataError(`${where} is not a dead letter: it is not JSON`, { cause })
   }
   const { reason, topic, partition, offset, key, keyBase64, timestamp, value, omittedBytes } = fields ?? {}
-  const isLetter =
-    typeof reason === 'string' &&
-    typeof topic === 'string' &&
-    isCount(partition) &&
-    isCount(offset) &&
-    Number.isSafeInteger(timestamp) &&
-    isTextOrNull(key) &&
-    isTextOrNull(value)
-  if (!isLetter) throw new DataError(`${where} is not a dead letter`)
+  const isNamed = typeof reason === 'string' && typeof topic === 'string' && isCount(partition) && isCount(offset)
+  const hasMessage = Number.isSafeInteger(timestamp) && isTextOrNull(key) && isTextOrNull(value)
+  if (!isNamed || !hasMessage) throw new DataError(`${where} is not a dead letter`)
   return {
-    reason,
-    topic,
-    partition,
+    ...{ reason, topic, partition },
     offset: BigInt(offset),
     timestamp: BigInt(timestamp as number),
     key: typeof keyBase64 === 'string' ? Buffer.from(keyBase64, 'base64') : key === null ? null : Buffer.from(key),
@@ -103,7 +93,6 @@ function isTextOrNull(value: unknown): value is string | null {
   return value === null || typeof value === 'string'
 }
 
-/** Takes dead letters. */
 export interface DeadLetterOutlet {
   readonly address: string
   /** Resolves when they are safe. One call at a time. */
@@ -117,12 +106,12 @@ export interface DeadLetterOutlet {
  * @throws UsageError for a file that cannot be written
  */
 export function openDeadLetterFile(path: string): DeadLetterOutlet {
+  const whyNot = (cause: unknown): string => `cannot be written (${systemCode(cause) ?? 'unknown reason'})`
   let file: number | undefined
   try {
     file = openSync(path, 'a')
   } catch (cause) {
-    const why = systemCode(cause) ?? 'unknown reason'
-    throw new UsageError(`${path}: dead letters cannot be written there (${why})`, { cause })
+    throw new UsageError(`${path}: dead letters ${whyNot(cause)}`, { cause })
   }
   return {
     address: path,
@@ -132,9 +121,8 @@ export function openDeadLetterFile(path: string): DeadLetterOutlet {
         writeFileSync(file!, letters.map((letter) => `${deadLetterText(letter)}\n`).join(''))
         fsyncSync(file!)
       } catch (cause) {
-        const why = systemCode(cause) ?? 'unknown reason'
-        const hint = 'Is there space left on the disk?'
-        throw new ServiceError(`${path}: dead letters cannot be written (${why})`, { cause, hint })
+        const hint = 'Free some space on its disk.'
+        throw new ServiceError(`${path}: dead letters ${whyNot(cause)}`, { cause, hint })
       }
     },
     async close() {

@@ -4,11 +4,8 @@ import type { FetchedChunk, Fetcher } from './client/fetcher.ts'
 import type { TopicPartition } from './client/offsets.ts'
 import type { GatheredRows, RowGatherer } from './rows.ts'
 
-/** A partition that is being read, from one assignment to its end. */
-export interface Part extends TopicPartition {
-  /** place after the last message that was gathered */
-  next: bigint
-}
+/** A partition that is being read, from one assignment to its end; `next`: after the last message that was gathered. */
+export type Part = TopicPartition & { next: bigint }
 
 /** What the two kinds of reading decide differently. */
 interface Gathering<Owner extends Part> {

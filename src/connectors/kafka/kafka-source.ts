@@ -32,7 +32,6 @@ export function openKafkaSource(
 
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
 
-/** A live source. */
 export interface KafkaStream extends Source {
   deliveries(signal: AbortSignal): AsyncIterable<KafkaDelivery>
   status(): StreamStatus
@@ -134,9 +133,7 @@ async function openKafkaLive(
   }
 
   /** Another member waits for what is gathered. */
-  function isUrgent(): boolean {
-    return [...gathering.places.keys()].some(parts.isLeaving)
-  }
+  const isUrgent = (): boolean => [...gathering.places.keys()].some(parts.isLeaving)
 
   async function* deliveries(signal: AbortSignal): AsyncGenerator<KafkaDelivery, void, undefined> {
     if (subscription.isDraining) drain = await openDrain(cluster, selection, () => fetcher.wake())

@@ -11,13 +11,8 @@ export interface OwnedPart extends Part {
 }
 
 /** Up to where a partition was read for a delivery. */
-export interface ReadPlace {
-  readonly part: OwnedPart
-  readonly offset: bigint
-  readonly beginnings: number
-}
+export type ReadPlace = { readonly part: OwnedPart; readonly offset: bigint; readonly beginnings: number }
 
-/** Keeps account of what is ours. */
 export function createOwnedParts() {
   const parts = new Map<string, OwnedPart>()
   const leaving = new Set<OwnedPart>()

@@ -13,7 +13,6 @@ import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
 /** Rows since the last `take`. */
 export type GatheredRows = Pick<Delivery, 'batch' | 'read' | 'rejected'>
 
-/** @see createRowGatherer */
 export type RowGatherer = ReturnType<typeof createRowGatherer>
 
 /** Why a message is rejected. */
@@ -30,11 +29,7 @@ export const messageSchema = { oidType: 'string', hasCandid: true } as const
  * Reads messages into batches. One that cannot be read, or lacks oid or candid, is a reject like a row that cannot be
  * classified, and marked as a bad message; each reject carries its message.
  */
-export function createRowGatherer(
-  options: ReadOptions,
-  registry: SchemaRegistry | undefined,
-  stopsAtBadMessage = false,
-) {
+export function createRowGatherer(options: ReadOptions, registry?: SchemaRegistry, stopsAtBadMessage = false) {
   const { features, batchSize, echo = [] } = options
   const assembler = createBatchAssembler({ ...options, ...messageSchema })
   const { names, echoSlots } = slotsOf(options)
@@ -62,9 +57,8 @@ export function createRowGatherer(
   }
 
   function stopAt(message: OriginalMessage, { reason, value }: Problem): void {
-    stoppedAt = new DataError(`${whereOf(message)}: ${reason}${value === undefined ? '' : ` (${value})`}`, {
-      hint: 'Everything before it is done. --dead-letter keeps such messages, --on-bad-message skip skips them.',
-    })
+    const hint = 'Everything before it is done. --dead-letter keeps such messages, --on-bad-message skip skips them.'
+    stoppedAt = new DataError(`${whereOf(message)}: ${reason}${value === undefined ? '' : ` (${value})`}`, { hint })
   }
 
   async function addFramed(message: OriginalMessage, id: number): Promise<void> {

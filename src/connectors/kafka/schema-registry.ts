@@ -4,7 +4,6 @@ import { ServiceError } from '../../errors.ts'
 import type { RegistrySettings } from './address.ts'
 import type { RegisteredSchema } from './input-message.ts'
 
-/** @see createSchemaRegistry */
 export type SchemaRegistry = ReturnType<typeof createSchemaRegistry>
 
 const attempts = 5
@@ -21,11 +20,6 @@ export function createSchemaRegistry(settings: RegistrySettings) {
   const known = new Map<number, Promise<RegisteredSchema>>()
   const unusable: number[] = []
 
-  function keepUnusable(id: number): void {
-    unusable.push(id)
-    if (unusable.length > mostUnusable) known.delete(unusable.shift()!)
-  }
-
   return {
     /** @throws ServiceError if the registry does not answer */
     schemaOf(id: number): Promise<RegisteredSchema> {
@@ -34,7 +28,9 @@ export function createSchemaRegistry(settings: RegistrySettings) {
       const asked = ask(settings, id)
       known.set(id, asked)
       asked.then(
-        (answer) => 'reason' in answer && keepUnusable(id),
+        (answer) => {
+          if ('reason' in answer && unusable.push(id) > mostUnusable) known.delete(unusable.shift()!)
+        },
         () => known.delete(id),
       )
       return asked
@@ -48,17 +44,14 @@ async function ask({ url, username, password }: RegistrySettings, id: number): P
     headers['authorization'] = `Basic ${Buffer.from(`${username}:${password?.() ?? ''}`).toString('base64')}`
   }
   try {
-    const text = await pRetry(() => fetchOnce(`${url}/schemas/ids/${id}`, headers), {
-      retries: attempts - 1,
-      minTimeout: 400,
-    })
+    const attempt = (): Promise<string | undefined> => fetchOnce(`${url}/schemas/ids/${id}`, headers)
+    const text = await pRetry(attempt, { retries: attempts - 1, minTimeout: 400 })
     return text === undefined ? { reason: 'the registry does not know its id' } : schemaIn(text)
   } catch (cause) {
     const { message } = cause instanceof Error && cause.cause instanceof Error ? cause.cause : (cause as Error)
-    throw new ServiceError(`the schema registry at ${url} gives no schema ${id}: ${message}`, {
-      hint: 'Is it the registry of this topic? Its account is SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD.',
-      cause,
-    })
+    const hint =
+      'Is it the registry of this topic? Its account is SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD.'
+    throw new ServiceError(`the schema registry at ${url} gives no schema ${id}: ${message}`, { cause, hint })
   }
 }
 

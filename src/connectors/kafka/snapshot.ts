@@ -101,8 +101,9 @@ export async function openKafkaSnapshot(spec: KafkaSourceSpec, reading: KafkaSna
     for (const [part, offset] of places) part.committed = offset
   }
 
+  const offsets = bounds.map((part) => [keyOf(part), [`${part.start}`, `${part.end ?? 'open'}`]] as const)
   return {
-    identity: { address: spec.address, offsets: Object.fromEntries(bounds.map(boundText)) },
+    identity: { address: spec.address, offsets: Object.fromEntries(offsets) },
     schema: messageSchema,
     replayable: reading.isEndless !== true,
     fractionRead: () => fractionOf(parts),
@@ -151,19 +152,16 @@ async function findBounds(
     const end = latest.get(key) ?? 0n
     const first = earliest.get(key) ?? 0n
     // −1: no message is that late
-    const start = since === undefined ? first : placeOf(starts.get(key), end)
+    const placeOf = (found = -1n): bigint => (found < 0n ? end : found)
+    const start = since === undefined ? first : placeOf(starts.get(key))
     const isOpenEnd = isEndless === true && until === undefined
     return {
       ...partition,
       topicId: topics.get(partition.topic)!.id,
       start: start < first ? first : start,
-      end: isOpenEnd ? undefined : atMost(placeOf(ends.get(key), end), end),
+      end: isOpenEnd ? undefined : atMost(placeOf(ends.get(key)), end),
     }
   })
-}
-
-function placeOf(found: bigint | undefined, end: bigint): bigint {
-  return found === undefined || found < 0n ? end : found
 }
 
 function atMost(offset: bigint, end: bigint | undefined): bigint {
@@ -189,16 +187,11 @@ function fractionOf(parts: readonly SnapshotPart[]): number {
   return all === 0n ? 1 : Number(read) / Number(all)
 }
 
-function boundText({ topic, partition, start, end }: Bounds[number]): [string, readonly [string, string]] {
-  return [keyOf({ topic, partition }), [String(start), end === undefined ? 'open' : String(end)]]
-}
-
 /** What to tell when messages are missing. */
 export function gapNotice({ topic, partition }: TopicPartition, from: bigint, to: bigint): string {
   return `${topic} partition ${partition}: offset ${from} is gone, reading goes on at ${to}`
 }
 
-/** Up to where partitions were read. */
 type Places<Part> = ReadonlyMap<Part, bigint>
 
 /**
@@ -211,21 +204,19 @@ export function createAcknowledgements<Part>(acknowledge: (places: Places<Part>)
   let unacknowledged = 0
   const passed = new Map<Part, bigint>()
 
-  function takePassed(): [Part, bigint][] {
-    const taken = [...passed]
-    passed.clear()
-    return taken
-  }
-
   return {
     /** A delivery goes out; answers what acknowledges it. */
     deliver(places: Places<Part>): () => Promise<void> {
-      const upTo = new Map([...takePassed(), ...places])
+      const upTo = new Map([...passed, ...places])
+      passed.clear()
       unacknowledged++
       return async () => {
         await acknowledge(upTo)
         unacknowledged--
-        if (unacknowledged === 0 && passed.size > 0) await acknowledge(new Map(takePassed()))
+        if (unacknowledged > 0 || passed.size === 0) return
+        const rest = new Map(passed)
+        passed.clear()
+        await acknowledge(rest)
       }
     },
     /** Nothing of this is wanted. Acknowledged now, or with the last of the deliveries that are not acknowledged yet. */

@@ -122,18 +122,15 @@ export function sourceSpec(parsed: KafkaAddress, reading: KafkaReading): KafkaSo
 /** The input of a stream: what was typed, or what the original's environment names. @throws UsageError without either */
 export function streamInput(from: string | undefined, environment: Environment): KafkaAddress {
   if (from !== undefined && !isKafkaAddress(from)) {
-    throw new UsageError(`--from ${from}: a stream is read from Kafka`, {
-      hint: 'Write kafka://host:9092/topic?group=NAME.',
-    })
+    const hint = 'Write kafka://host:9092/topic?group=NAME.'
+    throw new UsageError(`--from ${from}: a stream is read from Kafka`, { hint })
   }
-  const parsed =
-    from === undefined ? kafkaAddressOf('consumer', environment) : parseKafkaAddress(from, 'consumer', environment)
-  if (!parsed) {
-    throw new UsageError('no input', {
-      hint: 'Name it with --from kafka://host:9092/topic?group=NAME, or set CONSUMER_SERVER, CONSUMER_TOPICS and CONSUMER_GROUP_ID.',
-    })
-  }
-  return parsed
+  if (from !== undefined) return parseKafkaAddress(from, 'consumer', environment)
+  const parsed = kafkaAddressOf('consumer', environment)
+  if (parsed) return parsed
+  throw new UsageError('no input', {
+    hint: 'Name it with --from kafka://host:9092/topic?group=NAME, or set CONSUMER_SERVER, CONSUMER_TOPICS and CONSUMER_GROUP_ID.',
+  })
 }
 
 /** Timestamps of messages in milliseconds since 1970: `since` inclusive, `until` exclusive. */
@@ -181,9 +178,8 @@ function timeOf(flag: string, text: string): number {
   // Date.parse rolls the 31st of June over to July
   const isDay = new Date(`${text.slice(0, 10)}T00:00:00Z`).toJSON()?.startsWith(text.slice(0, 10)) === true
   if (Number.isNaN(time) || !isDay) {
-    throw new UsageError(`${flag} ${text}: not a valid time`, {
-      hint: 'Write it like 2026-11-22 or 2026-11-22T18:00:00Z, or as milliseconds since 1970.',
-    })
+    const hint = 'Write it like 2026-11-22 or 2026-11-22T18:00:00Z, or as milliseconds since 1970.'
+    throw new UsageError(`${flag} ${text}: not a valid time`, { hint })
   }
   return time
 }

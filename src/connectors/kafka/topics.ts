@@ -1,6 +1,6 @@
 // Topics: those that are written to, those that are read, their names, and what an account may do with them.
 import { ServiceError, UsageError } from '../../errors.ts'
-import type { Cluster, TopicInfo } from './client/cluster.ts'
+import type { Cluster, TopicInfo, TopicInfos } from './client/cluster.ts'
 import { hasProtocolError, isTransient, reasonOf, usableAnswer } from './client/failures.ts'
 import type { TopicPartition } from './client/offsets.ts'
 
@@ -20,7 +20,7 @@ export function existingTopics(
   cluster: Cluster,
   names: readonly string[],
   graceMs: (name: string) => number = () => 0,
-): Promise<ReadonlyMap<string, TopicInfo>> {
+): Promise<TopicInfos> {
   const started = performance.now()
   return cluster.persist(`looking for topic ${names.join(', ')}`, async () => {
     const found = await cluster.topics(names)

@@ -58,12 +58,7 @@ function shownObject(batch: ClassifiedBatch, row: number, winner: number) {
 type ShownObject = ReturnType<typeof shownObject>
 
 /** A column of text: numbers stand to the right, and a column may become as narrow as its `least`. */
-interface Column {
-  readonly heading: string
-  readonly cells: readonly string[]
-  readonly isNumber: boolean
-  readonly least: number
-}
+type Column = ReturnType<typeof numberColumn>
 
 const widest = 80
 const gap = '  '
@@ -121,7 +116,7 @@ function textColumn<Row>(heading: string, rows: readonly Row[], cell: (row: Row)
   return { heading, cells: rows.map((row) => harmless(cell(row))), isNumber: false, least: 5 }
 }
 
-function numberColumn<Row>(heading: string, rows: readonly Row[], cell: (row: Row) => string): Column {
+function numberColumn<Row>(heading: string, rows: readonly Row[], cell: (row: Row) => string) {
   const cells = rows.map(cell)
   return { heading, cells, isNumber: true, least: Math.max(...cells.map(({ length }) => length), 0) }
 }

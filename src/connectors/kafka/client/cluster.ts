@@ -25,6 +25,9 @@ export interface TopicInfo {
 
 export type Cluster = Awaited<ReturnType<typeof connectCluster>>
 
+/** by name */
+export type TopicInfos = ReadonlyMap<string, TopicInfo>
+
 const longestAnswerMs = 15_000
 const shortestAnswerMs = 2_000
 /** where others can be asked the same, a frozen one is given less time */
@@ -113,10 +116,7 @@ export async function connectCluster(connection: KafkaConnection, clientId = 'lc
   }
 
   /** Topics by name, those that exist; `null` asks for all. Answers from memory for some seconds. */
-  async function topics(
-    names: readonly string[] | null,
-    { create = false, fresh = false } = {},
-  ): Promise<ReadonlyMap<string, TopicInfo>> {
+  async function topics(names: readonly string[] | null, { create = false, fresh = false } = {}): Promise<TopicInfos> {
     const now = Date.now()
     if (!fresh && names !== null && names.every((name) => now - (described.get(name)?.at ?? -Infinity) < topicsAgeMs)) {
       return new Map(names.map((name) => [name, described.get(name)!.info]))
@@ -138,10 +138,8 @@ export async function connectCluster(connection: KafkaConnection, clientId = 'lc
   }
 
   async function metadata(names: readonly string[] | null, create: boolean): Promise<Answer<'metadata'>> {
-    const asked = ask('control', 'any', 'metadata', [names === null ? null : [...names], create, false])
-    const isUsable = (answer: Answer<'metadata'>): boolean =>
-      answer.topics.every(({ errorCode }) => notThere.has(errorCode))
-    return (await usableAnswer(asked, isUsable)).answer
+    const asked = ask('control', 'any', 'metadata', [names && [...names], create, false])
+    return (await usableAnswer(asked, ({ topics }) => topics.every(({ errorCode }) => notThere.has(errorCode)))).answer
   }
 
   /** The broker that coordinates a group or a transaction. */

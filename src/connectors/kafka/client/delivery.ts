@@ -1,7 +1,7 @@
 // Messages to the partitions of their topics, each acknowledged by all in-sync replicas, none twice within a session.
 import { setTimeout as pause } from 'node:timers/promises'
 import { existingTopics } from '../topics.ts'
-import type { Cluster, TopicInfo } from './cluster.ts'
+import type { Cluster, TopicInfos } from './cluster.ts'
 import { isTransient, serviceFailure } from './failures.ts'
 import { keyOf, type TopicPartition } from './offsets.ts'
 import { type PartitionResult, sendBatches } from './protocol.ts'
@@ -135,12 +135,12 @@ export async function deliver(
   }
 
   /** A topic that was there is first waited for: whoever deleted it may be about to recreate it in his own way. */
-  function topicsOf(items: readonly { readonly topic: string }[]): Promise<ReadonlyMap<string, TopicInfo>> {
+  function topicsOf(items: readonly { readonly topic: string }[]): Promise<TopicInfos> {
     const names = [...new Set(items.map(({ topic }) => topic))]
     return existingTopics(cluster, names, (name) => (topicIds.has(name) ? 10_000 : 0))
   }
 
-  function refuseRecreated(infos: ReadonlyMap<string, TopicInfo>, left: readonly OutgoingMessage[]): void {
+  function refuseRecreated(infos: TopicInfos, left: readonly OutgoingMessage[]): void {
     for (const { name, id } of infos.values()) {
       const known = topicIds.get(name)
       if (known !== undefined && known !== id) throw new SessionLostError(`topic ${name} was recreated`, left)

@@ -1,5 +1,5 @@
 // Membership in a consumer group: which partitions are ours, and the order in which they come and go.
-import type { Cluster, TopicInfo } from './cluster.ts'
+import type { Cluster, TopicInfos } from './cluster.ts'
 import { createBell } from './bell.ts'
 import {
   assignCooperatively,
@@ -12,7 +12,7 @@ import {
   type PartitionCounts,
 } from './assignment.ts'
 import { answerIn, hasProtocolError, isTransient, isUnanswered, serviceFailure } from './failures.ts'
-import { type Committer, keyOf, lostMembership, type TopicPartition } from './offsets.ts'
+import { type Committer, keyOf, lostMembership, refusedCommit, type TopicPartition } from './offsets.ts'
 import type { Answer } from './protocol.ts'
 import type { TopicSelection } from '../topics.ts'
 
@@ -156,9 +156,8 @@ export function joinGroup(
       ...decodeSubscription(library, member.metadata ?? emptySubscription),
     }))
     const names = [...new Set(asking.flatMap(({ topics }) => topics))]
-    const topics = await cluster.persist('asking for the topics', () => cluster.topics(names, { fresh: true }), {
-      signal: leaving.signal,
-    })
+    const asked = (): Promise<TopicInfos> => cluster.topics(names, { fresh: true })
+    const topics = await cluster.persist('asking for the topics', asked, { signal: leaving.signal })
     counted = countsOf(topics)
     const shares = joined.protocolName === range ? assignRange(asking, counted) : assignCooperatively(asking, counted)
     return [...shares].map(([id, partitions]) => ({ memberId: id, assignment: encodeAssignment(library, partitions) }))
@@ -202,17 +201,11 @@ export function joinGroup(
    * A request of a member, repeated while the coordinator is away. Undefined if we must rejoin the group; if we are not a
    * member any more, the partitions are lost.
    */
-  async function membershipRequest<T>(
-    what: string,
-    request: (coordinator: number) => Promise<T>,
-  ): Promise<T | undefined> {
-    const isFinal = (thrown: unknown): boolean => hasProtocolError(thrown, ...lostMembership, 'REBALANCE_IN_PROGRESS')
+  async function membershipRequest<T>(what: string, request: (coordinator: number) => Promise<T>) {
+    const isFinal = (thrown: unknown): boolean => hasProtocolError(thrown, ...refusedCommit)
+    const attempt = async (): Promise<T> => request(await cluster.coordinator('group', groupId))
     try {
-      return await cluster.persist(
-        `${what} in group ${groupId}`,
-        async () => request(await cluster.coordinator('group', groupId)),
-        { isFinal, signal: leaving.signal },
-      )
+      return await cluster.persist(`${what} in group ${groupId}`, attempt, { isFinal, signal: leaving.signal })
     } catch (thrown) {
       if (!isFinal(thrown)) throw thrown
       if (hasProtocolError(thrown, 'UNKNOWN_MEMBER_ID', 'GROUP_ID_NOT_FOUND')) memberId = ''
@@ -278,6 +271,6 @@ export function joinGroup(
   }
 }
 
-function countsOf(topics: ReadonlyMap<string, TopicInfo>): PartitionCounts {
+function countsOf(topics: TopicInfos): PartitionCounts {
   return new Map([...topics].map(([name, { partitions }]) => [name, partitions.length]))
 }

@@ -171,8 +171,7 @@ export async function requireOneCluster(connections: readonly KafkaConnection[])
     }),
   )
   if (new Set(ids).size > 1) {
-    throw new UsageError('exactly-once needs input, output and dead letters on one Kafka cluster', {
-      hint: 'Use --delivery at-least-once for outputs elsewhere.',
-    })
+    const hint = 'Use --delivery at-least-once for outputs elsewhere.'
+    throw new UsageError('exactly-once needs input, output and dead letters on one Kafka cluster', { hint })
   }
 }

@@ -69,9 +69,10 @@ export function createTransactions(
     } catch (cause) {
       if (!isLost(cause)) throw cause
       const where = `(Kafka at ${cluster.connection.brokers.join(',')})`
+      const hint = `The broker ends one that is not committed within ${timeoutMs / 1000} s. A smaller --batch-size takes less time.`
       throw new ServiceError(`a transaction was lost ${mostAttempts} times: ${reasonOf(cause)} ${where}`, {
         cause,
-        hint: `The broker ends one that is not committed within ${timeoutMs / 1000} s. A smaller --batch-size takes less time.`,
+        hint,
       })
     }
   }

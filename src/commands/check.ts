@@ -8,7 +8,7 @@ export default class Check extends BaseCommand {
   static override summary = 'Check inputs before classifying them: columns, types, ids, values'
   static override description = [
     'Reads the inputs once and reports every problem at once: missing features and what they may be called here, columns that hold no numbers, repeated ids, ids that lost digits in a float, rows that would be rejected. If the model has a profile of its typical inputs (lcclf model import --profile), it also reports features that are null far more often than usual, lie outside the usual range, or look like another unit.',
-    'Exits with 0 if classify would run, with or without warnings, and with 3 if it would not. Repeated ids are found among the first eight million rows.',
+    'Exits with 0 if classify would run, with or without warnings, and with 3 if it would not. Repeated ids are found among the first two million rows.',
   ].join('\n\n')
   static override examples = [
     'lcclf check night.parquet --model ./bundle',

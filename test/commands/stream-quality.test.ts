@@ -52,7 +52,7 @@ describe.skipIf(!kafka)('the quality of a stream', () => {
     expect(await metrics()).toMatch(/lcclf_feature_null_rate\{feature="Amplitude_1"\} 1\n/)
     expect(await metrics()).toMatch(/lcclf_quality_warnings 1\n/)
     await produce(kafka, input, alerts(100, {}))
-    await running.said(/Amplitude_1 is as usual again/)
+    await running.said(/Amplitude_1 is back to normal/)
     expect(await metrics()).toMatch(/lcclf_quality_warnings 0\n/)
     expect(log.filter(({ quality, level }) => quality === broken && level === 'warn')).toHaveLength(1)
   })

@@ -99,7 +99,7 @@ function withQualityWatch(
       warn(`warning: ${message}`)
       said.add(`--watch-quality: ${message}`)
     }
-    for (const { about } of ended) warn(`${about} is as usual again`)
+    for (const { about } of ended) warn(`${about} is back to normal`)
   })
   return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...watched.notes()] }
 }

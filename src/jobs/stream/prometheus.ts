@@ -122,12 +122,12 @@ export async function createPrometheus() {
       model.set({ name, version, classifier_version: classifierVersion, sha256 }, 1),
     /** from now on what this watch sees is shown: few labels, and only what is not as usual */
     showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void {
-      gauge('lcclf_quality_warnings', 'Features and classes that are not as usual among the newest objects', [], () => [
+      gauge('lcclf_quality_warnings', 'Unusual features and classes among the newest objects', [], () => [
         [{}, quality.warnings.length],
       ])
       gauge(
         'lcclf_feature_null_rate',
-        'Share of the newest objects that lack a feature, of features for which it is not as usual',
+        'Share of the newest objects that lack a feature, for features where that is unusual',
         ['feature'],
         () => [...quality.nullRates].map(([feature, rate]): Sample => [{ feature }, rate]),
       )

@@ -163,7 +163,7 @@ function watchStreamQuality({ classifier, profile }: Awaited<ReturnType<typeof o
   if (!profile) log.warn(noProfile)
   return watchQuality(classifier, profile, ({ begun, ended }) => {
     for (const { about, message } of begun) log.warn(message, { quality: about })
-    for (const { about } of ended) log.info(`${about} is as usual again`, { quality: about })
+    for (const { about } of ended) log.info(`${about} is back to normal`, { quality: about })
   })
 }
 

@@ -190,7 +190,7 @@ export function tallyInputs(
       if (!worst) return []
       const more = others.length === 0 ? '' : `, and ${others.length} more`
       const count = others.length === 0 ? 'a feature is' : `${others.length + 1} features are`
-      return [`${count} not as usual (${worst.feature}: ${worst.message}${more}): lcclf check has details`]
+      return [`${count} unusual (${worst.feature}: ${worst.message}${more}): lcclf check has details`]
     },
   }
 }

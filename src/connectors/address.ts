@@ -3,11 +3,22 @@ import { basename } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { redacted } from '../formats/shown-text.ts'
 
-/** The file formats rows are read from; `tsv` is csv with tabs. */
-export type InputFormat = OutputFormat | 'avro'
+/** The file formats results are written in and the suffixes that say so; `tsv` is csv with tabs. */
+const suffixesOf = {
+  parquet: ['.parquet'],
+  csv: ['.csv', '.csv.gz'],
+  tsv: ['.tsv', '.tsv.gz'],
+  ndjson: ['.ndjson', '.ndjson.gz', '.jsonl', '.jsonl.gz'],
+  arrow: ['.arrow', '.feather'],
+} as const
 
-/** The file formats results are written in; `tsv` is csv with tabs. */
-export type OutputFormat = 'parquet' | 'csv' | 'tsv' | 'ndjson' | 'arrow'
+/** What results are written in. */
+export type OutputFormat = keyof typeof suffixesOf
+export const outputFormats = Object.keys(suffixesOf) as readonly OutputFormat[]
+
+/** What rows are read from. */
+export type InputFormat = OutputFormat | 'avro'
+export const inputFormats: readonly InputFormat[] = [...outputFormats, 'avro']
 
 /** Rows in files and pipes. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
 export type FileSourceSpec =
@@ -17,19 +28,9 @@ export type FileSourceSpec =
 /** The three forms of a result in a file (design: cli.md, "Layouts"). */
 export type Layout = 'wide' | 'long' | 'nested'
 
-const outputSuffixes: Readonly<Record<string, OutputFormat>> = {
-  '.parquet': 'parquet',
-  '.csv': 'csv',
-  '.csv.gz': 'csv',
-  '.tsv': 'tsv',
-  '.tsv.gz': 'tsv',
-  '.ndjson': 'ndjson',
-  '.ndjson.gz': 'ndjson',
-  '.jsonl': 'ndjson',
-  '.jsonl.gz': 'ndjson',
-  '.arrow': 'arrow',
-  '.feather': 'arrow',
-}
+const outputSuffixes: Readonly<Record<string, OutputFormat>> = Object.fromEntries(
+  outputFormats.flatMap((format) => suffixesOf[format].map((suffix) => [suffix, format])),
+)
 
 const inputSuffixes: Readonly<Record<string, InputFormat>> = { ...outputSuffixes, '.avro': 'avro' }
 

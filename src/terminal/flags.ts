@@ -3,6 +3,7 @@ import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
+import { inputFormats, outputFormats } from '../connectors/address.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
 type CamelCased<Flags> = {
@@ -138,7 +139,7 @@ function timeWindowFlags(when: string) {
 
 export const columnFlags = {
   'from-format': Flags.option({
-    options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow', 'avro'] as const,
+    options: inputFormats,
     ...input,
     description: 'format of the inputs if their names do not say it (required for stdin)',
   })(),
@@ -213,7 +214,7 @@ export const classifyFlags = {
     'file, folder/, s3://…, postgres://…, kafka://… or - for stdout (repeatable: each gets every row; default: -)',
   ),
   'to-format': Flags.option({
-    options: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow'] as const,
+    options: outputFormats,
     ...output,
     description: 'format of stdout (default: csv) or of the files in a folder (default: parquet)',
   })(),

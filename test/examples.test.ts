@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -12,14 +12,19 @@ import { commandEnvironment, samples } from './support/lcclf.ts'
 import { plainAlert, seedRun } from './support/seed-run.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
-const examples = fileURLToPath(new URL('../examples', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
+const examples = join(root, 'examples')
 const tsx = import.meta.resolve('tsx')
 const work = temporaryFolder()
 const input = join(samples, 'ztf-300.parquet')
 
 /** Runs an example as a reader would; it fails if the example does. */
-async function run(name: string, args: readonly string[] = [], env: Record<string, string> = {}) {
-  const program = ['--import', tsx, join(examples, `${name}.ts`), ...args]
+function run(name: string, args: readonly string[] = [], env: Record<string, string> = {}): Promise<string[]> {
+  return runFile(join(examples, `${name}.ts`), args, env)
+}
+
+async function runFile(file: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+  const program = ['--import', tsx, file, ...args]
   const { stdout } = await promisify(execFile)(process.execPath, program, { cwd: work, env: commandEnvironment(env) })
   return stdout.trimEnd().split('\n')
 }
@@ -61,6 +66,20 @@ describe('the examples', () => {
     const lines = await run('custom-source', [output])
     expect(lines).toEqual(['100 rows are safe', '100 rows are safe', '50 rows are safe', `250 objects in ${output}`])
     expect(readFileSync(output, 'utf8').trimEnd().split('\n')).toHaveLength(250)
+  })
+})
+
+describe('the library in the README', () => {
+  it('does what it shows, in a folder that has the package installed', async () => {
+    const [, code] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))!
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(root, join(folder, 'node_modules/lcclf'))
+    copyFileSync(input, join(work, 'night.parquet'))
+    writeFileSync(join(folder, 'program.mts'), code!)
+    const lines = await runFile(join(folder, 'program.mts'))
+    expect(lines).toEqual([expect.stringMatching(/^\S+ 0\.\d+$/), '300 true'])
+    expect(existsSync(join(work, 'classified.parquet'))).toBe(true)
   })
 })
 

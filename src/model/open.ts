@@ -105,15 +105,19 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
       hint: 'Omit --engine, or use --engine onnx.',
     })
   }
-  if (engine === 'onnx') {
-    const { openOnnxEngine } = await import('./onnx/onnx-engine.ts')
-    return openOnnxEngine(bundle, { directory, cacheFolder, identity, threads })
+  switch (engine) {
+    case 'onnx': {
+      const { openOnnxEngine } = await import('./onnx/onnx-engine.ts')
+      return openOnnxEngine(bundle, { directory, cacheFolder, identity, threads })
+    }
+    case 'forest': {
+      const { openForestClassifier } = await import('./forest/forest-classifier.ts')
+      const { manifest, forests } = bundle
+      const { features, preprocessing } = manifest
+      const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
+      return openForestClassifier(model, threads === 0 ? usefulThreads(bundle) : threads, meanwhile)
+    }
   }
-  const { openForestClassifier } = await import('./forest/forest-classifier.ts')
-  const { manifest, forests } = bundle
-  const { features, preprocessing } = manifest
-  const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
-  return openForestClassifier(model, threads === 0 ? usefulThreads(bundle) : threads, meanwhile)
 }
 
 /** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */

@@ -39,7 +39,8 @@ const batchSize = 1000
  *
  * @example
  * const model = await openModel()
- * const [first] = await classifyObjects(model, [{ oid: 'ZTF18aaaaaaa', features: { Amplitude_1: 0.4, Amplitude_2: null } }])
+ * const unmeasured = Object.fromEntries(model.features.map((feature) => [feature, null]))
+ * const [first] = await classifyObjects(model, [{ oid: 'ZTF18aaaaaaa', features: { ...unmeasured, 'W1-W2': 0.4 } }])
  * console.log(first.class, first.probability, first.levels.top)
  *
  * @param model from `openModel`
@@ -76,7 +77,7 @@ function batchOf(
     candids.push(candid)
     const values: Readonly<Record<string, unknown>> = object.features ?? object
     features.forEach((feature, f) => {
-      if (!Object.hasOwn(values, feature)) throw new DataError(`object ${oid}: ${feature} is missing`)
+      if (!Object.hasOwn(values, feature)) throw missingFeature(oid, feature)
       const value = values[feature] ?? NaN
       if (typeof value !== 'number') throw new DataError(`object ${oid}: ${feature} is not a number`)
       const prepared = preprocess(value, preprocessing)
@@ -85,6 +86,12 @@ function batchOf(
     })
   })
   return { rowCount: objects.length, oids, candids, matrix }
+}
+
+function missingFeature(oid: string, feature: string): DataError {
+  return new DataError(`object ${oid}: ${feature} is missing`, {
+    hint: 'Name every feature of the model (model.features), with null where it was not measured.',
+  })
 }
 
 function idsOf(object: ObjectToClassify, place: number): { readonly oid: string; readonly candid: bigint | null } {

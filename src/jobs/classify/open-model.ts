@@ -32,7 +32,7 @@ export interface RunEffects {
  *
  * @example
  * const model = await openModel('hierarchical_random_forest@1.0.0')
- * const [star] = await classifyObjects(model, [{ oid: 'ZTF18aaaaaaa', features: { 'W1-W2': 0.4, g_r_max: null } }])
+ * console.log(model.identity.classifierVersion, model.features)
  * await model.close()
  *
  * @param reference a bundle's folder, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise

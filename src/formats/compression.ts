@@ -101,6 +101,7 @@ export async function loadLz4Frame(): Promise<(frame: Uint8Array, size: number) 
 
 /** nothing we read has larger blocks: what claims to be larger is broken */
 const largestBlock = 64 * 1024 * 1024
+const mostUnpacked = 22
 /** 0x82 SNAPPY 0, then two versions of four bytes */
 const frameMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const frameHeader = 16
@@ -140,6 +141,8 @@ function unpackedLength(block: Uint8Array): number {
     length += (next & 0x7f) * 2 ** (7 * i)
     if (next >= 0x80) continue
     if (length > largestBlock) throw new RangeError('the snappy block is too large')
+    // a copy of 64 bytes takes three: whoever claims more is not given the memory
+    if (length > block.length * mostUnpacked) throw new RangeError('the snappy block is broken')
     return length
   }
   throw new RangeError('the snappy block has no length')

@@ -45,6 +45,8 @@ type KnownContainer = { readonly header: ContainerHeader; readonly reader: Alert
 
 /** more schemas than any topic has; further ones push out the one unused for longest */
 const keptSchemas = 64
+/** a hundred times what real headers have: what is compiled from them takes far more */
+const keptHeaderBytes = 2 * 1024 * 1024
 /** ids of a registry; broken messages hold any number of different ones */
 const keptRegistered = 1000
 
@@ -99,9 +101,12 @@ export function createMessageReader(names: MessageNames) {
       const header = readContainerHeader(value)
       containers.unshift({ header, reader: compiled(header.schema) })
     }
-    if (containers.length > keptSchemas) containers.pop()
+    while (containers.length > 1 && (containers.length > keptSchemas || headerBytes() > keptHeaderBytes))
+      containers.pop()
     return containers[0]!
   }
+
+  const headerBytes = (): number => containers.reduce((sum, { header }) => sum + header.bytes.length, 0)
 
   function compiled(schema: string): AlertReader | BadMessage {
     const { oid, candid, slotOf } = names

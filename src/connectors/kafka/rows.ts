@@ -58,7 +58,10 @@ export function createRowGatherer(options: ReadOptions, registry?: SchemaRegistr
 
   function stopAt(message: OriginalMessage, { reason, value }: Problem): void {
     const hint = 'Everything before it is done. --dead-letter keeps such messages, --on-bad-message skip skips them.'
-    stoppedAt = new DataError(`${whereOf(message)}: ${reason}${value === undefined ? '' : ` (${value})`}`, { hint })
+    stoppedAt = new DataError(
+      `${whereOf(message)}: ${reason}${value === undefined ? '' : ` (${value.slice(0, 200)})`}`,
+      { hint },
+    )
   }
 
   async function addFramed(message: OriginalMessage, id: number): Promise<void> {

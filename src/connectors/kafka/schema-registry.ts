@@ -9,16 +9,18 @@ export type SchemaRegistry = ReturnType<typeof createSchemaRegistry>
 const attempts = 5
 const answerTimeoutMs = 10_000
 
-/** ids without a schema, which come from bytes that are no message: there are four thousand million of them */
-const mostUnusable = 1000
+/** kept of each kind: of ids without a schema, which come from bytes that are no message, there are four thousand million */
+const mostKept = 1000
+/** a hundred times what a schema of an alert has */
+const longestAnswer = 4 * 1024 * 1024
 
 /**
- * A client of the registry's HTTP interface. An id never changes its meaning, so answers are kept: all that can be used,
- * and the latest of the others.
+ * A client of the registry's HTTP interface. An id never changes its meaning, so answers are kept: the latest that can be
+ * used, and the latest of the others, which push none of those out.
  */
 export function createSchemaRegistry(settings: RegistrySettings) {
   const known = new Map<number, Promise<RegisteredSchema>>()
-  const unusable: number[] = []
+  const kept = { usable: [] as number[], unusable: [] as number[] }
 
   return {
     /** @throws ServiceError if the registry does not answer */
@@ -29,7 +31,8 @@ export function createSchemaRegistry(settings: RegistrySettings) {
       known.set(id, asked)
       asked.then(
         (answer) => {
-          if ('reason' in answer && unusable.push(id) > mostUnusable) known.delete(unusable.shift()!)
+          const ids = 'reason' in answer ? kept.unusable : kept.usable
+          if (ids.push(id) > mostKept) known.delete(ids.shift()!)
         },
         () => known.delete(id),
       )
@@ -58,12 +61,24 @@ async function ask({ url, username, password }: RegistrySettings, id: number): P
 /** @returns undefined where the registry has no such schema */
 async function fetchOnce(url: string, headers: Record<string, string>): Promise<string | undefined> {
   const response = await fetch(url, { headers, signal: AbortSignal.timeout(answerTimeoutMs) })
-  const text = await response.text()
+  const text = await textOf(response)
   // 40403: the registry is there, and has no such schema
   if (response.status === 404 && text.includes('40403')) return undefined
   if (response.ok) return text
   const problem = new Error(`HTTP ${response.status}`)
   throw response.status >= 500 || response.status === 429 ? problem : new AbortError(problem)
+}
+
+/** Never more than a schema can be, whatever the other side sends. */
+async function textOf({ body }: Response): Promise<string> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += part.length
+    if (length > longestAnswer) throw new AbortError(`its answer has more than ${longestAnswer} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
 }
 
 function schemaIn(text: string): RegisteredSchema {
@@ -73,10 +88,10 @@ function schemaIn(text: string): RegisteredSchema {
   } catch {
     return { reason: 'the registry does not answer with JSON' }
   }
-  const { schema, schemaType = 'AVRO', references } = body as Readonly<Record<string, unknown>>
+  const { schema, schemaType = 'AVRO', references } = (body ?? {}) as Readonly<Record<string, unknown>>
   if (schemaType === 'JSON') return { json: true }
   if (schemaType !== 'AVRO' || typeof schema !== 'string')
-    return { reason: `its schema is ${String(schemaType)}, not Avro or JSON` }
+    return { reason: `its schema is ${String(schemaType).slice(0, 60)}, not Avro or JSON` }
   if (Array.isArray(references) && references.length > 0) return { reason: 'its schema refers to others' }
   return { avro: schema }
 }

@@ -32,9 +32,12 @@ export async function openS3Bucket(name: string, options: S3ClientOptions) {
         const command = new sdk.ListObjectsV2Command({ Bucket: name, Prefix: prefix, ContinuationToken: token })
         const page = await attempt(prefix, () => client.send(command))
         for (const { Key, Size, ETag } of page.Contents ?? []) {
-          yield { key: Key!, size: Size ?? 0, etag: ETag || null }
+          if (Key !== undefined) yield { key: Key, size: Size ?? 0, etag: ETag || null }
         }
-        token = page.IsTruncated === true ? page.NextContinuationToken : undefined
+        const next = page.IsTruncated === true ? page.NextContinuationToken : undefined
+        if (next !== undefined && next === token)
+          throw new ServiceError(`s3://${name}/${prefix}: the listing has no end`)
+        token = next
       } while (token !== undefined)
     },
     /** undefined where there is no such object */

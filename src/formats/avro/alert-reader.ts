@@ -1,5 +1,14 @@
 // A schema → a reader of its records: ids as values, features straight into an array, everything else passed over.
-import { AvroBytesError, type AvroCursor, branchOf, compileSkip, eachBlock, eachItem, type Skip } from './cursor.ts'
+import {
+  AvroBytesError,
+  type AvroCursor,
+  branchOf,
+  compileSkip,
+  eachBlock,
+  eachItem,
+  isEmpty,
+  type Skip,
+} from './cursor.ts'
 import { type AvroRecord, AvroSchemaError, type AvroType, parseAvroSchema } from './schema.ts'
 
 /** Where the values of one record go. Begun anew for each record by whoever owns it. */
@@ -32,25 +41,36 @@ interface AlertNames {
 
 /** stands for a value that can be no id */
 const noId = Object.freeze({})
+/** more alerts than any object has */
+const mostIds = 100_000
 
 /** @throws AvroSchemaError for a schema that is no record */
 export function compileAlertReader(schemaText: string, names: AlertNames): AlertReader {
   const schema = parseAvroSchema(schemaText)
   if (schema.kind !== 'record') throw new AvroSchemaError('the schema is no record')
-  const steps = schema.fields.map(({ name, type }) => stepOf(name, type, names))
+  const steps = schema.fields
+    .filter((field) => hasWork(field, names))
+    .map(({ name, type }) => stepOf(name, type, names))
   return (cursor, into) => {
     for (const step of steps) step(cursor, into)
   }
+}
+
+/** Fields without bytes that nobody asks for are left out: a schema may have more of them than a record has bytes. */
+function hasWork({ name, type }: AvroRecord['fields'][number], { oid, candid, features }: AlertNames): boolean {
+  return !isEmpty(type) || name === oid || name === candid || name === features
 }
 
 function stepOf(name: string, type: AvroType, names: AlertNames): AlertReader {
   if (name !== names.oid && name !== names.candid) {
     return name === names.features ? compileFeatures(type, names.slotOf) : compileSkip(type)
   }
-  const read = compileValue(type)
-  return name === names.oid
-    ? (cursor, into) => void (into.oid = read(cursor))
-    : (cursor, into) => void (into.candid = read(cursor))
+  if (name === names.oid) {
+    const read = compileValue(type, false)
+    return (cursor, into) => void (into.oid = read(cursor))
+  }
+  const read = compileValue(type, true)
+  return (cursor, into) => void (into.candid = read(cursor))
 }
 
 function compileFeatures(type: AvroType, slotOf: ReadonlyMap<string, number>): AlertReader {
@@ -92,7 +112,8 @@ function numberField(type: AvroType, slot: number): NumberField {
 }
 
 function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>): AlertReader {
-  const fields = type.fields.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1))
+  const known = type.fields.filter((field) => !isEmpty(field.type) || slotOf.has(field.name))
+  const fields = known.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1))
   return (cursor, into) => {
     into.hasFeatures = true
     for (const field of fields) readNumber(cursor, into, field, field.slot)
@@ -140,26 +161,34 @@ function readNumber(cursor: AvroCursor, into: AlertSlots, field: NumberField, sl
   into.seen[slot] = into.record
 }
 
-/** An id of any type that ids come in; undefined for anything else. */
-function compileValue(type: AvroType): (cursor: AvroCursor) => unknown {
+/** An id of any type that ids come in, or a list of them where that may be. */
+function compileValue(type: AvroType, mayBeList: boolean): (cursor: AvroCursor) => unknown {
   if (type.kind === 'text') return (cursor) => cursor.readText()
   if (type.kind === 'integer') return (cursor) => cursor.readLong()
   if (type.kind === 'null') return () => null
   if (type.kind === 'union') {
-    const branches = type.branches.map(compileValue)
+    const branches = type.branches.map((branch) => compileValue(branch, mayBeList))
     return (cursor) => branchOf(branches, cursor)(cursor)
   }
-  if (type.kind === 'array') {
-    const item = compileValue(type.items)
-    return (cursor) => {
-      const items: unknown[] = []
-      eachBlock(cursor, (count) => eachItem(cursor, count, () => items.push(item(cursor))))
-      return items
-    }
-  }
+  if (type.kind === 'array' && mayBeList) return compileList(type.items)
   const skip = compileSkip(type)
   return (cursor) => {
     skip(cursor)
     return noId
+  }
+}
+
+function compileList(type: AvroType): (cursor: AvroCursor) => unknown[] {
+  const item = compileValue(type, false)
+  // items without bytes are all alike, and may be any number: one stands for them
+  const most = isEmpty(type) ? 1 : mostIds
+  return (cursor) => {
+    const items: unknown[] = []
+    eachBlock(cursor, (count) => {
+      if (most === 1) return void (items[0] = item(cursor))
+      if (items.length + count > most) throw new AvroBytesError(`a list of more than ${most} ids`)
+      eachItem(cursor, count, () => items.push(item(cursor)))
+    })
+    return items
   }
 }

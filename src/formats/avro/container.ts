@@ -13,6 +13,10 @@ type Codec = 'null' | 'deflate' | 'snappy'
 const syncLength = 16
 /** a message is at most some megabytes: what unpacks to more is no message */
 const largestBlock = 64 * 1024 * 1024
+/** bytes that come of one byte, at most */
+const mostUnpacked = { null: 1, deflate: 1032, snappy: 22 } as const
+/** a record with an id has at least a byte */
+const tooManyRecords = 'a block has more records than bytes'
 
 export function isContainer(value: Uint8Array): boolean {
   return value[0] === 0x4f && value[1] === 0x62 && value[2] === 0x6a && value[3] === 1
@@ -22,7 +26,8 @@ export function isContainer(value: Uint8Array): boolean {
 export function readContainerHeader(value: Uint8Array) {
   const cursor = new AvroCursor()
   cursor.reset(value, 4, value.length)
-  const metadata = new Map<string, Uint8Array>()
+  let schema: Uint8Array | undefined
+  let codec: Uint8Array | undefined
   for (;;) {
     const count = cursor.readInteger()
     if (count === 0) break
@@ -30,12 +35,13 @@ export function readContainerHeader(value: Uint8Array) {
     if (Math.abs(count) > cursor.remaining) throw new AvroBytesError('it ends too early')
     for (let i = Math.abs(count); i > 0; i--) {
       const key = cursor.readText()
-      metadata.set(key, cursor.readBytes(cursor.readLength()))
+      const word = cursor.readBytes(cursor.readLength())
+      // the others are not kept: there may be millions
+      if (key === 'avro.schema') schema = word
+      else if (key === 'avro.codec') codec = word
     }
   }
-  const schema = metadata.get('avro.schema')
   if (!schema) throw new AvroBytesError('the header has no schema')
-  const codec = metadata.get('avro.codec')
   return {
     schema: Buffer.from(schema).toString('utf8'),
     codec: codecOf(codec === undefined ? 'null' : Buffer.from(codec).toString('utf8')),
@@ -63,9 +69,11 @@ export function firstRecord(value: Uint8Array, header: ContainerHeader, cursor: 
     cursor.skip(size)
     if (!isSync(value, sync, cursor.position)) throw new AvroBytesError('a block does not end with the sync marker')
     cursor.skip(syncLength)
+    if (count > size * mostUnpacked[header.codec]) throw new AvroBytesError(tooManyRecords)
     if (first) first.further += count
     else if (count > 0) {
       first = { ...unpacked(value, start, start + size, header.codec), inBlock: count, further: count - 1 }
+      if (count > first.end - first.start) throw new AvroBytesError(tooManyRecords)
     }
   }
   if (!first) throw new AvroBytesError('it has no record')
@@ -135,9 +143,10 @@ export type AvroBlock = NonNullable<Awaited<ReturnType<typeof readAvroBlock>>>
 /** @throws DataError for what is no container, is cut off, or has a codec that cannot be read */
 export async function readAvroFileHeader(bytes: ByteReader, name: string) {
   let head: Buffer = Buffer.alloc(0)
-  for (;;) {
-    const more = await bytes.readSome()
-    if (more) head = Buffer.concat([head, more])
+  for (let length = 1; ; length = head.length * 2) {
+    // twice as much at a time: a header is read from its beginning each time
+    const more = await readAtLeast(bytes, length - head.length)
+    head = Buffer.concat([head, more])
     if (head.length >= 4 && !isContainer(head)) throw new DataError(`${name} is not an Avro object container`)
     try {
       const container = readContainerHeader(head)
@@ -148,11 +157,24 @@ export async function readAvroFileHeader(bytes: ByteReader, name: string) {
     } catch (cause) {
       if (!(cause instanceof AvroBytesError)) throw cause
       // it may only be incomplete yet
-      if (more && head.length < longestHeader) continue
+      if (more.length > 0 && head.length < longestHeader) continue
       if (head.length < 4) throw new DataError(`${name} is not an Avro object container`, { cause })
       throw new DataError(`${name}: the header cannot be read: ${cause.message}`, { cause })
     }
   }
+}
+
+/** What there is, up to its end, once it is so many bytes. */
+async function readAtLeast(bytes: ByteReader, length: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let total = 0
+  while (total < length) {
+    const more = await bytes.readSome()
+    if (!more) break
+    parts.push(more)
+    total += more.length
+  }
+  return Buffer.concat(parts)
 }
 
 /**
@@ -171,8 +193,7 @@ export async function readAvroBlock(bytes: ByteReader, { container, sync }: Avro
   try {
     if (!sync.equals(block.subarray(size))) throw new AvroBytesError('a block does not end with the sync marker')
     const records = unpacked(block, 0, size, container.codec)
-    // a record with an id has at least a byte
-    if (count > records.end - records.start) throw new AvroBytesError('a block has more records than bytes')
+    if (count > records.end - records.start) throw new AvroBytesError(tooManyRecords)
     return { ...records, count }
   } catch (cause) {
     if (cause instanceof AvroBytesError) throw new DataError(`${name}: ${cause.message}`, { cause })

@@ -157,7 +157,9 @@ function newSkip(type: AvroType): Skip {
       return (cursor) => branchOf(branches, cursor)(cursor)
     }
     case 'record': {
-      const fields = type.fields.map((field) => compileSkip(field.type))
+      // every step costs a byte: fields of none are left out, and a record of one field is that field
+      const fields = type.fields.filter((field) => !isEmpty(field.type)).map((field) => compileSkip(field.type))
+      if (fields.length === 1) return fields[0]!
       return (cursor) => {
         for (const skip of fields) skip(cursor)
       }
@@ -204,8 +206,8 @@ export function eachItem(cursor: AvroCursor, count: number, read: (cursor: AvroC
   for (let i = 0; i < count; i++) read(cursor)
 }
 
-/** Whether a value of the type has no bytes at all. */
-function isEmpty(type: AvroType): boolean {
+/** Whether a value of the type has no bytes at all, so that there may be any number of them. */
+export function isEmpty(type: AvroType): boolean {
   if (type.kind === 'null') return true
   if (type.kind === 'fixed') return type.size === 0
   if (type.kind !== 'record') return false

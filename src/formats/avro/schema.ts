@@ -77,10 +77,13 @@ function recordOf(
 ): AvroRecord {
   const { type, inner } = remember<AvroRecord>({ kind: 'record', fields: [] }, schema, namespace, named)
   if (!Array.isArray(schema['fields'])) throw new AvroSchemaError('a record has no fields')
+  const seen = new Set<string>()
   for (const field of schema['fields'] as readonly unknown[]) {
     if (typeof field !== 'object' || field === null || !('name' in field) || typeof field.name !== 'string') {
       throw new AvroSchemaError('a field has no name')
     }
+    if (seen.has(field.name)) throw new AvroSchemaError(`the field ${field.name.slice(0, 60)} is there twice`)
+    seen.add(field.name)
     type.fields.push({
       name: field.name,
       type: typeOf('type' in field ? field.type : undefined, inner, named, depth + 1),

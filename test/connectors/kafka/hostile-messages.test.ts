@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { outputFeatures } from '../../../src/connectors/kafka/output-message.ts'
+import { readCandid } from '../../../src/pipeline/row-ids.ts'
 import { container, write } from '../../support/avro-writer.ts'
 import { read, readerOf, recordOf } from '../../support/read-message.ts'
 import { seedRun, takeApart } from '../../support/seed-run.ts'
@@ -95,6 +96,111 @@ describe('hostile messages', () => {
     expect(read(container(list, [Buffer.alloc(900_000, 2)]), ['a']).reading).toMatchObject({ kind: 'bad' })
     const deep = `${'{"type":"array","items":'.repeat(200_000)}"int"${'}'.repeat(200_000)}`
     expect(read(container(deep, [Buffer.alloc(1)]), ['a']).reading).toMatchObject({ kind: 'bad' })
+  })
+
+  /** the items of a list in blocks that each claim as many as there are bytes left */
+  const claims = (blocks: number): Buffer =>
+    Buffer.concat([...Array.from({ length: blocks }, () => write.long(20_000)), write.long(0)])
+  const oneText = (field: unknown, bytes: Buffer) =>
+    container(recordOf([oid, field, { name: 'features', type: { type: 'map', values: 'double' } }]), [
+      Buffer.concat([write.text('a'), bytes, write.long(0)]),
+    ])
+
+  it.each([
+    ['nulls', 'null', null],
+    ['empty records', { type: 'record', name: 'e', fields: [] }, 'no id'],
+    ['fixed values of no size', { type: 'fixed', name: 'f', size: 0 }, 'no id'],
+    [
+      'records of nulls',
+      {
+        type: 'record',
+        name: 'n',
+        fields: [
+          { name: 'x', type: 'null' },
+          { name: 'y', type: 'null' },
+        ],
+      },
+      'no id',
+    ],
+  ])('reads one of the %s that a candid has without end: they are alike and cost no bytes', (_, items, what) => {
+    const message = oneText({ name: 'candid', type: { type: 'array', items } }, claims(20_000))
+    const before = process.memoryUsage.rss()
+    const started = performance.now()
+    const { reading } = read(message, ['a'])
+    expect(performance.now() - started).toBeLessThan(5000)
+    expect(process.memoryUsage.rss() - before).toBeLessThan(300e6)
+    expect(reading).toMatchObject({ kind: 'alert', candid: [what === null ? null : {}] })
+  })
+
+  it('refuses a candid of more ids than an object can have, and keeps none of them', () => {
+    const long = { name: 'candid', type: { type: 'array', items: 'long' } }
+    const list = (count: number) => Buffer.concat([write.long(count), Buffer.alloc(count, 2), write.long(0)])
+    expect(read(oneText(long, list(100_000)), ['a']).reading).toMatchObject({ kind: 'alert' })
+    expect(read(oneText(long, list(100_001)), ['a']).reading).toMatchObject({
+      kind: 'bad',
+      detail: 'a list of more than 100000 ids',
+    })
+    const blocks = Buffer.concat([write.long(60_000), Buffer.alloc(60_000, 2), list(60_000)])
+    expect(read(oneText(long, blocks), ['a']).reading).toMatchObject({ kind: 'bad' })
+  })
+
+  it('takes a list of lists for no id', () => {
+    const nested = { name: 'candid', type: { type: 'array', items: { type: 'array', items: 'long' } } }
+    const bytes = Buffer.concat([write.long(1), write.items([write.long(5)]), write.long(0)])
+    expect(read(oneText(nested, bytes), ['a']).reading).toMatchObject({ kind: 'alert', candid: [{}] })
+  })
+
+  it('takes no step for fields without bytes, however many a schema has', () => {
+    const empties = Array.from({ length: 20_000 }, (_, i) => ({ name: `n${i}`, type: 'null' }))
+    const wide = { type: 'record', name: 'wide', fields: [...empties, { name: 'x', type: 'int' }] }
+    const skipped = { name: 'others', type: { type: 'array', items: wide } }
+    const bytes = Buffer.concat([write.long(400_000), Buffer.alloc(400_000), write.long(0)])
+    const message = oneText(skipped, bytes)
+    const started = performance.now()
+    expect(read(message, ['a']).reading).toMatchObject({ kind: 'alert', oid: 'a' })
+    // eight thousand million steps otherwise
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+
+  it('takes one step for a value that is wrapped in records of one field', () => {
+    const wrappers = Array.from({ length: 3000 }, (_, i) => ({
+      name: `w${i}`,
+      type: { type: 'record', name: `R${i}`, fields: [{ name: 'x', type: i === 0 ? 'int' : `R${i - 1}` }] },
+    }))
+    const schema = recordOf([...wrappers, { name: 'list', type: { type: 'array', items: 'R2999' } }, oid])
+    const list = Buffer.concat([write.long(500_000), Buffer.alloc(500_000), write.long(0)])
+    const message = container(schema, [Buffer.concat([Buffer.alloc(3000), list, write.text('a')])])
+    const started = performance.now()
+    expect(read(message, ['a']).reading).toMatchObject({ kind: 'alert', oid: 'a' })
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+
+  it('refuses a record that has a field twice: one of them would be lost', () => {
+    const twice = recordOf([oid, oid])
+    expect(read(container(twice, [Buffer.alloc(2)]), ['a']).reading).toMatchObject({
+      kind: 'bad',
+      detail: 'the field oid is there twice',
+    })
+  })
+
+  it('refuses blocks that claim more records than they can hold', () => {
+    const schema = recordOf([oid])
+    const good = container(schema, [write.text('a'), write.text('b')], { perBlock: 1 })
+    const count = good.lastIndexOf(Buffer.concat([write.long(1), write.long(2), write.text('b')]))
+    const claim = Buffer.concat([good.subarray(0, count), write.long(2n ** 50n), good.subarray(count + 1)])
+    expect(read(good, []).reading).toMatchObject({ kind: 'alert', further: 1 })
+    expect(read(claim, []).reading).toMatchObject({
+      kind: 'bad',
+      detail: 'a block has more records than bytes',
+    })
+  })
+
+  it('reads no number of millions of digits', () => {
+    const started = performance.now()
+    const text = { name: 'candid', type: 'string' }
+    const { reading } = read(oneText(text, write.text('9'.repeat(20_000_000))), ['a'])
+    expect(readCandid((reading as { candid: unknown }).candid)).toBeUndefined()
+    expect(performance.now() - started).toBeLessThan(5000)
   })
 
   it('cannot fill the memory with what unpacks to gigabytes', () => {

@@ -82,6 +82,8 @@ export function identifier(name: string): string {
   return `"${name.replace(/"/g, '""')}"`
 }
 
+/** ids, names and numbers: the next chunks of a field that claims more would fill the memory */
+const longestField = 16 * 1024 * 1024
 const signature = copySignature.subarray(0, 11)
 
 export type BinaryRows = ReturnType<typeof createBinaryRows>
@@ -128,6 +130,9 @@ export function createBinaryRows(fieldCount: number) {
       place += 4
       starts[field] = place
       lengths[field] = length
+      if (length < -1 || length > longestField) {
+        throw new ServiceError(`Postgres answered a field of ${length} bytes: ids and numbers are shorter`)
+      }
       if (length > 0) place += length
       if (place > bytes.length) return false
     }

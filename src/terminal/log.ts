@@ -11,8 +11,8 @@ export type LogFields = Readonly<Record<string, unknown>>
  *
  * @param isVerbose also what only helps to find a mistake
  */
-export function createLog(stream: NodeJS.WriteStream, isVerbose: boolean): Log {
-  const lineOf = stream.isTTY ? textLine : jsonLine
+export function createLog(stream: { readonly isTTY?: boolean; write(text: string): unknown }, isVerbose: boolean): Log {
+  const lineOf = stream.isTTY === true ? textLine : jsonLine
   return logTo((severity, message, fields) => {
     if (severity !== 'debug' || isVerbose) stream.write(`${lineOf(severity, message, fields)}\n`)
   })

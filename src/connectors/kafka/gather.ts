@@ -1,8 +1,12 @@
 // Chunks of many partitions → batches by count or time. One loop for snapshots and for live consumers.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { KafkaRecord } from './client/fetch-request.ts'
 import type { FetchedChunk, Fetcher } from './client/fetcher.ts'
 import type { TopicPartition } from './client/offsets.ts'
 import type { GatheredRows, RowGatherer } from './rows.ts'
+
+/** messages that take long to decode must not keep heartbeats and signals from their turn */
+const longestTurnMs = 100
 
 /** A partition that is being read, from one assignment to its end; `next`: after the last message that was gathered. */
 export type Part = TopicPartition & { next: bigint }
@@ -92,7 +96,14 @@ export async function* gatherBatches<Owner extends Part>(
     if (!gathering.isCurrent(part)) return
     const started = performance.now()
     let place = 0
+    let turnAt = started
     for (; place < chunk.records.length && !gatherer.isFull && !gatherer.isExhausted; place++) {
+      if (performance.now() - turnAt > longestTurnMs) {
+        gatherer.rest()
+        await nextTurn()
+        turnAt = performance.now()
+        if (signal.aborted || !gathering.isCurrent(part)) break
+      }
       const record = chunk.records[place]!
       if (gathering.isWanted?.(part, record) !== false) {
         const added = gatherer.add(part, record)
@@ -103,6 +114,7 @@ export async function* gatherBatches<Owner extends Part>(
       // taken away meanwhile: the rest is another member's, but what is gathered must not go out without its place
       if (!gathering.isCurrent(part)) break
     }
+    gatherer.rest()
     state.decodeMs += performance.now() - started
     if (place >= chunk.records.length) part.next = chunk.nextOffset
     else if (gathering.isCurrent(part)) state.chunk = { ...chunk, records: chunk.records.slice(place) }

@@ -1,7 +1,7 @@
 // Kafka as a source: what is in topics now, or what comes, as a member of a consumer group.
 import { setTimeout as pause } from 'node:timers/promises'
 import { gapNotice, openKafkaSnapshot } from './snapshot.ts'
-import type { KafkaSourceSpec, KafkaSubscription, StreamStatus } from './spec.ts'
+import type { DecodeGuard, KafkaSourceSpec, KafkaSubscription, StreamStatus } from './spec.ts'
 import type { Delivery, ReadOptions, Source } from '../../pipeline/source.ts'
 import { type Cluster, connectCluster } from './client/cluster.ts'
 import { hasProtocolError, serviceFailure } from './client/failures.ts'
@@ -18,16 +18,19 @@ import { partitionsOf, selectTopics, type TopicSelection } from './topics.ts'
 /**
  * Opens topics, in the way that the spec says.
  *
+ * @param outputs exactly-once: commits what was read, in place of the source
+ * @param guard against single messages
  * @throws DataError for a topic that does not exist (snapshots only: a group waits for it), ServiceError for brokers
  */
 export function openKafkaSource(
   spec: KafkaSourceSpec,
   options: ReadOptions,
   outputs?: OutputCommitter,
+  guard?: DecodeGuard,
 ): Promise<KafkaStream> {
   const { reading } = spec
-  if (reading.kind === 'snapshot') return openKafkaSnapshot(spec, reading, options)
-  return openKafkaLive(spec, reading, options, outputs)
+  if (reading.kind === 'snapshot') return openKafkaSnapshot(spec, reading, options, guard)
+  return openKafkaLive(spec, reading, options, outputs, guard)
 }
 
 // Topics as a stream: our share of the partitions, as a member of a consumer group.
@@ -73,12 +76,13 @@ async function openKafkaLive(
   spec: KafkaSourceSpec,
   subscription: KafkaSubscription,
   options: ReadOptions,
-  outputs?: OutputCommitter,
+  outputs: OutputCommitter | undefined,
+  guard: DecodeGuard | undefined,
 ): Promise<KafkaStream> {
   const selection = selectTopics(spec.topics)
   const cluster = await connectCluster(spec.connection)
   const registry = spec.registry && createSchemaRegistry(spec.registry)
-  const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage)
+  const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage, guard)
   const notices: string[] = []
   const fetcher = createFetcher<OwnedPart>(cluster, {
     onGap: (partition, from, to) => notices.push(gapNotice(partition, from, to)),
@@ -99,11 +103,19 @@ async function openKafkaLive(
         committedOffsets(cluster, subscription.groupId, partitions),
         listOffsets(cluster, partitions, 'earliest'),
       ])
+      // a group without offsets begins with the earliest message
+      const startOf = (partition: TopicPartition): bigint =>
+        committed.get(keyOf(partition)) ?? earliest.get(keyOf(partition)) ?? 0n
+      const starts = partitions.map(({ topic, partition }) => ({
+        topic,
+        partition,
+        offset: startOf({ topic, partition }),
+      }))
+      // every share may be that of a member that has just ended
+      notices.push(...((await guard?.look(starts)) ?? []))
       // it may have taken long enough to lose them again
-      for (const partition of partitions.filter((each) => group?.owns(each) === true)) {
-        // a group without offsets begins with the earliest message
-        begin(parts.add(partition, committed.get(keyOf(partition)) ?? earliest.get(keyOf(partition)) ?? 0n))
-      }
+      const ours = partitions.filter((each) => group?.owns(each) === true)
+      for (const partition of ours) begin(parts.add(partition, startOf(partition)))
       fetcher.wake()
     },
     async onRevoked(partitions) {

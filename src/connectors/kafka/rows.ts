@@ -7,6 +7,7 @@ import { type AlertMessage, createMessageReader, type MessageNames } from './inp
 import type { KafkaRecord } from './client/fetch-request.ts'
 import type { TopicPartition } from './client/offsets.ts'
 import type { SchemaRegistry } from './schema-registry.ts'
+import type { DecodeGuard } from './spec.ts'
 import { furtherNames, recordKeys } from '../columns/settle-names.ts'
 import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
 
@@ -27,9 +28,14 @@ export const messageSchema = { oidType: 'string', hasCandid: true } as const
 
 /**
  * Reads messages into batches. One that cannot be read, or lacks oid or candid, is a reject like a row that cannot be
- * classified, and marked as a bad message; each reject carries its message.
+ * classified, and marked as a bad message; each reject carries its message. So is one that the guard refuses.
  */
-export function createRowGatherer(options: ReadOptions, registry?: SchemaRegistry, stopsAtBadMessage = false) {
+export function createRowGatherer(
+  options: ReadOptions,
+  registry?: SchemaRegistry,
+  stopsAtBadMessage = false,
+  guard?: DecodeGuard,
+) {
   const { features, batchSize, echo = [] } = options
   const assembler = createBatchAssembler({ ...options, ...messageSchema })
   const { names, echoSlots } = slotsOf(options)
@@ -44,6 +50,9 @@ export function createRowGatherer(options: ReadOptions, registry?: SchemaRegistr
   let stoppedAt: DataError | undefined
 
   function addMessage(message: OriginalMessage): void | Promise<void> {
+    const refusal = guard?.refusal(message)
+    if (refusal !== undefined) return bad(message, { reason: refusal })
+    guard?.enter(message)
     const reading = reader.read(message.value, scratch, 0)
     if (reading.kind === 'unknown schema') return addFramed(message, reading.id)
     if (reading.kind === 'alert') return addAlert(message, reading)
@@ -66,7 +75,10 @@ export function createRowGatherer(options: ReadOptions, registry?: SchemaRegistr
 
   async function addFramed(message: OriginalMessage, id: number): Promise<void> {
     if (!registry) return bad(message, { reason: noRegistry, value: `schema ${id}` })
-    reader.addSchema(id, await registry.schemaOf(id))
+    guard?.leave()
+    const schema = await registry.schemaOf(id)
+    guard?.enter(message)
+    reader.addSchema(id, schema)
     await addMessage(message)
   }
 
@@ -138,6 +150,8 @@ export function createRowGatherer(options: ReadOptions, registry?: SchemaRegistr
     /** Reads one message. Waits only where a schema must be asked for. */
     add: ({ topic, partition }: TopicPartition, record: KafkaRecord): void | Promise<void> =>
       addMessage({ topic, partition, ...record }),
+    /** Other things have their turn before the next message. */
+    rest: () => guard?.leave(),
     take,
     /** Everything since the last `take` will be read again, the bad message too. */
     forget(): void {

@@ -7,7 +7,7 @@ import { commitOffsets, keyOf, listOffsets, type Offsets, type TopicPartition } 
 import { gatherBatches, type GatheringState, type Part } from './gather.ts'
 import { createRowGatherer, messageSchema } from './rows.ts'
 import { createSchemaRegistry } from './schema-registry.ts'
-import type { KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './spec.ts'
+import type { DecodeGuard, KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './spec.ts'
 import { partitionsOf, selectTopics } from './topics.ts'
 
 /** A partition and what of it is read. */
@@ -32,7 +32,12 @@ const stragglerMs = 24 * 3600 * 1000
  *
  * @throws DataError for a topic that does not exist, ServiceError for brokers that do not answer
  */
-export async function openKafkaSnapshot(spec: KafkaSourceSpec, reading: KafkaSnapshot, options: ReadOptions) {
+export async function openKafkaSnapshot(
+  spec: KafkaSourceSpec,
+  reading: KafkaSnapshot,
+  options: ReadOptions,
+  guard?: DecodeGuard,
+) {
   const cluster = await connectCluster(spec.connection)
   const registry = spec.registry && createSchemaRegistry(spec.registry)
   let fetcher: Fetcher<SnapshotPart> | undefined
@@ -43,13 +48,15 @@ export async function openKafkaSnapshot(spec: KafkaSourceSpec, reading: KafkaSna
   let bounds: Bounds
   try {
     bounds = await findBounds(cluster, spec, reading)
+    const starts = bounds.map(({ topic, partition, start }) => ({ topic, partition, offset: start }))
+    notices.push(...((await guard?.look(starts)) ?? []))
   } catch (error) {
     await cluster.close()
     throw error
   }
 
   async function* deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
-    const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage)
+    const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage, guard)
     const opened = createFetcher<SnapshotPart>(cluster, {
       onGap: (part, from, to) => notices.push(gapNotice(part, from, to)),
       // without an end to reach it goes on with what is there

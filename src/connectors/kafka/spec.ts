@@ -3,6 +3,7 @@ import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from './addre
 import type { Environment, KafkaAddress } from './address.ts'
 import { outputFeatures, type OutputSchema } from './output-message.ts'
 import { UsageError } from '../../errors.ts'
+import type { PartitionOffset } from './client/offsets.ts'
 
 /** Kafka as an input. */
 export interface KafkaSourceSpec extends Pick<KafkaAddress, 'connection' | 'registry'> {
@@ -40,6 +41,18 @@ export interface KafkaSubscription {
   readonly topicsIntervalMs?: number | undefined
   /** ends when everything that was there at the start is delivered */
   readonly isDraining: boolean
+}
+
+/** Knows which message is being decoded, also when that ends the process, and which ones have ended others before. */
+export interface DecodeGuard {
+  /** why a message is not decoded; undefined for almost all */
+  refusal(message: PartitionOffset): string | undefined
+  /** A message is going to be decoded, by this thread and before anything else. */
+  enter(message: PartitionOffset): void
+  /** Nothing is being decoded: other things have their turn. */
+  leave(): void
+  /** Looks for what ended processes have left behind, before partitions are read from here on; answers what to tell people. */
+  look(from: readonly PartitionOffset[]): Promise<readonly string[]>
 }
 
 /** What a stream can tell about itself at any time. */

@@ -1,4 +1,7 @@
 // Flags and the original's environment → what a stream will do. Pure.
+import { createHash } from 'node:crypto'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import type { EngineName } from '../../model/open.ts'
 import { UsageError } from '../../errors.ts'
 import {
@@ -24,6 +27,7 @@ import {
 import type { StreamFlags } from '../../terminal/flags.ts'
 import type { BadMessagePolicy } from './stream-batches.ts'
 import type { DeadLetterTopic } from '../../connectors/kafka/dead-letters.ts'
+import type { DecodeLimits } from './decode-guard.ts'
 import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'
 
@@ -51,6 +55,7 @@ export interface StreamPlan {
   readonly metrics: MetricsTopic | undefined
   readonly metricsPort: number | undefined
   readonly watchQuality: boolean
+  readonly decoding: DecodeLimits
   readonly isVerbose: boolean
 }
 
@@ -79,6 +84,7 @@ export function planStream(flags: Asked, environment: Environment): StreamPlan {
     ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
     mayPull: environment['LCCLF_PULL'] !== 'never',
     metrics: metricsOf(batchSize, environment),
+    decoding: decodingOf(input, reading, environment),
     isVerbose: filled(environment['LOGGING_DEBUG']) !== undefined,
   }
 }
@@ -150,6 +156,29 @@ function metricsOf(batchSize: number, environment: Environment): MetricsTopic | 
   if (!parsed) return undefined
   if (parsed.topics.length === 0) throw new UsageError('METRICS_HOST is set, but METRICS_TOPIC is not')
   return { connection: parsed.connection, topic: outputTopic(parsed), isSingle: batchSize === 1 }
+}
+
+/** Marks are kept in `$LCCLF_HOME/streams`, else in the XDG state folder, one folder for each group of each cluster. */
+function decodingOf({ connection }: KafkaAddress, reading: KafkaReading, environment: Environment): DecodeLimits {
+  const home = filled(environment['LCCLF_HOME'])
+  const state = filled(environment['XDG_STATE_HOME'])
+  const group = reading.kind === 'group' ? reading.groupId : 'replay'
+  const place = createHash('sha256')
+    .update(`${[...connection.brokers].sort().join()} ${group}`)
+    .digest('hex')
+  return {
+    milliseconds: numberOf('LCCLF_DECODE_SECONDS', 30, environment) * 1000,
+    bytes: numberOf('LCCLF_DECODE_MEGABYTES', 1000, environment) * 1e6,
+    root: home ?? state ?? homedir(),
+    folder: join(home ?? join(state ?? join(homedir(), '.local', 'state'), 'lcclf'), 'streams', place.slice(0, 16)),
+  }
+}
+
+function numberOf(name: string, usual: number, environment: Environment): number {
+  const text = filled(environment[name])
+  const value = text === undefined ? usual : Number(text)
+  if (value > 0 && value < 1e6) return value
+  throw new UsageError(`${name}=${text}: expected a number above 0`)
 }
 
 function refuseInexact(

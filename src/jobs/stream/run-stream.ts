@@ -13,6 +13,7 @@ import { BalanceError, ServiceError } from '../../errors.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { openClassifier } from '../../model/open.ts'
 import type { Ledger } from '../../pipeline/ledger.ts'
+import { openDecodeGuard } from './decode-guard.ts'
 import { createHealth, openMetricsServer } from './health.ts'
 import { openOriginalMetrics } from './metrics-topic.ts'
 import { createPrometheus } from './prometheus.ts'
@@ -78,12 +79,14 @@ const streamDefaults = {
 /**
  * Runs a stream until its source ends or the signal comes. What it has to say goes to the log, and nowhere else.
  *
+ * @param options `ownsProcess`: a message that takes too much to decode may end the process
  * @throws LcclfError; InterruptedError after a signal
  */
 export async function followPlan(
   plan: StreamPlan,
-  { log, interrupts }: { readonly log: Log; readonly interrupts: InterruptWatch },
+  options: { readonly log: Log; readonly interrupts: InterruptWatch; readonly ownsProcess?: boolean },
 ): Promise<void> {
+  const { log, interrupts, ownsProcess = false } = options
   const { signal } = interrupts
   const opened: Closable[] = []
   const keep = <T extends Closable>(one: T): T => {
@@ -105,7 +108,7 @@ export async function followPlan(
       const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
       log.info(`metrics are at port ${port}`, { port })
     }
-    const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing), log, interrupts })
+    const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing), log, interrupts, ownsProcess })
     if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
     const journal = openJournal(log, parts.source)
     watches.push(journal)
@@ -214,9 +217,10 @@ async function openStream(
     readonly onStep: (doing: string) => void
     readonly log: Log
     readonly interrupts: InterruptWatch
+    readonly ownsProcess: boolean
   },
 ) {
-  const { keep, onStep, log, interrupts } = options
+  const { keep, onStep, log, interrupts, ownsProcess } = options
   const { engine, threads, mayPull, batchSize, outputs } = plan
   onStep('verifying the model')
   const progress = logTransfer((line) => log.info(line))
@@ -228,7 +232,8 @@ async function openStream(
   const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
   const echo = outputs.some(({ kind }) => kind === 'kafka') ? echoedFeatures : undefined
   const reading = readOptions({ features, preprocessing, batchSize, echo })
-  const source = keep(await openKafkaSource(plan.source, reading, outlet))
+  const guard = ownsProcess ? keep(openDecodeGuard(plan.decoding, (note) => log.warn(note))) : undefined
+  const source = keep(await openKafkaSource(plan.source, reading, outlet, guard))
   onStep('opening the outputs')
   const { classifierVersion, sha256: modelSha256 } = identity
   const context = { schema: source.schema, taxonomy, classifierVersion, modelSha256 }

@@ -16,7 +16,7 @@ export async function stream(flags: StreamFlags): Promise<number> {
   const log = createLog(process.stderr, plan.isVerbose)
   const interrupts = watchInterrupts()
   try {
-    await followPlan(plan, { log, interrupts })
+    await followPlan(plan, { log, interrupts, ownsProcess: true })
     return 0
   } catch (error) {
     if (!(error instanceof LcclfError)) throw error

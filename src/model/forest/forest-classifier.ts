@@ -6,7 +6,8 @@ import { type Forest, type Hierarchy, productColumns } from '../bundle/forest.ts
 import { compileKernel, createForestEngine } from './forest-engine.ts'
 import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
 import { reserveModel } from './kernel/pack-forests.ts'
-import { startWorkers, workerBeside } from './worker-pool.ts'
+import { workerBeside } from '../../worker-file.ts'
+import { startWorkers } from './worker-pool.ts'
 
 /** A model of forests, as `readBundle` gives it. */
 export interface ForestModel extends Pick<Classifier, 'taxonomy' | 'identity' | 'features' | 'preprocessing'> {

@@ -1,6 +1,7 @@
 // Threads that do one kind of task, all prepared alike. Whatever happens to one of them, no caller waits forever.
-import { parentPort, type ResourceLimits, Worker } from 'node:worker_threads'
+import { parentPort, type ResourceLimits, type Worker } from 'node:worker_threads'
 import { messageOf, ServiceError, systemCode } from '../../errors.ts'
+import { startWorker } from '../../worker-file.ts'
 
 interface Waiting<Answer> {
   resolve(answer: Answer): void
@@ -19,18 +20,6 @@ type FromWorker<Answer> =
 /** Tasks a thread holds: the one it does, and the next, so that it never waits for this thread between two. */
 const TASKS_A_THREAD = 2
 
-/** The file of a worker beside a module: in the sources it is TypeScript, as the module is. */
-export function workerBeside(moduleUrl: string, name: string): URL {
-  return new URL(`./${name}${moduleUrl.endsWith('.ts') ? '.ts' : '.js'}`, moduleUrl)
-}
-
-function startWorker(file: URL, resourceLimits: ResourceLimits): Worker {
-  if (!file.pathname.endsWith('.ts')) return new Worker(file, { resourceLimits })
-  // run from the sources (tests, bin/dev.js), where Node 20 needs a loader
-  const source = `import('tsx/esm/api').then(({ register }) => { register(); return import('${file.href}') })`
-  return new Worker(source, { eval: true, resourceLimits })
-}
-
 /**
  * Starts threads. They boot while the caller goes on: `prepare` waits for them.
  *
@@ -39,7 +28,9 @@ function startWorker(file: URL, resourceLimits: ResourceLimits): Worker {
  */
 export function startWorkers<Setup, Task, Answer>(file: URL, count: number, limits: ResourceLimits = {}) {
   const queue: { task: Task; transfer: readonly ArrayBuffer[]; waiting: Waiting<Answer> }[] = []
-  const threads = Array.from({ length: count }, () => startThread<Answer>(startWorker(file, limits), handOut))
+  const threads = Array.from({ length: count }, () =>
+    startThread<Answer>(startWorker(file, { resourceLimits: limits }), handOut),
+  )
   let nextId = 0
   let ended: { readonly error: Error } | undefined
 

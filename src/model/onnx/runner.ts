@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { ModelError, ServiceError } from '../../errors.ts'
 import type { FeatureBatch } from '../../pipeline/batch.ts'
-import { startWorkers, workerBeside } from '../forest/worker-pool.ts'
+import { workerBeside } from '../../worker-file.ts'
+import { startWorkers } from '../forest/worker-pool.ts'
 
 /** A value that goes into a graph or comes out of it. */
 export interface GraphValue {

@@ -1,6 +1,7 @@
 // Whatever happens to a thread, every caller gets an answer or an error, and the pool can be closed.
 import { afterEach, describe, expect, it } from 'vitest'
-import { startWorkers, workerBeside } from '../../../src/model/forest/worker-pool.ts'
+import { startWorkers } from '../../../src/model/forest/worker-pool.ts'
+import { workerBeside } from '../../../src/worker-file.ts'
 import { ServiceError } from '../../../src/errors.ts'
 import { until } from '../../support/until.ts'
 import type { Order, WilfulSetup } from './wilful-worker.ts'

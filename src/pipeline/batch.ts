@@ -111,6 +111,8 @@ export interface OriginalMessage {
   readonly timestamp: bigint
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
+  /** length of a value that is not here; it is where it was */
+  readonly omittedBytes?: number
 }
 
 /** Features as they were read, before any preprocessing, for outputs that echo them. */

@@ -10,8 +10,6 @@ import type { TopicName } from './topics.ts'
 /** A message and why it is here. */
 export interface DeadLetter extends OriginalMessage {
   readonly reason: string
-  /** length of a value that the letter does not hold, because no message of a topic could; it is where it was */
-  readonly omittedBytes?: number
 }
 
 /** a letter beyond this is refused by brokers that are set up as they come; base64 makes a value a third longer */

@@ -85,6 +85,7 @@ async function openKafkaLive(
   const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage, guard)
   const notices: string[] = []
   const fetcher = createFetcher<OwnedPart>(cluster, {
+    guard,
     onGap: (partition, from, to) => notices.push(gapNotice(partition, from, to)),
     ...(subscription.isDraining ? {} : { tailPatienceMs: Infinity }),
   })

@@ -148,8 +148,12 @@ export function createRowGatherer(
       return stoppedAt
     },
     /** Reads one message. Waits only where a schema must be asked for. */
-    add: ({ topic, partition }: TopicPartition, record: KafkaRecord): void | Promise<void> =>
-      addMessage({ topic, partition, ...record }),
+    add({ topic, partition }: TopicPartition, { problem, ...record }: KafkaRecord): void | Promise<void> {
+      const message = { topic, partition, ...record }
+      if (problem === undefined) return addMessage(message)
+      // a letter without it: the batch is where it was
+      bad({ ...message, omittedBytes: 0 }, { reason: 'its record batch cannot be read', value: problem })
+    },
     /** Other things have their turn before the next message. */
     rest: () => guard?.leave(),
     take,

@@ -58,6 +58,7 @@ export async function openKafkaSnapshot(
   async function* deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
     const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage, guard)
     const opened = createFetcher<SnapshotPart>(cluster, {
+      guard,
       onGap: (part, from, to) => notices.push(gapNotice(part, from, to)),
       // without an end to reach it goes on with what is there
       ...(bounds.every(({ end }) => end === undefined) ? { tailPatienceMs: Infinity } : { needsSameTopic: true }),

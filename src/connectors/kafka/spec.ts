@@ -43,12 +43,15 @@ export interface KafkaSubscription {
   readonly isDraining: boolean
 }
 
+/** A message, or the record batch that begins with it. */
+export type GuardedPlace = PartitionOffset & { readonly isBatch?: boolean }
+
 /** Knows which message is being decoded, also when that ends the process, and which ones have ended others before. */
 export interface DecodeGuard {
-  /** why a message is not decoded; undefined for almost all */
-  refusal(message: PartitionOffset): string | undefined
-  /** A message is going to be decoded, by this thread and before anything else. */
-  enter(message: PartitionOffset): void
+  /** why it is not read; undefined for almost all */
+  refusal(place: GuardedPlace): string | undefined
+  /** It is going to be read, by this thread and before anything else. */
+  enter(place: GuardedPlace): void
   /** Nothing is being decoded: other things have their turn. */
   leave(): void
   /** Looks for what ended processes have left behind, before partitions are read from here on; answers what to tell people. */

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { keyOf } from '../../connectors/kafka/client/offsets.ts'
-import type { DecodeGuard } from '../../connectors/kafka/spec.ts'
+import type { DecodeGuard, GuardedPlace } from '../../connectors/kafka/spec.ts'
 import { messageOf } from '../../errors.ts'
 import { startWorker, workerBeside } from '../../worker-file.ts'
-import { headLength, leftBehind, markHead, markLength, type MessagePlace, markText } from './decode-marks.ts'
+import { headLength, leftBehind, markHead, markLength, markText, shownPlace } from './decode-marks.ts'
 import type { DecodeWatch } from './decode-watch.ts'
 
 /** What decoding one message may take, and where it is remembered which one was being decoded. */
@@ -35,7 +35,7 @@ export function openDecodeGuard({ folder, root, ...limits }: DecodeLimits, onNot
   const text = Buffer.from(shared, 8)
   const name = `${process.pid}-${randomBytes(6).toString('hex')}.mark`
   let file = openMark({ folder, root, name }, onNote)
-  let current: { readonly topic: string; readonly partition: number } | undefined
+  let current: GuardedPlace | undefined
   /** by place, how often a process ended */
   let ends = new Map<string, number>()
 
@@ -65,10 +65,13 @@ export function openDecodeGuard({ folder, root, ...limits }: DecodeLimits, onNot
       return 'the process ended twice while it was being decoded'
     },
     enter(place) {
-      const isSame = place.topic === current?.topic && place.partition === current.partition
-      const mark = isSame ? markHead(place.offset) : markText(place)
+      const { topic, partition, isBatch } = place
+      const isSame = topic === current?.topic && partition === current.partition && isBatch === current.isBatch
+      const mark = isSame
+        ? markHead(place.offset)
+        : markText({ topic, partition, offset: place.offset, ...(isBatch === true ? { isBatch } : {}) })
       text.write(mark ?? markHead(undefined), 'utf8')
-      if (mark !== undefined) current = { topic: place.topic, partition: place.partition }
+      if (mark !== undefined) current = place
       write(isSame ? headLength : markLength)
       Atomics.add(state, 0, 1)
       Atomics.store(state, 1, 1)
@@ -102,10 +105,10 @@ export function openDecodeGuard({ folder, root, ...limits }: DecodeLimits, onNot
   }
 }
 
-const placeKey = (place: MessagePlace): string => `${keyOf(place)}:${place.offset}`
+const placeKey = (place: GuardedPlace): string => `${keyOf(place)}:${place.offset}:${place.isBatch === true}`
 
-function noteOf({ topic, partition, offset }: MessagePlace, count: number): string {
-  const where = `${topic} partition ${partition} offset ${offset}`
+function noteOf(place: GuardedPlace, count: number): string {
+  const where = shownPlace(place)
   if (count < mostEnds) return `a process ended while it was decoding ${where}: after another time it is a bad message`
   return `${count} processes ended while they were decoding ${where}: it is not decoded again`
 }

@@ -2,11 +2,8 @@
 import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { PartitionOffset } from '../../connectors/kafka/client/offsets.ts'
+import type { GuardedPlace } from '../../connectors/kafka/spec.ts'
 import { hasEnded, type Owner, ownerHere, parseOwner } from '../../transfer/owner.ts'
-
-/** A message by its place. */
-export type MessagePlace = PartitionOffset
 
 /** A mark is one line of JSON of this length; its head, which has the offset, is written anew for every message. */
 export const markLength = 1024
@@ -20,8 +17,8 @@ export function markHead(offset: bigint | undefined): string {
 }
 
 /** A whole mark; undefined for a place that has no room in one. */
-export function markText({ topic, partition, offset }: MessagePlace): string | undefined {
-  const rest = JSON.stringify({ topic, partition, ...ownerHere() }).slice(1)
+export function markText({ offset, ...others }: GuardedPlace): string | undefined {
+  const rest = JSON.stringify({ ...others, ...ownerHere() }).slice(1)
   const text = `${markHead(offset)},${rest}`
   return Buffer.byteLength(text) < markLength
     ? `${text.padEnd(markLength - 1 - (Buffer.byteLength(text) - text.length))}\n`
@@ -31,15 +28,18 @@ export function markText({ topic, partition, offset }: MessagePlace): string | u
 /** What a mark says: whose it is, and the message, if one was being decoded. Undefined for what is no mark. */
 export function readMark(
   text: string,
-): { readonly owner: Owner; readonly place: MessagePlace | undefined } | undefined {
+): { readonly owner: Owner; readonly place: GuardedPlace | undefined } | undefined {
   const owner = parseOwner(text)
   if (!owner) return undefined
-  const { offset, topic, partition } = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const { offset, topic, partition, isBatch } = JSON.parse(text) as Readonly<Record<string, unknown>>
   if (typeof offset !== 'string' || typeof topic !== 'string' || !Number.isSafeInteger(partition)) return undefined
   const digits = offset.trim()
   if (digits === '-') return { owner, place: undefined }
   if (!/^\d{1,19}$/.test(digits)) return undefined
-  return { owner, place: { topic, partition: partition as number, offset: BigInt(digits) } }
+  return {
+    owner,
+    place: { topic, partition: partition as number, offset: BigInt(digits), ...(isBatch === true ? { isBatch } : {}) },
+  }
 }
 
 /** what processes write to their marks when nothing else has happened */
@@ -60,10 +60,10 @@ const mostMarks = 10_000
 export async function leftBehind(
   folder: string,
   own: ReadonlySet<string>,
-  isDone: (place: MessagePlace) => boolean,
-): Promise<MessagePlace[]> {
+  isDone: (place: GuardedPlace) => boolean,
+): Promise<GuardedPlace[]> {
   const names = await readdir(folder).catch(() => [])
-  const left: MessagePlace[] = []
+  const left: GuardedPlace[] = []
   for (const name of names.filter((name) => name.endsWith('.mark') && !own.has(name)).slice(0, mostMarks)) {
     const path = join(folder, name)
     const found = await lookAt(path)
@@ -90,4 +90,10 @@ function isLeft({ owner, ageMs }: { owner: Owner; ageMs: number }): boolean {
   // in a container every process has the number of the one before
   const isEarlierSelf = owner.pid === process.pid && owner.host === hostname()
   return isEarlierSelf || hasEnded(owner) || ageMs > silentMs
+}
+
+/** A place in words. */
+export function shownPlace({ topic, partition, offset, isBatch }: GuardedPlace): string {
+  const where = `${topic} partition ${partition} offset ${offset}`
+  return isBatch === true ? `the record batch at ${where}` : where
 }

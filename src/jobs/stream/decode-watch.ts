@@ -2,7 +2,7 @@
 import { utimesSync, writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import { createLog } from '../../terminal/log.ts'
-import { beatMs, readMark } from './decode-marks.ts'
+import { beatMs, readMark, shownPlace } from './decode-marks.ts'
 
 /** What the thread is told. */
 export interface DecodeWatch {
@@ -61,9 +61,8 @@ function look(): void {
 }
 
 function place(): string {
-  const text = Buffer.from(Buffer.from(shared, 8)).toString('utf8')
-  const { topic, partition, offset } = readMark(text)?.place ?? {}
-  return topic === undefined ? 'a message' : `${topic} partition ${partition} offset ${offset}`
+  const found = readMark(Buffer.from(Buffer.from(shared, 8)).toString('utf8'))?.place
+  return found ? shownPlace(found) : 'a message'
 }
 
 function beat(now: number): void {

@@ -1,7 +1,7 @@
 // One fetch from one broker: what is asked, and of the answer the records that count, by partition.
-import type { RecordsBatch } from '@platformatic/kafka'
+import type { DecodeGuard } from '../spec.ts'
 import type { Cluster } from './cluster.ts'
-import { usableAnswer } from './failures.ts'
+import { type RecordBatch, readRecordSet } from './record-set.ts'
 import { keyOf, type TopicPartition } from './offsets.ts'
 
 /** One message as it lies in a partition. */
@@ -11,6 +11,8 @@ export interface KafkaRecord {
   readonly timestamp: bigint
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** it stands for all messages of a batch that cannot be read, and this is why */
+  readonly problem?: string
 }
 
 /** The answer for one partition. */
@@ -42,6 +44,7 @@ export async function fetchOnce(
   leader: number,
   wanted: readonly (TopicPartition & { readonly topicId: string; readonly position: bigint })[],
   partitionBytes: number,
+  guard?: DecodeGuard,
 ): Promise<{ readonly answers: ReadonlyMap<string, FetchedPartition>; readonly isQuiet: boolean }> {
   const topicIds = [...new Set(wanted.map(({ topicId }) => topicId))]
   const topics = topicIds.map((topicId) => ({
@@ -58,7 +61,8 @@ export async function fetchOnce(
   }))
   const limits = [longestWaitMs, 1, requestBytes, readCommitted] as const
   const request = cluster.ask('fetch', leader, 'fetch', [...limits, ...noSession, topics, [], ''], answerTimeoutMs)
-  const { answer, thrown } = await usableAnswer(request, ({ errorCode }) => errorCode === 0)
+  const answer = await request
+  if (answer.errorCode !== 0) throw new cluster.library.ProtocolError(answer.errorCode, null)
   const parts = new Map(
     answer.responses.flatMap(({ topicId, partitions }) =>
       partitions.map((part) => [`${topicId}:${part.partitionIndex}`, part] as const),
@@ -71,14 +75,27 @@ export async function fetchOnce(
     const { errorCode, records, abortedTransactions, lastStableOffset, highWatermark } = part
     answers.set(keyOf(one), {
       error: errorCode === 0 ? undefined : (cluster.library.protocolErrorsCodesById[errorCode] ?? `error ${errorCode}`),
-      failure: thrown,
-      ...committedRecords(records ?? [], abortedTransactions, one.position),
+      failure: errorCode === 0 ? undefined : new cluster.library.ProtocolError(errorCode, null),
+      ...committedRecords(batchesOf(records, one, cluster, guard), abortedTransactions, one.position),
       end: lastStableOffset >= 0n ? lastStableOffset : highWatermark,
     })
   }
   // an answer that is full of others' records, or held back by a quota, says nothing about what is not in it
-  const isEmpty = [...parts.values()].every(({ records }) => (records ?? []).length === 0)
+  const isEmpty = [...parts.values()].every(({ records }) => records.length === 0)
   return { answers, isQuiet: answer.throttleTimeMs === 0 && isEmpty }
+}
+
+function batchesOf(records: Buffer, { topic, partition }: TopicPartition, cluster: Cluster, guard?: DecodeGuard) {
+  try {
+    return readRecordSet(records, cluster.library, (offset) => {
+      const batch = { topic, partition, offset, isBatch: true }
+      const refusal = guard?.refusal(batch)
+      if (refusal === undefined) guard?.enter(batch)
+      return refusal
+    })
+  } finally {
+    guard?.leave()
+  }
 }
 
 // bits of a batch's attributes
@@ -96,7 +113,7 @@ const isControl = 1 << 5
  * @param aborted the aborted transactions within what was fetched, as the broker lists them
  */
 export function committedRecords(
-  batches: readonly RecordsBatch[],
+  batches: readonly RecordBatch[],
   aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[],
   from: bigint,
 ): Pick<FetchedPartition, 'records' | 'nextOffset'> {
@@ -105,7 +122,7 @@ export function committedRecords(
   const records: KafkaRecord[] = []
   let nextOffset = from
   for (const batch of batches) {
-    const lastOffset = batch.firstOffset + BigInt(batch.lastOffsetDelta)
+    const { lastOffset } = batch
     if (lastOffset >= nextOffset) nextOffset = lastOffset + 1n
     while (pending.length > 0 && pending[0]!.firstOffset <= lastOffset) open.add(pending.shift()!.producerId)
     if (batch.attributes & isControl) {
@@ -119,7 +136,15 @@ export function committedRecords(
   return { records, nextOffset }
 }
 
-function addRecords(batch: RecordsBatch, from: bigint, into: KafkaRecord[]): void {
+function addRecords(batch: RecordBatch, from: bigint, into: KafkaRecord[]): void {
+  if (batch.problem !== undefined) {
+    const { firstOffset, lastOffset } = batch
+    const timestamp = BigInt.asUintN(48, batch.maxTimestamp) === batch.maxTimestamp ? batch.maxTimestamp : 0n
+    const problem = `offsets ${firstOffset} to ${lastOffset}: ${batch.problem}`
+    // its place is the last one, so that the next is behind it
+    if (lastOffset >= from) into.push({ offset: lastOffset, timestamp, key: null, value: null, problem })
+    return
+  }
   const isAppendTime = (batch.attributes & hasAppendTime) !== 0
   for (const { offsetDelta, timestampDelta, key, value } of batch.records) {
     const offset = batch.firstOffset + BigInt(offsetDelta)

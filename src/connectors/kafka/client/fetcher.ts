@@ -1,6 +1,7 @@
 // Fetches from the partitions it is given, ahead of whoever takes the records, within bounds.
 import { DataError } from '../../../errors.ts'
 import { createBell } from './bell.ts'
+import type { DecodeGuard } from '../spec.ts'
 import type { Cluster } from './cluster.ts'
 import { serviceFailure } from './failures.ts'
 import { type FetchedPartition, fetchOnce, type KafkaRecord } from './fetch-request.ts'
@@ -29,6 +30,8 @@ export interface FetcherOptions {
    * keeps old messages elsewhere sends nothing either, until it has fetched them. Infinity: nobody waits for the end.
    */
   readonly tailPatienceMs?: number
+  /** against record batches that cannot be read without harm */
+  readonly guard?: DecodeGuard | undefined
 }
 
 const usualTailPatienceMs = 30_000
@@ -64,7 +67,7 @@ interface PartitionState<Owner> extends TopicPartition {
  */
 export function createFetcher<Owner>(
   cluster: Cluster,
-  { onGap, needsSameTopic = false, tailPatienceMs = usualTailPatienceMs }: FetcherOptions = {},
+  { onGap, needsSameTopic = false, tailPatienceMs = usualTailPatienceMs, guard }: FetcherOptions = {},
 ) {
   type State = PartitionState<Owner>
   const states = new Map<string, State>()
@@ -147,7 +150,7 @@ export function createFetcher<Owner>(
     const partitionBytes = Math.min(Math.max(bufferedBytes / states.size, leastBufferedBytes), mostRequestedBytes)
     try {
       const wanted = group.map((state) => ({ ...state, topicId: state.topicId! }))
-      const { answers, isQuiet } = await fetchOnce(cluster, leader, wanted, partitionBytes)
+      const { answers, isQuiet } = await fetchOnce(cluster, leader, wanted, partitionBytes, guard)
       await Promise.all(group.map((state) => take(state, answers.get(keyOf(state)), isQuiet)))
     } catch (thrown) {
       cluster.forget()

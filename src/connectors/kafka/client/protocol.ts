@@ -1,7 +1,7 @@
 // The requests lcclf makes, each in the newest version that both the client library and the broker know.
 import zlib from 'node:zlib'
 import type * as platformatic from '@platformatic/kafka'
-import type { Connection } from '@platformatic/kafka'
+import type { Connection, Reader } from '@platformatic/kafka'
 import { loadZstd, unpackSnappyFrame } from '../../../formats/compression.ts'
 
 /** The client library, loaded when Kafka is first needed. */
@@ -9,15 +9,21 @@ export type KafkaLibrary = typeof platformatic
 
 /** Kafka's frames do not say their size, and the decompressor must be told how much there may be. */
 const largestZstdBatch = 16 * 1024 * 1024
+/** a batch that unpacks to more is refused by whoever reads it */
+const mostUnpacked = { maxOutputLength: 64 * 1024 * 1024 }
 
-/** Loads the client library, and teaches it two codecs. */
+/** Loads the client library, and teaches it two codecs, and bounds. */
 export async function loadKafka(): Promise<KafkaLibrary> {
   const library = await import('@platformatic/kafka')
-  const { snappy, zstd } = library.compressionsAlgorithms
+  const { gzip, snappy, zstd } = library.compressionsAlgorithms
+  Object.assign(gzip, { decompressSync: unpacking((bytes) => zlib.gunzipSync(bytes, mostUnpacked)) })
   // it takes a batch's snappy for one block; Java's clients and brokers write frames of several
   Object.assign(snappy, { decompressSync: unpacking(unpackSnappyFrame) })
   // Node has zstd from 22.15 on; before that the library cannot read what was compressed with it
-  if (!('zstdDecompressSync' in zlib)) {
+  if ('zstdDecompressSync' in zlib) {
+    const unpack = zlib.zstdDecompressSync as (bytes: Buffer, options: typeof mostUnpacked) => Buffer
+    Object.assign(zstd, { decompressSync: unpacking((bytes) => unpack(bytes, mostUnpacked)) })
+  } else {
     const { decompressUpTo } = await loadZstd()
     const decompressSync = unpacking((bytes) => decompressUpTo(bytes, largestZstdBatch))
     Object.assign(zstd, { decompressSync, available: true })
@@ -62,7 +68,26 @@ export type Arguments<Name extends RequestName> =
   Parameters<ApiOf<Name>['async']> extends [Connection, ...infer Args] ? Args : never
 
 /** What a broker answers. */
-export type Answer<Name extends RequestName> = Exclude<Awaited<ReturnType<ApiOf<Name>['async']>>, boolean>
+export type Answer<Name extends RequestName> = Name extends 'fetch'
+  ? FetchAnswer
+  : Exclude<Awaited<ReturnType<ApiOf<Name>['async']>>, boolean>
+
+/** The answer to a fetch, with the records as they came. */
+export interface FetchAnswer {
+  readonly throttleTimeMs: number
+  readonly errorCode: number
+  readonly responses: readonly {
+    readonly topicId: string
+    readonly partitions: readonly {
+      readonly partitionIndex: number
+      readonly errorCode: number
+      readonly highWatermark: bigint
+      readonly lastStableOffset: bigint
+      readonly abortedTransactions: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[]
+      readonly records: Buffer
+    }[]
+  }[]
+}
 
 /** The versions of requests that a broker knows, by the request's number. */
 export type BrokerVersions = ReadonlyMap<number, { readonly minimum: number; readonly maximum: number }>
@@ -89,8 +114,53 @@ export function send<Name extends RequestName>(
   const known = requests[name].map((version) => library[version] as { readonly api: ApiOf<Name> })
   const usable = newestUsable(known, versions)
   if (!usable) return Promise.reject(new UnknownRequestError(`the broker knows no ${name} request of ours`))
+  if (name === 'fetch')
+    return sendFetch(library, connection, usable as FetchRequest, args as never) as Promise<Answer<Name>>
   const ask = usable.api.async as (connection: Connection, ...args: unknown[]) => Promise<Answer<Name>>
   return ask(connection, ...args)
+}
+
+type FetchRequest = KafkaLibrary['fetchV17']
+
+/** The library's reader of records trusts every length and count in them: here they are only taken out. */
+function sendFetch(
+  library: KafkaLibrary,
+  connection: Connection,
+  { api: { key, version }, createRequest }: FetchRequest,
+  args: Parameters<FetchRequest['createRequest']>,
+): Promise<FetchAnswer> {
+  return new Promise((resolve, reject) => {
+    const parse = (_: number, __: number, ___: number, reader: Reader): FetchAnswer => readFetchAnswer(reader)
+    const take = (thrown: Error | null, answer?: FetchAnswer): void => (thrown ? reject(thrown) : resolve(answer!))
+    connection.send(key, version, () => createRequest(...args), parse, true, true, take)
+  })
+}
+
+function readFetchAnswer(reader: Reader): FetchAnswer {
+  const throttleTimeMs = reader.readInt32()
+  const errorCode = reader.readInt16()
+  // the session, which is none
+  reader.readInt32()
+  const responses = reader.readArray((r) => ({
+    topicId: r.readUUID(),
+    partitions: r.readArray(readFetchedPartition),
+  }))
+  return { throttleTimeMs, errorCode, responses }
+}
+
+function readFetchedPartition(reader: Reader): FetchAnswer['responses'][number]['partitions'][number] {
+  const head = {
+    partitionIndex: reader.readInt32(),
+    errorCode: reader.readInt16(),
+    highWatermark: reader.readInt64(),
+    lastStableOffset: reader.readInt64(),
+  }
+  // where the log begins
+  reader.readInt64()
+  const abortedTransactions = reader.readArray((r) => ({ producerId: r.readInt64(), firstOffset: r.readInt64() }))
+  // which replica to prefer
+  reader.readInt32()
+  return { ...head, abortedTransactions, records: reader.readBytes() }
 }
 
 /** The result of producing a batch: the number of the protocol's error, 0 for none. */

@@ -26,8 +26,14 @@ function silentCluster(): Cluster & { readonly fetched: unknown[][]; topicId: st
       }
       fetched.push(args)
       await new Promise((resolve) => setTimeout(resolve, 10))
-      const answer = { partitionIndex: 0, errorCode: 0, records: [], abortedTransactions: [], lastStableOffset: 100n }
-      return { throttleTimeMs: 0, responses: [{ topicId: cluster.topicId, partitions: [answer] }] }
+      const answer = {
+        partitionIndex: 0,
+        errorCode: 0,
+        records: Buffer.alloc(0),
+        abortedTransactions: [],
+        lastStableOffset: 100n,
+      }
+      return { throttleTimeMs: 0, errorCode: 0, responses: [{ topicId: cluster.topicId, partitions: [answer] }] }
     },
   }
   return cluster as never

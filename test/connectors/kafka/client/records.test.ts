@@ -1,48 +1,39 @@
-import type { RecordsBatch } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import { committedRecords } from '../../../../src/connectors/kafka/client/fetch-request.ts'
+import type { RecordBatch } from '../../../../src/connectors/kafka/client/record-set.ts'
 
 const transactional = 1 << 4
 const control = 1 << 5
 const appendTime = 1 << 3
 
-function batchOf(firstOffset: number, offsetDeltas: readonly number[], more: Partial<RecordsBatch> = {}): RecordsBatch {
+function batchOf(firstOffset: number, offsetDeltas: readonly number[], more: Partial<RecordBatch> = {}): RecordBatch {
   return {
     firstOffset: BigInt(firstOffset),
-    length: 0,
-    partitionLeaderEpoch: 0,
-    magic: 2,
-    crc: 0,
+    lastOffset: BigInt(firstOffset + (offsetDeltas.at(-1) ?? 0)),
     attributes: 0,
-    lastOffsetDelta: offsetDeltas.at(-1) ?? 0,
     firstTimestamp: 1000n,
     maxTimestamp: 5000n,
     producerId: -1n,
-    producerEpoch: 0,
-    firstSequence: 0,
     records: offsetDeltas.map((offsetDelta) => ({
-      length: 0,
-      attributes: 0,
       timestampDelta: BigInt(offsetDelta),
       offsetDelta,
       key: null,
       value: null,
-      headers: [],
     })),
     ...more,
   }
 }
 
-const written = (offset: number, producerId: bigint): RecordsBatch =>
+const written = (offset: number, producerId: bigint): RecordBatch =>
   batchOf(offset, [0], { attributes: transactional, producerId })
 
-function marker(offset: number, producerId: bigint, kind: 'abort' | 'commit'): RecordsBatch {
+function marker(offset: number, producerId: bigint, kind: 'abort' | 'commit'): RecordBatch {
   const key = Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1])
   const [record] = batchOf(offset, [0]).records
   return batchOf(offset, [0], { attributes: transactional | control, producerId, records: [{ ...record!, key }] })
 }
 
-const offsets = (batches: readonly RecordsBatch[], aborted: readonly [bigint, number][], from = 0): number[] =>
+const offsets = (batches: readonly RecordBatch[], aborted: readonly [bigint, number][], from = 0): number[] =>
   committedRecords(
     batches,
     aborted.map(([producerId, firstOffset]) => ({ producerId, firstOffset: BigInt(firstOffset) })),
@@ -87,7 +78,7 @@ describe('committed records', () => {
     expect(offsets(batches, [], 2)).toEqual([2, 10, 14, 19])
     expect(committedRecords([], [], 5n)).toEqual({ records: [], nextOffset: 5n })
     // what compaction has left of a batch
-    expect(committedRecords([batchOf(0, [], { lastOffsetDelta: 9 })], [], 0n)).toEqual({ records: [], nextOffset: 10n })
+    expect(committedRecords([batchOf(0, [], { lastOffset: 9n })], [], 0n)).toEqual({ records: [], nextOffset: 10n })
   })
 
   it('have the time of their producer, or of the log where the topic says so', () => {

@@ -112,6 +112,40 @@ describe.skipIf(!kafka)('a message that ends the process', () => {
     },
   )
 
+  it(
+    'costs no other message when it is a batch that unpacks to more than there can be',
+    { tags: ['long'] },
+    async () => {
+      const input = await kafka.createTopic('bomb', 1)
+      await produce(kafka, input, recorded.slice(0, 20))
+      await produce(kafka, input, [{ key: 'bomb', value: Buffer.alloc(70_000_000) }], { compression: 'gzip' })
+      await produce(kafka, input, recorded.slice(20))
+      const home = temporaryFolder()
+      const stopped = start(input, home, [])
+      expect(await stopped.ended, JSON.stringify(stopped.log)).toBe(3)
+      expect(stopped.log.at(-1)!['message']).toBe(
+        `${input} partition 0 offset 20: its record batch cannot be read (offsets 20 to 20: ` +
+          'it unpacks to more than 67108864 bytes)',
+      )
+      expect(await committedIn(kafka, input, input)).toEqual([20n])
+      const dead = ['--delivery', 'exactly-once', '--dead-letter', `kafka://${kafka.server}/${input}-dead`]
+      const { ended, log } = start(input, home, dead)
+      expect(await ended, JSON.stringify(log)).toBe(0)
+      expect(await oids(`${input}-out`)).toEqual(all)
+      const [letter, ...others] = (await readTopic(kafka, `${input}-dead`)).map(
+        ({ value }) => JSON.parse(value!.toString()) as object,
+      )
+      // its message is where it was: nothing of it can be sent again
+      expect(letter).toMatchObject({
+        offset: 20,
+        value: null,
+        omittedBytes: 0,
+        reason: 'its record batch cannot be read',
+      })
+      expect(others).toEqual([])
+    },
+  )
+
   it('is classified where nothing is remembered and it may take its time', { tags: ['long'] }, async () => {
     const input = await poisoned('poison-patient')
     const closed = join(temporaryFolder(), 'not', 'there')

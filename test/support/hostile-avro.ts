@@ -78,7 +78,7 @@ export function hostileSchema(choose: Chooser, { lies }: Manner): { readonly [ke
 }
 
 /** What an honest record holds. */
-export interface HonestAlert {
+interface HonestAlert {
   oid?: string
   candid?: bigint | null
   /** by name; undefined where the whole field is null */

@@ -36,6 +36,7 @@ export async function produce(
   kafka: Pick<TestKafka, 'server'>,
   topic: string,
   messages: readonly TestMessage[],
+  { compression = 'none' }: { readonly compression?: 'none' | 'gzip' } = {},
 ): Promise<void> {
   const producer = new Producer({
     clientId: 'lcclf-test',
@@ -53,7 +54,7 @@ export async function produce(
         ...(partition === undefined ? {} : { partition }),
         ...(timestamp === undefined ? {} : { timestamp }),
       }))
-      await producer.send({ messages: some })
+      await producer.send({ messages: some, compression })
     }
   } finally {
     await producer.close()

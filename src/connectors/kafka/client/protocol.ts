@@ -73,7 +73,7 @@ export type Answer<Name extends RequestName> = Name extends 'fetch'
   : Exclude<Awaited<ReturnType<ApiOf<Name>['async']>>, boolean>
 
 /** The answer to a fetch, with the records as they came. */
-export interface FetchAnswer {
+interface FetchAnswer {
   readonly throttleTimeMs: number
   readonly errorCode: number
   readonly responses: readonly {

@@ -1,5 +1,5 @@
 // What a broker sends of a partition → record batches, each within bounds, or the reason why it cannot be read.
-import { messageOf } from '../../../errors.ts'
+import { messageOf, systemCode } from '../../../errors.ts'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** A record batch as far as it is needed. */
@@ -93,9 +93,18 @@ function unpackedRecords(packed: Buffer, codec: number, { compressionsAlgorithms
   const algorithm = Object.values(known).find(({ bitmask }) => bitmask === codec)
   if (!algorithm) throw new Error(`its compression is number ${codec}`)
   if (algorithm.bitmask === known.lz4.bitmask && mostOfLz4(packed) > largestUnpacked) throw new Error(tooLarge)
-  const unpacked = algorithm.decompressSync(packed)
+  const unpacked = unpackedBy(algorithm, packed)
   if (unpacked.length > largestUnpacked) throw new Error(tooLarge)
   return unpacked
+}
+
+function unpackedBy(algorithm: { decompressSync(bytes: Buffer): Buffer }, packed: Buffer): Buffer {
+  try {
+    return algorithm.decompressSync(packed)
+  } catch (cause) {
+    const isTooLarge = systemCode(cause) === 'ERR_BUFFER_TOO_LARGE'
+    throw new Error(isTooLarge ? tooLarge : `it cannot be unpacked: ${messageOf(cause)}`, { cause })
+  }
 }
 
 const tooLarge = `it unpacks to more than ${largestUnpacked} bytes`

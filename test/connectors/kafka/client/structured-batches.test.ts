@@ -115,7 +115,7 @@ describe('record batches', () => {
     ['its last offset is before its first', batchOf(3n, [one], { lastDelta: -1 })],
     ['its format is 1, not 2', batchOf(3n, [one], { magic: 1 })],
     ['its compression is number 7', batchOf(3n, [one], { codec: 7 })],
-    ['Cannot create a Buffer larger than 67108864 bytes', framed(3n, bomb, { codec: codecs.gzip, count: 1 })],
+    ['it unpacks to more than 67108864 bytes', framed(3n, bomb, { codec: codecs.gzip, count: 1 })],
     [
       'it unpacks to more than 67108864 bytes',
       framed(3n, library.compressionsAlgorithms.lz4.compressSync(Buffer.alloc(80_000_000)), {
@@ -232,11 +232,7 @@ function hostileSet(choose: Chooser): Buffer {
     ])
     for (let i = choose.whole(3); i > 0 && choose.chance(0.5); i--)
       records[choose.whole(records.length)] = choose.whole(256)
-    const body = choose.chance(0.02)
-      ? deflated
-      : choose.chance(0.003)
-        ? choose.of(bombs)
-        : packed(records, codec)
+    const body = choose.chance(0.02) ? deflated : choose.chance(0.003) ? choose.of(bombs) : packed(records, codec)
     const lies = { count: lie(messages.length, 32), lastDelta: lie(messages.at(-1)!.offsetDelta, 32), magic: lie(2, 8) }
     const length = body.length + 49
     return framed(BigInt(i * 100), body, { codec, ...lies, length: choose.chance(0.05) ? lie(length, 32) : length })

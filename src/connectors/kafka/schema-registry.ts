@@ -90,6 +90,7 @@ function schemaIn(text: string): RegisteredSchema {
   }
   const { schema, schemaType = 'AVRO', references } = (body ?? {}) as Readonly<Record<string, unknown>>
   if (schemaType === 'JSON') return { json: true }
+  if (schemaType === 'AVRO' && typeof schema !== 'string') return { reason: 'the registry answers without a schema' }
   if (schemaType !== 'AVRO' || typeof schema !== 'string')
     return { reason: `its schema is ${String(schemaType).slice(0, 60)}, not Avro or JSON` }
   if (Array.isArray(references) && references.length > 0) return { reason: 'its schema refers to others' }

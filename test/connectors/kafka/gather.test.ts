@@ -61,4 +61,46 @@ describe('gathering', () => {
     expect(value).toMatchObject({ rows: { batch: { oids: ['a'] } } })
     expect([...value!.places]).toEqual([[part, 2n]])
   })
+
+  it('lets others have their turn between messages that take long, and ends where the partition is lost meanwhile', async () => {
+    const part: Part = { topic: 't', partition: 0, next: 0n }
+    let isOurs = true
+    const records = Array.from({ length: 40 }, (_, i) => record(BigInt(i), Buffer.from(alertText(`o${i}`, 1))))
+    const gatherer = createRowGatherer(testOptions())
+    const slow: typeof gatherer = {
+      ...gatherer,
+      isFull: false,
+      isExhausted: false,
+      get isEmpty() {
+        return gatherer.isEmpty
+      },
+      add(...message) {
+        const until = performance.now() + 15
+        while (performance.now() < until);
+        return gatherer.add(...message)
+      },
+    }
+    // a heartbeat, whose answer is that another member has the partition
+    const heartbeat = setTimeout(() => (isOurs = false), 50)
+    const state: GatheringState<Part> = { places: new Map(), chunk: undefined, decodeMs: 0 }
+    const batches = gatherBatches<Part>(
+      {
+        fetcher: fetcherOf({ topic: 't', partition: 0, owner: part, records, nextOffset: 40n }),
+        gatherer: slow,
+        batchWaitMs: 100,
+        signal: new AbortController().signal,
+        isCurrent: () => isOurs,
+        isFinished: () => false,
+        isUrgent: () => !isOurs,
+      },
+      state,
+    )
+    const { value } = await batches.next()
+    clearTimeout(heartbeat)
+    const read = value!.rows.read
+    expect(read).toBeGreaterThan(0)
+    expect(read).toBeLessThan(40)
+    // what is in the batch, and nothing more, is committed with it
+    expect([...value!.places]).toEqual([[part, BigInt(read)]])
+  })
 })

@@ -87,6 +87,31 @@ describe('the schema registry', () => {
     expect(asked).toHaveLength(1003)
   })
 
+  it('is believed in nothing: an answer without end ends the run, one without a schema a message', async () => {
+    const endless = await registry([{ status: 200, body: JSON.stringify({ schema: 'x'.repeat(5_000_000) }) }])
+    await expect(createSchemaRegistry({ url: endless.url }).schemaOf(1)).rejects.toMatchObject({
+      exitCode: 5,
+      message: expect.stringMatching(/gives no schema 1: its answer has more than 4194304 bytes$/) as string,
+    })
+    expect(endless.asked).toHaveLength(1)
+    for (const body of ['null', '5', '[]', '{"schema": 5}']) {
+      const { url } = await registry([{ status: 200, body }])
+      expect(await createSchemaRegistry({ url }).schemaOf(1)).toEqual({
+        reason: 'the registry answers without a schema',
+      })
+    }
+  })
+
+  it('is asked again for the first of more schemas than are kept', async () => {
+    const { url, asked } = await registry([schema])
+    const client = createSchemaRegistry({ url })
+    for (let id = 0; id < 1001; id++) await client.schemaOf(id)
+    await client.schemaOf(1000)
+    expect(asked).toHaveLength(1001)
+    await client.schemaOf(0)
+    expect(asked).toHaveLength(1002)
+  })
+
   it.each([
     [401, 1],
     [404, 1],

@@ -75,4 +75,14 @@ describe('rows of a binary COPY', () => {
       }),
     )
   })
+
+  it.each([2 ** 31 - 1, 16 * 1024 * 1024 + 1, -2])('refuse a field of %s bytes before they wait for it', (length) => {
+    const rows = createBinaryRows(1)
+    const head = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)])
+    const row = Buffer.alloc(6)
+    row.writeInt16BE(1, 0)
+    row.writeInt32BE(length, 2)
+    rows.push(Buffer.concat([head, row]))
+    expect(() => rows.next()).toThrow(`Postgres answered a field of ${length} bytes`)
+  })
 })

@@ -17,7 +17,7 @@ type IdReading = (column: Vector, row: number) => unknown
 
 export function arrowFeatureReading(arrow: ArrowLibrary, type: DataType, what: string): FeatureReading {
   const { DataType: Is } = arrow
-  const plain = Is.isDictionary(type) ? (type as Dictionary).dictionary : type
+  const plain = valueType(arrow, type)
   const isNumber = Is.isInt(plain) || Is.isFloat(plain) || Is.isBool(plain) || Is.isDecimal(plain)
   if (!isNumber && !isText(arrow, plain) && !Is.isNull(plain)) {
     throw new DataError(`${what} holds ${plain.toString()}, not numbers`)
@@ -84,7 +84,7 @@ function numbersOneByOne(
 
 /** How to read object ids, and how the outputs will write them. */
 export function arrowOidReading(arrow: ArrowLibrary, type: DataType, what: string) {
-  const plain = arrow.DataType.isDictionary(type) ? (type as Dictionary).dictionary : type
+  const plain = valueType(arrow, type)
   return {
     read: scalarIdReading(arrow, plain, what, 'object ids'),
     oidType: arrow.DataType.isInt(plain) ? integerOidType(plain) : 'string',
@@ -94,17 +94,28 @@ export function arrowOidReading(arrow: ArrowLibrary, type: DataType, what: strin
 /** How to read candids; of a list all. */
 export function arrowCandidReading(arrow: ArrowLibrary, type: DataType, what: string): IdReading {
   const { DataType: Is } = arrow
-  const plain = Is.isDictionary(type) ? (type as Dictionary).dictionary : type
-  if (!Is.isList(plain) && !Is.isLargeList(plain) && !Is.isFixedSizeList(plain)) {
-    return scalarIdReading(arrow, plain, what, 'candids')
+  if (!Is.isList(type) && !Is.isLargeList(type) && !Is.isFixedSizeList(type)) {
+    return scalarIdReading(arrow, valueType(arrow, type), what, 'candids')
   }
-  const item = scalarIdReading(arrow, (plain as List).valueType, what, 'candids')
+  const itemType = (type as List).valueType
+  const item = scalarIdReading(arrow, itemType, what, 'candids')
+  // nulls take no bytes, so that a small file can hold any number of them
+  if (Is.isNull(itemType)) return () => null
   return (column, row) => {
     const items: unknown = column.get(row)
     if (!(items instanceof arrow.Vector)) return items
     const list = items as Vector
+    if (list.length > mostCandids) return `a list of ${list.length}`
     return Array.from({ length: list.length }, (_, i) => item(list, i))
   }
+}
+
+/** No object has as many alerts. */
+const mostCandids = 1_000_000
+
+/** Of a dictionary-encoded column what is in the dictionary. */
+function valueType({ DataType: Is }: ArrowLibrary, type: DataType): DataType {
+  return Is.isDictionary(type) ? (type as Dictionary).dictionary : type
 }
 
 function scalarIdReading(arrow: ArrowLibrary, type: DataType, what: string, role: string): IdReading {
@@ -146,23 +157,4 @@ function decimalText(words: Uint32Array, scale: number): string {
   for (let i = words.length - 1; i >= 0; i--) integer = (integer << 32n) | BigInt(words[i]!)
   const signed = BigInt.asIntN(words.length * 32, integer)
   return scale === 0 ? signed.toString() : `${signed}e${-scale}`
-}
-
-/** Whether a column holds as much as its batch has rows; a damaged file may promise more. */
-export function isComplete(arrow: ArrowLibrary, data: Data | undefined, rowCount: number): boolean {
-  const { DataType: Is } = arrow
-  if (!data || data.length !== rowCount) return false
-  if (Is.isNull(data.type)) return true
-  const bitBytes = Math.ceil(rowCount / 8)
-  if (data.nullBitmap.length > 0 && data.nullBitmap.length < bitBytes) return false
-  if (Is.isFixedSizeList(data.type)) return true
-  const offsets: ArrayLike<unknown> | undefined = data.valueOffsets
-  if (offsets !== undefined && !hasValues(arrow, data.type)) return offsets.length > rowCount || rowCount === 0
-  const values: ArrayLike<unknown> | undefined = data.values
-  return (values?.length ?? 0) >= (Is.isBool(data.type) ? bitBytes : rowCount * data.stride)
-}
-
-/** Types of which every row has its value at its place; the others have offsets. */
-function hasValues({ DataType: Is }: ArrowLibrary, type: DataType): boolean {
-  return Is.isInt(type) || Is.isFloat(type) || Is.isBool(type) || Is.isDecimal(type) || Is.isDictionary(type)
 }

@@ -1,15 +1,17 @@
 // Arrow IPC files and streams as a source, one record batch at a time.
 import { open } from 'node:fs/promises'
-import type { DataType, RecordBatch, Vector } from 'apache-arrow'
+import type { DataType } from 'apache-arrow'
 import { DataError, LcclfError, messageOf } from '../../errors.ts'
 import {
+  type ArrowBatch,
   arrowFileMagic,
   arrowFileMessages,
   type ArrowLibrary,
+  type ArrowMessages,
+  type ArrowReader,
   arrowStreamMessages,
   loadArrow,
   openArrowReader,
-  type ArrowReader,
 } from '../../formats/arrow/reader.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { ColumnChunk } from '../../pipeline/batch-assembler.ts'
@@ -18,11 +20,11 @@ import type { FileSourceSpec } from '../address.ts'
 import { addNotNumber, ColumnError, matchColumns, type NotNumbers } from '../columns/match-columns.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import { deliverColumns } from '../deliver.ts'
-import { arrowCandidReading, arrowFeatureReading, arrowOidReading, isComplete } from './arrow-columns.ts'
+import { arrowCandidReading, arrowFeatureReading, arrowOidReading } from './arrow-columns.ts'
 import { byteSource, type InputFile, openByteInput, readEnds, unreadable } from './byte-input.ts'
 
-type Messages = AsyncGenerator<Uint8Array, void, undefined>
-
+/** The system gives no more than 2 GiB at once. */
+const longestRead = 2 ** 30
 /** Rows handed on at a time: a record batch may hold all rows of a file. */
 const rowsAChunk = 4096
 
@@ -36,11 +38,11 @@ export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions
   const arrow = loadArrow()
   const plan = await input
     .peek(async (messages) => {
-      const { reader, close } = await openArrowReader(messages)
+      const reader = await openArrowReader(messages, input.name)
       try {
         return planOf(arrow, reader, options, input.name)
       } finally {
-        await close()
+        await reader.close()
       }
     })
     .catch((error: unknown) => {
@@ -49,11 +51,11 @@ export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions
   const schema = { oidType: plan.oid.oidType, hasCandid: plan.candid !== undefined }
   return byteSource(input, schema, plan.options, async function* (assembler, signal) {
     try {
-      const { reader, close } = await openArrowReader(input.messages())
+      const reader = await openArrowReader(input.messages(), input.name)
       try {
-        yield* deliverColumns(chunksOf(arrow, reader, plan, input.name), assembler, signal)
+        yield* deliverColumns(chunksOf(reader, plan, input.name), assembler, signal)
       } finally {
-        await close()
+        await reader.close()
       }
     } catch (error) {
       throw damaged(input.name, error)
@@ -74,32 +76,39 @@ export async function openArrowInput(spec: FileSourceSpec) {
     return {
       ...input,
       messages: () => arrowStreamMessages(chunks(), name),
-      peek: <T>(look: (messages: Messages) => Promise<T>) => peek((first) => look(arrowStreamMessages(first, name))),
+      peek: <T>(look: (messages: ArrowMessages) => Promise<T>) =>
+        peek((first) => look(arrowStreamMessages(first, name))),
     }
   }
   let bytesRead = 0
-  const messages = (): Messages => {
+  const messages = (): ArrowMessages => {
     bytesRead = 0
     return fileMessages(file, (count) => (bytesRead += count))
   }
   return {
     ...input,
     messages,
-    peek: <T>(look: (messages: Messages) => Promise<T>) => look(messages()),
+    peek: <T>(look: (messages: ArrowMessages) => Promise<T>) => look(messages()),
     progress: { fractionRead: () => Math.min(1, bytesRead / file.size) },
   }
 }
 
-async function* fileMessages(file: InputFile, onRead: (bytes: number) => void): Messages {
+async function* fileMessages(file: InputFile, onRead: (bytes: number) => void): ArrowMessages {
   const handle = await open(file.path).catch((cause: unknown) => {
     throw unreadable(file.name, cause)
   })
   try {
     const read = async (position: number, length: number): Promise<Buffer> => {
       const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, file.size - position)))
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, position)
-      onRead(bytesRead)
-      return bytes.subarray(0, bytesRead)
+      let filled = 0
+      while (filled < bytes.length) {
+        const wanted = Math.min(bytes.length - filled, longestRead)
+        const { bytesRead } = await handle.read(bytes, filled, wanted, position + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      onRead(filled)
+      return bytes.subarray(0, filled)
     }
     yield* arrowFileMessages({ size: file.size, read }, file.name)
   } finally {
@@ -109,15 +118,20 @@ async function* fileMessages(file: InputFile, onRead: (bytes: number) => void): 
 
 type Plan = ReturnType<typeof planOf>
 
-function planOf(arrow: ArrowLibrary, reader: ArrowReader, given: ReadOptions, inputName: string) {
-  const { fields } = reader.schema
+function planOf(arrow: ArrowLibrary, { fields }: ArrowReader, given: ReadOptions, inputName: string) {
   const names = fields.map(({ name }) => name)
   const options = settleNames(given, names)
   const match = matchColumns(names, options, inputName)
-  const read = <T>(reading: (arrow: ArrowLibrary, type: DataType, what: string) => T, place: number): T => {
-    const name = names[place]!
+  const read = <T>(
+    reading: (arrow: ArrowLibrary, type: DataType, what: string) => T,
+    role: string,
+    place: number,
+  ): T => {
+    const { name, type, typeName } = fields[place]!
+    const what = `${inputName}: column ${shownText(name)}`
     try {
-      return reading(arrow, fields[place]!.type as DataType, `${inputName}: column ${shownText(name)}`)
+      if (!type) throw new DataError(`${what} holds ${typeName}, not ${role}`)
+      return reading(arrow, type, what)
     } catch (error) {
       if (!(error instanceof DataError)) throw error
       throw new ColumnError(name, error.message, error.hint === undefined ? {} : { hint: error.hint })
@@ -126,43 +140,29 @@ function planOf(arrow: ArrowLibrary, reader: ArrowReader, given: ReadOptions, in
   return {
     options,
     match,
-    oid: read(arrowOidReading, match.oid),
-    candid: match.candid === undefined ? undefined : read(arrowCandidReading, match.candid),
-    features: match.features.map((place) => read(arrowFeatureReading, place)),
+    oid: read(arrowOidReading, 'object ids', match.oid),
+    candid: match.candid === undefined ? undefined : read(arrowCandidReading, 'candids', match.candid),
+    features: match.features.map((place) => read(arrowFeatureReading, 'numbers', place)),
   }
 }
 
-async function* chunksOf(arrow: ArrowLibrary, reader: ArrowReader, plan: Plan, inputName: string) {
+async function* chunksOf(reader: ArrowReader, plan: Plan, inputName: string) {
+  const { oid, candid, features } = plan.match
+  const places = [oid, ...features, ...(candid === undefined ? [] : [candid])]
+  const wanted = places.map((place) => reader.fields[place]!)
   let rowsBefore = 0
-  for await (const batch of reader) {
-    const columns = neededColumns(arrow, batch, plan, inputName)
-    for (let start = 0; start < batch.numRows; start += rowsAChunk) {
-      const end = Math.min(start + rowsAChunk, batch.numRows)
+  for await (const batch of reader.batches(wanted)) {
+    for (let start = 0; start < batch.rowCount; start += rowsAChunk) {
+      const end = Math.min(start + rowsAChunk, batch.rowCount)
       const firstRow = rowsBefore + start + 1
-      yield columnChunk(columns, plan, start, end, (row) => `${inputName} row ${firstRow + row}`)
+      yield columnChunk(batch, plan, start, end, (row) => `${inputName} row ${firstRow + row}`)
     }
-    rowsBefore += batch.numRows
-  }
-}
-
-type Columns = ReturnType<typeof neededColumns>
-
-function neededColumns(arrow: ArrowLibrary, batch: RecordBatch, { match }: Plan, inputName: string) {
-  const column = (place: number): Vector => {
-    const found = batch.getChildAt(place)
-    const data = batch.data.children[place]
-    if (!found || !isComplete(arrow, data, batch.numRows)) throw new DataError(`${inputName} is damaged`)
-    return found
-  }
-  return {
-    oid: column(match.oid),
-    candid: match.candid === undefined ? undefined : column(match.candid),
-    features: match.features.map(column),
+    rowsBefore += batch.rowCount
   }
 }
 
 function columnChunk(
-  { oid, candid, features: vectors }: Columns,
+  { columns: [oid, ...others] }: ArrowBatch,
   plan: Plan,
   start: number,
   end: number,
@@ -170,13 +170,14 @@ function columnChunk(
 ): ColumnChunk {
   const { features, tellsAll } = plan.options
   const unreadable = new Map<number, NotNumbers>()
+  const candid = others[features.length]
   return {
     rowCount: end - start,
-    oid: (row) => plan.oid.read(oid, start + row),
+    oid: (row) => plan.oid.read(oid!, start + row),
     candid: (row) => (candid && plan.candid ? plan.candid(candid, start + row) : null),
     where,
     columns: plan.features.map((read, f) =>
-      read(vectors[f]!, start, end, (row, value) => {
+      read(others[f]!, start, end, (row, value) => {
         unreadable.set(row - start, addNotNumber(unreadable.get(row - start), features[f]!, value, tellsAll))
       }),
     ),

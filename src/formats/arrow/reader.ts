@@ -1,24 +1,36 @@
-// Arrow IPC files and streams → their messages, each checked, and the library's reader over them.
+// Arrow IPC files and streams → their schema and the record batches of the columns that are needed.
 import { createRequire } from 'node:module'
 import type * as Arrow from 'apache-arrow'
-import { DataError } from '../../errors.ts'
+import type { Data, Vector } from 'apache-arrow'
+import { DataError, LcclfError } from '../../errors.ts'
 import { type ByteReader, createByteReader } from '../chunks.ts'
 import { loadLz4Frame, loadZstd } from '../compression.ts'
-import {
-  arrowMessageKind,
-  checkArrowMessage,
-  checkArrowSchema,
-  flatRoot,
-  longestMetadata,
-  messageKinds,
-  viewOf,
-} from './checks.ts'
+import { flatRoot, type FlatTable } from './flat-table.ts'
+import { type Codecs, decodeColumn, rawBatch } from './record-batch.ts'
+import { type ArrowField, arrowSchema, type ArrowSchema } from './schema.ts'
+
+export type { ArrowField }
 
 export type ArrowLibrary = typeof Arrow
 
-export type ArrowReader = Arrow.RecordBatchReader
+/** One message of an IPC stream; its header is the table that its kind says. */
+interface Message {
+  readonly kind: number
+  readonly header: FlatTable
+  readonly version: number
+  readonly body: Uint8Array
+}
 
-type Messages = AsyncGenerator<Uint8Array, void, undefined>
+export type ArrowReader = Awaited<ReturnType<typeof openArrowReader>>
+
+export type ArrowMessages = AsyncGenerator<Message, void, undefined>
+
+/** Rows of some columns. */
+export interface ArrowBatch {
+  readonly rowCount: number
+  /** one for each field that was asked for */
+  readonly columns: readonly Vector[]
+}
 
 /**
  * The library in its one-file form: loading it takes a third of the time of its 200 modules, and opening a bundle is
@@ -28,34 +40,36 @@ export function loadArrow(): ArrowLibrary {
   return createRequire(import.meta.url)('apache-arrow/Arrow.esnext.min') as ArrowLibrary
 }
 
-let ready: Promise<ArrowLibrary> | undefined
+let codecs: Promise<Codecs> | undefined
 
-/** The library with both codecs, once a process. */
-async function withCodecs(): Promise<ArrowLibrary> {
-  const arrow = loadArrow()
+async function loadCodecs(): Promise<Codecs> {
   const [lz4, zstd] = await Promise.all([loadLz4Frame(), loadZstd()])
-  const { compressionRegistry, CompressionType } = arrow
-  compressionRegistry.set(CompressionType.LZ4_FRAME, { decode: (bytes) => lz4(bytes, plainSize(bytes)) })
-  compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => zstd.decompress(bytes, plainSize(bytes)) })
-  return arrow
+  return [lz4, (bytes, size) => zstd.decompress(bytes, size)]
 }
 
-/** The size after decompression: the eight bytes before the compressed ones, which the library keeps to itself. */
-function plainSize(bytes: Uint8Array): number {
-  return Number(new DataView(bytes.buffer, bytes.byteOffset - 8, 8).getBigInt64(0, true))
-}
+/** Numbers of the union MessageHeader in Arrow's Message.fbs. */
+const kinds = { schema: 1, dictionary: 2, batch: 3 } as const
 
-/** Opens a reader over messages; `close` ends it together with what it reads from (which it does not end by itself). */
-export async function openArrowReader(messages: Messages): Promise<{ reader: ArrowReader; close(): Promise<void> }> {
-  ready ??= withCodecs()
-  const arrow = await ready
+/**
+ * Reads the schema; the batches follow when they are asked for, of the fields that are asked for. The library is given
+ * values, never messages: its own reader trusts every count and place in them.
+ *
+ * @throws DataError for messages that do not fit together
+ */
+export async function openArrowReader(messages: ArrowMessages, name: string) {
+  codecs ??= loadCodecs()
+  const loaded = await codecs
+  const arrow = loadArrow()
   try {
-    const reader = await (await arrow.RecordBatchReader.from(messages)).open()
+    const first = await messages.next()
+    if (first.done === true || first.value.kind !== kinds.schema) throw new DataError(`${name} is damaged`)
+    const { header, version } = first.value
+    const schema = orDamaged(name, () => arrowSchema(header, version, arrow))
     return {
-      reader,
-      async close() {
+      fields: schema.fields,
+      batches: (wanted: readonly ArrowField[]) => batchesOf(messages, schema, wanted, { arrow, codecs: loaded, name }),
+      async close(): Promise<void> {
         await messages.return()
-        await reader.cancel()
       },
     }
   } catch (error) {
@@ -64,75 +78,153 @@ export async function openArrowReader(messages: Messages): Promise<{ reader: Arr
   }
 }
 
+async function* batchesOf(
+  messages: ArrowMessages,
+  schema: ArrowSchema,
+  wanted: readonly ArrowField[],
+  { arrow, codecs, name }: { arrow: ArrowLibrary; codecs: Codecs; name: string },
+): AsyncGenerator<ArrowBatch, void, undefined> {
+  const dictionaries = createDictionaries(arrow, wanted, codecs)
+  for await (const { kind, header, body } of messages) {
+    if (kind === kinds.dictionary) orDamaged(name, () => dictionaries.add(header, body))
+    if (kind !== kinds.batch) continue
+    yield orDamaged(name, () => {
+      const batch = rawBatch(header, body, schema.end, codecs)
+      const columns = wanted.map(
+        (field) => new arrow.Vector([decodeColumn(arrow, field, batch, dictionaries.valuesOf)]) as Vector,
+      )
+      return { rowCount: batch.rowCount, columns }
+    })
+  }
+}
+
+/** The dictionaries of the columns that are needed. A later one of the same id replaces it or goes on with it. */
+function createDictionaries(arrow: ArrowLibrary, wanted: readonly ArrowField[], codecs: Codecs) {
+  const fields = wanted.flatMap(encodedParts)
+  const parts = new Map<ArrowField, Data[]>()
+  const vectors = new Map<ArrowField, Vector>()
+
+  function valuesOf(field: ArrowField): Vector {
+    const known = vectors.get(field)
+    if (known) return known
+    const data = parts.get(field)
+    if (!data) throw new RangeError('a column without its dictionary')
+    // a value that many rows have is made once
+    const vector = new arrow.Vector(data).memoize() as Vector
+    vectors.set(field, vector)
+    return vector
+  }
+
+  return {
+    valuesOf,
+    add(header: FlatTable, body: Uint8Array): void {
+      const id = header.long(0)
+      const data = header.table(1)
+      if (!data) throw new RangeError('a dictionary without data')
+      for (const field of fields.filter(({ dictionary }) => dictionary!.id === id)) {
+        const { values, end } = field.dictionary!
+        const column = decodeColumn(arrow, values, rawBatch(data, body, end, codecs), valuesOf)
+        const before = header.byte(2) !== 0 ? parts.get(field) : undefined
+        if (before) before.push(column)
+        else parts.set(field, [column])
+        vectors.delete(field)
+      }
+    },
+  }
+}
+
+function encodedParts(field: ArrowField): ArrowField[] {
+  if (!field.dictionary) return field.children.flatMap(encodedParts)
+  // what is in a dictionary may hold places in another, which comes before it
+  return [...encodedParts(field.dictionary.values), field]
+}
+
+function orDamaged<T>(name: string, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof LcclfError) throw cause
+    throw new DataError(`${name} is damaged`, { cause })
+  }
+}
+
+// Framing: where a message begins and ends.
+
 /** How a file begins; its stream begins eight bytes later. */
 export const arrowFileMagic = 'ARROW1'
-/** Says that nothing follows. */
-const endOfStream = new Uint8Array([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])
 const featherMagic = 'FEA1'
+/** Longer metadata are none. */
+const longestMetadata = 64 * 1024 * 1024
+const longestBody = 2 ** 32
+
+/** @returns how long the body is, and the message once it is there */
+function readMetadata(metadata: Buffer) {
+  const message = flatRoot(metadata)
+  const bodyLength = Number(message.long(3))
+  if (bodyLength < 0 || bodyLength > longestBody) throw new RangeError('a body of impossible length')
+  const kind = message.byte(1)
+  const header = message.table(2)
+  const isKnown = kind === kinds.schema || kind === kinds.dictionary || kind === kinds.batch
+  if (!header || !isKnown) throw new RangeError('an unknown message')
+  return { bodyLength, message: { kind, header, version: message.short(0) } }
+}
 
 /**
  * Splits an IPC stream into messages; of a file, the stream inside it. Nothing is read ahead beyond one message. The stream
  * must end with its mark, as writers set it when they are done: without one, it cannot be told from one that was cut off.
  *
- * @returns metadata and bodies in turn, as the library wants to read them, the mark at the end included
  * @throws DataError for what is cut off, damaged or no Arrow at all
  */
-export async function* arrowStreamMessages(chunks: AsyncIterable<Buffer>, name: string): Messages {
+export async function* arrowStreamMessages(chunks: AsyncIterable<Buffer>, name: string): ArrowMessages {
   const bytes = createByteReader(chunks)
   try {
-    yield* messages(bytes, name)
+    yield* streamMessages(bytes, name)
   } finally {
     await bytes.close()
   }
 }
 
-async function* messages(bytes: ByteReader, name: string): Messages {
+async function* streamMessages(bytes: ByteReader, name: string): ArrowMessages {
   const isFile = await skipFileMagic(bytes, name)
   let seenSchema = false
-  const fail = (what: string): DataError => {
-    if (seenSchema) return new DataError(`${name} ${what}`)
-    if (!isFile) return new DataError(`${name} is not Arrow data`)
+  const fail = (what: string, cause?: unknown): DataError => {
+    if (seenSchema) return new DataError(`${name} ${what}`, { cause })
+    if (!isFile) return new DataError(`${name} is not Arrow data`, { cause })
     const hint = 'Name the file itself, or write an IPC stream.'
     return new DataError(`${name} is an Arrow file that can only be read from its end`, { hint })
   }
   for (;;) {
-    const prefix = await readPrefix(bytes)
-    if (!prefix) throw fail('is cut off: the mark of its end is missing')
-    const length = prefix.readInt32LE(prefix.length - 4)
+    const length = await readLength(bytes)
+    if (length === undefined) throw fail('is cut off: the mark of its end is missing')
     if (length === 0) break
     if (length < 0 || length > longestMetadata) throw fail('is damaged')
     const metadata = await bytes.read(length)
     if (metadata.length < length) throw fail('is cut off')
-    const { kind, bodyLength } = orFail(() => arrowMessageKind(metadata), fail)
-    if ((kind === messageKinds.schema) === seenSchema) throw fail('is damaged')
+    let read: ReturnType<typeof readMetadata>
+    try {
+      read = readMetadata(metadata)
+    } catch (cause) {
+      throw fail('is damaged', cause)
+    }
+    const { message, bodyLength } = read
+    if ((message.kind === kinds.schema) === seenSchema) throw fail('is damaged')
     seenSchema = true
     const body = await bytes.read(bodyLength)
     if (body.length < bodyLength) throw fail('is cut off')
-    orFail(() => checkArrowMessage(metadata, body), fail)
-    yield Buffer.concat([prefix, metadata])
-    if (bodyLength > 0) yield body
+    yield { ...message, body }
   }
   if (!seenSchema) throw fail('is damaged')
   // behind the stream in a file comes its footer; behind a stream by itself would come rows that nobody asked for
   if (!isFile && (await bytes.readSome())) throw new DataError(`${name} goes on after the mark of its end`)
-  yield endOfStream
 }
 
-function orFail<T>(check: () => T, fail: (what: string) => DataError): T {
-  try {
-    return check()
-  } catch {
-    throw fail('is damaged')
-  }
-}
-
-/** The length of the next metadata, with the marker before it that writers set since 2019; undefined at the end. */
-async function readPrefix(bytes: ByteReader): Promise<Buffer | undefined> {
+/** The length of the next metadata, with a mark before it that writers set since 2019; undefined at the end. */
+async function readLength(bytes: ByteReader): Promise<number | undefined> {
   const first = await bytes.read(4)
   if (first.length < 4) return undefined
-  if (first.readInt32LE(0) !== -1) return first
+  if (first.readInt32LE(0) !== -1) return first.readInt32LE(0)
   const second = await bytes.read(4)
-  return second.length < 4 ? undefined : Buffer.concat([first, second])
+  return second.length < 4 ? undefined : second.readInt32LE(0)
 }
 
 async function skipFileMagic(bytes: ByteReader, name: string): Promise<boolean> {
@@ -165,22 +257,32 @@ const blockSize = 24
  *
  * @throws DataError for a file that is cut off or damaged
  */
-export async function* arrowFileMessages(file: RandomAccess, name: string): Messages {
+export async function* arrowFileMessages(file: RandomAccess, name: string): ArrowMessages {
   const footer = await readFooter(file, name)
   try {
-    const root = flatRoot(viewOf(footer))
-    const schema = root.table(1)
-    if (!schema) throw new RangeError('a footer without a schema')
-    checkArrowSchema(schema)
-    yield schemaMessage(footer, schema.start)
-    for (const [slot, kind] of [[2, messageKinds.dictionary] as const, [3, messageKinds.batch] as const]) {
-      for (const block of root.vector(slot, blockSize)) yield* blockMessages(file, footer, block, kind)
+    const root = flatRoot(footer)
+    const header = root.table(1)
+    if (!header) throw new RangeError('a footer without a schema')
+    yield { kind: kinds.schema, header, version: root.short(0), body: Buffer.alloc(0) }
+    let bytesLeft = file.size
+    for (const [slot, kind] of [[2, kinds.dictionary] as const, [3, kinds.batch] as const]) {
+      const blocks = root.vector(slot, blockSize)
+      for (let i = 0; i < blocks.length; i++) {
+        const block = {
+          offset: Number(blocks.long(i)),
+          metadataLength: blocks.int(i, 8),
+          bodyLength: Number(blocks.long(i, 16)),
+        }
+        // each block has bytes of its own: a footer that names one again and again makes many rows of few
+        bytesLeft -= block.metadataLength + block.bodyLength
+        if (bytesLeft < 0) throw new RangeError('more blocks than the file can hold')
+        yield await blockMessage(file, block, kind)
+      }
     }
   } catch (cause) {
     if (cause instanceof RangeError) throw new DataError(`${name} is damaged`, { cause })
     throw cause
   }
-  yield endOfStream
 }
 
 async function readFooter(file: RandomAccess, name: string): Promise<Buffer> {
@@ -190,52 +292,23 @@ async function readFooter(file: RandomAccess, name: string): Promise<Buffer> {
   if (length <= 0 || length > file.size - trailerLength) {
     throw new DataError(`${name} is cut off: it has the beginning of an Arrow file but not its end`)
   }
+  if (length > longestMetadata) throw new DataError(`${name} is damaged`)
   return file.read(file.size - trailerLength - length, length)
 }
 
-/** @param at where in the footer the block is described */
-async function* blockMessages(file: RandomAccess, footer: Buffer, at: number, kind: number): Messages {
-  const offset = Number(footer.readBigInt64LE(at))
-  const metadataLength = footer.readInt32LE(at + 8)
-  const bodyLength = Number(footer.readBigInt64LE(at + 16))
+async function blockMessage(
+  file: RandomAccess,
+  { offset, metadataLength, bodyLength }: { offset: number; metadataLength: number; bodyLength: number },
+  kind: number,
+): Promise<Message> {
   const isInside =
     offset >= 0 && metadataLength >= 8 && bodyLength >= 0 && offset + metadataLength + bodyLength <= file.size
-  if (!isInside) throw new RangeError('a block beyond the file')
+  if (!isInside || metadataLength > longestMetadata) throw new RangeError('a block beyond the file')
   const head = await file.read(offset, metadataLength)
   const prefixLength = head.readInt32LE(0) === -1 ? 8 : 4
   const length = head.readInt32LE(prefixLength - 4)
   if (length <= 0 || prefixLength + length > head.length) throw new RangeError('a block of another length')
-  const metadata = head.subarray(prefixLength, prefixLength + length)
-  const message = arrowMessageKind(metadata)
-  if (message.kind !== kind || message.bodyLength > bodyLength) throw new RangeError('a block of another kind')
-  const body = await file.read(offset + metadataLength, message.bodyLength)
-  checkArrowMessage(metadata, body)
-  yield head.subarray(0, prefixLength + length)
-  if (body.length > 0) yield body
-}
-
-/** Bytes put before the footer's, a multiple of eight so that everything behind stays where it must be. */
-const messageLength = 32
-const metadataVersion5 = 4
-
-/**
- * A schema message made of the footer: a FlatBuffer holds offsets, not addresses, so that a Message table put before it can
- * point to the schema inside it.
- *
- * @param schemaStart where in the footer the table Schema is
- */
-function schemaMessage(footer: Buffer, schemaStart: number): Uint8Array {
-  const message = Buffer.alloc(8 + messageLength)
-  const root = message.subarray(8)
-  const [vtable, table] = [4, 16]
-  root.writeUInt32LE(table, 0)
-  // the vtable: its size, the table's size, and where version, kind and header are in the table
-  for (const [i, value] of [10, 12, 8, 10, 4].entries()) root.writeUInt16LE(value, vtable + 2 * i)
-  root.writeInt32LE(table - vtable, table)
-  root.writeUInt32LE(messageLength + schemaStart - (table + 4), table + 4)
-  root.writeInt16LE(metadataVersion5, table + 8)
-  root.writeUInt8(messageKinds.schema, table + 10)
-  message.writeInt32LE(-1, 0)
-  message.writeInt32LE(messageLength + footer.length, 4)
-  return Buffer.concat([message, footer])
+  const read = readMetadata(head.subarray(prefixLength, prefixLength + length))
+  if (read.message.kind !== kind || read.bodyLength > bodyLength) throw new RangeError('a block of another kind')
+  return { ...read.message, body: await file.read(offset + metadataLength, read.bodyLength) }
 }

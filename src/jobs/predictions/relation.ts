@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { createRequire } from 'node:module'
 import type * as DuckDb from '@duckdb/node-api'
 import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
-import type { DataType, RecordBatch, Vector } from 'apache-arrow'
+import type { Vector } from 'apache-arrow'
 import { DataError, LcclfError, messageOf, UsageError } from '../../errors.ts'
 import { csvRecords } from '../../formats/csv-records.ts'
 import { isJsonRecord, type JsonRecord, parseJsonLine } from '../../formats/text-values.ts'
@@ -14,7 +14,7 @@ import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
 import { rowsAChunk, type Session } from './session.ts'
-import { loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
+import { type ArrowField, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
 import { openArrowInput } from '../../connectors/files/arrow-source.ts'
 
 export type FileSpec = Extract<SourceSpec, { kind: 'file' }>
@@ -148,6 +148,7 @@ function jsonType(name: string, value: unknown): string {
 
 /** A column as it is found in a record batch, and what it becomes. */
 interface Leaf {
+  readonly field: ArrowField
   readonly path: readonly string[]
   readonly type: DuckDBType
   readonly valueOf: (value: unknown) => DuckDBValue
@@ -157,22 +158,21 @@ interface Leaf {
 async function arrowRelation(session: Session, spec: FileSpec, name: string): Promise<Relation> {
   const input = await openArrowInput(spec)
   try {
-    const { reader, close } = await openArrowReader(input.messages())
+    const reader = await openArrowReader(input.messages(), spec.address)
     try {
-      const leaves = reader.schema.fields.flatMap((field) => arrowLeaves(field.type, [field.name]))
+      const leaves = reader.fields.flatMap((field) => arrowLeaves(field, [field.name]))
       const columns = leaves.map(({ path, type }, i) => ({ path, type, sql: `c${i}`, name: `c${i}` }))
       const table = await session.createTable(name, columns, spec.address)
-      for await (const batch of reader) {
-        const vectors = leaves.map(({ path }) => vectorAt(batch, path))
-        for (let start = 0; start < batch.numRows; start += rowsAChunk) {
-          const length = Math.min(rowsAChunk, batch.numRows - start)
-          await table.append(leaves.map(({ valueOf }, i) => valuesOf(vectors[i]!, { start, length, valueOf })))
+      for await (const batch of reader.batches(leaves.map(({ field }) => field))) {
+        for (let start = 0; start < batch.rowCount; start += rowsAChunk) {
+          const length = Math.min(rowsAChunk, batch.rowCount - start)
+          await table.append(leaves.map(({ valueOf }, i) => valuesOf(batch.columns[i]!, { start, length, valueOf })))
         }
       }
       await table.close()
       return { address: spec.address, sql: sqlName(name), columns }
     } finally {
-      await close()
+      await reader.close()
     }
   } catch (cause) {
     if (cause instanceof LcclfError) throw cause
@@ -180,21 +180,15 @@ async function arrowRelation(session: Session, spec: FileSpec, name: string): Pr
   }
 }
 
-function arrowLeaves(type: DataType, path: readonly string[]): Leaf[] {
+function arrowLeaves(field: ArrowField, path: readonly string[]): Leaf[] {
   const { DataType: Is } = loadArrow()
   const { DOUBLE, HUGEINT, VARCHAR } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
-  if (Is.isStruct(type)) {
-    return type.children.flatMap((child) => arrowLeaves(child.type as DataType, [...path, child.name]))
-  }
-  if (Is.isFloat(type)) return [{ path, type: DOUBLE, valueOf: (value) => Number(value) }]
-  if (Is.isInt(type)) return [{ path, type: HUGEINT, valueOf: (value) => BigInt(value as bigint) }]
+  const { type, typeName, children } = field
+  if (typeName === 'Struct') return children.flatMap((child) => arrowLeaves(child, [...path, child.name]))
+  if (Is.isFloat(type)) return [{ field, path, type: DOUBLE, valueOf: (value) => Number(value) }]
+  if (Is.isInt(type)) return [{ field, path, type: HUGEINT, valueOf: (value) => BigInt(value as bigint) }]
   const isText = Is.isUtf8(type) || Is.isLargeUtf8(type) || Is.isDictionary(type)
-  return isText ? [{ path, type: VARCHAR, valueOf: String }] : []
-}
-
-function vectorAt(batch: RecordBatch, [first, ...rest]: readonly string[]): Vector {
-  const child = (vector: Vector | null, name: string): Vector | null => vector?.getChild(name as never) ?? null
-  return rest.reduce(child, batch.getChild(first!))!
+  return isText ? [{ field, path, type: VARCHAR, valueOf: String }] : []
 }
 
 function valuesOf(

@@ -1,4 +1,5 @@
 // What readers cannot see: floating promises, switches that forget a case. Style is the formatter's, rooms are test/house.test.ts's.
+import regexp from 'eslint-plugin-regexp'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
@@ -15,6 +16,15 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       // a file is as long as its subject; beyond this it probably has two
       'max-lines': ['warn', 400],
+    },
+  },
+  {
+    // a pattern that goes back over what it has read takes minutes on a text that was made for it
+    files: ['src/**/*.ts'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': 'error',
+      'regexp/no-super-linear-move': ['error', { report: 'certain' }],
     },
   },
   {

@@ -1,4 +1,5 @@
 // From rows or chunks as a format gives them to deliveries: one loop for all sources but Kafka.
+import { setImmediate } from 'node:timers/promises'
 import type { BatchAssembler, ColumnChunk } from '../pipeline/batch-assembler.ts'
 import type { Delivery } from '../pipeline/source.ts'
 
@@ -35,7 +36,9 @@ export async function* deliverRows<Row>(
   signal: AbortSignal,
 ): Deliveries {
   yield* withLast(assembler, async function* () {
+    const giveWay = createGiveWay()
     for await (const rows of groups) {
+      await giveWay()
       for (const row of rows) {
         if (assembler.isExhausted) return
         add(row)
@@ -53,7 +56,9 @@ export async function* deliverColumns(
   signal: AbortSignal,
 ): Deliveries {
   yield* withLast(assembler, async function* () {
+    const giveWay = createGiveWay()
     for await (const chunk of chunks) {
+      await giveWay()
       for (let row = 0; row < chunk.rowCount;) {
         row = assembler.acceptColumns(chunk, row)
         if (assembler.isFull) yield delivery(assembler)
@@ -75,6 +80,21 @@ async function* withLast(assembler: BatchAssembler, deliver: () => Deliveries): 
   const last = delivery(assembler)
   if (last.read > 0) yield last
   if (failure) throw failure.error
+}
+
+const longestTurnMs = 20
+
+/**
+ * Rows that all are rejected, or that come from memory, wait for nothing: without a pause now and then no signal would be
+ * heard.
+ */
+function createGiveWay(): () => Promise<void> {
+  let since = performance.now()
+  return async () => {
+    if (performance.now() - since < longestTurnMs) return
+    await setImmediate()
+    since = performance.now()
+  }
 }
 
 function delivery(assembler: BatchAssembler): Delivery {

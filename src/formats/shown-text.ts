@@ -24,7 +24,11 @@ export function redacted(address: string): string {
  * `me:secret@host`) what stands between a colon and an @ may be a password.
  */
 export function redactedText(typed: string): string {
-  return redacted(typed).replace(/:(?!\/\/).*@/s, ':***@')
+  const text = redacted(typed)
+  const end = text.lastIndexOf('@')
+  let colon = text.indexOf(':')
+  while (colon >= 0 && text.startsWith('//', colon + 1)) colon = text.indexOf(':', colon + 1)
+  return colon < 0 || colon > end ? text : `${text.slice(0, colon)}:***${text.slice(end)}`
 }
 
 /** e.g. `36.2 MB`; powers of 1000, as disks and networks count. */

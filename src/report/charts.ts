@@ -62,7 +62,7 @@ interface Drawn {
 function trim(element: Drawn): void {
   for (const { name, value } of [...element.attributes]) {
     if (!coordinates.has(name)) continue
-    const rounded = value.replace(/-?\d+\.\d{3,}(?:e-?\d+)?/g, (number) =>
+    const rounded = value.replace(/(?<!\d)\d+\.\d{3,}(?:e-?\d+)?/g, (number) =>
       String(Math.round(Number(number) * 100) / 100),
     )
     if (rounded !== value) element.setAttribute(name, rounded)

@@ -47,10 +47,11 @@ export function matchColumns(names: readonly string[], naming: ColumnNaming, inp
 /** Says which needed columns an input lacks and what comes near. */
 export function missingColumns(
   missing: readonly string[],
-  candidates: readonly string[],
+  others: readonly string[],
   naming: ColumnNaming,
   inputName: string,
 ): DataError {
+  const candidates = others.slice(0, mostCompared)
   const count = missing.length === 1 ? 'a column' : `${missing.length} columns`
   const list = missing.map((name) => withNearest(name, likelyNames(name, candidates))).join(', ')
   const hint = hintFor(missing, candidates, naming)
@@ -60,6 +61,8 @@ export function missingColumns(
 /** What pandas calls an index that has no name. */
 const unnamedIndex = '__index_level_0__'
 const shownNames = 2
+/** a header may have a million names, and each would be compared with every feature */
+const mostCompared = 2000
 
 function hintFor(missing: readonly string[], candidates: readonly string[], naming: ColumnNaming): string {
   const { features, idColumn, candidColumn } = naming
@@ -88,7 +91,10 @@ function placesByName(names: readonly string[], rename: ReadonlyMap<string, stri
   const shadowed = new Set([...rename].flatMap(([from, to]) => (present.has(from) ? [to] : [])))
   names.forEach((name, index) => {
     const readAs = rename.get(name) ?? (shadowed.has(name) ? undefined : name)
-    if (readAs !== undefined) places.set(readAs, [...(places.get(readAs) ?? []), index])
+    if (readAs === undefined) return
+    const known = places.get(readAs)
+    if (known) known.push(index)
+    else places.set(readAs, [index])
   })
   return places
 }
@@ -128,7 +134,8 @@ export function addNotNumber(
 }
 
 /** Which of some columns may be a feature that is missing: the one that is known to be, else the likeliest, at most two. */
-export function likelyNames(feature: string, columns: readonly string[]): string[] {
+export function likelyNames(feature: string, names: readonly string[]): string[] {
+  const columns = names.slice(0, mostCompared)
   const mapped = mappedColumn(feature, columns)
   if (mapped) return [mapped.column]
   const all = [...relatedColumns(feature, columns), ...nearestNames(feature, columns)]
@@ -143,7 +150,7 @@ export function nearestNames(name: string, candidates: readonly string[]): strin
   const plain = normalised(name)
   const tolerated = Math.floor(plain.length / 4)
   const near: { candidate: string; far: number; raw: number }[] = []
-  for (const candidate of candidates) {
+  for (const candidate of candidates.slice(0, mostCompared)) {
     if (Math.abs(candidate.length - name.length) > tolerated + 2) continue
     const far = distance(plain, normalised(candidate))
     if (far <= tolerated) near.push({ candidate, far, raw: distance(name, candidate) })

@@ -2,7 +2,6 @@
 import { DataError } from '../../errors.ts'
 import { detachedText, linesOf } from '../../formats/chunks.ts'
 import { type CsvRecord, csvRecords } from '../../formats/csv-records.ts'
-import { shownText } from '../../formats/shown-text.ts'
 import { isNullText, readNumberText } from '../../formats/text-values.ts'
 import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
@@ -17,7 +16,7 @@ const longestLine = 4 * 1024 * 1024
 /**
  * Opens a CSV or TSV input, compressed or not.
  *
- * @throws DataError for an absent header, a name that is there twice, or missing columns
+ * @throws DataError for an absent header, missing columns, or a needed one that is there twice
  */
 export async function openCsvSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
   const input = await openByteInput(spec)
@@ -41,11 +40,6 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
   if (!record) throw new DataError(`${name} is empty: it needs a header row`)
   if (record.problem !== undefined) throw new DataError(`${name}: the header row cannot be read: ${record.problem}`)
   const names = record.fields
-  const twice = names.filter((field, i) => names.indexOf(field) !== i)
-  if (twice.length > 0) {
-    const shown = [...new Set(twice)].map(shownText).join(', ') || 'an empty column'
-    throw new DataError(`${name}: the header names ${shown} more than once`)
-  }
   const settled = settleNames(options, names)
   return { options: settled, match: matchColumns(names, settled, name), width: names.length }
 }

@@ -18,7 +18,7 @@ export interface RegistrySettings {
   readonly password?: (() => string) | undefined
 }
 
-const addressForm = /^kafka:\/\/(?:([^/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
+const addressForm = /^kafka:\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
 const escapeHint =
   'In a password %-escape / as %2F, ? as %3F, # as %23, & as %26 and @ as %40, or set KAFKA_SASL_PASSWORD.'
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
@@ -260,6 +260,8 @@ export function withoutPassword(address: string): string {
 function masked(part: string): string {
   const slashes = /:\/\/|%3A%2F%2F/i.exec(part)
   const from = slashes ? slashes.index + slashes[0].length : 0
-  const [, user, , at, rest] = /^(.*?)(:|%3A).*(@|%40)(.*)$/is.exec(part.slice(from)) ?? []
-  return user === undefined ? part : `${part.slice(0, from)}${user}:***${at}${rest}`
+  const shown = part.slice(from)
+  const colon = shown.search(/:|%3A/i)
+  const end = Math.max(shown.lastIndexOf('@'), shown.lastIndexOf('%40'))
+  return colon < 0 || end < colon ? part : `${part.slice(0, from + colon)}:***${shown.slice(end)}`
 }

@@ -137,7 +137,7 @@ function isPattern(word: string): boolean {
 function patternOf(word: string): RegExp {
   if (!word.startsWith('^')) {
     const parts = word.split('%s').map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    return new RegExp(`^${parts.join('[A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*')}$`)
+    return new RegExp(`^${parts.join('[A-Za-z._-]*[0-9][A-Za-z0-9._-]*')}$`)
   }
   try {
     return new RegExp(word)

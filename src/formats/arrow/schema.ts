@@ -164,7 +164,19 @@ function libraryType(
       if (size < 0) throw new RangeError('a list of impossible size')
       return item && new arrow.FixedSizeList(size, item)
     }
-    default:
+    // structs are read as their children; nothing that is needed has one of the others
+    case 'Struct':
+    case 'Date':
+    case 'Time':
+    case 'Timestamp':
+    case 'Interval':
+    case 'Duration':
+    case 'Union':
+    case 'Map':
+    case 'FixedSizeBinary':
+    case 'RunEndEncoded':
+    case 'ListView':
+    case 'LargeListView':
       return undefined
   }
 }

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { ReadEntry } from 'tar'
 import { LcclfError, messageOf, ModelError, systemCode } from '../../errors.ts'
+import { type ByteReader, createByteReader } from '../../formats/chunks.ts'
 import { profileFile } from '../../model/bundle/input-profile.ts'
 import { writeFailure } from '../../whole-file.ts'
 
@@ -85,8 +86,10 @@ async function unpack(
     },
   })
   parser.on('error', fail)
+  const bytes = createByteReader(plain)
+  await refusePackedTwice(bytes, label)
   let size = 0
-  for await (const chunk of plain as AsyncIterable<Buffer>) {
+  for await (const chunk of bytes.rest()) {
     size += chunk.length
     if (size > limits.bytes) throw tooLarge(label, `more than ${limits.bytes} bytes`)
     if (size > limits.ratioFrom && size > packed * limits.ratio) {
@@ -98,6 +101,17 @@ async function unpack(
   parser.end()
   await Promise.race([ended, failed])
   await Promise.all(writes)
+}
+
+const gzipMagic = Buffer.from([0x1f, 0x8b])
+const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
+
+/** The parser would unpack what is inside as well, and nobody would count its bytes. */
+async function refusePackedTwice(bytes: ByteReader, label: string): Promise<void> {
+  const head = await bytes.read(zstdMagic.length)
+  bytes.unread(head)
+  if (!head.subarray(0, gzipMagic.length).equals(gzipMagic) && !head.equals(zstdMagic)) return
+  throw new ModelError(`${label}: is compressed twice, which no .tar.gz of a model is`, { hint: nothingUsed })
 }
 
 /** Answers the name of a file that is wanted and adds it to `names`; null for one that is skipped. */

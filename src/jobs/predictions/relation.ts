@@ -82,16 +82,20 @@ function leavesOf(type: DuckDBType, path: readonly string[], sql: string): Relat
 async function delimitedRelation(spec: FileSpec): Promise<Relation> {
   const delimiter = spec.format === 'tsv' ? '\t' : ','
   const header = await headerOf(spec, delimiter)
-  const twice = header.find((name, i) => header.indexOf(name) !== i)
-  if (twice !== undefined) throw new DataError(`${spec.address} has the column ${shownText(twice)} more than once`)
   const columns = header.map((_, i) => `'c${i}': 'VARCHAR'`)
+  const times = new Map<string, number>()
+  for (const name of header) times.set(name, (times.get(name) ?? 0) + 1)
+  // only a query that needs such a column fails
+  const twice = (name: string): string => {
+    return `CAST(error(${sqlText(`it has the column ${shownText(name)} ${times.get(name)} times`)}) AS VARCHAR)`
+  }
   const options =
     `auto_detect = false, header = true, strict_mode = true, quote = '"', escape = '"', ` +
     `delim = ${sqlText(delimiter)}, compression = '${compressionOf(spec)}', columns = {${columns.join(', ')}}`
   return {
     address: spec.address,
     sql: `read_csv(${sqlText(globFree(resolve(spec.path)))}, ${options})`,
-    columns: header.map((name, i) => ({ path: [name], sql: `c${i}` })),
+    columns: header.map((name, i) => ({ path: [name], sql: times.get(name) === 1 ? `c${i}` : twice(name) })),
   }
 }
 

@@ -2,8 +2,8 @@
 import type { OidType } from './batch.ts'
 
 const integerText = /^[+-]?\d+$/
-/** far more than the digits of an int64: some are written with zeros before them */
-const longestInteger = 100
+/** In characters: no id of 64 bits has as many, and making a bigint of millions of digits takes minutes. */
+export const longestInteger = 100
 /** what programs write of a float: a point, an exponent or both */
 const floatText = /^[+-]?(?=\d|\.\d)\d*(?:\.\d*(?:e[+-]?\d+)?|e[+-]?\d+)$/i
 
@@ -96,8 +96,6 @@ function largestCandid(raw: readonly unknown[]): bigint | null | undefined {
 function integerOf(raw: unknown): bigint | undefined {
   if (typeof raw === 'bigint') return raw
   if (typeof raw === 'number') return Number.isSafeInteger(raw) ? BigInt(raw) : undefined
-  // millions of digits would take seconds, and are no int64
-  const isShort = typeof raw === 'string' && raw.length <= longestInteger
-  if (isShort) return integerText.test(raw) ? BigInt(raw.replace(/^\+/, '')) : undefined
-  return undefined
+  if (typeof raw !== 'string' || raw.length > longestInteger || !integerText.test(raw)) return undefined
+  return BigInt(raw.replace(/^\+/, ''))
 }

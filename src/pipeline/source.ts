@@ -29,6 +29,8 @@ export interface ReadOptions {
   readonly echo?: readonly string[] | undefined
   /** opening is given up; only opening an object takes long enough to need it */
   readonly signal?: AbortSignal | undefined
+  /** for inputs whose rows name their values: a feature that a row does not name is null, not a reason to reject it */
+  readonly absentAsNull?: boolean
   /** a row is rejected for all its values that are no numbers, not for the first alone */
   readonly tellsAll?: boolean
   /** the rows will not be asked for: an object need not be fetched for what its columns are */

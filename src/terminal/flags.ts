@@ -202,6 +202,10 @@ export const classifyFlags = {
     ...input,
     description: "Kafka: commit the group's offsets once every output has been written",
   }),
+  'absent-as-null': Flags.boolean({
+    ...input,
+    description: 'NDJSON: a feature whose key is absent is read as null (default: the row is rejected)',
+  }),
   duplicates: Flags.option({
     options: ['all', 'newest'] as const,
     default: 'all' as const,

@@ -3,7 +3,7 @@ import { type LineGroup, linesOf } from '../../formats/chunks.ts'
 import { isJsonRecord, jsonNumber, type JsonRecord, jsonScalar, parseJsonLine } from '../../formats/text-values.ts'
 import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { InputSchema, OidType, Reject } from '../../pipeline/batch.ts'
-import { isInt64, isUint64 } from '../../pipeline/row-ids.ts'
+import { isInt64, isIntegerText, isUint64, longestInteger } from '../../pipeline/row-ids.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
 import { addNotNumber, missingColumns, type NotNumbers, refuseAbsentRenames } from '../columns/match-columns.ts'
@@ -73,7 +73,7 @@ function rowReader(
   assembler: BatchAssembler,
   keys: RecordKeys,
   { oidType, hasCandid }: InputSchema,
-  { features, tellsAll }: ReadOptions,
+  { features, tellsAll, absentAsNull = false }: ReadOptions,
   inputName: string,
 ): (line: Line) => void {
   const values = new Float64Array(features.length)
@@ -112,7 +112,8 @@ function rowReader(
         continue
       }
       if (!has(source, key)) {
-        if (wrong) continue
+        values[f] = NaN
+        if (wrong || absentAsNull) continue
         return absent(source, f)
       }
       const number = jsonNumber(value)
@@ -178,12 +179,14 @@ function refuseAbsentNames(
   inputName: string,
 ): void {
   refuseAbsentRenames(names, options.rename, inputName)
-  const { idColumn, candidColumn, features } = options
+  const { idColumn, candidColumn, features, absentAsNull = false } = options
   const isAbsent = (key: string | undefined): boolean => !records.some((record) => has(record, key))
   const missing = [
     ...(isAbsent(keys.oid) ? [idColumn] : []),
     ...(candidColumn !== 'candid' && isAbsent(keys.candid) ? [candidColumn] : []),
   ]
+  // keys may be left out where they are null, but not all of them everywhere
+  if (absentAsNull && !keys.features.some((key) => key !== undefined && names.includes(key))) missing.push(...features)
   const others = names.filter((name) => !features.includes(name))
   if (missing.length > 0) throw missingColumns(missing, others, options, inputName)
 }
@@ -197,8 +200,12 @@ function oidTypeOf(oids: readonly unknown[]): OidType {
   return integers.every(isInt64) ? 'int64' : integers.every(isUint64) ? 'uint64' : 'string'
 }
 
-/** Whether an integer id can be written as the others are. */
+/** Whether an integer id, as such or as text, can be written as the others are; what is no integer is refused later. */
 function fitsOidType(oid: unknown, oidType: OidType): boolean {
-  if (oidType === 'string' || typeof oid !== 'bigint') return true
-  return oidType === 'uint64' ? isUint64(oid) : isInt64(oid)
+  if (oidType === 'string') return true
+  const isInteger = typeof oid === 'bigint' || Number.isSafeInteger(oid) || (typeof oid === 'string' && isIntegerText(oid))
+  if (!isInteger) return true
+  if (typeof oid === 'string' && oid.length > longestInteger) return false
+  const integer = BigInt(oid as bigint | number | string)
+  return oidType === 'uint64' ? isUint64(integer) : isInt64(integer)
 }

@@ -106,6 +106,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     watchQuality: asked.watchQuality === true,
     idColumn,
     candidColumn,
+    absentAsNull: asked.absentAsNull === true,
     renames,
     renameMapPairs: asked.renameMap === undefined ? undefined : renameMapNamed(asked.renameMap),
     where,
@@ -126,6 +127,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       rename: Object.fromEntries(renames),
       // only if it is used, as all below: the receipts of other runs stay as they were
       ...(asked.renameMap === undefined ? {} : { renameMap: asked.renameMap }),
+      ...(asked.absentAsNull === true ? { absentAsNull: true } : {}),
       where: where ?? null,
       limit: limit ?? null,
       shard: shard ? `${shard.index + 1}/${shard.count}` : null,

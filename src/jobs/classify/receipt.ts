@@ -104,6 +104,11 @@ function rejectionLines(receipt: Receipt, rejects: string | undefined): string[]
   const sorted = reasonCounts(receipt)
   const lines = sorted.slice(0, shownReasons).map(([reason, count]) => `  ${number(count)} × ${reason}`)
   if (sorted.length > shownReasons) lines.push(`  and ${sorted.length - shownReasons} other reasons (in the receipt)`)
+  // records of a topic are not read by that flag
+  const hasAbsentKeys = receipt.inputs.some(({ address, reasons }) => {
+    return !address.startsWith('kafka:') && Object.keys(reasons).some((reason) => reason.endsWith(' is absent'))
+  })
+  if (hasAbsentKeys) lines.push('  if the exporter leaves out keys that are null: --absent-as-null reads them as null')
   lines.push(rejects === undefined ? '  --rejects FILE.ndjson keeps them' : `  they are in ${rejects}`)
   return lines
 }

@@ -23,7 +23,8 @@ const standsAlone = /([:,[]\s*)(NaN|-?Infinity|-?[1-9]\d{15,})(?=\s*[,}\]])/g
 export function parseJsonLine(line: string): JsonRecord | undefined {
   // only lines that did not parse need the slower way, which knows strings from what is between them
   const parsed =
-    parsedOrUndefined(line.replace(standsAlone, `$1"${markedInJson}$2"`)) ?? parsedOrUndefined(markedBetweenStrings(line))
+    parsedOrUndefined(line.replace(standsAlone, `$1"${markedInJson}$2"`)) ??
+    parsedOrUndefined(markedBetweenStrings(line))
   return isJsonRecord(parsed) ? parsed : undefined
 }
 

@@ -203,7 +203,8 @@ function oidTypeOf(oids: readonly unknown[]): OidType {
 /** Whether an integer id, as such or as text, can be written as the others are; what is no integer is refused later. */
 function fitsOidType(oid: unknown, oidType: OidType): boolean {
   if (oidType === 'string') return true
-  const isInteger = typeof oid === 'bigint' || Number.isSafeInteger(oid) || (typeof oid === 'string' && isIntegerText(oid))
+  const isInteger =
+    typeof oid === 'bigint' || Number.isSafeInteger(oid) || (typeof oid === 'string' && isIntegerText(oid))
   if (!isInteger) return true
   if (typeof oid === 'string' && oid.length > longestInteger) return false
   const integer = BigInt(oid as bigint | number | string)

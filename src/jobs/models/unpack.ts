@@ -61,12 +61,12 @@ async function unpack(
   const packed = (await stat(archive)).size
   const plain = pipeline(createReadStream(archive), createGunzip(), () => undefined)
   const writes: Promise<void>[] = []
-  let reject: (error: unknown) => void
+  let reject: ((error: unknown) => void) | undefined
   // an entry that cannot be written is never read to its end, so that the parser would be waited for in vain
   const failed = new Promise<never>((_, rejectIt) => (reject = rejectIt))
   failed.catch(() => undefined)
   const fail = (error: unknown): void => {
-    reject(error)
+    reject?.(error)
     plain.destroy(error as Error)
   }
   const parser = new Parser({
@@ -76,7 +76,7 @@ async function unpack(
         const name = choose(entry)
         if (name === null) return void entry.resume()
         // wx: a file that is there twice is refused, not overwritten
-        const written = writeFile(join(target, name), entry as AsyncIterable<Buffer>, { flag: 'wx', flush: true })
+        const written = writeFile(join(target, name), until(failed, entry), { flag: 'wx', flush: true })
         written.catch(fail)
         writes.push(written)
       } catch (error) {
@@ -87,20 +87,36 @@ async function unpack(
   })
   parser.on('error', fail)
   const bytes = createByteReader(plain)
-  await refusePackedTwice(bytes, label)
-  let size = 0
-  for await (const chunk of bytes.rest()) {
-    size += chunk.length
-    if (size > limits.bytes) throw tooLarge(label, `more than ${limits.bytes} bytes`)
-    if (size > limits.ratioFrom && size > packed * limits.ratio) {
-      throw tooLarge(label, `more than ${limits.ratio} times its own size`)
+  try {
+    await refusePackedTwice(bytes, label)
+    let size = 0
+    for await (const chunk of bytes.rest()) {
+      size += chunk.length
+      if (size > limits.bytes) throw tooLarge(label, `more than ${limits.bytes} bytes`)
+      if (size > limits.ratioFrom && size > packed * limits.ratio) {
+        throw tooLarge(label, `more than ${limits.ratio} times its own size`)
+      }
+      if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), failed])
     }
-    if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), failed])
+    const ended = once(parser, 'end')
+    parser.end()
+    await Promise.race([ended, failed])
+    await Promise.all(writes)
+  } finally {
+    // a file that is still written would come back after its folder was removed
+    reject?.(new Error('given up'))
+    await Promise.allSettled([...writes, bytes.close()])
   }
-  const ended = once(parser, 'end')
-  parser.end()
-  await Promise.race([ended, failed])
-  await Promise.all(writes)
+}
+
+/** What an entry holds; an entry that is not read to its end waits for ever. */
+async function* until(failed: Promise<never>, entry: ReadEntry): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = entry[Symbol.asyncIterator]()
+  for (;;) {
+    const { done, value } = await Promise.race([chunks.next(), failed])
+    if (done === true) return
+    yield value
+  }
 }
 
 const gzipMagic = Buffer.from([0x1f, 0x8b])

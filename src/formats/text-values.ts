@@ -14,6 +14,9 @@ const mark = `\u0000${secret}`
 const markedInJson = `\\u0000${secret}`
 const standsAlone = /([:,[]\s*)(NaN|-?Infinity|-?[1-9]\d{15,})(?=\s*[,}\]])/g
 
+/** A pattern remembers every character of a run, and no more than some millions. */
+const longestForPattern = 1_000_000
+
 /**
  * Parses a line. JSON.parse does the work, on a text in which what it cannot take stands as marked strings; a parser that
  * keeps all digits by itself (lossless-json) takes three times as long, and every line with a candid needs it.
@@ -22,9 +25,9 @@ const standsAlone = /([:,[]\s*)(NaN|-?Infinity|-?[1-9]\d{15,})(?=\s*[,}\]])/g
  */
 export function parseJsonLine(line: string): JsonRecord | undefined {
   // only lines that did not parse need the slower way, which knows strings from what is between them
-  const parsed =
-    parsedOrUndefined(line.replace(standsAlone, `$1"${markedInJson}$2"`)) ??
-    parsedOrUndefined(markedBetweenStrings(line))
+  const quickly =
+    line.length > longestForPattern ? undefined : parsedOrUndefined(line.replace(standsAlone, `$1"${markedInJson}$2"`))
+  const parsed = quickly ?? parsedOrUndefined(markedBetweenStrings(line))
   return isJsonRecord(parsed) ? parsed : undefined
 }
 
@@ -146,6 +149,7 @@ export function isNullText(text: string): boolean {
  * @returns NaN for null and the null words, ±Infinity for `inf`, `-Infinity` …; undefined for what is no number
  */
 export function readNumberText(text: string): number | undefined {
+  if (text.length > longestForPattern) return undefined
   if (decimal.test(text)) return Number(text)
   if (nullWords.has(text)) return NaN
   const infinite = infinity.exec(text)

@@ -3,7 +3,7 @@ import type { OidType } from './batch.ts'
 
 const integerText = /^[+-]?\d+$/
 /** In characters: no id of 64 bits has as many, and making a bigint of millions of digits takes minutes. */
-export const longestInteger = 100
+const longestInteger = 100
 /** what programs write of a float: a point, an exponent or both */
 const floatText = /^[+-]?(?=\d|\.\d)\d*(?:\.\d*(?:e[+-]?\d+)?|e[+-]?\d+)$/i
 
@@ -20,8 +20,7 @@ export function readOid(raw: unknown, oidType: OidType): OidReading {
   if (raw === null || raw === undefined || raw === '') return { oid: null, reason: 'oid is missing' }
   const text = idText(raw)
   if (text === undefined) return { oid: null, reason: whyNoId('oid', raw, 'is neither text nor an integer') }
-  if (oidType !== 'string' && !integerText.test(text))
-    return { oid: text, reason: 'oid is not an integer as the others' }
+  if (oidType !== 'string' && !isIntegerText(text)) return { oid: text, reason: 'oid is not an integer as the others' }
   return { oid: text }
 }
 
@@ -68,12 +67,12 @@ export function whyNoCandid(raw: unknown): string {
 
 /** Whether an id was written as a float is: `1.5e17`, `12.0`. */
 export function isFloatText(text: string): boolean {
-  return floatText.test(text)
+  return text.length <= longestInteger && floatText.test(text)
 }
 
 /** Whether an id is digits and nothing else, a sign apart. */
 export function isIntegerText(text: string): boolean {
-  return integerText.test(text)
+  return text.length <= longestInteger && integerText.test(text)
 }
 
 /** Of a float whose digits are lost, what is shown may look like a good id. */
@@ -96,6 +95,6 @@ function largestCandid(raw: readonly unknown[]): bigint | null | undefined {
 function integerOf(raw: unknown): bigint | undefined {
   if (typeof raw === 'bigint') return raw
   if (typeof raw === 'number') return Number.isSafeInteger(raw) ? BigInt(raw) : undefined
-  if (typeof raw !== 'string' || raw.length > longestInteger || !integerText.test(raw)) return undefined
+  if (typeof raw !== 'string' || !isIntegerText(raw)) return undefined
   return BigInt(raw.replace(/^\+/, ''))
 }

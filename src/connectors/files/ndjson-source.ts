@@ -3,7 +3,7 @@ import { type LineGroup, linesOf } from '../../formats/chunks.ts'
 import { isJsonRecord, jsonNumber, type JsonRecord, jsonScalar, parseJsonLine } from '../../formats/text-values.ts'
 import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { InputSchema, OidType, Reject } from '../../pipeline/batch.ts'
-import { isInt64, isIntegerText, isUint64, longestInteger } from '../../pipeline/row-ids.ts'
+import { isInt64, isIntegerText, isUint64 } from '../../pipeline/row-ids.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
 import { addNotNumber, missingColumns, type NotNumbers, refuseAbsentRenames } from '../columns/match-columns.ts'
@@ -206,7 +206,6 @@ function fitsOidType(oid: unknown, oidType: OidType): boolean {
   const isInteger =
     typeof oid === 'bigint' || Number.isSafeInteger(oid) || (typeof oid === 'string' && isIntegerText(oid))
   if (!isInteger) return true
-  if (typeof oid === 'string' && oid.length > longestInteger) return false
   const integer = BigInt(oid as bigint | number | string)
   return oidType === 'uint64' ? isUint64(integer) : isInt64(integer)
 }

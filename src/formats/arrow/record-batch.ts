@@ -61,10 +61,11 @@ export function rawBatch(header: FlatTable, body: Uint8Array, end: ArrowSchema['
 
   return {
     rowCount,
+    /** `nullCount`: −1 where nobody has counted */
     node(index: number): { length: number; nullCount: number } {
       const length = countOf(nodes.long(index))
-      const nullCount = countOf(nodes.long(index, 8))
-      if (nullCount > length) throw new RangeError('more nulls than rows')
+      const nullCount = Number(nodes.long(index, 8))
+      if (nullCount < -1 || nullCount > length) throw new RangeError('more nulls than rows')
       return { length, nullCount }
     },
     /** how many buffers the view has beyond its first two */
@@ -111,9 +112,12 @@ export function decodeColumn(
     if (isColumn && length !== batch.rowCount) throw new RangeError('a column of another length than its batch')
     const type = part.type!
     if (arrow.DataType.isNull(type)) return arrow.makeData({ type, length, nullCount: length } as never)
-    const nullBitmap = nullCount > 0 ? exactly(batch.buffer(part.place, 0), Math.ceil(length / 8)) : undefined
+    const bitmap = nullCount === 0 ? nothing : batch.buffer(part.place, 0)
+    const hasNulls = nullCount > 0 || bitmap.length > 0
+    const nullBitmap = hasNulls ? exactly(bitmap, Math.ceil(length / 8)) : undefined
     const parts = partsOf(part, type, length, nullBitmap)
-    const data = arrow.makeData({ type, length, nullCount, nullBitmap, ...parts } as never) as Data
+    const counted = { nullCount: hasNulls ? nullCount : 0, nullBitmap }
+    const data = arrow.makeData({ type, length, ...counted, ...parts } as never) as Data
     if (data.dictionary) checkIndices(data, data.dictionary.length)
     return data
   }
@@ -153,6 +157,8 @@ export function decodeColumn(
     return { views, variadicBuffers }
   }
 }
+
+const nothing = new Uint8Array(0)
 
 function exactly(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length < length) throw new RangeError('a column that is shorter than its rows')

@@ -69,9 +69,12 @@ async function unpack(
     reject?.(error)
     plain.destroy(error as Error)
   }
+  let isOver = false
   const parser = new Parser({
     strict: true,
     onReadEntry(entry) {
+      // entries that waited for the one before them still come after a failure
+      if (isOver) return void entry.resume()
       try {
         const name = choose(entry)
         if (name === null) return void entry.resume()
@@ -104,6 +107,7 @@ async function unpack(
     await Promise.all(writes)
   } finally {
     // a file that is still written would come back after its folder was removed
+    isOver = true
     reject?.(new Error('given up'))
     await Promise.allSettled([...writes, bytes.close()])
   }

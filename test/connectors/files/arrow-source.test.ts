@@ -1,12 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Vector } from 'apache-arrow'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { DataError } from '../../../src/errors.ts'
+import { loadArrow } from '../../../src/formats/arrow/reader.ts'
 import { openSource } from '../../../src/connectors/open-connector.ts'
 import type { ReadOptions, Source } from '../../../src/pipeline/source.ts'
 import { bitsOf, fileSpec, fixture, readOnce, readOptions, type Rows } from '../../support/objects.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
+const arrow = loadArrow()
 let folder: string
 
 beforeAll(async () => {
@@ -60,6 +63,47 @@ describe('Arrow data', () => {
 
   it('of Feather version 1 are refused with what to do', async () => {
     await expect(open(fixture('version-1.feather'))).rejects.toThrow('version-1.feather is a Feather file of version 1')
+  })
+
+  describe('that lie about their lists', () => {
+    const { List, Float64, Int64, Field, tableToIPC, Table, vectorFromArray, Null, Utf8 } = arrow
+    const lists = vectorFromArray([[1n, 2n], [], [3n]], new List(new Field('item', new Int64())))
+    const x = vectorFromArray([1, 2, 3], new Float64())
+    const write = (columns: Record<string, Vector>, form: 'file' | 'stream'): Buffer => {
+      const oid = vectorFromArray(['a', 'b', 'c'], new Utf8())
+      return Buffer.from(tableToIPC(new Table({ oid, x, ...columns }), form))
+    }
+    /** offsets of the lists: 0, 2, 2, 3 */
+    const withOffset = (bytes: Buffer, last: number): Buffer => {
+      const at = bytes.indexOf(Buffer.from(Int32Array.of(0, 2, 2, 3).buffer))
+      bytes.writeInt32LE(last, at + 12)
+      return bytes
+    }
+
+    it.each(['file', 'stream'] as const)('are refused, as a %s, before anything is allocated', async (form) => {
+      for (const last of [2 ** 31 - 1, 4, 1, -1]) {
+        const path = join(folder, 'lists.arrow')
+        await writeFile(path, withOffset(write({ candid: lists }, form), last))
+        await expect(read(path, { features: ['x'] })).rejects.toThrow('lists.arrow is damaged')
+      }
+    })
+
+    it('hurt nobody who does not need them', async () => {
+      const path = join(folder, 'others.arrow')
+      await writeFile(path, withOffset(write({ others: lists }, 'file'), 2 ** 31 - 1))
+      expect((await read(path, { features: ['x'] })).oids).toEqual(['a', 'b', 'c'])
+    })
+
+    it('may hold any number of nulls, which are no candid', async () => {
+      const nulls = vectorFromArray([[null, null], [], [null]], new List(new Field('item', new Null())))
+      const path = join(folder, 'nulls.arrow')
+      const bytes = withOffset(write({ candid: nulls as Vector }, 'stream'), 2 ** 31 - 2)
+      // the nodes of the lists and of their items, which nobody has counted
+      const node = bytes.indexOf(Buffer.from(BigInt64Array.of(3n, 0n, 3n, -1n).buffer))
+      bytes.writeBigInt64LE(2n ** 31n - 1n, node + 16)
+      await writeFile(path, bytes)
+      expect((await read(path, { features: ['x'] })).candids).toEqual([null, null, null])
+    })
   })
 
   it.each(['file-plain.arrow', 'stream-plain.arrow', 'file-zstd.arrow', 'stream-lz4.arrow', 'polars.arrow'])(

@@ -115,6 +115,22 @@ describe('an archive', () => {
     expect(await refusal()).toContain('more than 20 entries')
   })
 
+  it('that is compressed twice is refused, because nobody would count what is inside', async () => {
+    writeFileSync(archive, gzipSync(gzipSync(tarOf([{ path: 'a.pkl', content: Buffer.alloc(900_000) }]))))
+    expect(await refusal()).toContain('is compressed twice')
+  })
+
+  it('that is refused while a file of it is written leaves nothing behind', async () => {
+    for (let i = 0; i < 20; i++) {
+      write([
+        { path: 'a.pkl', content: randomBytes(300_000) },
+        { path: 'b.pkl', content: randomBytes(300_000) },
+        { path: '../x.pkl' },
+      ])
+      expect(await refusal()).toContain('leads out of')
+    }
+  })
+
   it('without a model in it is refused', async () => {
     write([{ path: 'holiday.jpg', content: 'x' }])
     expect(await refusal()).toContain('holds no model')

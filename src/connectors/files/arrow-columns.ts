@@ -2,7 +2,7 @@
 import type { Data, DataType, Decimal, Dictionary, Int, List, Vector } from 'apache-arrow'
 import type { OidType } from '../../pipeline/batch.ts'
 import { DataError } from '../../errors.ts'
-import type { ArrowLibrary } from '../../formats/arrow/reader.ts'
+import type { ArrowLibrary } from '../../formats/arrow/library.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 
 /** Values of some rows of a feature, in float64, NaN for null; `onUnreadable` is called for a value that is no number. */

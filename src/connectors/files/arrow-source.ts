@@ -2,15 +2,14 @@
 import { open } from 'node:fs/promises'
 import type { DataType } from 'apache-arrow'
 import { DataError, LcclfError, messageOf } from '../../errors.ts'
+import { type ArrowLibrary, loadArrow } from '../../formats/arrow/library.ts'
 import {
   type ArrowBatch,
   arrowFileMagic,
   arrowFileMessages,
-  type ArrowLibrary,
   type ArrowMessages,
   type ArrowReader,
   arrowStreamMessages,
-  loadArrow,
   openArrowReader,
 } from '../../formats/arrow/reader.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'

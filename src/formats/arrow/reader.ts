@@ -1,17 +1,12 @@
 // Arrow IPC files and streams → their schema and the record batches of the columns that are needed.
-import { createRequire } from 'node:module'
-import type * as Arrow from 'apache-arrow'
 import type { Data, Vector } from 'apache-arrow'
 import { DataError, LcclfError } from '../../errors.ts'
 import { type ByteReader, createByteReader } from '../chunks.ts'
 import { loadLz4Frame, loadZstd } from '../compression.ts'
 import { flatRoot, type FlatTable } from './flat-table.ts'
+import { type ArrowLibrary, loadArrow } from './library.ts'
 import { type Codecs, decodeColumn, rawBatch } from './record-batch.ts'
 import { type ArrowField, arrowSchema, type ArrowSchema } from './schema.ts'
-
-export type { ArrowField }
-
-export type ArrowLibrary = typeof Arrow
 
 /** One message of an IPC stream; its header is the table that its kind says. */
 interface Message {
@@ -30,14 +25,6 @@ export interface ArrowBatch {
   readonly rowCount: number
   /** one for each field that was asked for */
   readonly columns: readonly Vector[]
-}
-
-/**
- * The library in its one-file form: loading it takes a third of the time of its 200 modules, and opening a bundle is
- * part of every run's start.
- */
-export function loadArrow(): ArrowLibrary {
-  return createRequire(import.meta.url)('apache-arrow/Arrow.esnext.min') as ArrowLibrary
 }
 
 let codecs: Promise<Codecs> | undefined

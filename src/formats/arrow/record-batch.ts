@@ -1,7 +1,7 @@
 // A record batch → the columns that are asked for, every count and place checked against the bytes that are there.
 import type { Data, DataType, Dictionary, FixedSizeList, Vector } from 'apache-arrow'
 import type { FlatTable } from './flat-table.ts'
-import type { ArrowLibrary } from './reader.ts'
+import type { ArrowLibrary } from './library.ts'
 import type { ArrowField, ArrowSchema } from './schema.ts'
 
 /** Decompresses one buffer to exactly `size` bytes, or throws. */

@@ -1,7 +1,7 @@
 // An Arrow schema → its fields: what type each has, and where its parts lie in a record batch.
 import type { DataType } from 'apache-arrow'
 import type { FlatTable } from './flat-table.ts'
-import type { ArrowLibrary } from './reader.ts'
+import type { ArrowLibrary } from './library.ts'
 
 /** Where in a record batch a field begins: its first node, its first buffer, its first count of further buffers. */
 interface FieldPlace {

@@ -14,7 +14,8 @@ import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
 import { rowsAChunk, type Session } from './session.ts'
-import { type ArrowField, loadArrow, openArrowReader } from '../../formats/arrow/reader.ts'
+import { loadArrow } from '../../formats/arrow/library.ts'
+import { type ArrowReader, openArrowReader } from '../../formats/arrow/reader.ts'
 import { openArrowInput } from '../../connectors/files/arrow-source.ts'
 
 export type FileSpec = Extract<SourceSpec, { kind: 'file' }>
@@ -149,6 +150,8 @@ function jsonType(name: string, value: unknown): string {
 }
 
 // Arrow IPC, which SQL cannot read itself, copied into a table.
+
+type ArrowField = ArrowReader['fields'][number]
 
 /** A column as it is found in a record batch, and what it becomes. */
 interface Leaf {

@@ -1,6 +1,6 @@
 // A model's arrays ↔ its Arrow files, uncompressed, so that reading them makes views only.
 import type { Data, Field, RecordBatch, Schema } from 'apache-arrow'
-import { loadArrow } from '../../formats/arrow/reader.ts'
+import { loadArrow } from '../../formats/arrow/library.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Forest } from './forest.ts'

@@ -1,13 +1,26 @@
 // A file that appears whole or not at all: written beside its name, made safe, then published in one step.
-import { randomBytes } from 'node:crypto'
-import { type FileHandle, link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from './errors.ts'
+import { leftBehind, ownerMark } from './owner.ts'
+
+/** What was written, to be recognised by: a file by its bytes, an object by the ETag that its store gave it. */
+export interface Written {
+  /** in bytes */
+  readonly size: number
+  readonly sha256?: string | undefined
+  /** without the quotes of the header; null where the store gives none */
+  readonly etag?: string | null | undefined
+}
 
 /** One stream of bytes; every call waits for the one before. */
 export interface ByteOutput {
   /** true once nobody reads any more: what is written then is dropped */
   readonly isGone?: boolean
+  /** what stands there, once it is published; undefined before, and where nobody can look again */
+  readonly written?: Written | undefined
   /** Resolves when the system has taken the bytes; that is the back-pressure. */
   write(bytes: Uint8Array): Promise<void>
   /** Everything is written and safe, but not yet under its name. */
@@ -21,10 +34,12 @@ export interface ByteOutput {
 const withoutLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EACCES'])
 // a folder that cannot be synced (some network file systems, Windows) is no reason to fail: the file itself is safe
 const withoutFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 'EPERM', 'EACCES', 'EBADF'])
-const longestNameKept = 100
+/** bytes; a file's name may have 255, and ours adds some 40 */
+const longestNameKept = 200
 
 /**
- * Begins the file `.<name>.<pid>-<random>.partial` in the folder of `path`.
+ * Begins the file `.<name>.<pid>-<machine and random digits>.partial` in the folder of `path`, and removes those that
+ * processes left which were killed while they wrote the same.
  *
  * @throws UsageError for a name that is taken (without `overwrite`), a folder, a device, a folder that is missing or closed;
  *   ServiceError where the disk is full
@@ -44,11 +59,18 @@ export async function openReplacement({
 }): Promise<ByteOutput> {
   const target = await checkedTarget(path, address, overwrite)
   const folder = dirname(target)
-  const partial = join(folder, partialName(basename(target)))
+  await removeAbandoned(target)
+  const partial = join(
+    folder,
+    `${partialPrefix(target)}${ownerMark()}${randomBytes(4).toString('hex')}${partialSuffix}`,
+  )
   let handle: FileHandle | undefined = await open(partial, 'wx').catch((error: unknown) => {
     throw openFailure(address, dirname(path), error)
   })
   let isPartialLeft = true
+  let size = 0
+  const hash = createHash('sha256')
+  let written: Written | undefined
 
   async function discard(): Promise<void> {
     const opened = handle
@@ -80,11 +102,20 @@ export async function openReplacement({
       throw writeFailure(address, error)
     }
     isPartialLeft = false
+    written = { size, sha256: hash.digest('hex') }
     await syncFolder(folder)
   }
 
   return {
-    write: (bytes) => orDiscard((opened) => opened.writeFile(bytes)),
+    get written() {
+      return written
+    },
+    write: (bytes) =>
+      orDiscard(async (opened) => {
+        await opened.writeFile(bytes)
+        size += bytes.length
+        hash.update(bytes)
+      }),
     finish: () =>
       orDiscard(async (opened) => {
         await opened.sync()
@@ -122,10 +153,42 @@ export function alreadyThere(address: string): UsageError {
   return new UsageError(`${address} exists already`, { hint: 'Replace it with --overwrite, or choose another name.' })
 }
 
-function partialName(name: string): string {
-  // a long name plus ours could be longer than a file's name may be
-  const kept = [...name].slice(0, longestNameKept / 2).join('')
-  return `.${name.length <= longestNameKept ? name : kept}.${process.pid}-${randomBytes(4).toString('hex')}.partial`
+const partialSuffix = '.partial'
+
+/** How the partial files of a target begin. */
+function partialPrefix(target: string): string {
+  const name = basename(target)
+  const isLong = Buffer.byteLength(name) > longestNameKept
+  // a character takes up to four bytes
+  return `.${isLong ? [...name].slice(0, longestNameKept / 4).join('') : name}.`
+}
+
+/** The partial files of a folder; a run may write thousands of files into it, and it is not listed for each. */
+const listed = new Map<string, { readonly at: number; readonly names: Promise<string[]> }>()
+const listedForMs = 30_000
+
+/**
+ * Removes the partial files of a target whose process has ended. What cannot be listed or removed stays: it is in nobody's
+ * way.
+ */
+export async function removeAbandoned(target: string): Promise<void> {
+  const folder = resolve(dirname(target))
+  let known = listed.get(folder)
+  if (!known || performance.now() - known.at > listedForMs) {
+    const names = readdir(folder).catch(() => [])
+    const ours = names.then((all) => all.filter((name) => name.startsWith('.') && name.endsWith(partialSuffix)))
+    listed.set(folder, (known = { at: performance.now(), names: ours }))
+  }
+  for (const name of leftBehind(await known.names, partialPrefix(target))) {
+    await unlink(join(folder, name)).catch(() => undefined)
+  }
+}
+
+/** sha256 of a file's bytes, in hexadecimal digits; holds little of it in memory. Throws the system's error. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
 }
 
 /** Renaming replaces silently whatever appeared meanwhile; linking refuses. */

@@ -177,6 +177,9 @@ const lengthBytes = 4
 async function createDeliverySpool() {
   const folder = await orFail(() => mkdtemp(join(tmpdir(), 'lcclf-spool-')))
   const file = await orFail(() => open(join(folder, 'rows'), 'w+'))
+  // out of sight at once: its space is free when this process ends, however it ends. Windows keeps it until it is closed
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  await remove().catch(() => undefined)
   const acks: Delivery['ack'][] = []
   return {
     async write({ ack, ...rows }: Delivery): Promise<void> {
@@ -200,7 +203,7 @@ async function createDeliverySpool() {
     },
     async close(): Promise<void> {
       await file.close()
-      await rm(folder, { recursive: true, force: true })
+      await remove()
     },
   }
 }

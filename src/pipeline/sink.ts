@@ -1,4 +1,5 @@
 // The contract of everything results go to.
+import type { Written } from '../whole-file.ts'
 import type { ClassifiedBatch, InputSchema, Reject, Taxonomy } from './batch.ts'
 
 /** What a sink must know before the first batch. */
@@ -35,6 +36,8 @@ export interface Sink {
   readonly unreachableMs?: number
   /** what whoever relies on the results should know of this output; for the receipt. May grow until the last `write` */
   readonly notes?: readonly string[]
+  /** of a file or an object, once it is published: what stands there */
+  readonly written?: Written | undefined
   write(batch: ClassifiedBatch): Promise<WriteOutcome>
   /** Completes what was written (footer, flush, fsync) without showing it yet. */
   finish(): Promise<void>

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { LcclfError, ModelError, ServiceError } from '../errors.ts'
+import { checkerOf } from '../formats/checked-json.ts'
 import { writeFailure } from '../whole-file.ts'
 import type { AbsentObject, ObjectReader, OpenedObject } from './object-reader.ts'
 import { passingFailure, patiently, rangesHint, StalePartError, TransientError } from './transient-error.ts'
@@ -240,10 +241,17 @@ async function dropPart(path: string): Promise<void> {
 }
 
 async function readState(path: string): Promise<PartState | undefined> {
+  const check = checkerOf((what) => new Error(what))
   try {
-    const { etag, size } = JSON.parse(await readFile(path, 'utf8')) as Partial<PartState>
-    return { etag: typeof etag === 'string' ? etag : null, size: typeof size === 'number' ? size : null }
+    const { etag, size } = check.record(check.json(await readFile(path, 'utf8')), 'state')
+    // it goes into a header
+    if (/[^ -~]/.test(String(etag))) return undefined
+    return {
+      etag: etag === null ? null : check.text(etag, 'etag'),
+      size: size === null ? null : check.count(size, 'size'),
+    }
   } catch {
+    // then it begins anew
     return undefined
   }
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { takeLock } from '../../src/transfer/owner.ts'
+import { takeLock } from '../../src/transfer/lock.ts'
 
 const version = 'v1.8.0'
 const cache = fileURLToPath(new URL('../../.cache', import.meta.url))

@@ -1,15 +1,20 @@
 // DuckDB as a reader of Parquet files: one instance for a run, or one locked to a single file for the user's own SQL.
+import { readdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { leftBehind, ownerMark } from '../../owner.ts'
 
 /** A lease on an instance. */
 export type DuckDb = ReturnType<typeof duckDbOf>
 
 const require = createRequire(import.meta.url)
+
+/** of the folder for what a query cannot hold in memory; DuckDB makes and removes it */
+const spillPrefix = 'lcclf-duckdb-'
 
 const settings: Record<string, string> = {
   // one thread reads faster than anything downstream takes rows, and each further one holds a page of every column
@@ -20,7 +25,7 @@ const settings: Record<string, string> = {
   // nothing is ever fetched from the network
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',
-  temp_directory: join(tmpdir(), `lcclf-duckdb-${process.pid}`),
+  temp_directory: join(tmpdir(), `${spillPrefix}${ownerMark()}`),
 }
 
 /** Inputs are opened and closed one after the other: the instance waits a little for the next. */
@@ -73,7 +78,16 @@ function duckDbOf(instance: DuckDBInstance, release: () => void) {
   }
 }
 
+/** What queries of processes that were killed left behind. */
+async function removeAbandonedSpills(): Promise<void> {
+  for (const name of leftBehind(await readdir(tmpdir()), spillPrefix)) {
+    await rm(join(tmpdir(), name), { recursive: true, force: true })
+  }
+}
+
 async function create(): Promise<DuckDBInstance> {
+  // somebody else's stay
+  await removeAbandonedSpills().catch(() => undefined)
   // as `import` it takes twice as long (90 ms more): its names would be looked for in the text of every file
   const { DuckDBInstance: Instance } = require('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance }
   return Instance.create(':memory:', settings)

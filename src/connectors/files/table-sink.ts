@@ -30,6 +30,9 @@ export function createTableSink(
     get isGone() {
       return output.isGone ?? false
     },
+    get written() {
+      return output.written
+    },
     async write(batch) {
       const table = layout.tableOf(batch)
       if (table.rowCount > 0 && !output.isGone) await encoder.add(table)
@@ -64,6 +67,9 @@ export function gzipped(output: ByteOutput): ByteOutput {
   }
 
   return {
+    get written() {
+      return output.written
+    },
     async write(bytes) {
       // closed before: the output says so in its own words
       if (gzip.destroyed) return output.write(bytes)

@@ -72,6 +72,11 @@ export interface SeenObject {
   readonly etag: string | null
 }
 
+/** An ETag as receipts have it: without the quotes of the header. */
+export function plainEtag(etag: string): string {
+  return etag.replace(/^"(.*)"$/, '$1')
+}
+
 /** An object as an input. */
 export interface S3SourceSpec extends SeenObject {
   readonly kind: 's3'

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { ServiceError } from '../../errors.ts'
 import { patiently } from '../../transfer/transient-error.ts'
-import { alreadyThere, type ByteOutput } from '../../whole-file.ts'
-import type { S3SinkSpec } from './address.ts'
+import { alreadyThere, type ByteOutput, type Written } from '../../whole-file.ts'
+import { plainEtag, type S3SinkSpec } from './address.ts'
 import { bucketToWrite, isConflict, type S3Bucket } from './bucket.ts'
 import { statusOf } from './client.ts'
 
@@ -33,15 +33,21 @@ export async function openObjectOutput(
   const upload = await startUpload(bucket, key)
   const parts = createPartQueue(upload.sendPart)
   let state: 'open' | 'finished' | 'ended' = 'open'
+  let size = 0
+  let written: Written | undefined
 
   const checkOpen = (): void => {
     if (state !== 'open') throw new ServiceError(`cannot write ${address}: it was closed before`)
   }
 
   return {
+    get written() {
+      return written
+    },
     async write(bytes) {
       checkOpen()
       await parts.add(bytes)
+      size += bytes.length
     },
     async finish() {
       checkOpen()
@@ -50,8 +56,10 @@ export async function openObjectOutput(
     },
     async publish() {
       if (state !== 'finished') throw new Error(`${address} is published before it was finished`)
-      if ((await upload.complete(!overwrite)) === 'taken') throw alreadyThere(address)
+      const published = await upload.complete(!overwrite)
+      if (published === 'taken') throw alreadyThere(address)
       state = 'ended'
+      written = { size, etag: published.etag && plainEtag(published.etag) }
     },
     async close() {
       if (state === 'ended') return
@@ -117,6 +125,11 @@ function createPartQueue(send: (number: number, bytes: Uint8Array, signal: Abort
   }
 }
 
+/** As its store names the version; null where it does not. */
+interface PublishedObject {
+  readonly etag: string | null
+}
+
 /** Begins a multipart upload. It is refused at once where the bucket does not exist or may not be written to. */
 async function startUpload(bucket: S3Bucket, key: string) {
   const { name, client } = bucket
@@ -129,13 +142,16 @@ async function startUpload(bucket: S3Bucket, key: string) {
   const upload = { ...place, UploadId }
   const removeParts = () => client.send(new sdk.AbortMultipartUploadCommand(upload))
 
-  async function send(isNew: boolean): Promise<void> {
+  async function send(isNew: boolean): Promise<PublishedObject> {
     const condition = isNew ? { IfNoneMatch: '*' } : {}
     const MultipartUpload = { Parts: parts.map(({ etag }, index) => ({ PartNumber: index + 1, ETag: etag })) }
     const empty = { ...place, Body: new Uint8Array(0) }
     // an empty object has no parts
-    if (parts.length === 0) await client.send(new sdk.PutObjectCommand({ ...empty, ...condition }))
-    else await client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload, ...condition }))
+    const { ETag } =
+      parts.length === 0
+        ? await client.send(new sdk.PutObjectCommand({ ...empty, ...condition }))
+        : await client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload, ...condition }))
+    return { etag: ETag || null }
   }
 
   /** The ETag of what was sent, where the store makes it of MD5 sums. */
@@ -145,19 +161,18 @@ async function startUpload(bucket: S3Bucket, key: string) {
     return `"${sum.digest('hex')}${parts.length === 0 ? '' : `-${parts.length}`}"`
   }
 
-  /** Whether the last request was refused because something else has the name; throws any other refusal. */
-  async function isTaken(error: unknown): Promise<boolean> {
+  /** What a refusal of the last request means: something else has the name, or our object is there; throws any other. */
+  async function afterRefusal(error: unknown): Promise<PublishedObject | 'taken'> {
     // 501: the store has no conditional writes; then we look as late as possible
     const isUnconditional = statusOf(error) === 501
     const isGone = error instanceof Error && error.name === 'NoSuchUpload'
     if (!isUnconditional && !isGone && !isConflict(error)) throw error
     const there = await client.send(new sdk.HeadObjectCommand(place)).catch(() => undefined)
     // an answer can be lost: the retry then finds our own object
-    if (there?.ETag === expectedEtag()) return false
-    if (isConflict(error) || (isUnconditional && there)) return true
+    if (there?.ETag === expectedEtag()) return { etag: there.ETag }
+    if (isConflict(error) || (isUnconditional && there)) return 'taken'
     if (isGone) throw error
-    await send(false)
-    return false
+    return send(false)
   }
 
   return {
@@ -174,11 +189,11 @@ async function startUpload(bucket: S3Bucket, key: string) {
      * @param isNew only where nothing has the name
      * @returns 'taken' where something has
      */
-    complete: (isNew: boolean): Promise<'published' | 'taken'> =>
+    complete: (isNew: boolean): Promise<PublishedObject | 'taken'> =>
       attempt(async () => {
-        if (await send(isNew).then(() => false, isTaken)) return 'taken'
-        if (parts.length === 0) await removeParts()
-        return 'published'
+        const published = await send(isNew).catch(afterRefusal)
+        if (published !== 'taken' && parts.length === 0) await removeParts()
+        return published
       }),
     abort: () => attempt(removeParts, { retries: 1 }),
   }

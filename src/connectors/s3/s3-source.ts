@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { DataError, LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../../errors.ts'
+import { hasEnded, ownerHere, parseOwner } from '../../owner.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import { download } from '../../transfer/download.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
-import { hasEnded, ownerHere, parseOwner } from '../../transfer/owner.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import type { FileSourceSpec } from '../address.ts'
-import type { S3SourceSpec, SeenObject } from './address.ts'
+import { plainEtag, type S3SourceSpec, type SeenObject } from './address.ts'
 import { bucketToRead } from './bucket.ts'
 import { s3Failure } from './client.ts'
 
@@ -57,11 +57,6 @@ export async function openS3Source(
 function withAddress(error: unknown, path: string, address: string): unknown {
   if (error instanceof LcclfError) error.message = error.message.replaceAll(path, address)
   return error
-}
-
-/** An ETag as receipts have it: without the quotes of the header. */
-export function plainEtag(etag: string): string {
-  return etag.replace(/^"(.*)"$/, '$1')
 }
 
 /**

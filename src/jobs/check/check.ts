@@ -4,7 +4,7 @@ import { readManifest, readProfile } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { type CheckedInput, type CheckFinding, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { chooseModel, theSample } from '../../model/store/model-reference.ts'
+import { chooseModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import { timeWindow } from '../../connectors/kafka/spec.ts'
 import type { CheckFlags } from '../../terminal/flags.ts'
 import { harmless } from '../../terminal/text-table.ts'
@@ -13,11 +13,10 @@ import { harmless } from '../../terminal/text-table.ts'
 export async function check(addresses: readonly string[], flags: CheckFlags): Promise<number> {
   if (addresses.length === 0) throw new UsageError('no input', { hint: 'Name files, a folder, or - for stdin.' })
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
-  const { directory, chosenBy } = chooseModel(flags.model, theSample)
-  if (chosenBy === 'the sample model') {
-    process.stderr.write('Compared with the sample model; --model names your own.\n')
-  }
+  const chosen = chooseModel(flags.model, theSample)
+  const { directory } = chosen
   const { manifest, sha256 } = await readManifest(directory)
+  process.stderr.write(`${harmless(modelLine(manifest, chosen))}\n`)
   const profile = await readProfile(directory)
   const inputs = await expandInputs(addresses, { fromFormat: flags.fromFormat, window: timeWindow(flags) })
   const allowance = { remaining: flags.limit ?? Infinity }

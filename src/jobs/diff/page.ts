@@ -14,6 +14,7 @@ import {
   sideTable,
   transitionMatrix,
 } from './tables.ts'
+import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** objects of each ranking: --top may ask for more than a page can hold */
 const shownObjects = 1000
@@ -25,7 +26,7 @@ export async function diffPage(report: DiffReport): Promise<string> {
   return pageOf({
     title: 'lcclf diff: two results compared',
     lead: markup`${changed} of ${common} objects (${percentText(share)}) have another class in B (${b.address}) than in A
-    (${a.address}).`,
+    (${a.address}).${demonstrationNote(a.classifier_version, b.classifier_version)}`,
     sections: [
       {
         title: 'What was compared',

@@ -171,7 +171,8 @@ export function storeCheck(store: ModelStore): Check {
 }
 
 /**
- * Everything that `lcclf model verify` checks, of the model that a run without --model would use, with its engine.
+ * Everything that `lcclf model verify` checks, of the model that a stream, or a run into tables or topics, would use without
+ * --model, with its engine.
  *
  * @param isNeeded a stream is configured, which needs one
  */
@@ -191,8 +192,7 @@ export function modelCheck(isNeeded: boolean): Check {
   }
 }
 
-async function verified({ directory, ...chosen }: ChosenModel): Promise<Finding> {
-  const chosenBy = chosen.chosenBy === 'its name' ? 'LCCLF_MODEL' : chosen.chosenBy
+async function verified({ directory, chosenBy }: ChosenModel): Promise<Finding> {
   const damaged = (message: string): Finding =>
     failed(message, 'Pull or import it again; lcclf model verify has details.')
   const { checks, bundle } = await verifyBundle(directory)

@@ -21,6 +21,7 @@ import {
   reliabilityCurves,
   reliabilityTable,
 } from './tables.ts'
+import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** classes with curves of their own, over all levels; a level with more shows its largest */
 const shownClasses = 70
@@ -54,9 +55,10 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
 function leadOf({ predictions, labels, levels }: EvaluationReport): Html {
   const first = levels.find(({ objects }) => objects > 0)
   const sides = markup`${predictions.address} (${predictions.classifier_version}) against ${labels.address}`
-  if (!first || first.accuracy === null) return markup`${sides}: no object could be evaluated.`
+  const note = demonstrationNote(predictions.classifier_version)
+  if (!first || first.accuracy === null) return markup`${sides}: no object could be evaluated.${note}`
   const what = first.branch === null && first !== levels[0] ? 'branch' : 'class'
-  return markup`${objectCount(first.objects)} of ${sides}: ${percentText(first.accuracy)} have the ${what} of their label.`
+  return markup`${objectCount(first.objects)} of ${sides}: ${percentText(first.accuracy)} have the ${what} of their label.${note}`
 }
 
 function coverageOf(report: EvaluationReport): Html {

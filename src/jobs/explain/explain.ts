@@ -3,22 +3,22 @@ import { withReport } from '../../report/report-file.ts'
 import { UsageError } from '../../errors.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import { explainObject, type Explanation } from './explain-object.ts'
-import { readBundle, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
+import { readBundle, readManifest, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { explainText } from './tables.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { chooseModel, theSample } from '../../model/store/model-reference.ts'
+import { chooseModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { ExplainFlags } from '../../terminal/result-flags.ts'
+import { harmless } from '../../terminal/text-table.ts'
 
 type ExplainRequest = ExplainFlags & { readonly input: string }
 
 /** Prints the explanation, as text or with --json as one object. */
 export async function explain(flags: ExplainRequest): Promise<void> {
-  const { directory, chosenBy } = chooseModel(flags.model, theSample)
-  if (chosenBy === 'the sample model') {
-    process.stderr.write('This is a demonstration with the sample model; --model names your own.\n')
-  }
+  const chosen = chooseModel(flags.model, theSample)
+  const { directory } = chosen
+  process.stderr.write(`${harmless(modelLine((await readManifest(directory)).manifest, chosen))}\n`)
   const explanation = await withReport(
     flags,
     () => explanationOf(flags, directory),

@@ -5,6 +5,7 @@ import { type Html, markup } from '../../report/html.ts'
 import { figureOf, listOf, pageOf, tableOf } from '../../report/page.ts'
 import { type ClassExplanation, explainedParts, type Explanation, largestFirst } from './explain-object.ts'
 import { featureTable, levelTable } from './tables.ts'
+import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** features in a picture, however many --top asks for; the table has all of them */
 const shownFeatures = 40
@@ -19,7 +20,7 @@ export async function explainPage(explanation: Explanation): Promise<string> {
   return pageOf({
     title: `lcclf explain: ${oid}`,
     lead: markup`${model.name} ${model.version} calls it ${predicted}.${asked} The probability of ${name} is
-    ${numberText(probability)}; with nothing known about the object it would be ${numberText(base)}.`,
+    ${numberText(probability)}; with nothing known about the object it would be ${numberText(base)}.${demonstrationNote(`${model.name}_${model.version}`)}`,
     sections: [
       { title: 'What was explained', content: [...(isExact ? [] : [approximate]), facts(explanation)] },
       { title: 'What speaks for it', content: figures },

@@ -6,8 +6,9 @@ import { messageOf, ServiceError, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { cacheFolder, downloadFolder, modelStore } from '../../model/store/model-reference.ts'
-import { isFolder, ownerFile, stagedVersion } from '../../model/store/model-store.ts'
-import { hasEnded, isLockFree, parseOwner } from '../../transfer/owner.ts'
+import { isFolder, ownerFile, partialMark, stagedVersion } from '../../model/store/model-store.ts'
+import { hasEnded, leftBehind, parseOwner } from '../../owner.ts'
+import { isLockFree } from '../../transfer/lock.ts'
 
 /** Removes what nobody needs any more, and says what. */
 export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: boolean }): Promise<void> {
@@ -80,6 +81,9 @@ async function collectLitter(dryRun: boolean): Promise<Litter[]> {
 const staleMs = 24 * 3600 * 1000
 
 function isAbandoned(folder: string): boolean {
+  // of a bundle's writer, which names its process there
+  const prefix = `.${stagedVersion(folder)}${partialMark}`
+  if (leftBehind([basename(folder)], prefix).length > 0) return true
   const mark = join(folder, ownerFile)
   const owner = existsSync(mark) ? parseOwner(readFileSync(mark, 'utf8')) : undefined
   if (owner && hasEnded(owner)) return true

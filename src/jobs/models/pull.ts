@@ -8,9 +8,16 @@ import { identityOf, type Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { importModel } from '../../model/sklearn/import-model.ts'
 import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
-import { chooseModel, downloadFolder, modelStore, refusedByPin, theNewest } from '../../model/store/model-reference.ts'
+import {
+  chooseModel,
+  type ChosenModel,
+  downloadFolder,
+  modelStore,
+  refusedByPin,
+  theNewest,
+} from '../../model/store/model-reference.ts'
 import { listOf, type StoredModel } from '../../model/store/model-store.ts'
-import { takeLock } from '../../transfer/owner.ts'
+import { takeLock } from '../../transfer/lock.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import type { PullFlags as ModelPullFlags } from '../../terminal/model-flags.ts'
 import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
@@ -56,8 +63,8 @@ export async function pullModel(
 }
 
 /**
- * The bundle's folder of a model whose results others rely on, never the sample: the one named, else the one pinned, else
- * the one that was put into the store last, else the known default, pulled.
+ * A model whose results others rely on, never the sample: the one named, else the one pinned, else the newest of the store,
+ * else the known default, pulled.
  *
  * @param options.mayPull false: an empty store is not filled (`LCCLF_PULL=never`, a dry run)
  * @throws ModelError if there is none
@@ -65,9 +72,9 @@ export async function pullModel(
 export async function liveModel(
   reference: string | undefined,
   options: { interrupts: InterruptWatch; progress: TransferProgress; mayPull: boolean },
-): Promise<string> {
+): Promise<ChosenModel> {
   const chosen = chooseModel(reference || undefined, theNewest)
-  if (chosen) return chosen.directory
+  if (chosen) return chosen
   const { interrupts, progress, mayPull } = options
   const { root } = modelStore()
   const noModel = (why: string, cause?: unknown): ModelError =>
@@ -81,7 +88,8 @@ export async function liveModel(
   try {
     const request = resolvePull({}, process.env)
     const flags = { allowHttp: false, acceptSwapped: false, overwrite: false }
-    return (await pull({ request, sums: knownSums(request), flags, progress, interrupts, say })).folder
+    const { folder } = await pull({ request, sums: knownSums(request), flags, progress, interrupts, say })
+    return { directory: folder, chosenBy: 'the known default, just pulled', isDemonstration: false }
   } catch (error) {
     if (!(error instanceof LcclfError) || error instanceof InterruptedError) throw error
     throw noModel(`, and ${error.message}`, error)

@@ -14,7 +14,7 @@ import { type IndexEntry, indexFile, indexWith, parseIndex } from '../../model/s
 import { findBundle } from '../../model/store/model-reference.ts'
 import { watchInterrupts } from '../../terminal/interrupt.ts'
 import { pathOfFileAddress } from '../../transfer/object-reader.ts'
-import { takeLock } from '../../transfer/owner.ts'
+import { takeLock } from '../../transfer/lock.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import { type ByteOutput, openReplacement, writeFailure, writeWholeFile } from '../../whole-file.ts'
 import { checkBundle } from './verify.ts'

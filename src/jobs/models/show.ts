@@ -125,7 +125,7 @@ export async function lockModel(reference: string, { json }: { json: boolean }):
   if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
 }
 
-/** Takes a model out of the store. A name alone is enough where the store has one version of it. */
+/** Takes a model out of the store. A name alone means its highest version, as everywhere. */
 export async function removeModel(reference: string, { json }: { json: boolean }): Promise<void> {
   const store = modelStore()
   const [name, version] = splitReference(reference)
@@ -138,11 +138,9 @@ export async function removeModel(reference: string, { json }: { json: boolean }
     }
     throw modelNotFound(reference)
   }
-  const versions = store.listAll().filter((other) => other.name === name)
-  if (version === undefined && versions.length > 1) {
-    throw new UsageError(`${name}: the store has several versions`, { hint: `Choose one: ${listOf(versions)}.` })
-  }
   await store.remove(model)
-  process.stderr.write(`${model.name}@${model.version} is removed\n`)
+  const others = store.listAll().filter((other) => other.name === name)
+  const rest = others.length === 0 ? '' : `; the store still has ${listOf(others)}`
+  process.stderr.write(`${model.name}@${model.version} is removed${rest}\n`)
   if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model remove', ...model })}\n`)
 }

@@ -25,7 +25,7 @@ import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
 import { logTransfer } from '../../terminal/progress.ts'
 import { noProfile, tooFewNote, type WatchedQuality, watchQuality } from '../../model/profile/watch-inputs.ts'
-import { cacheFolder } from '../../model/store/model-reference.ts'
+import { cacheFolder, modelLine } from '../../model/store/model-reference.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import { readOptions } from '../../pipeline/source.ts'
 import { liveModel } from '../models/pull.ts'
@@ -224,10 +224,12 @@ async function openStream(
   const { engine, threads, mayPull, batchSize, outputs } = plan
   onStep('verifying the model')
   const progress = logTransfer((line) => log.info(line))
-  const model = await liveModel(plan.model, { interrupts, progress, mayPull })
-  const profile = plan.watchQuality ? await readProfile(model) : undefined
-  const classifier = keep(await openClassifier(model, { engine, threads, cacheFolder: cacheFolder() }))
+  const chosen = await liveModel(plan.model, { interrupts, progress, mayPull })
+  const { directory } = chosen
+  const profile = plan.watchQuality ? await readProfile(directory) : undefined
+  const classifier = keep(await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() }))
   const { features, preprocessing, taxonomy, identity } = classifier
+  log.info(modelLine(identity, chosen))
   onStep('reaching the brokers')
   const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
   const echo = outputs.some(({ kind }) => kind === 'kafka') ? echoedFeatures : undefined

@@ -155,6 +155,12 @@ function valuesOf(column: Data | undefined, length: number): unknown {
 }
 
 function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }: ManifestLevel): Uint32Array {
+  const differs = (): ModelError =>
+    new ModelError(
+      `level ${name}: forest.arrow does not hold the ${count} trees of ${nodes} nodes that the manifest names`,
+    )
+  // before anything of that size is made
+  if (trees.length !== nodes || count > nodes) throw differs()
   const roots = new Uint32Array(count)
   let tree = -1
   for (let row = 0; row < trees.length; row++) {
@@ -163,11 +169,7 @@ function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }
     else roots[++tree] = row
     if (tree === count) break
   }
-  if (tree !== count - 1 || trees.length !== nodes) {
-    throw new ModelError(
-      `level ${name}: forest.arrow does not hold the ${count} trees of ${nodes} nodes that the manifest names`,
-    )
-  }
+  if (tree !== count - 1) throw differs()
   return roots
 }
 

@@ -2,7 +2,8 @@
 import { basename } from 'node:path'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
-import { messageOf, ModelError, UsageError } from '../../errors.ts'
+import { ModelError, UsageError } from '../../errors.ts'
+import { type Checker, checkerOf } from '../../formats/checked-json.ts'
 
 /**
  * The kinds of model. What depends on the kind is said in two tables: `contents` of read-bundle.ts (which files it is made of)
@@ -53,6 +54,11 @@ export interface Manifest {
   readonly files: readonly FileDigest[]
 }
 
+/** Whether a text can be a folder of the store, and nothing above or below it. */
+export function isPlainName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(text)
+}
+
 /** The manifest's first lines. Throws UsageError for a name or version that cannot be a folder and a column. */
 export function identityOf(
   name: string,
@@ -60,7 +66,7 @@ export function identityOf(
 ): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {
   // name_version is a column of the database, and both are folders of the store
   for (const [what, value] of Object.entries({ name, version })) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(value)) {
+    if (!isPlainName(value)) {
       throw new UsageError(`the model's ${what} ${JSON.stringify(value)} may have letters, digits and . _ + - only`)
     }
   }
@@ -116,8 +122,8 @@ export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
  * @throws ModelError naming the first thing that is wrong
  */
 export function parseManifest(text: string, where: string): Manifest {
-  const check = checkerOf(where)
-  const value = check.record(parseJson(text, where), 'the manifest')
+  const check = bundleChecker(where)
+  const value = check.record(check.json(text), 'manifest')
   if (value['formatVersion'] !== 1) {
     throw new ModelError(`${where}: unknown format version ${String(value['formatVersion'])}`, {
       hint: 'The bundle was made by another version of lcclf: import the model again, or update lcclf.',
@@ -131,8 +137,8 @@ export function parseManifest(text: string, where: string): Manifest {
   const manifest: Manifest = {
     formatVersion: 1,
     kind,
-    name: check.text(value['name'], 'name'),
-    version: check.text(value['version'], 'version'),
+    name: readPlainName(check, value['name'], 'name'),
+    version: readPlainName(check, value['version'], 'version'),
     classifierName: check.text(value['classifierName'], 'classifierName'),
     taxonomy: value['taxonomy'] === null ? null : readTaxonomy(check, value['taxonomy']),
     levels: check.list(value['levels'], 'levels').map((level) => readLevel(check, level)),
@@ -154,50 +160,19 @@ export function parseManifest(text: string, where: string): Manifest {
   return manifest
 }
 
-export type Checker = ReturnType<typeof checkerOf>
-
 /** Checks what a file of a bundle says; `where` is the file, for messages. */
-export function checkerOf(where: string) {
-  const error = (what: string) =>
-    new ModelError(`${where}: invalid ${what}`, {
-      hint: 'The bundle is damaged: copy it again, or import the model again.',
-    })
-  const record = (value: unknown, what: string) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw error(what)
-    return value as Record<string, unknown>
-  }
-  const list = (value: unknown, what: string): unknown[] => {
-    if (!Array.isArray(value)) throw error(what)
-    return value
-  }
-  const text = (value: unknown, what: string) => {
-    if (typeof value !== 'string') throw error(what)
-    return value
-  }
-  const number = (value: unknown, what: string) => {
-    if (typeof value !== 'number') throw error(what)
-    return value
-  }
-  const count = (value: unknown, what: string) => {
-    if (!Number.isSafeInteger(value) || (value as number) < 0) throw error(what)
-    return value as number
-  }
-  /** Texts, at least one, none of them twice. */
-  const names = (value: unknown, what: string) => {
-    const found = list(value, what).map((name) => text(name, what))
-    if (found.length === 0 || new Set(found).size !== found.length) throw error(what)
-    return found
-  }
-  return { error, record, list, text, number, count, names }
+export function bundleChecker(where: string): Checker {
+  return checkerOf((what, cause) => {
+    const hint = 'The bundle is damaged: copy it again, or import the model again.'
+    return new ModelError(`${where}: ${what}`, { cause, hint })
+  })
 }
 
-/** @throws ModelError where a text is not JSON */
-export function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new ModelError(`${where}: not JSON (${messageOf(cause)})`, { cause })
-  }
+/** It becomes a folder, wherever the bundle comes from. */
+function readPlainName(check: Checker, value: unknown, what: string): string {
+  const name = check.text(value, what)
+  if (isPlainName(name)) return name
+  throw check.error(`manifest: its ${what} ${JSON.stringify(name)} may have letters, digits and . _ + - only`)
 }
 
 function readTaxonomy(check: Checker, value: unknown): BranchTaxonomy {
@@ -216,13 +191,14 @@ function readLevel(check: Checker, value: unknown): ManifestLevel {
   }
 }
 
-function readDigest(check: Checker, value: unknown): FileDigest {
+/** Reads what a record says of one file. */
+export function readDigest(check: Checker, value: unknown): FileDigest {
   const digest = check.record(value, 'file')
   const file = check.text(digest['file'], 'name of a file')
-  const sha256 = check.text(digest['sha256'], `sha256 of ${file}`)
+  const sha256 = check.sha256(digest['sha256'], `sha256 of ${file}`)
   // a file of the bundle lies in the bundle's folder, whatever the manifest says
-  if (!/^[0-9a-f]{64}$/.test(sha256) || /[/\\\0]/.test(file) || file === '.' || file === '..') {
-    throw check.error(`name or sha256 of a file (${file})`)
+  if (/[/\\\0]/.test(file) || file === '.' || file === '..') {
+    throw check.error(`name or sha256 of a file (${JSON.stringify(file)})`)
   }
   return { file, sha256, size: check.count(digest['size'], `size of ${file}`) }
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
+import { leftBehind, ownerMark } from '../../owner.ts'
 import { coversFile, encodeCovers, encodeGolden, encodeLeaves, encodeNodes } from './arrow-files.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { alreadyThere, syncFolder, writeFailure, writeWholeFile } from '../../whole-file.ts'
@@ -123,11 +124,16 @@ async function publish(out: string, contents: ReadonlyMap<string, Uint8Array>): 
   let temporary: string | undefined
   try {
     await mkdir(parent, { recursive: true })
-    temporary = await mkdtemp(join(parent, `.${basename(out)}.partial-`))
+    const prefix = `.${basename(out)}.partial-`
+    temporary = await mkdtemp(join(parent, `${prefix}${ownerMark()}-`))
     const folder = join(temporary, 'new')
     for (const [file, bytes] of contents) await writeWholeFile(join(folder, file), bytes, { address: out })
     await replaceFolder(folder, out, join(temporary, 'old'))
     await syncFolder(parent)
+    // only now: one of them may hold the bundle that was here
+    for (const name of leftBehind(await readdir(parent), prefix)) {
+      await rm(join(parent, name), { recursive: true, force: true })
+    }
   } catch (error) {
     throw writeFailure(out, error)
   } finally {

@@ -1,10 +1,11 @@
 // A model as a list shows it: read from its manifest, its files compared with their checksums; and where it was pulled from.
-import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf } from '../../errors.ts'
-import type { FileDigest, Manifest } from '../bundle/manifest.ts'
+import { messageOf, ModelError } from '../../errors.ts'
+import { checkerOf } from '../../formats/checked-json.ts'
+import { sha256OfFile } from '../../whole-file.ts'
+import { type FileDigest, type Manifest, readDigest } from '../bundle/manifest.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
 import type { StoredModel } from './model-store.ts'
 
@@ -53,11 +54,7 @@ export async function describeModel(model: StoredModel, { verify }: { verify: bo
 async function findWrongFile(folder: string, files: readonly FileDigest[]): Promise<string | null> {
   for (const { file, sha256 } of files) {
     try {
-      const hash = createHash('sha256')
-      for await (const chunk of createReadStream(join(folder, file), { highWaterMark: 1 << 20 })) {
-        hash.update(chunk as Buffer)
-      }
-      const found = hash.digest('hex')
+      const found = await sha256OfFile(join(folder, file))
       if (found !== sha256) return `${file}: its sha256 is ${found}, the manifest says ${sha256}`
     } catch (error) {
       return `${file}: cannot be read (${messageOf(error)})`
@@ -94,9 +91,20 @@ export async function writePulledRecord(folder: string, record: PulledRecord): P
 
 /** The record of a bundle's folder; undefined where it has none that can be read. */
 export function readPulledRecord(folder: string): PulledRecord | undefined {
+  // its failure is caught below: without the record a model is as good as with it
+  const check = checkerOf((what) => new ModelError(`${fileName}: ${what}`))
   try {
-    const value = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as Partial<PulledRecord>
-    return typeof value.address === 'string' && Array.isArray(value.files) ? (value as PulledRecord) : undefined
+    const value = check.record(check.json(readFileSync(join(folder, fileName), 'utf8')), 'record')
+    if (value['schemaVersion'] !== 1) return undefined
+    return {
+      schemaVersion: 1,
+      address: check.text(value['address'], 'address'),
+      pulledAt: check.text(value['pulledAt'], 'pulledAt'),
+      files: check.list(value['files'], 'files').map((entry) => {
+        const { etag } = check.record(entry, 'file')
+        return { ...readDigest(check, entry), etag: etag === null ? null : check.text(etag, 'etag') }
+      }),
+    }
   } catch {
     return undefined
   }

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf, ModelError, UsageError } from '../../errors.ts'
+import { type Checker, checkerOf } from '../../formats/checked-json.ts'
 import { redactedText } from '../../formats/shown-text.ts'
-import { byVersion, isPlainName } from './model-store.ts'
+import { isPlainName } from '../bundle/manifest.ts'
+import { byVersion } from './model-store.ts'
 
 /** A model somebody publishes as pickles. */
 export interface KnownModel {
@@ -26,22 +28,32 @@ const shipped = fileURLToPath(new URL('../../../models/known.json', import.meta.
  * @throws UsageError for an invalid list
  */
 export function readKnownModels(path: string = shipped) {
+  const failure = (what: string, cause?: unknown): UsageError =>
+    new UsageError(`${path}: not a valid list of known models (${what})`, {
+      cause,
+      hint: 'LCCLF_KNOWN_MODELS names another list than the one of this package: correct it, or leave it out.',
+    })
+  let text: string
   try {
-    const { models: entries, default: byDefault } = JSON.parse(readFileSync(path, 'utf8')) as {
-      models: readonly Partial<KnownModel>[]
-      default?: string
-    }
-    const models = entries.map(readKnownModel)
-    return { models, byDefault: models.find(({ name, version }) => `${name}@${version}` === byDefault) }
+    text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UsageError(`${path}: not a valid list of known models (${messageOf(cause)})`, { cause })
+    throw failure(messageOf(cause), cause)
   }
+  const check = checkerOf(failure)
+  const list = check.record(check.json(text), 'list')
+  const models = check.list(list['models'], 'models').map((entry) => readKnownModel(check, entry))
+  return { models, byDefault: models.find(({ name, version }) => `${name}@${version}` === list['default']) }
 }
 
-function readKnownModel(entry: Partial<KnownModel>): KnownModel {
-  const { name = '', version = '', url = '', files = [], sha256 = {}, note = '' } = entry
-  if (![name, version, ...files].every(isPlainName)) throw new Error(`an invalid name: ${name}@${version}`)
-  if (!url.endsWith('/')) throw new Error(`${redactedText(url)} does not end with a slash`)
+function readKnownModel(check: Checker, value: unknown): KnownModel {
+  const entry = check.record(value, 'entry')
+  const textOf = (key: 'name' | 'version' | 'url' | 'note'): string => check.text(entry[key] ?? '', key)
+  const [name, version, url, note] = [textOf('name'), textOf('version'), textOf('url'), textOf('note')]
+  const files = check.list(entry['files'] ?? [], 'files').map((file) => check.text(file, 'name of a file'))
+  if (![name, version, ...files].every(isPlainName)) throw check.error(`name: ${JSON.stringify(`${name}@${version}`)}`)
+  if (!url.endsWith('/')) throw check.error(`url: ${redactedText(url)} does not end with a slash`)
+  const sums = Object.entries(check.record(entry['sha256'] ?? {}, 'sha256'))
+  const sha256 = Object.fromEntries(sums.map(([file, sum]) => [file, check.sha256(sum, `sha256 of ${file}`)]))
   return { name, version, url, files, sha256, note }
 }
 
@@ -64,27 +76,21 @@ export interface IndexEntry {
  * @throws ModelError naming what is wrong
  */
 export function parseIndex(text: string, where: string): IndexEntry[] {
-  let value: { schemaVersion?: unknown; models?: unknown } | null
-  try {
-    value = JSON.parse(text) as typeof value
-  } catch (cause) {
-    throw new ModelError(`${where}: not an index of models (${messageOf(cause)})`, { cause })
-  }
-  if (value?.schemaVersion !== 1 || !Array.isArray(value.models)) {
+  const check = checkerOf((what, cause) => new ModelError(`${where}: not an index of models (${what})`, { cause }))
+  const index = check.record(check.json(text), 'index')
+  if (index['schemaVersion'] !== 1) {
     throw new ModelError(`${where}: not an index of models that this version of lcclf can read`)
   }
-  return value.models.map((entry: Partial<Record<keyof IndexEntry, unknown>> | null) => {
-    const { name, version, sha256, size } = entry ?? {}
-    const isEntry =
-      typeof name === 'string' &&
-      typeof version === 'string' &&
-      isPlainName(name) &&
-      isPlainName(version) &&
-      typeof sha256 === 'string' &&
-      /^[0-9a-f]{64}$/.test(sha256) &&
-      typeof size === 'number'
-    if (!isEntry) throw new ModelError(`${where}: has an invalid entry: ${JSON.stringify(entry)}`)
-    return { name, version, sha256, size }
+  return check.list(index['models'], 'models').map((value) => {
+    const entry = check.record(value, 'entry')
+    const [name, version] = [check.text(entry['name'], 'name'), check.text(entry['version'], 'version')]
+    if (!isPlainName(name) || !isPlainName(version)) throw check.error(`entry: ${JSON.stringify(entry)}`)
+    const about = `of ${name}@${version}`
+    return {
+      ...{ name, version },
+      sha256: check.sha256(entry['sha256'], `sha256 ${about}`),
+      size: check.count(entry['size'], `size ${about}`),
+    }
   })
 }
 

@@ -4,9 +4,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { messageOf, ModelError } from '../../errors.ts'
+import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { checkerOf } from '../../formats/checked-json.ts'
 import { redacted, redactedText } from '../../formats/shown-text.ts'
 import { writeWholeFile } from '../../whole-file.ts'
+import { isPlainName, parseManifest } from '../bundle/manifest.ts'
 import { listOf, type ModelStore, openStore } from './model-store.ts'
 
 /** The folder of the sample model that comes with this package. */
@@ -34,31 +36,68 @@ export function downloadFolder(): string {
 /** The bundle that a run uses, and why it is this one. */
 export interface ChosenModel {
   readonly directory: string
-  readonly chosenBy: 'its name' | typeof pinFile | 'the newest of the store' | 'the sample model'
+  /** in words, for people */
+  readonly chosenBy: string
+  /** nobody asked for a model: the sample answers */
+  readonly isDemonstration: boolean
 }
 
 /**
  * The one place that decides which model a run uses: the one that is named, else the one that `lcclf.lock` pins.
  *
+ * @param named a REF: `--model`, else `LCCLF_MODEL`
  * @param otherwise what a run may use where there is neither: `theSample`, or `theNewest` where others rely on the results
  * @throws ModelError as findModel, and for a pin that cannot be read
  */
 export function chooseModel<T>(named: string | undefined, otherwise: () => T): ChosenModel | T {
-  if (named !== undefined) return { directory: findModel(named), chosenBy: 'its name' }
+  const chosen = (reference: string, chosenBy: string): ChosenModel => {
+    return { directory: findModel(reference), chosenBy, isDemonstration: false }
+  }
+  if (named !== undefined) return chosen(named, reasonOf(named))
   const pin = readPin()
-  if (!pin) return otherwise()
-  return { directory: findModel(`${pin.name}@${pin.version}`), chosenBy: pinFile }
+  return pin ? chosen(`${pin.name}@${pin.version}`, `pinned by ${pinFile}`) : otherwise()
+}
+
+/** Why a model is used that somebody named. */
+function reasonOf(named: string): string {
+  const by = named === process.env['LCCLF_MODEL'] ? 'LCCLF_MODEL' : '--model'
+  const [name, version] = splitReference(named)
+  const isAlone = version !== undefined || existsSync(join(named, 'manifest.json'))
+  const versions = isAlone
+    ? []
+    : modelStore()
+        .list()
+        .filter((model) => model.name === name)
+  return versions.length > 1 ? `${by}, the highest version of ${name} in the store` : by
 }
 
 /** For demonstrations only. */
 export function theSample(): ChosenModel {
-  return { directory: sampleModel, chosenBy: 'the sample model' }
+  const chosenBy = 'the sample model of this package: a demonstration, not a classification; --model names another'
+  return { directory: sampleModel, chosenBy, isDemonstration: true }
 }
 
-/** The model that was put into the store last; undefined for an empty store. */
+/** Of the name that was put into the store last, the highest version; undefined for an empty store. */
 export function theNewest(): ChosenModel | undefined {
   const newest = modelStore().newest()
-  return newest && { directory: newest.folder, chosenBy: 'the newest of the store' }
+  return newest && { directory: newest.folder, chosenBy: 'the newest of the store', isDemonstration: false }
+}
+
+/** The one line of every run that says who answers, and why. */
+export function modelLine({ name, version }: { name: string; version: string }, { chosenBy }: ChosenModel): string {
+  return `model: ${name} ${version} (${chosenBy})`
+}
+
+/**
+ * What a report adds to results of the sample model; nothing to those of another.
+ *
+ * @param classifierVersions as results name them: NAME_VERSION
+ */
+export function demonstrationNote(...classifierVersions: readonly string[]): string {
+  const path = join(sampleModel, 'manifest.json')
+  const { name, version } = parseManifest(readFileSync(path, 'utf8'), path)
+  const isSample = classifierVersions.includes(`${name}_${version}`)
+  return isSample ? ' This is a demonstration with the sample model, not a classification.' : ''
 }
 
 /**
@@ -71,10 +110,18 @@ export function findModel(reference: string): string {
   const folder = findBundle(reference)
   const pin = readPin()
   if (!pin) return folder
-  const manifest = readFileSync(join(folder, 'manifest.json'))
-  const sha256 = createHash('sha256').update(manifest).digest('hex')
+  const sha256 = createHash('sha256').update(readManifestBytes(folder)).digest('hex')
   if (sha256 !== pin.sha256) throw refusedByPin(pin, `${folder} (sha256 ${sha256})`)
   return folder
+}
+
+function readManifestBytes(folder: string): Buffer {
+  const path = join(folder, 'manifest.json')
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+  }
 }
 
 /** As findModel, only to look at a bundle: a pin does not forbid that. */
@@ -127,23 +174,27 @@ export interface ModelPin {
 export function readPin(): ModelPin | undefined {
   const path = join(process.cwd(), pinFile)
   if (!existsSync(path)) return undefined
-  try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<Record<keyof ModelPin, unknown>> | null
-    const { schemaVersion, name, version, sha256, address = null } = value ?? {}
-    const isPin =
-      schemaVersion === 1 &&
-      typeof name === 'string' &&
-      typeof version === 'string' &&
-      typeof sha256 === 'string' &&
-      /^[0-9a-f]{64}$/.test(sha256) &&
-      (address === null || typeof address === 'string')
-    if (!isPin) throw new Error('it does not say name, version and sha256')
-    return { schemaVersion, name, version, sha256, address }
-  } catch (cause) {
-    throw new ModelError(`${path}: cannot be read (${messageOf(cause)})`, {
+  const failure = (what: string, cause?: unknown): ModelError =>
+    new ModelError(`${path}: cannot be read (${what})`, {
       cause,
       hint: 'lcclf model lock REF writes it again; without the file any model may be used here.',
     })
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw failure(messageOf(cause), cause)
+  }
+  const check = checkerOf(failure)
+  const pin = check.record(check.json(text), 'pin')
+  if (pin['schemaVersion'] !== 1) throw check.error('schemaVersion')
+  const [name, version] = [check.text(pin['name'], 'name'), check.text(pin['version'], 'version')]
+  if (!isPlainName(name) || !isPlainName(version)) throw check.error('name or version')
+  const address = pin['address'] ?? null
+  return {
+    ...{ schemaVersion: 1, name, version },
+    sha256: check.sha256(pin['sha256'], 'sha256'),
+    address: address === null ? null : check.text(address, 'address'),
   }
 }
 

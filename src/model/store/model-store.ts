@@ -2,8 +2,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { ServiceError, systemCode, UsageError } from '../../errors.ts'
-import { ownerHere } from '../../transfer/owner.ts'
+import { messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
+import { ownerHere } from '../../owner.ts'
+import { isPlainName } from '../bundle/manifest.ts'
 import { syncFolder, writeFailure } from '../../whole-file.ts'
 
 export interface StoredModel {
@@ -33,11 +34,16 @@ export function openStore(root: string) {
     place,
     /** by name, then by version, the highest last */
     list: (): StoredModel[] => listAll().filter(hasManifest),
-    /** the model that was put into its place last; undefined for an empty store */
-    newest: (): StoredModel | undefined =>
-      listAll()
+    /**
+     * Of the name that was put into its place last, the highest version, as `find` gives it: an older version that somebody
+     * adds to compare with does not take over. Undefined for an empty store.
+     */
+    newest(): StoredModel | undefined {
+      const [last] = listAll()
         .filter(hasManifest)
-        .sort((a, b) => timeStored(b) - timeStored(a))[0],
+        .sort((a, b) => timeStored(b) - timeStored(a))
+      return last && placesOf(last.name).findLast(hasManifest)
+    },
     /** as `list`, together with damaged models: folders in a model's place that have lost their manifest.json */
     listAll,
     /**
@@ -148,11 +154,6 @@ async function writing<T>(root: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether a text can be a folder of the store, and nothing above or below it. */
-export function isPlainName(text: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(text)
-}
-
 /** Compares numbers by value, so that 1.10.0 is above 1.9.0. */
 export function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true })
@@ -177,7 +178,14 @@ export function listOf(models: readonly { name: string; version: string }[]): st
 
 function foldersIn(folder: string): string[] {
   if (!existsSync(folder)) return []
-  return readdirSync(folder).filter((name) => isPlainName(name) && isFolder(join(folder, name)))
+  try {
+    return readdirSync(folder).filter((name) => isPlainName(name) && isFolder(join(folder, name)))
+  } catch (cause) {
+    throw new ServiceError(`the model store ${folder} cannot be read (${systemCode(cause) ?? messageOf(cause)})`, {
+      cause,
+      hint: 'Check its permissions, or set LCCLF_HOME to a folder of your own.',
+    })
+  }
 }
 
 export function isFolder(path: string): boolean {
@@ -212,7 +220,8 @@ async function openStaging(root: string, name: string, version: string) {
   }
 }
 
-const partialMark = '.partial-'
+/** in the name of a staging folder, after the version */
+export const partialMark = '.partial-'
 
 /** The file in a staging folder that names its process. */
 export const ownerFile = 'owner.json'

@@ -4,7 +4,7 @@ import { existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { isLockFree, takeLock } from '../../src/transfer/owner.ts'
+import { isLockFree, takeLock } from '../../src/transfer/lock.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let path: string

@@ -1,37 +1,10 @@
-// Which process something belongs to, whether it still lives, and a lock file that names its holder.
+// A lock file that names its holder: one process at a time.
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemCode } from '../errors.ts'
-
-export type Owner = { readonly pid: number; readonly host: string }
-
-export function ownerHere(): Owner {
-  return { pid: process.pid, host: hostname() }
-}
-
-/** Reads what `JSON.stringify(ownerHere())` wrote; undefined for anything else. */
-export function parseOwner(text: string): Owner | undefined {
-  try {
-    const { pid, host } = (JSON.parse(text) ?? {}) as Partial<Owner>
-    return typeof pid === 'number' && typeof host === 'string' ? { pid, host } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a process of this machine has ended; of another machine's processes nothing is known: false. */
-export function hasEnded({ pid, host }: Owner): boolean {
-  if (host !== hostname()) return false
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return systemCode(error) === 'ESRCH'
-  }
-}
+import { hasEnded, type Owner, ownerHere, parseOwner } from '../owner.ts'
 
 const pollMs = 200
 const usualStaleMs = 120_000

@@ -12,8 +12,10 @@ import { checkReport, openReport, type ReportFile } from '../../report/report-fi
 import type { RunEffects } from './open-model.ts'
 import { summaryOf } from './receipt.ts'
 import { openRun, runTasks } from './run-classify.ts'
-import { resultPlace, type Selection } from './tasks.ts'
+import { resultPlace } from './result-place.ts'
+import type { Selection } from './tasks.ts'
 import { redacted } from '../../formats/shown-text.ts'
+import { harmless } from '../../terminal/text-table.ts'
 import { alreadyThere } from '../../whole-file.ts'
 import { createInputOpener } from './open-inputs.ts'
 
@@ -78,7 +80,7 @@ async function runAndReport(
   const watch = report && createClassifyWatch(classifier.taxonomy)
   try {
     const receipt = await runTasks({
-      ...{ plan, tasks: selection.tasks, classifier, inputNotes: notes, effects, watch },
+      ...{ plan, ...selection, classifier, inputNotes: notes, effects, watch },
       onProgress: progress.update,
       // results may go to the terminal that shows the progress
       onRowsDone: progress.stop,
@@ -104,7 +106,7 @@ function sayReasons({ resume }: ClassifyPlan, { tasks, done }: Selection, say: (
   if (!resume) return
   say(`${done} of ${done + tasks.length} inputs are done already`)
   for (const { input, reason } of tasks) {
-    if (reason !== 'not done yet') say(`${input.spec.address} again: ${reason}`)
+    if (reason !== 'not done yet') say(harmless(`${input.spec.address} again: ${reason}`))
   }
 }
 
@@ -161,7 +163,7 @@ async function checkOutputs(plan: ClassifyPlan): Promise<void> {
       const { withDatabase } = await import('../../connectors/postgres/client/session.ts')
       await withDatabase(spec.connection, (database) => inspectForWriting(database, true))
     }
-    if (spec.kind === 's3' && !spec.overwrite && (await resultPlace(spec).exists())) throw alreadyThere(spec.address)
+    if (spec.kind === 's3' && !spec.overwrite && (await resultPlace(spec).look())) throw alreadyThere(spec.address)
     if (spec.kind !== 'file') continue
     const folder = dirname(spec.path)
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {

@@ -9,7 +9,7 @@ import {
   type WatchedClassifier,
   watchQuality,
 } from '../../model/profile/watch-inputs.ts'
-import { cacheFolder, chooseModel, theSample } from '../../model/store/model-reference.ts'
+import { cacheFolder, chooseModel, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import type { InterruptWatch } from '../../terminal/interrupt.ts'
 import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
@@ -53,37 +53,32 @@ export async function openRunModel(
   plan: ClassifyPlan,
   effects: RunEffects,
   meanwhile: () => Promise<void>,
-): Promise<WatchedClassifier> {
+): Promise<WatchedClassifier & Pick<ChosenModel, 'isDemonstration'>> {
   const { model, engine, threads, watchQuality: isWatched } = plan
   if (typeof model === 'object') {
     // it belongs to the caller
     const borrowed = { classifier: { ...model, close: () => Promise.resolve() }, notes: () => [] }
-    return isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
+    const watched = isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
+    return { ...watched, isDemonstration: false }
   }
-  const folder = await modelFolder(model, plan, effects)
-  const profile = await readProfile(folder)
-  const classifier = await openClassifier(folder, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
+  const chosen = await chosenModel(model, plan, effects)
+  const { directory, isDemonstration } = chosen
+  const profile = await readProfile(directory)
+  const classifier = await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
+  effects.say(modelLine(classifier.identity, chosen))
   const tallied = tallyInputs(classifier, profile)
-  return isWatched ? withQualityWatch(tallied, profile, effects) : tallied
+  return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
 }
 
 /** Tables and topics that others read never get the sample model's answers. */
-async function modelFolder(
+async function chosenModel(
   model: string | undefined,
   { shared }: ClassifyPlan,
-  { interrupts, transfer, say }: RunEffects,
-): Promise<string> {
-  if (shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) {
-    const mayPull = transfer !== undefined && process.env['LCCLF_PULL'] !== 'never'
-    return liveModel(model, { interrupts, progress: transfer ?? silentTransfer, mayPull })
-  }
-  const { directory, chosenBy } = chooseModel(model, theSample)
-  if (chosenBy === 'the sample model') {
-    say(
-      'No --model and no LCCLF_MODEL: the sample model of this package answers. This is a demonstration, not a classification.',
-    )
-  }
-  return directory
+  { interrupts, transfer }: RunEffects,
+): Promise<ChosenModel> {
+  if (!shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) return chooseModel(model, theSample)
+  const mayPull = transfer !== undefined && process.env['LCCLF_PULL'] !== 'never'
+  return liveModel(model, { interrupts, progress: transfer ?? silentTransfer, mayPull })
 }
 
 /** Warnings are said as soon as they are due, and stand in the receipt. */

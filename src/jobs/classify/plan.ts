@@ -118,6 +118,8 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     rejects: asked.rejects,
     receipt: asked.receipt,
     resume,
+    /** typed, and not only implied by --resume: results of another model may go */
+    replacesOthers: overwrite,
     /** also if the same command is typed again to resume: an older result that is not done may go */
     overwrite: overwrite || resume,
     options: {
@@ -139,6 +141,11 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       ...(asked.outputSchema === undefined ? {} : { outputSchema: asked.outputSchema }),
     } satisfies ResultOptions,
   }
+}
+
+/** The options of one result in a folder. Of whole files a shard changes none: it only chooses them. */
+export function resultOptions({ options }: Pick<ClassifyPlan, 'options'>): ResultOptions {
+  return { ...options, shard: null }
 }
 
 function outputOf(

@@ -1,9 +1,12 @@
 // The receipt of a run: what went in, what came out, and that it adds up (design: cli.md, "Receipt").
+import { DataError } from '../../errors.ts'
+import { checkerOf } from '../../formats/checked-json.ts'
 import type { ModelIdentity } from '../../pipeline/batch.ts'
 import type { InputCounts, Ledger, OutputCounts } from '../../pipeline/ledger.ts'
 import { redacted } from '../../formats/shown-text.ts'
 import type { RejectionBound } from '../../terminal/flags.ts'
 import { shownNumber as number } from '../../terminal/text-table.ts'
+import type { Written } from '../../whole-file.ts'
 import type { ResultOptions } from './plan.ts'
 
 /** One object of a receipt file, and of stdout with --json. */
@@ -21,6 +24,47 @@ export interface Receipt {
   readonly notes: readonly string[]
   readonly balanced: boolean
   readonly exitCode: number
+  /** beside a result in a folder: what that result is, so that another or a damaged one is not taken for it */
+  readonly result?: Written | undefined
+}
+
+/** What `--resume` needs of a receipt. */
+export type StoredReceipt = ReturnType<typeof parseReceipt>
+
+/**
+ * Reads the receipt beside a result, which anybody may have written since.
+ *
+ * @throws DataError naming what is wrong with it
+ */
+export function parseReceipt(text: string) {
+  const check = checkerOf((what, cause) => new DataError(what, { cause }))
+  const optional = <T>(value: unknown, read: (value: unknown) => T) => (value === undefined ? undefined : read(value))
+  const receipt = check.record(check.json(text), 'receipt')
+  if (receipt['schemaVersion'] !== 1) throw check.error('schemaVersion')
+  const model = check.record(receipt['model'], 'model')
+  const [input] = check.list(receipt['inputs'], 'inputs').map((one) => check.record(one, 'inputs'))
+  const result = optional(receipt['result'], (found) => check.record(found, 'result'))
+  const etagOf = (found: unknown): string | null => (found === null ? null : check.text(found, 'etag'))
+  return {
+    model: {
+      name: check.text(model['name'], 'name of the model'),
+      version: check.text(model['version'], 'version of the model'),
+      sha256: check.text(model['sha256'], 'sha256 of the model'),
+    },
+    isBalanced: receipt['balanced'] === true,
+    options: check.record(receipt['options'], 'options'),
+    input: input && {
+      size: optional(input['size'], (found) => check.count(found, 'size of the input')),
+      mtime: optional(input['mtime'], (found) => check.text(found, 'mtime of the input')),
+      etag: optional(input['etag'], etagOf),
+    },
+    /** undefined in a receipt of an earlier version */
+    result: result && {
+      size: check.count(result['size'], 'size of the result'),
+      sha256: optional(result['sha256'], (found) => check.sha256(found, 'sha256 of the result')),
+      etag: optional(result['etag'], etagOf),
+    },
+  }
 }
 
 export function receiptOf(

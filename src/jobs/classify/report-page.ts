@@ -6,6 +6,7 @@ import { type Html, markup } from '../../report/html.ts'
 import { percentText } from '../../formats/table.ts'
 import type { InputCounts } from '../../pipeline/ledger.ts'
 import { reasonCounts, type Receipt } from './receipt.ts'
+import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** Small charts of one figure: more would be a page that nobody reads, and too large a file. */
 const shownCharts = 40
@@ -25,7 +26,7 @@ export async function classifyPage(
   return pageOf({
     title: 'lcclf classify: report of a run',
     lead: markup`${objects} objects classified with ${name}
-    ${version}.${done > 0 ? ` ${done} inputs were done before this run (--resume) and are not counted here.` : ''}`,
+    ${version}.${done > 0 ? ` ${done} inputs were done before this run (--resume) and are not counted here.` : ''}${demonstrationNote(`${name}_${version}`)}`,
     sections: [
       receiptSection(receipt),
       { title: 'Classes', content: [leafCounts(canvas, levels), ...levelCounts(canvas, levels)] },

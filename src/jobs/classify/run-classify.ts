@@ -14,7 +14,7 @@ import { logTransfer } from '../../terminal/progress.ts'
 import { writeWholeFile } from '../../whole-file.ts'
 import { closeAll, createInputMeter, createInputOpener, openSinkFor } from './open-inputs.ts'
 import { openRunModel, type RunEffects } from './open-model.ts'
-import { type ClassifyOptions, type ClassifyPlan, planClassify } from './plan.ts'
+import { type ClassifyOptions, type ClassifyPlan, planClassify, resultOptions } from './plan.ts'
 import { type Receipt, receiptOf, receiptText } from './receipt.ts'
 import { openRejectsLog, type RejectsLog, rejectsTo } from './rejects-log.ts'
 import type { ClassifyWatch } from './report-facts.ts'
@@ -43,7 +43,7 @@ export async function runClassify(options: ClassifyOptions): Promise<Receipt> {
   const { selection, classifier, notes } = await openRun(plan, effects)
   try {
     const { onBatch, onProgress = () => undefined } = options
-    return await runTasks({ plan, tasks: selection.tasks, classifier, inputNotes: notes, effects, onBatch, onProgress })
+    return await runTasks({ plan, ...selection, classifier, inputNotes: notes, effects, onBatch, onProgress })
   } finally {
     await classifier.close()
   }
@@ -56,9 +56,10 @@ export async function runClassify(options: ClassifyOptions): Promise<Receipt> {
 export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   const inputs = await expandInputs(plan.inputs, { ...plan.search, environment: process.env })
   const loaded = (): Promise<void> => loadLibrariesFor(inputs.map(({ spec }) => spec))
-  const { classifier, notes } = await openRunModel(plan, effects, loaded)
+  const { classifier, notes, isDemonstration } = await openRunModel(plan, effects, loaded)
   try {
-    return { selection: await selectTasks(plan, inputs, classifier.identity.sha256), classifier, notes }
+    const { identity } = classifier
+    return { selection: await selectTasks(plan, inputs, { identity, isDemonstration }), classifier, notes }
   } catch (error) {
     await classifier.close()
     throw error
@@ -68,6 +69,8 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
 interface ClassifyRun {
   readonly plan: ClassifyPlan
   readonly tasks: readonly Task[]
+  /** with --resume: what an earlier run did */
+  readonly finished: readonly Task[]
   readonly classifier: Classifier
   readonly inputNotes: () => readonly string[]
   readonly effects: RunEffects
@@ -113,6 +116,8 @@ export async function runTasks(run: ClassifyRun): Promise<Receipt> {
   const state = stateOf(run, inputs)
   const { shared, opener } = state
   try {
+    // of the others, whoever writes them removes what is left
+    for (const result of run.finished.flatMap(({ results }) => results)) await result.removeLeftovers()
     const schema = plan.shared.length > 0 ? await opener.commonSchema(inputs) : undefined
     for (const spec of plan.shared) {
       const sink = await openSinkFor(spec, schema!, classifier)
@@ -250,8 +255,8 @@ async function publishOwn({ results }: Task, own: readonly Sink[], counts: Ledge
   // an older receipt must not vouch for a newer result, should we be killed in between
   for (const result of results) await result.removeReceipt()
   for (const sink of own) await sink.publish()
-  const receipt = receiptFor(state, counts)
-  for (const result of results) await result.writeReceipt(receipt)
+  const receipt = { ...receiptFor(state, counts), options: resultOptions(state.plan) }
+  for (const [i, result] of results.entries()) await result.writeReceipt(receipt, own[i]?.written)
 }
 
 function makeFolder(folder: string): void {

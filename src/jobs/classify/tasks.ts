@@ -1,19 +1,15 @@
 // What a run has to do: its inputs, each with its results in the output folders; with --resume only those that are not done.
-import { existsSync, realpathSync, statSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { realpathSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Input } from '../../connectors/inputs.ts'
-import { addressOfPlace, type S3Place } from '../../connectors/s3/address.ts'
-import { bucketToWrite, type S3Bucket } from '../../connectors/s3/bucket.ts'
-import { plainEtag } from '../../connectors/s3/s3-source.ts'
+import { addressOfPlace } from '../../connectors/s3/address.ts'
 import type { SinkSpec, SourceSpec } from '../../connectors/spec.ts'
-import { ServiceError, UsageError } from '../../errors.ts'
+import { UsageError } from '../../errors.ts'
 import { redacted } from '../../formats/shown-text.ts'
-import { patiently } from '../../transfer/transient-error.ts'
-import { writeWholeFile } from '../../whole-file.ts'
 import { type ClassifyPlan, resultIn, type ResultSpec } from './plan.ts'
-import { type Receipt, receiptText } from './receipt.ts'
+import { type ResultPlace, resultPlace } from './result-place.ts'
+import { type Answering, refuseOthersResults, standingIn, whyAgain } from './standing.ts'
 
 /** One input and its own results: one in each output folder. */
 export interface Task {
@@ -29,10 +25,10 @@ export type Selection = Awaited<ReturnType<typeof selectTasks>>
 /**
  * Chooses the inputs of this run: its shard of the files, and with --resume those that are not done.
  *
- * @throws UsageError if two inputs have one result, a result exists already or is an input, or a flag does not suit an
- *   input's format
+ * @throws UsageError if two inputs have one result, a result exists already, is an input or is another model's, or a flag
+ *   does not suit an input's format
  */
-export async function selectTasks(plan: ClassifyPlan, all: readonly Input[], modelSha256: string) {
+export async function selectTasks(plan: ClassifyPlan, all: readonly Input[], answering: Answering) {
   const { folders, shard, overwrite } = plan
   refuseWhere(plan, all)
   const every = all.map((input): Task => {
@@ -40,16 +36,34 @@ export async function selectTasks(plan: ClassifyPlan, all: readonly Input[], mod
     return { input, results }
   })
   refuseReplacing([...plan.shared, ...every.flatMap(({ results }) => results.map(({ spec }) => spec))], all)
-  if (folders.length === 0) return { tasks: every, done: 0 }
+  if (answering.isDemonstration && overwrite) {
+    await mapSome(plan.shared.filter(isFileOrObject).map(resultPlace), (place) => lookAt(place, plan, answering))
+  }
+  if (folders.length === 0) return { tasks: every, done: 0, finished: [] }
   refuseSharedResults(every, folders[0]!.address)
   const mine = shard ? every.filter(({ input }) => crc32(input.relativePath) % shard.count === shard.index) : every
-  if (!plan.resume) {
-    if (!overwrite) await refuseExisting(mine)
-    return { tasks: mine, done: 0 }
-  }
-  const reasons = await mapSome(mine, (task) => whyAgain(task, plan, modelSha256))
+  if (!overwrite) await refuseExisting(mine)
+  if (!plan.resume && !answering.isDemonstration) return { tasks: mine, done: 0, finished: [] }
+  const reasons = await mapSome(mine, async ({ input, results }) => {
+    const standing = []
+    for (const result of results) standing.push(await lookAt(result, plan, answering))
+    return standing.map((one) => whyAgain(one, input.spec, plan, answering)).find((reason) => reason !== undefined)
+  })
+  if (!plan.resume) return { tasks: mine, done: 0, finished: [] }
   const tasks = mine.flatMap((task, i) => (reasons[i] === undefined ? [] : [{ ...task, reason: reasons[i] }]))
-  return { tasks, done: mine.length - tasks.length }
+  const finished = mine.filter((_, i) => reasons[i] === undefined)
+  return { tasks, done: finished.length, finished }
+}
+
+/** What stands in a place, which must not be another model's unless this run may replace it. */
+async function lookAt(place: ResultPlace, plan: ClassifyPlan, answering: Answering) {
+  const standing = await standingIn(place)
+  await refuseOthersResults(place, standing, plan, answering)
+  return standing
+}
+
+function isFileOrObject(spec: SinkSpec): spec is ResultSpec {
+  return spec.kind === 'file' || spec.kind === 's3'
 }
 
 function refuseWhere({ where }: ClassifyPlan, inputs: readonly Input[]): void {
@@ -107,8 +121,8 @@ function refuseSharedResults(tasks: readonly Task[], folder: string): void {
 
 async function refuseExisting(tasks: readonly Task[]): Promise<void> {
   const results = tasks.flatMap((task) => task.results)
-  const exist = await mapSome(results, (result) => result.exists())
-  const result = results.find((_, i) => exist[i])
+  const found = await mapSome(results, (result) => result.look())
+  const result = results.find((_, i) => found[i])
   if (!result) return
   throw new UsageError(`${result.spec.address} exists already`, {
     hint: 'Use --resume to do only what is not done, --overwrite to do everything again, or another folder.',
@@ -123,115 +137,4 @@ async function mapSome<Item, Answer>(items: readonly Item[], ask: (item: Item) =
     answers.push(...(await Promise.all(items.slice(from, from + atOnce).map(ask))))
   }
   return answers
-}
-
-/** Why an input must be classified (again), or undefined if the receipts beside its results say that it is done. */
-async function whyAgain(
-  { input, results }: Task,
-  plan: ClassifyPlan,
-  modelSha256: string,
-): Promise<string | undefined> {
-  for (const result of results) {
-    const receipt = parseReceipt(await result.readReceipt())
-    const exists = await result.exists()
-    if (receipt === undefined) return exists ? 'its result has no receipt' : 'not done yet'
-    if (receipt === 'unreadable') return 'its receipt cannot be read'
-    if (!exists) return 'its result is gone'
-    if (receipt.model.sha256 !== modelSha256) return 'it was classified with another model'
-    if (JSON.stringify(receipt.options) !== JSON.stringify(plan.options)) return 'it was classified with other options'
-    const change = changeOf(receipt.inputs[0], input.spec)
-    if (change !== undefined) return change
-  }
-  return undefined
-}
-
-/** What changed in an input since its receipt was written. */
-function changeOf(before: Receipt['inputs'][number] | undefined, spec: SourceSpec): string | undefined {
-  if (spec.kind === 'stdin' || before === undefined) return 'stdin cannot be compared'
-  if (spec.kind === 'postgres') return 'a database cannot be compared'
-  if (spec.kind === 'kafka') return 'a topic cannot be compared'
-  if (spec.kind === 'custom') return 'a source of your own cannot be compared'
-  const { size, mtime } = spec.kind === 's3' ? { size: spec.size, mtime: undefined } : statSync(spec.path)
-  if (before.size !== size) return `its size changed from ${before.size} to ${size} bytes`
-  if (spec.kind === 's3') {
-    if (spec.etag === null) return 'its service gives no ETag'
-    return before.etag === plainEtag(spec.etag) ? undefined : 'its ETag changed'
-  }
-  return before.mtime === mtime?.toISOString() ? undefined : `it was modified at ${mtime?.toISOString()}`
-}
-
-function parseReceipt(text: string | undefined): Receipt | 'unreadable' | undefined {
-  if (text === undefined) return undefined
-  try {
-    const receipt = JSON.parse(text) as Partial<Receipt>
-    const isWhole = receipt.schemaVersion === 1 && receipt.balanced === true && receipt.model && receipt.inputs
-    return isWhole ? (receipt as Receipt) : 'unreadable'
-  } catch {
-    return 'unreadable'
-  }
-}
-
-/** A result, a file or an object, and the receipt beside it. What a bucket refuses is a ServiceError. */
-interface ResultPlace {
-  readonly spec: ResultSpec
-  exists(): Promise<boolean>
-  /** the text of the receipt, undefined where there is none */
-  readReceipt(): Promise<string | undefined>
-  removeReceipt(): Promise<void>
-  writeReceipt(receipt: Receipt): Promise<void>
-}
-
-export function resultPlace(spec: ResultSpec): ResultPlace {
-  return spec.kind === 's3' ? objectPlace(spec, spec.place) : filePlace(spec, spec.path)
-}
-
-function filePlace(spec: ResultSpec, path: string): ResultPlace {
-  const receiptPath = `${path}.receipt.json`
-  return {
-    spec,
-    exists: () => Promise.resolve(existsSync(path)),
-    async readReceipt() {
-      if (!existsSync(receiptPath)) return undefined
-      // one that cannot be read vouches for nothing
-      return readFile(receiptPath, 'utf8').catch(() => '')
-    },
-    removeReceipt: () => rm(receiptPath, { force: true }),
-    writeReceipt: (receipt) => writeWholeFile(receiptPath, receiptText(receipt)),
-  }
-}
-
-const hint = 'Is the service up, and the endpoint (AWS_ENDPOINT_URL) right? Finished results stay: --resume goes on.'
-
-function objectPlace(spec: ResultSpec, place: S3Place): ResultPlace {
-  const { key } = place
-  const receiptKey = `${key}.receipt.json`
-  const ask = <T>(work: (bucket: S3Bucket) => Promise<T>): Promise<T> =>
-    patiently(async () => work(await bucketToWrite(place)), { hint })
-  return {
-    spec,
-    exists: async () => (await ask((bucket) => bucket.stat(key))) !== undefined,
-    readReceipt: () => ask((bucket) => textOf(bucket, receiptKey)),
-    removeReceipt: () => ask((bucket) => bucket.remove(receiptKey)),
-    async writeReceipt(receipt) {
-      const text = Buffer.from(receiptText(receipt))
-      const written = await ask((bucket) => bucket.write(receiptKey, text, { contentType: 'application/json' }))
-      if (written === 'changed') throw new ServiceError(`${spec.address}.receipt.json: somebody else is writing it`)
-    },
-  }
-}
-
-/** A receipt of more bytes is none of ours. */
-const mostReceiptBytes = 16 * 1024 * 1024
-
-async function textOf(bucket: S3Bucket, key: string): Promise<string | undefined> {
-  const found = await bucket.read(key, {})
-  if (found === undefined || found === 'changed') return undefined
-  const pieces: Buffer[] = []
-  let size = 0
-  for await (const piece of found.body as AsyncIterable<Buffer>) {
-    size += piece.length
-    if (size > mostReceiptBytes) return ''
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces).toString('utf8')
 }

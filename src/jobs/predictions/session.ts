@@ -18,13 +18,19 @@ const longestReason = 200
 /** what one data chunk of DuckDB holds */
 export const rowsAChunk = 2048
 
-/** Opens a session. Close it when the last question is answered; what its memory cannot hold goes to the temporary folder. */
-export async function openSession() {
+/**
+ * Opens a session. Close it when the last question is answered; what its memory cannot hold goes to the temporary folder.
+ *
+ * @param options.isShared a run may read its inputs meanwhile: the bounds of memory and threads stay as they are
+ */
+export async function openSession({ isShared = false }: { readonly isShared?: boolean } = {}) {
   const lease = await leaseDuckDb()
   const connection = await lease.connect()
-  // both are the instance's: no other input is open in a process that compares results
-  await connection.run(`SET memory_limit = '${memoryLimit}'`)
-  await connection.run(`SET threads = ${Math.min(4, availableParallelism())}`)
+  if (!isShared) {
+    // both are the instance's: no other input is open in a process that compares results
+    await connection.run(`SET memory_limit = '${memoryLimit}'`)
+    await connection.run(`SET threads = ${Math.min(4, availableParallelism())}`)
+  }
 
   async function guarded<T>(about: string, work: () => T | Promise<T>): Promise<T> {
     try {

@@ -1,14 +1,14 @@
 // JSON that a stranger may have written: nothing in it is believed before it is checked.
 import { messageOf } from '../errors.ts'
 
-export type Checker = ReturnType<typeof checkerOf>
+export type JsonChecker = ReturnType<typeof jsonChecker>
 
 /**
  * Checks what a text of JSON says, one value at a time; each check answers the value or throws.
  *
  * @param failure makes the error of what is wrong with it: the name that the check was given, or `not JSON (…)`
  */
-export function checkerOf(failure: (what: string, cause?: unknown) => Error) {
+export function jsonChecker(failure: (what: string, cause?: unknown) => Error) {
   const error = (what: string): Error => failure(`invalid ${what}`)
   const record = (value: unknown, what: string) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw error(what)

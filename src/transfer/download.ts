@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { LcclfError, ModelError, ServiceError } from '../errors.ts'
-import { checkerOf } from '../formats/checked-json.ts'
+import { jsonChecker } from '../formats/checked-json.ts'
 import { writeFailure } from '../whole-file.ts'
 import type { AbsentObject, ObjectReader, OpenedObject } from './object-reader.ts'
 import { passingFailure, patiently, rangesHint, StalePartError, TransientError } from './transient-error.ts'
@@ -241,7 +241,7 @@ async function dropPart(path: string): Promise<void> {
 }
 
 async function readState(path: string): Promise<PartState | undefined> {
-  const check = checkerOf((what) => new Error(what))
+  const check = jsonChecker((what) => new Error(what))
   try {
     const { etag, size } = check.record(check.json(await readFile(path, 'utf8')), 'state')
     // it goes into a header

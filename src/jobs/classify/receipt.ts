@@ -1,6 +1,6 @@
 // The receipt of a run: what went in, what came out, and that it adds up (design: cli.md, "Receipt").
 import { DataError } from '../../errors.ts'
-import { checkerOf } from '../../formats/checked-json.ts'
+import { jsonChecker } from '../../formats/checked-json.ts'
 import type { ModelIdentity } from '../../pipeline/batch.ts'
 import type { InputCounts, Ledger, OutputCounts } from '../../pipeline/ledger.ts'
 import { redacted } from '../../formats/shown-text.ts'
@@ -37,7 +37,7 @@ export type StoredReceipt = ReturnType<typeof parseReceipt>
  * @throws DataError naming what is wrong with it
  */
 export function parseReceipt(text: string) {
-  const check = checkerOf((what, cause) => new DataError(what, { cause }))
+  const check = jsonChecker((what, cause) => new DataError(what, { cause }))
   const optional = <T>(value: unknown, read: (value: unknown) => T) => (value === undefined ? undefined : read(value))
   const receipt = check.record(check.json(text), 'receipt')
   if (receipt['schemaVersion'] !== 1) throw check.error('schemaVersion')

@@ -6,7 +6,7 @@ import { preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 import type { Forest } from './forest.ts'
-import { checkerOf } from '../../formats/checked-json.ts'
+import { parseJson } from './manifest.ts'
 
 /** What `golden.arrow` of a bundle holds. */
 export interface Golden {
@@ -192,7 +192,7 @@ export async function readGoldenFiles(
   const csv = join(directory, 'golden_input.csv')
   const { oids, inputs } = await readInputs(csv, features)
   const path = join(directory, 'golden.json')
-  const json = checkerOf((what, cause) => new ModelError(`${path}: ${what}`, { cause })).json(await readText(path))
+  const json = parseJson(await readText(path), path)
   if (!isRecord(json)) throw new ModelError(`${path}: not a JSON object`)
   const expected = taxonomy.levels.map((level) => readLevel(json, level, { path, rowCount: oids.length }))
   const { oid: listed, predicted, sklearn } = json

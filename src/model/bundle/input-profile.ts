@@ -1,8 +1,7 @@
 // What a model's usual inputs look like: `profile.json` of a bundle, with which other inputs are compared.
 import type { Classifier } from '../../pipeline/classifier.ts'
 import type { Golden } from './golden.ts'
-import type { Checker } from '../../formats/checked-json.ts'
-import { bundleChecker, type Manifest } from './manifest.ts'
+import { type Checker, checkerOf, type Manifest, parseJson } from './manifest.ts'
 
 export const profileFile = 'profile.json'
 
@@ -79,8 +78,8 @@ export function encodeProfile({ features, ...others }: InputProfile): Uint8Array
  * @throws ModelError
  */
 export function parseProfile(text: string, where: string, features: readonly string[]): InputProfile {
-  const check = bundleChecker(where)
-  const value = check.record(check.json(text), 'profile')
+  const check = checkerOf(where)
+  const value = check.record(parseJson(text, where), 'profile')
   const { formatVersion, source } = value
   if (formatVersion !== 1 || (source !== 'file' && source !== 'golden')) throw check.error('profile')
   const profiled = check.list(value['features'], 'features').map((feature) => readFeature(check, feature))

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { ModelError, UsageError } from '../../errors.ts'
-import { type Checker, checkerOf } from '../../formats/checked-json.ts'
+import { jsonChecker } from '../../formats/checked-json.ts'
 
 /**
  * The kinds of model. What depends on the kind is said in two tables: `contents` of read-bundle.ts (which files it is made of)
@@ -122,8 +122,8 @@ export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
  * @throws ModelError naming the first thing that is wrong
  */
 export function parseManifest(text: string, where: string): Manifest {
-  const check = bundleChecker(where)
-  const value = check.record(check.json(text), 'manifest')
+  const check = checkerOf(where)
+  const value = check.record(parseJson(text, where), 'the manifest')
   if (value['formatVersion'] !== 1) {
     throw new ModelError(`${where}: unknown format version ${String(value['formatVersion'])}`, {
       hint: 'The bundle was made by another version of lcclf: import the model again, or update lcclf.',
@@ -160,12 +160,17 @@ export function parseManifest(text: string, where: string): Manifest {
   return manifest
 }
 
+export type Checker = ReturnType<typeof checkerOf>
+
 /** Checks what a file of a bundle says; `where` is the file, for messages. */
-export function bundleChecker(where: string): Checker {
-  return checkerOf((what, cause) => {
-    const hint = 'The bundle is damaged: copy it again, or import the model again.'
-    return new ModelError(`${where}: ${what}`, { cause, hint })
-  })
+export function checkerOf(where: string) {
+  const hint = 'The bundle is damaged: copy it again, or import the model again.'
+  return jsonChecker((what, cause) => new ModelError(`${where}: ${what}`, { cause, hint }))
+}
+
+/** @throws ModelError where a text is not JSON */
+export function parseJson(text: string, where: string): unknown {
+  return jsonChecker((what, cause) => new ModelError(`${where}: ${what}`, { cause })).json(text)
 }
 
 /** It becomes a folder, wherever the bundle comes from. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, ModelError } from '../../errors.ts'
-import { checkerOf } from '../../formats/checked-json.ts'
+import { jsonChecker } from '../../formats/checked-json.ts'
 import { sha256OfFile } from '../../whole-file.ts'
 import { type FileDigest, type Manifest, readDigest } from '../bundle/manifest.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
@@ -92,7 +92,7 @@ export async function writePulledRecord(folder: string, record: PulledRecord): P
 /** The record of a bundle's folder; undefined where it has none that can be read. */
 export function readPulledRecord(folder: string): PulledRecord | undefined {
   // its failure is caught below: without the record a model is as good as with it
-  const check = checkerOf((what) => new ModelError(`${fileName}: ${what}`))
+  const check = jsonChecker((what) => new ModelError(`${fileName}: ${what}`))
   try {
     const value = check.record(check.json(readFileSync(join(folder, fileName), 'utf8')), 'record')
     if (value['schemaVersion'] !== 1) return undefined

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf, ModelError, UsageError } from '../../errors.ts'
-import { type Checker, checkerOf } from '../../formats/checked-json.ts'
+import { type JsonChecker, jsonChecker } from '../../formats/checked-json.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { isPlainName } from '../bundle/manifest.ts'
 import { byVersion } from './model-store.ts'
@@ -39,13 +39,13 @@ export function readKnownModels(path: string = shipped) {
   } catch (cause) {
     throw failure(messageOf(cause), cause)
   }
-  const check = checkerOf(failure)
+  const check = jsonChecker(failure)
   const list = check.record(check.json(text), 'list')
   const models = check.list(list['models'], 'models').map((entry) => readKnownModel(check, entry))
   return { models, byDefault: models.find(({ name, version }) => `${name}@${version}` === list['default']) }
 }
 
-function readKnownModel(check: Checker, value: unknown): KnownModel {
+function readKnownModel(check: JsonChecker, value: unknown): KnownModel {
   const entry = check.record(value, 'entry')
   const textOf = (key: 'name' | 'version' | 'url' | 'note'): string => check.text(entry[key] ?? '', key)
   const [name, version, url, note] = [textOf('name'), textOf('version'), textOf('url'), textOf('note')]
@@ -76,7 +76,7 @@ export interface IndexEntry {
  * @throws ModelError naming what is wrong
  */
 export function parseIndex(text: string, where: string): IndexEntry[] {
-  const check = checkerOf((what, cause) => new ModelError(`${where}: not an index of models (${what})`, { cause }))
+  const check = jsonChecker((what, cause) => new ModelError(`${where}: not an index of models (${what})`, { cause }))
   const index = check.record(check.json(text), 'index')
   if (index['schemaVersion'] !== 1) {
     throw new ModelError(`${where}: not an index of models that this version of lcclf can read`)

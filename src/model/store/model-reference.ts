@@ -5,7 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf, ModelError, systemCode } from '../../errors.ts'
-import { checkerOf } from '../../formats/checked-json.ts'
+import { jsonChecker } from '../../formats/checked-json.ts'
 import { redacted, redactedText } from '../../formats/shown-text.ts'
 import { writeWholeFile } from '../../whole-file.ts'
 import { isPlainName, parseManifest } from '../bundle/manifest.ts'
@@ -185,7 +185,7 @@ export function readPin(): ModelPin | undefined {
   } catch (cause) {
     throw failure(messageOf(cause), cause)
   }
-  const check = checkerOf(failure)
+  const check = jsonChecker(failure)
   const pin = check.record(check.json(text), 'pin')
   if (pin['schemaVersion'] !== 1) throw check.error('schemaVersion')
   const [name, version] = [check.text(pin['name'], 'name'), check.text(pin['version'], 'version')]

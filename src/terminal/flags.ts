@@ -31,7 +31,7 @@ export const group = {
 } as const
 const { input, model, output, run } = group
 
-export const modelReference = "a bundle's folder, name@version, or a name in the model store"
+export const modelReference = "a bundle's folder, name@version, or a name in the model store (its highest version)"
 
 export function modelFlags(withoutOne: string) {
   return {
@@ -212,7 +212,9 @@ export const classifyFlags = {
     ...input,
     description: 'all: every row; newest: for each oid of an input, the row with the largest candid',
   })(),
-  ...modelFlags('the sample model of this package'),
+  ...modelFlags(
+    'lcclf.lock, or else the sample model of this package; into Postgres and Kafka the newest in the store',
+  ),
   ...engineFlags,
   ...toFlags(
     'file, folder/, s3://…, postgres://…, kafka://… or - for stdout (repeatable: each gets every row; default: -)',
@@ -228,10 +230,14 @@ export const classifyFlags = {
     description:
       'wide: one row per object; long: the rows of the Probability table; nested: one structure per object (default: nested for NDJSON, otherwise wide)',
   })(),
-  overwrite: Flags.boolean({ ...output, description: 'replace existing results' }),
+  overwrite: Flags.boolean({
+    ...output,
+    description: "replace existing results (the sample model, when you name none, replaces no other model's)",
+  }),
   resume: Flags.boolean({
     ...output,
-    description: 'with a folder as output: skip inputs whose receipt says that they are done',
+    description:
+      "with a folder as output: skip inputs whose result is there as its receipt says; another model's results are kept",
   }),
   rejects: Flags.string({
     helpValue: 'FILE.ndjson',
@@ -267,7 +273,7 @@ export const checkFlags = {
   ...columnFlags,
   ...rowFlags,
   ...timeWindowFlags('Kafka'),
-  ...modelFlags('the sample model of this package'),
+  ...modelFlags('lcclf.lock, or else the sample model of this package'),
   json: Flags.boolean({ ...output, description: 'print one JSON object on stdout' }),
 }
 export type CheckFlags = Typed<typeof checkFlags>
@@ -299,7 +305,7 @@ export const streamFlags = {
     ...input,
     description: 'commit offsets; --no-commit replays on its own and leaves the live group untouched',
   }),
-  ...modelFlags('the newest in the store'),
+  ...modelFlags('lcclf.lock, or else the newest in the store'),
   ...engineFlags,
   ...toFlags(
     'kafka://…, postgres://… or - for NDJSON (repeatable; default: PRODUCER_SERVER and PRODUCER_TOPIC[_FORMAT], and DB_HOST)',

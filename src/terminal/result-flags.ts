@@ -8,7 +8,7 @@ const { input, model, output, run } = group
 export const explainFlags = {
   oid: Flags.string({ required: true, helpValue: 'ID', ...input, description: 'the object' }),
   ...columnFlags,
-  ...modelFlags('the sample model of this package'),
+  ...modelFlags('lcclf.lock, or else the sample model of this package'),
   class: Flags.string({
     helpValue: 'CLASS',
     ...output,

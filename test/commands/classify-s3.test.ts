@@ -143,6 +143,16 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
     const refused = await loud()
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('s3://survey/nights/out/a.csv exists')])
     expect((await loud(['--resume'])).stderr).toContain('3 of 3 inputs are done already')
+    // a result that is not what its receipt says
+    const whole = await here.bytes('nights/out/a.csv')
+    for (const [bytes, reason] of [
+      [whole.subarray(0, 100), 'its result has 100 bytes where the receipt says'],
+      [Buffer.from(whole).fill('x', 50), 'its result has another ETag than the receipt says'],
+    ] as const) {
+      await put({ 'nights/out/a.csv': bytes })
+      expect((await loud(['--resume'])).stderr).toContain(`nights/a.csv again: ${reason}`)
+      expect((await here.bytes('nights/out/a.csv')).equals(whole)).toBe(true)
+    }
     // as many bytes, another ETag
     await put({ 'nights/b/c.csv': part(11, 21), 'nights/out/d.csv.receipt.json': Buffer.from('{"schema') })
     const third = await loud(['--resume'])

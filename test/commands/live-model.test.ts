@@ -1,12 +1,13 @@
 // Which model answers where others rely on the answers, and none is named.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startHttpModels, type HttpModels } from '../support/http-models.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples, type Outcome } from '../support/lcclf.ts'
+import { lcclf, samples, type Outcome } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
+import { renamedModel } from '../support/renamed-model.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { unpackPickles } from '../support/unpacked-pickles.ts'
 
@@ -70,6 +71,58 @@ describe('a run into tables without a model', () => {
     const { code, stderr } = await toTables()
     expect([code, stderr]).toEqual([4, expect.stringMatching(/is empty, and .*could not be downloaded/)])
   })
+})
+
+describe('a store with several models', () => {
+  it(
+    'has one answer to which of them: a name means its highest version, and none the name stored last',
+    { tags: ['long'] },
+    async () => {
+      const models = join(work, 'home/models')
+      const stored = ([name, version]: readonly [string, string], seconds: number): void => {
+        const folder = renamedModel(join(models, name, version), name, version)
+        utimesSync(join(folder, 'manifest.json'), seconds, seconds)
+      }
+      // an older version comes last, to be compared with
+      const order = [
+        ['other', '3.0'],
+        ['forest', '1.10.0'],
+        ['forest', '1.9.0'],
+      ] as const
+      order.forEach((model, i) => stored(model, 1e9 + i))
+      const said = async (args: string[], more: Record<string, string> = {}): Promise<string> =>
+        (await hostedLcclf(args, { cwd: work, env: { ...env, ...more } })).stderr
+      const toFile = ['classify', rows, '--limit', '1', '--to', 'x.csv', '--overwrite']
+      expect(await toTables({}, ['--limit', '1'])).toMatchObject({
+        stderr: expect.stringContaining('model: forest 1.10.0 (the newest of the store)\n'),
+      })
+      const { stdout } = await lcclf(['doctor'], { cwd: work, env })
+      expect(stdout).toContain('forest@1.10.0 (the newest of the store)')
+      const byName = 'model: forest 1.10.0 (--model, the highest version of forest in the store)\n'
+      expect(await said([...toFile, '--model', 'forest'])).toContain(byName)
+      expect(await said(['check', rows, '--model', 'forest'])).toContain(byName)
+      expect(await said(['explain', rows, '--oid', 'x', '--model', 'forest'])).toContain(byName)
+      expect(await said([...toFile, '--model', 'other'])).toContain('model: other 3.0 (--model)\n')
+      expect(await said(toFile, { LCCLF_MODEL: 'forest@1.9.0' })).toContain('model: forest 1.9.0 (LCCLF_MODEL)\n')
+      expect(await said([...toFile, '--model', 'forest', '--quiet'])).toBe('')
+      expect(await said(['classify', rows, '--limit', '1', '--to', 'sample.csv'])).toContain(
+        'model: sample_forest 1.5.2 (the sample model of this package: a demonstration, not a classification',
+      )
+      const report = async (model: string[]): Promise<string> => {
+        await said([...toFile.with(-2, 'r.csv'), '--report', 'r.html', ...model])
+        return readFileSync(join(work, 'r.html'), 'utf8')
+      }
+      expect(await report([])).toContain('a demonstration with the sample model')
+      expect(await report(['--model', 'forest'])).not.toContain('demonstration')
+      expect((await hostedLcclf(['model', 'show', 'forest'], { cwd: work, env })).stdout).toContain('forest@1.10.0')
+      await said(['model', 'lock', 'other'])
+      expect(await said(toFile)).toContain('model: other 3.0 (pinned by lcclf.lock)\n')
+      rmSync(join(work, 'lcclf.lock'))
+      expect(await said(['model', 'remove', 'forest'])).toBe(
+        'forest@1.10.0 is removed; the store still has forest@1.9.0\n',
+      )
+    },
+  )
 })
 
 describe('a folder with a lcclf.lock', () => {

@@ -6,10 +6,11 @@ import { jsonFlags } from '../../terminal/flags.ts'
 
 export default class ModelRemove extends BaseCommand {
   static override summary = 'Remove a model from the store'
-  static override description =
-    'A name alone is enough if the store has only one version of the model. Folders outside the store are never touched.'
+  static override description = 'A name alone means its highest version. Folders outside the store are never touched.'
   static override examples = ['lcclf model remove hierarchical_random_forest@1.0.0']
-  static override args = { ref: Args.string({ description: 'name@version', required: true }) }
+  static override args = {
+    ref: Args.string({ description: 'name@version, or a name (its highest version)', required: true }),
+  }
   static override flags = jsonFlags
 
   async run(): Promise<void> {

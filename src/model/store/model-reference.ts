@@ -53,7 +53,7 @@ export function chooseModel<T>(named: string | undefined, otherwise: () => T): C
   const chosen = (reference: string, chosenBy: string): ChosenModel => {
     return { directory: findModel(reference), chosenBy, isDemonstration: false }
   }
-  if (named !== undefined) return chosen(named, reasonOf(named))
+  if (named) return chosen(named, reasonOf(named))
   const pin = readPin()
   return pin ? chosen(`${pin.name}@${pin.version}`, `pinned by ${pinFile}`) : otherwise()
 }

@@ -240,11 +240,11 @@ export async function syncFolder(folder: string): Promise<void> {
 const writeFailures: Readonly<Record<string, readonly [(place: string, why: string) => string, string]>> = {
   ENOSPC: [
     (place) => `no space left on the device while writing ${place}`,
-    'Free some space there, or write to another disk. Nothing was published.',
+    'Free some space there, or write to another disk.',
   ],
   EDQUOT: [
     (place) => `the disk quota is used up while writing ${place}`,
-    'Delete some of your files there, or write to another disk. Nothing was published.',
+    'Delete some of your files there, or write to another disk.',
   ],
   EFBIG: [
     (place) => `${place} grows beyond the largest file allowed here`,
@@ -252,7 +252,7 @@ const writeFailures: Readonly<Record<string, readonly [(place: string, why: stri
   ],
   EIO: [
     (place, why) => `the device failed while writing ${place}: ${why}`,
-    'Check the disk and its free space, or write to another one. Nothing was published.',
+    'Check the disk and its free space, or write to another one.',
   ],
 }
 
@@ -264,7 +264,9 @@ export function writeFailure(address: string, thrown: unknown): LcclfError {
     (place: string, why: string) => `cannot write ${place}: ${why}`,
     'Check the disk and its free space, or write somewhere else.',
   ]
-  return new ServiceError(message(place, messageOf(thrown)), { hint, cause: thrown })
+  // what went to stdout is there, as far as it came
+  const consequence = address === '-' ? '' : ' Nothing was published.'
+  return new ServiceError(message(place, messageOf(thrown)), { hint: `${hint}${consequence}`, cause: thrown })
 }
 
 /** A failure to begin a file: the command line names a place that cannot be written. */

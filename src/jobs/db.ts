@@ -7,6 +7,7 @@ import {
   initTables as createTables,
   upgradeTables as addHistory,
 } from '../connectors/postgres/tables/init-tables.ts'
+import { print } from '../terminal/standard-streams.ts'
 
 /** Creates the missing tables and says which, or with --dry-run prints the SQL; returns the exit code. */
 export async function initTables(
@@ -16,7 +17,7 @@ export async function initTables(
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
   const options = { ...asked, statementTimeout: connection.statementTimeout }
   const report = await withDatabase(connection, (database) => createTables(database, options))
-  return print('db init', shown, report, json)
+  return printInit('db init', shown, report, json)
 }
 
 /** Adds the history table; returns the exit code. */
@@ -24,14 +25,14 @@ export async function upgradeTables(address: string, flags: { dryRun: boolean; j
   const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
   const options = { dryRun: flags.dryRun, statementTimeout: connection.statementTimeout }
   const report = await withDatabase(connection, (database) => addHistory(database, options))
-  return print('db upgrade', shown, report, flags.json)
+  return printInit('db upgrade', shown, report, flags.json)
 }
 
-function print(command: string, shown: string, report: InitReport, json: boolean): number {
+async function printInit(command: string, shown: string, report: InitReport, json: boolean): Promise<number> {
   const { created, existing, statements, done, notes } = report
   if (json) {
     const object = { schemaVersion: 1, command, address: shown, dryRun: !done, created, existing, statements, notes }
-    process.stdout.write(`${JSON.stringify({ ...object, exitCode: 0 })}\n`)
+    await print(`${JSON.stringify({ ...object, exitCode: 0 })}\n`)
     return 0
   }
   const left = [...(existing.length > 0 ? [`left unchanged: ${existing.join(', ')}`] : []), ...notes]
@@ -40,7 +41,7 @@ function print(command: string, shown: string, report: InitReport, json: boolean
     process.stderr.write([`${shown}: ${made}`, ...left, ''].join('\n'))
   } else {
     // stdout is SQL that can be piped into psql
-    process.stdout.write(statements.map((statement) => `${statement};\n`).join('\n'))
+    await print(statements.map((statement) => `${statement};\n`).join('\n'))
     process.stderr.write([...left, 'Nothing was done.', ''].join('\n'))
   }
   return 0
@@ -58,6 +59,6 @@ export async function checkTables(address: string, { json }: { json: boolean }):
     `${marks[state]}  ${name}: ${detail}${hint === undefined ? '' : `. ${hint}`}`
   const verdict = report.ok ? `${shown} can be used` : `${shown}: see PROBLEM above`
   const text = [`${shown} (${report.server})`, ...report.checks.map(lineOf), verdict].join('\n')
-  process.stdout.write(`${json ? JSON.stringify(object) : text}\n`)
+  await print(`${json ? JSON.stringify(object) : text}\n`)
   return exitCode
 }

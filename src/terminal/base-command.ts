@@ -1,54 +1,64 @@
 // What all commands share: how an error ends, with the same exit code and sentence with and without --json.
 import { Command } from '@oclif/core/command'
 import { LcclfError, messageOf } from '../errors.ts'
+import { failureLines, guardStandardStreams, print } from './standard-streams.ts'
 import { harmless } from './text-table.ts'
+import { bareMessage, usageOf } from './usage-errors.ts'
+
+type Thrown = Error & { oclif?: { exit?: number } }
+type Outcome = Pick<LcclfError, 'exitCode' | 'code' | 'message' | 'hint'>
 
 /** Every command of lcclf extends this and throws the classes of errors.ts. */
 export abstract class BaseCommand extends Command {
-  /** A reader that has seen enough (`| head`) is success, for every command. */
   protected override init(): Promise<void> {
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
+    // again: oclif has added a listener of its own since its first hook
+    guardStandardStreams()
     return super.init()
   }
 
   /** oclif would exit 1 with --json whatever the error says, so the end of a failed run is decided here. */
-  protected override catch(error: Error & { oclif?: { exit?: number } }): Promise<void> {
-    const outcome = outcomeOf(error)
+  protected override async catch(error: Thrown): Promise<void> {
+    // a command line that cannot be parsed was not forgotten, of which oclif would warn
+    this.parsed = true
+    const outcome = this.outcomeOf(error)
     process.exitCode = outcome.exitCode
-    if (this.argv.includes('--json')) {
-      const { code, message, hint } = outcome
-      this.log(JSON.stringify({ error: { code, message, hint: hint ?? null } }))
-    }
-    // a message may quote a manifest, a server or an id
-    this.logToStderr(`lcclf: ${harmlessLines(outcome.message)}`)
-    if (outcome.hint) this.logToStderr(`  ${harmlessLines(outcome.hint).replaceAll('\n', '\n  ')}`)
+    this.say(outcome)
     if (process.env['DEBUG']?.includes('lcclf')) this.logToStderr(stackOf(error))
-    return Promise.resolve()
+    if (!this.argv.includes('--json')) return
+    const { code, message, hint } = outcome
+    await print(`${JSON.stringify({ error: { code, message, hint: hint ?? null } })}\n`).catch((failed: Thrown) => {
+      const second = this.outcomeOf(failed)
+      process.exitCode = second.exitCode
+      if (failed !== error && second.message !== message) this.say(second)
+    })
+  }
+
+  private say({ message, hint }: Outcome): void {
+    // a message may quote a manifest, a server or an id
+    process.stderr.write(failureLines({ message: harmlessLines(message), hint: hint && harmlessLines(hint) }))
+  }
+
+  private outcomeOf(error: Thrown): Outcome {
+    if (error instanceof LcclfError) {
+      const { exitCode, code, message, hint } = error
+      return { exitCode, code, message: bareMessage(message), hint }
+    }
+    // oclif's own errors are about the command line
+    if (error.oclif?.exit !== undefined) {
+      const asked = { words: (this.id ?? '').replaceAll(':', ' '), flags: Object.keys(this.ctor.flags) }
+      return { exitCode: error.oclif.exit, code: 'usage', ...usageOf(error, asked) }
+    }
+    return {
+      exitCode: 1,
+      code: 'bug',
+      message: `unexpected: ${messageOf(error).split('\n')[0]}`,
+      hint: 'This is a bug in lcclf. DEBUG=lcclf shows where; please report it with that.',
+    }
   }
 }
 
 function harmlessLines(text: string): string {
   return text.split('\n').map(harmless).join('\n')
-}
-
-function outcomeOf(
-  error: Error & { oclif?: { exit?: number } },
-): Pick<LcclfError, 'exitCode' | 'code' | 'message' | 'hint'> {
-  if (error instanceof LcclfError) return error
-  // oclif's own errors are about the command line, and say what is wrong with it
-  if (error.oclif?.exit !== undefined) {
-    // its layout of a flag's value that does not fit: a line that says little, and a tab
-    const message = error.message.replace(/^Parsing (--\S+) \n\t/, '$1: ')
-    return { exitCode: error.oclif.exit, code: 'usage', hint: undefined, message }
-  }
-  return {
-    exitCode: 1,
-    code: 'bug',
-    message: `unexpected: ${messageOf(error).split('\n')[0]}`,
-    hint: 'This is a bug in lcclf. DEBUG=lcclf shows where; please report it with that.',
-  }
 }
 
 function stackOf(error: unknown): string {

@@ -31,6 +31,17 @@ export const group = {
 } as const
 const { input, model, output, run } = group
 
+/** A flag whose value is a whole number from `min` to `max`. */
+export const wholeNumber = Flags.custom<number, { min: number; max?: number }>({
+  parse: (text, _, { name, min, max = Infinity, env }) => {
+    const value = Number(text)
+    if (/^-?\d{1,15}$/.test(text) && value >= min && value <= max) return Promise.resolve(value)
+    const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
+    const hint = env === undefined ? undefined : `It may come from ${env}.`
+    throw new UsageError(`--${name} ${text}: expected a whole number ${range}`, { hint })
+  },
+})
+
 export const modelReference = "a bundle's folder, name@version, or a name in the model store (its highest version)"
 
 export function modelFlags(withoutOne: string) {
@@ -52,7 +63,7 @@ const engineFlags = {
     description:
       'forest: equal to scikit-learn in every bit; onnx: onnxruntime, within 1e-6 (default: forest if the model is one)',
   })(),
-  threads: Flags.integer({
+  threads: wholeNumber({
     min: 0,
     max: 1024,
     default: 0,
@@ -160,7 +171,7 @@ const rowFlags = {
     description:
       "only rows that satisfy this condition, written with the input's own column names: for Postgres queries, and for Parquet files (run by DuckDB, which can read that file and nothing else)",
   }),
-  limit: Flags.integer({ min: 0, helpValue: 'N', ...input, description: 'read at most N rows in all' }),
+  limit: wholeNumber({ min: 0, helpValue: 'N', ...input, description: 'read at most N rows in all' }),
 }
 
 export const reportFlags = {
@@ -259,7 +270,7 @@ export const classifyFlags = {
   ...reportFlags,
   // a flag with a letter comes first in its group, because oclif then indents them alike
   quiet: Flags.boolean({ char: 'q', ...run, description: 'print nothing but errors on stderr' }),
-  'batch-size': Flags.integer({ ...batchSize, ...run, description: 'objects classified at a time' }),
+  'batch-size': wholeNumber({ ...batchSize, ...run, description: 'objects classified at a time' }),
   'dry-run': Flags.boolean({ ...run, description: 'check inputs and model, print the plan, write nothing' }),
   'no-progress': Flags.boolean({
     ...run,
@@ -286,7 +297,7 @@ export const streamFlags = {
     description:
       'kafka://host:9092[,host2]/topic[,topic2]?group=NAME (default: CONSUMER_SERVER, CONSUMER_TOPICS, CONSUMER_GROUP_ID)',
   }),
-  'batch-size': Flags.integer({ ...batchSize, env: 'CONSUME_MESSAGES', ...input, description: 'messages in a batch' }),
+  'batch-size': wholeNumber({ ...batchSize, env: 'CONSUME_MESSAGES', ...input, description: 'messages in a batch' }),
   'batch-timeout': Flags.custom<number>({ parse: (text) => Promise.resolve(secondsOf(text)) })({
     default: 10,
     env: 'CONSUME_TIMEOUT',
@@ -329,7 +340,7 @@ export const streamFlags = {
     description:
       'what to do with messages that do not decode, or lack oid or candid (default: dead-letter if one is given, otherwise stop)',
   })(),
-  'metrics-port': Flags.integer({
+  'metrics-port': wholeNumber({
     min: 0,
     max: 65_535,
     helpValue: 'PORT',
@@ -366,5 +377,5 @@ export const letterArgument = {
 
 export const letterFlags = {
   reason: Flags.string({ helpValue: 'TEXT', description: 'only letters whose reason contains this' }),
-  limit: Flags.integer({ min: 0, helpValue: 'N', description: 'at most N letters' }),
+  limit: wholeNumber({ min: 0, helpValue: 'N', description: 'at most N letters' }),
 }

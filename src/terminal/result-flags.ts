@@ -1,7 +1,17 @@
 // The flags of the commands that read results and explain them: evaluate, diff, explain.
 import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
-import { bound, columnFlags, group, modelFlags, pair, repeatable, reportFlags, type Typed } from './flags.ts'
+import {
+  bound,
+  columnFlags,
+  group,
+  modelFlags,
+  pair,
+  repeatable,
+  reportFlags,
+  type Typed,
+  wholeNumber,
+} from './flags.ts'
 
 const { input, model, output, run } = group
 
@@ -14,7 +24,7 @@ export const explainFlags = {
     ...output,
     description: 'the class to explain (default: the predicted one)',
   }),
-  top: Flags.integer({ default: 10, min: 1, helpValue: 'N', ...output, description: 'how many features to list' }),
+  top: wholeNumber({ default: 10, min: 1, helpValue: 'N', ...output, description: 'how many features to list' }),
   approximate: Flags.boolean({ ...output, description: 'path attribution instead of Shapley values' }),
   ...reportFlags,
   overwrite: Flags.boolean({ ...output, description: 'replace an existing report' }),
@@ -78,7 +88,7 @@ export const evaluateFlags = {
     description: 'which results to take if there are several',
   }),
   ...orderFlags,
-  bins: Flags.integer({
+  bins: wholeNumber({
     default: 10,
     min: 1,
     max: 1000,
@@ -101,7 +111,7 @@ function changeBound(text: string): ChangeBound {
 
 export const diffFlags = {
   ...orderFlags,
-  top: Flags.integer({
+  top: wholeNumber({
     default: 20,
     min: 1,
     max: 100_000,

@@ -9,6 +9,11 @@ const writeTo = promisify(write)
 // how a closed pipe or socket says so; EOF is Windows
 const readerGone = new Set(['EPIPE', 'ECONNRESET', 'EOF'])
 
+/** Whether a stream failed because nobody reads it any more, which is success. */
+export function isReaderGone(error: unknown): boolean {
+  return readerGone.has(systemCode(error) ?? '')
+}
+
 /** @param stream process.stdout, or what stands for it */
 export function openStandardOutput(stream: Writable & { fd?: number }): ByteOutput {
   let isGone = false
@@ -17,7 +22,7 @@ export function openStandardOutput(stream: Writable & { fd?: number }): ByteOutp
   stream.on('error', note)
 
   function note(error: unknown): void {
-    if (readerGone.has(systemCode(error) ?? '')) isGone = true
+    if (isReaderGone(error)) isGone = true
     else failure ??= error
   }
 

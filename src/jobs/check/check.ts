@@ -8,6 +8,7 @@ import { chooseModel, modelLine, theSample } from '../../model/store/model-refer
 import { timeWindow } from '../../connectors/kafka/spec.ts'
 import type { CheckFlags } from '../../terminal/flags.ts'
 import { harmless } from '../../terminal/text-table.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Checks inputs one after the other; answers 0 if classify would run, warnings or not, else 3. */
 export async function check(addresses: readonly string[], flags: CheckFlags): Promise<number> {
@@ -27,10 +28,10 @@ export async function check(addresses: readonly string[], flags: CheckFlags): Pr
     checked.push(one)
     const isOneOfMany = inputs.length > 1
     if (!flags.json)
-      process.stdout.write(checkText(one, { model: `${manifest.name} ${manifest.version}`, isOneOfMany }))
+      await print(checkText(one, { model: `${manifest.name} ${manifest.version}`, isOneOfMany }))
   }
   const model = { name: manifest.name, version: manifest.version, sha256 }
-  if (flags.json) process.stdout.write(`${JSON.stringify(reportOf(checked, model))}\n`)
+  if (flags.json) await print(`${JSON.stringify(reportOf(checked, model))}\n`)
   return checked.some(({ findings }) => findings.some(({ severity }) => severity === 'failed')) ? 3 : 0
 }
 

@@ -18,6 +18,7 @@ import { redacted } from '../../formats/shown-text.ts'
 import { harmless } from '../../terminal/text-table.ts'
 import { alreadyThere } from '../../whole-file.ts'
 import { createInputOpener } from './open-inputs.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /**
  * Does what was typed and answers the exit code. Prints people's lines on stderr, and on stdout nothing but results or,
@@ -31,11 +32,11 @@ export async function classify(inputs: readonly string[], flags: ClassifyFlags):
   const report = flags.dryRun ? undefined : await openReport(flags.report, plan.overwrite)
   const interrupts = watchInterrupts()
   try {
-    const effects = effectsOf(flags, interrupts)
+    const effects = effectsOf(plan, flags, interrupts)
     const run = await openRun(plan, effects)
     try {
       if (!flags.dryRun) return await runAndReport({ plan, flags, effects }, run, report)
-      process.stdout.write(await describeRun(plan, run.selection, run.classifier, flags.json))
+      await print(await describeRun(plan, run.selection, run.classifier, flags.json))
       return 0
     } finally {
       await run.classifier.close()
@@ -55,8 +56,10 @@ export function refuseSharedStdout(
   throw new UsageError('--json and results cannot both go to stdout', { hint: 'Name a file with --to.' })
 }
 
-function effectsOf({ quiet, noProgress, dryRun }: ClassifyFlags, interrupts: InterruptWatch) {
-  const progress = openProgress({ isSilent: quiet || noProgress })
+function effectsOf({ shared }: ClassifyPlan, { quiet, noProgress, dryRun }: ClassifyFlags, interrupts: InterruptWatch) {
+  // the bar is drawn where rows appear: it would be among them
+  const isAmongRows = process.stdout.isTTY && process.stderr.isTTY && shared.some(({ kind }) => kind === 'stdout')
+  const progress = openProgress({ isSilent: quiet || noProgress || isAmongRows })
   const transfer = quiet ? silentTransfer : openTransferProgress({ isSilent: noProgress })
   const effects: RunEffects = {
     interrupts,
@@ -95,7 +98,7 @@ async function runAndReport(
       if (receipt.exitCode === 0) say(line)
       else progress.say(line)
     }
-    if (flags.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
+    if (flags.json) await print(`${JSON.stringify(receipt)}\n`)
     return receipt.exitCode
   } finally {
     progress.stop()

@@ -8,6 +8,7 @@ import { inModelOrder } from '../predictions/class-order.ts'
 import { withReport } from '../../report/report-file.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { resultAddress } from '../predictions/result-file.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 type DiffRequest = DiffFlags & { readonly a: string; readonly b: string }
 
@@ -21,7 +22,7 @@ export async function diff(flags: DiffRequest): Promise<number> {
     return report
   }
   const report = await withReport(flags, work, async (found) => (await import('./page.ts')).diffPage(found))
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : diffText(report))
+  await print(json ? `${JSON.stringify(report)}\n` : diffText(report))
   if (!report.limit?.exceeded) return 0
   const share = (100 * report.changed_share).toFixed(2)
   process.stderr.write(

@@ -13,6 +13,7 @@ import { type Check, type Finding, type Line, runChecks } from './check.ts'
 import { diskCheck, memoryCheck, modelCheck, nodeCheck } from './machine-checks.ts'
 import { pathCheck, processorCheck, storeCheck } from './machine-checks.ts'
 import { databaseCheck, s3Check, topicsCheck } from './service-checks.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Checks everything and prints it, as text or with --json as one object; returns the exit code: 5 if anything failed. */
 export async function doctor(addresses: readonly string[], { json }: { json: boolean }): Promise<number> {
@@ -31,7 +32,7 @@ export async function doctor(addresses: readonly string[], { json }: { json: boo
   )
   const exitCode = checks.some(({ status }) => status === 'failed') ? 5 : 0
   const report = { schemaVersion: 1, command: 'doctor', checks, exitCode }
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : textOf(checks))
+  await print(json ? `${JSON.stringify(report)}\n` : textOf(checks))
   // a connection to a server that has frozen may not end by itself: nobody waits for it
   setTimeout(() => process.exit(exitCode), 2000).unref()
   return exitCode

@@ -4,6 +4,7 @@ import type { EvaluateFlags } from '../../terminal/result-flags.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
 import { evaluationReport, type EvaluationReport } from './evaluation-report.ts'
 import { evaluationTables, evaluationText } from './tables.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Prints the report, as text or with --json as one object. */
 export async function evaluate(flags: EvaluateFlags & { readonly predictions: string }): Promise<void> {
@@ -15,5 +16,5 @@ export async function evaluate(flags: EvaluateFlags & { readonly predictions: st
     return report
   }
   const report = await withReport(flags, work, async (found) => (await import('./page.ts')).evaluatePage(found))
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : evaluationText(report))
+  await print(json ? `${JSON.stringify(report)}\n` : evaluationText(report))
 }

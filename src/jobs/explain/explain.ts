@@ -10,6 +10,7 @@ import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
 import { chooseModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { ExplainFlags } from '../../terminal/result-flags.ts'
+import { print } from '../../terminal/standard-streams.ts'
 import { harmless } from '../../terminal/text-table.ts'
 
 type ExplainRequest = ExplainFlags & { readonly input: string }
@@ -24,7 +25,7 @@ export async function explain(flags: ExplainRequest): Promise<void> {
     () => explanationOf(flags, directory),
     async (found) => (await import('./page.ts')).explainPage(found),
   )
-  process.stdout.write(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
+  await print(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
 }
 
 /**

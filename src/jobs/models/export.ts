@@ -6,6 +6,7 @@ import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { checkBundle } from './verify.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
 import { openReplacement, writeFailure } from '../../whole-file.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Exports and says what was written, on stderr or with --json as one object. */
 export async function exportModel(
@@ -16,7 +17,7 @@ export async function exportModel(
   const { said, ...written } =
     format === 'onnx' ? await exportGraph(directory, options) : await exportArchive(directory, options)
   process.stderr.write(`${options.out}: ${written.size.toLocaleString('en')} bytes; ${said}\n`)
-  if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model export', ...written })}\n`)
+  if (json) await print(`${JSON.stringify({ schemaVersion: 1, command: 'model export', ...written })}\n`)
 }
 
 async function exportGraph(directory: string, { out, overwrite }: { out: string; overwrite: boolean }) {

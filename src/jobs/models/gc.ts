@@ -8,17 +8,18 @@ import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { cacheFolder, downloadFolder, modelStore } from '../../model/store/model-reference.ts'
 import { isFolder, ownerFile, partialMark, stagedVersion } from '../../model/store/model-store.ts'
 import { hasEnded, leftBehind, parseOwner } from '../../owner.ts'
+import { print } from '../../terminal/standard-streams.ts'
 import { isLockFree } from '../../transfer/lock.ts'
 
 /** Removes what nobody needs any more, and says what. */
 export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: boolean }): Promise<void> {
   const litter = await collectLitter(dryRun)
   if (json) {
-    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model gc', dryRun, litter })}\n`)
+    await print(`${JSON.stringify({ schemaVersion: 1, command: 'model gc', dryRun, litter })}\n`)
     return
   }
   for (const { path, why, size, action } of litter) {
-    process.stdout.write(`${dryRun ? 'would be ' : ''}${action}  ${path}  ${byteText(size)}  ${why}\n`)
+    await print(`${dryRun ? 'would be ' : ''}${action}  ${path}  ${byteText(size)}  ${why}\n`)
   }
   const bytes = litter.filter(({ action }) => action === 'removed').reduce((sum, { size }) => sum + size, 0)
   const said = litter.length === 0 ? 'nothing to remove' : `${byteText(bytes)} ${dryRun ? 'would be ' : ''}freed`

@@ -20,6 +20,7 @@ import { alercePreprocessing } from '../../pipeline/preprocess.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 import type { ImportFlags } from '../../terminal/model-flags.ts'
 import { openStepProgress } from '../../terminal/progress.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Imports, says what was made, and with --json prints one object. */
 export async function importFiles(flags: ImportFlags & { readonly source: string }): Promise<void> {
@@ -61,7 +62,7 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
     say(`golden answers: ${manifest.golden.rows} rows from ${manifest.golden.source}, reproduced ${equality}`)
     say(`${name} ${version} is in ${directory}`)
     if (flags.json)
-      process.stdout.write(`${JSON.stringify({ schemaVersion: 1, directory, name, version, sha256, warnings })}\n`)
+      await print(`${JSON.stringify({ schemaVersion: 1, directory, name, version, sha256, warnings })}\n`)
   } finally {
     progress.stop()
   }

@@ -25,6 +25,7 @@ import type { ObjectReader } from '../../transfer/object-reader.ts'
 import { type FetchedModel, fetchModel, openReader } from './fetch-model.ts'
 import { type PullRequest, type PullTarget, readSha256Sums, resolvePull, type Sha256Sums } from './pull-request.ts'
 import { checkBundle } from './verify.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 type PullFlags = PullTarget & Pick<ModelPullFlags, 'allowHttp' | 'acceptSwapped' | 'overwrite'>
 
@@ -56,7 +57,7 @@ export async function pullModel(
   try {
     const outcome = await pull({ request, sums, flags, progress, interrupts, say })
     if (!flags.json) return
-    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model pull', ...outcome })}\n`)
+    await print(`${JSON.stringify({ schemaVersion: 1, command: 'model pull', ...outcome })}\n`)
   } finally {
     interrupts.stop()
   }

@@ -18,6 +18,7 @@ import { takeLock } from '../../transfer/lock.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import { type ByteOutput, openReplacement, writeFailure, writeWholeFile } from '../../whole-file.ts'
 import { checkBundle } from './verify.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Verifies a bundle, publishes it, and says where. */
 export async function pushModel(
@@ -37,7 +38,7 @@ export async function pushModel(
     process.stderr.write(`lcclf model pull ${target.address} --name ${name} --version ${version} gets it\n`)
     if (!json) return
     const report = { schemaVersion: 1, command: 'model push', name, version, sha256, ...published }
-    process.stdout.write(`${JSON.stringify(report)}\n`)
+    await print(`${JSON.stringify(report)}\n`)
   } catch (error) {
     interrupts.check('the bundle is not in the index')
     throw error

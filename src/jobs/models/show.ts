@@ -9,6 +9,7 @@ import { findBundle, modelNotFound, modelStore, splitReference, writePin } from 
 import { listOf } from '../../model/store/model-store.ts'
 import { harmless, textTable } from '../../terminal/text-table.ts'
 import { UsageError } from '../../errors.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */
 export async function showModel(reference: string, { json }: { json: boolean }): Promise<void> {
@@ -17,7 +18,7 @@ export async function showModel(reference: string, { json }: { json: boolean }):
   const pulled = readPulledRecord(directory)
   if (json) {
     const report = { schemaVersion: 1, command: 'model show', directory, sha256, manifest, pulled: pulled ?? null }
-    process.stdout.write(`${JSON.stringify(report)}\n`)
+    await print(`${JSON.stringify(report)}\n`)
     return
   }
   const { name, version, trainedBy, golden, origin, files, features } = manifest
@@ -39,7 +40,7 @@ export async function showModel(reference: string, { json }: { json: boolean }):
     ...digestsOf('made from', origin),
     ...digestsOf('files', files),
   ]
-  process.stdout.write(`${lines.map(harmless).join('\n')}\n`)
+  await print(`${lines.map(harmless).join('\n')}\n`)
 }
 
 /** The levels as a tree; the classes of a branch below it, in the model's order. */
@@ -86,7 +87,7 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
   const exitCode = models.some(({ problem }) => problem !== null) ? 4 : 0
   if (json) {
     const report = { schemaVersion: 1, command: 'model list', store: store.root, models, exitCode }
-    process.stdout.write(`${JSON.stringify(report)}\n`)
+    await print(`${JSON.stringify(report)}\n`)
     return exitCode
   }
   if (models.length === 0) {
@@ -106,7 +107,7 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
       { heading: 'ORIGIN', cell: ({ origin }) => origin, isText: true },
     ],
   })
-  process.stdout.write(`${lines.join('\n')}\n`)
+  await print(`${lines.join('\n')}\n`)
   for (const { name, version, problem } of models) {
     if (problem !== null) process.stderr.write(`${name}@${version} is damaged: ${harmless(problem)}\n`)
   }
@@ -122,7 +123,7 @@ export async function lockModel(reference: string, { json }: { json: boolean }):
   const pin = { schemaVersion: 1, name, version, sha256, address } as const
   const path = await writePin(pin)
   process.stderr.write(`${path} pins ${harmless(`${name}@${version}`)}, sha256 ${sha256}\n`)
-  if (json) process.stdout.write(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
+  if (json) await print(`${JSON.stringify({ ...pin, command: 'model lock' })}\n`)
 }
 
 /** Takes a model out of the store. A name alone means its highest version, as everywhere. */
@@ -142,5 +143,5 @@ export async function removeModel(reference: string, { json }: { json: boolean }
   const others = store.listAll().filter((other) => other.name === name)
   const rest = others.length === 0 ? '' : `; the store still has ${listOf(others)}`
   process.stderr.write(`${model.name}@${model.version} is removed${rest}\n`)
-  if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, command: 'model remove', ...model })}\n`)
+  if (json) await print(`${JSON.stringify({ schemaVersion: 1, command: 'model remove', ...model })}\n`)
 }

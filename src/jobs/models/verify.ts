@@ -5,6 +5,7 @@ import { type BundleCheck, verifyBundle } from '../../model/bundle/verify-bundle
 import { checkGolden, type EngineName, enginesOf } from '../../model/open.ts'
 import { cacheFolder, findBundle } from '../../model/store/model-reference.ts'
 import { harmless } from '../../terminal/text-table.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Prints every check, as text or with --json as one object, and answers the exit code: 4 if any failed. */
 export async function verifyModel(reference: string, { json }: { json: boolean }): Promise<number> {
@@ -22,7 +23,7 @@ export async function verifyModel(reference: string, { json }: { json: boolean }
     ({ name, ok: passed, detail }) => `${passed ? 'ok    ' : 'FAILED'}  ${harmless(`${name}: ${detail}`)}`,
   )
   const verdict = ok ? `${directory} may be used` : `${directory} must not be used`
-  process.stdout.write(`${json ? JSON.stringify(report) : [...lines, verdict].join('\n')}\n`)
+  await print(`${json ? JSON.stringify(report) : [...lines, verdict].join('\n')}\n`)
   return exitCode
 }
 

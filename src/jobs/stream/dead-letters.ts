@@ -23,6 +23,7 @@ import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { partitionsOf } from '../../connectors/kafka/topics.ts'
 import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
 import { linesOf } from '../../formats/chunks.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Some letters, in order. */
 interface LetterGroup {
@@ -65,11 +66,11 @@ export async function showDeadLetters(
   const counts: LetterCounts = { letters: 0, unreadable: 0, reasons: {} }
   const lineOf = process.stdout.isTTY ? shortLine : deadLetterText
   for await (const { letters } of chosen(lettersOf(address, undefined), filter, counts)) {
-    if (!json && letters.length > 0) process.stdout.write(letters.map((letter) => `${lineOf(letter)}\n`).join(''))
+    if (!json && letters.length > 0) await print(letters.map((letter) => `${lineOf(letter)}\n`).join(''))
   }
   const exitCode = counts.unreadable > 0 ? 3 : 0
   const report = { schemaVersion: 1, command: 'deadletter show', ...counts, exitCode }
-  if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
+  if (json) await print(`${JSON.stringify(report)}\n`)
   else sayCounts(counts)
   return exitCode
 }

@@ -5,12 +5,13 @@ import { InterruptedError, watchInterrupts } from '../../terminal/interrupt.ts'
 import { createLog } from '../../terminal/log.ts'
 import { describeStream, planStream } from './plan.ts'
 import { followPlan } from './run-stream.ts'
+import { print } from '../../terminal/standard-streams.ts'
 
 /** Does what was typed and answers the exit code. Failures are lines in the log, JSON where no one sits in front of it. */
 export async function stream(flags: StreamFlags): Promise<number> {
   const plan = planStream(flags, process.env)
   if (flags.dryRun) {
-    process.stdout.write(describeStream(plan))
+    await print(describeStream(plan))
     return 0
   }
   const log = createLog(process.stderr, plan.isVerbose)

@@ -1,7 +1,19 @@
 // A file that appears whole or not at all: written beside its name, made safe, then published in one step.
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises'
+import {
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rmdir,
+  stat,
+  unlink,
+} from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from './errors.ts'
 import { leftBehind, ownerMark } from './owner.ts'
@@ -38,11 +50,11 @@ const withoutFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 
 const longestNameKept = 200
 
 /**
- * Begins the file `.<name>.<pid>-<machine and random digits>.partial` in the folder of `path`, and removes those that
- * processes left which were killed while they wrote the same.
+ * Begins the file `.<name>.<pid>-<machine and random digits>.partial` in the folder of `path`, which is made if it is not
+ * there, and removes those that processes left which were killed while they wrote the same.
  *
- * @throws UsageError for a name that is taken (without `overwrite`), a folder, a device, a folder that is missing or closed;
- *   ServiceError where the disk is full
+ * @throws UsageError for a name that is taken (without `overwrite`), a folder, a device, a folder that is closed;
+ *   ServiceError where the folder cannot be made, or the disk is full
  */
 export async function openReplacement({
   path,
@@ -59,12 +71,14 @@ export async function openReplacement({
 }): Promise<ByteOutput> {
   const target = await checkedTarget(path, address, overwrite)
   const folder = dirname(target)
+  const made = await makeFolder(folder, address)
   await removeAbandoned(target)
   const partial = join(
     folder,
     `${partialPrefix(target)}${ownerMark()}${randomBytes(4).toString('hex')}${partialSuffix}`,
   )
-  let handle: FileHandle | undefined = await open(partial, 'wx').catch((error: unknown) => {
+  let handle: FileHandle | undefined = await open(partial, 'wx').catch(async (error: unknown) => {
+    await removeEmpty(folder, made)
     throw openFailure(address, dirname(path), error)
   })
   let isPartialLeft = true
@@ -80,6 +94,7 @@ export async function openReplacement({
     if (!isPartialLeft) return
     isPartialLeft = false
     await unlink(partial).catch(() => undefined)
+    await removeEmpty(folder, made)
   }
 
   /** A disk that is full is given back its space at once: the rest of the run may need it. */
@@ -124,6 +139,37 @@ export async function openReplacement({
       }),
     publish,
     close: discard,
+  }
+}
+
+/**
+ * Makes a folder, and those above it, for a file that is to be written there.
+ *
+ * @returns the outermost that was made, undefined where all were there
+ * @throws ServiceError where that is not allowed or fails; UsageError where a file has the name
+ */
+export async function makeFolder(folder: string, address: string): Promise<string | undefined> {
+  try {
+    return await mkdir(folder, { recursive: true })
+  } catch (cause) {
+    const code = systemCode(cause) ?? ''
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) throw openFailure(address, folder, cause)
+    throw new ServiceError(`cannot write ${address}: no permission to make the folder ${folder}`, {
+      hint: 'Write into a folder of your own, or ask for write permission.',
+      cause,
+    })
+  }
+}
+
+/** Takes back folders that were made for nothing, as long as nobody has put anything there. */
+async function removeEmpty(folder: string, outermost: string | undefined): Promise<void> {
+  if (outermost === undefined) return
+  for (let one = folder; one.length >= outermost.length; one = dirname(one)) {
+    try {
+      await rmdir(one)
+    } catch {
+      return
+    }
   }
 }
 
@@ -275,9 +321,8 @@ function openFailure(address: string, folder: string, thrown: unknown): LcclfErr
   const refused = (why: string, hint: string): UsageError =>
     new UsageError(`cannot write ${address}: ${why}`, { hint, cause: thrown })
   switch (systemCode(thrown) ?? '') {
-    case 'ENOENT':
-      return refused(`the folder ${folder} does not exist`, `Make it first: mkdir -p ${folder}`)
     case 'ENOTDIR':
+    case 'EEXIST':
       return refused(`${folder} is not a folder`, 'Give the path of a file in a folder that exists.')
     case 'EACCES':
     case 'EPERM':
@@ -296,7 +341,7 @@ function openFailure(address: string, folder: string, thrown: unknown): LcclfErr
 }
 
 /**
- * Writes a file in one go, and makes its folder. It replaces what is there, unless `overwrite` is false.
+ * Writes a file in one go. It replaces what is there, unless `overwrite` is false.
  *
  * @param address the name in every message; the path unless given
  * @throws UsageError, ServiceError: as `openReplacement`, and `writeFailure` of whatever goes wrong later
@@ -306,10 +351,6 @@ export async function writeWholeFile(
   bytes: Uint8Array | string,
   { address = path, overwrite = true }: { readonly address?: string; readonly overwrite?: boolean } = {},
 ): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw openFailure(address, folder, error)
-  })
   const output = await openReplacement({ path, address, overwrite })
   try {
     await output.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)

@@ -41,8 +41,8 @@ export function openConnector(address: string, options: InputOptions & OutputOpt
       })
     },
     /**
-     * @throws UsageError for a name that does not say its format, a file that exists, a folder that is missing; ServiceError
-     *   for a full disk or a service that is away; ModelError
+     * @throws UsageError for a name that does not say its format, a file that exists; ServiceError
+     *   for a folder that cannot be made, a full disk or a service that is away; ModelError
      */
     sink: async (context: SinkContext): Promise<Sink> => openSink(outputSpec(address, options), context),
   }
@@ -87,7 +87,7 @@ export async function loadLibrariesFor(specs: readonly SourceSpec[]): Promise<vo
 /**
  * Opens an output and fails early where it can be seen that it will not work.
  *
- * @throws UsageError for a file that exists, a folder that is missing or closed; ServiceError for a full disk, a database
+ * @throws UsageError for a file that exists, a folder that is closed; ServiceError for a full disk, a database
  * that cannot be used; ModelError for a database that holds another model's classes under this version
  */
 export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Sink> {

@@ -16,7 +16,7 @@ export function checkReport(path: string | undefined, overwrite: boolean): void 
 /**
  * Takes the place beside the name. undefined where no report was asked for.
  *
- * @throws UsageError for a name without .html, one that is taken (without `overwrite`), or a folder that is not there
+ * @throws UsageError for a name without .html, or one that is taken (without `overwrite`); ServiceError where its folder cannot be made
  */
 export async function openReport(path: string | undefined, overwrite: boolean) {
   checkReport(path, overwrite)

@@ -1,11 +1,10 @@
 // Tables of a report as CSV files in a folder.
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { stringify } from 'csv-stringify/sync'
 import { UsageError } from '../errors.ts'
 import type { BareTable, Cell } from '../formats/table.ts'
-import { openReplacement, writeFailure } from '../whole-file.ts'
+import { openReplacement } from '../whole-file.ts'
 
 /** Before any work: refuses a folder that holds something, so that nothing is replaced by mistake. */
 export function checkTableFolder(folder: string, overwrite: boolean): void {
@@ -24,7 +23,7 @@ export async function writeCsvTables(folder: string, tables: Readonly<Record<str
 }
 
 /**
- * Writes a CSV file, and makes its folder; the file appears whole or not at all, and replaces an older one.
+ * Writes a CSV file, which appears whole or not at all, and replaces an older one.
  *
  * @param rows.chunks all rows, which may be too many to be in memory at once
  */
@@ -32,10 +31,6 @@ export async function writeCsvRows(
   path: string,
   rows: { header: readonly string[]; chunks: Iterable<readonly Cell[][]> | AsyncIterable<readonly Cell[][]> },
 ): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw writeFailure(folder, error)
-  })
   const output = await openReplacement({ path, address: path, overwrite: true })
   const write = (lines: readonly (readonly Cell[])[]): Promise<void> =>
     output.write(Buffer.from(stringify([...lines], { cast: { number: String } })))

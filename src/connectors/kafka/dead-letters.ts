@@ -1,11 +1,13 @@
 // Messages that were not classified, kept with their reason: their form, and the topic or file that they go to.
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
 import { DataError, ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
 import type { KafkaConnection } from './client/connection.ts'
 import { type MessageOutlet, openOutlet } from './client/outlet.ts'
 import type { TopicName } from './topics.ts'
+import { makeFolder } from '../../whole-file.ts'
 
 /** A message and why it is here. */
 export interface DeadLetter extends OriginalMessage {
@@ -103,9 +105,10 @@ export interface DeadLetterOutlet {
  *
  * @throws UsageError for a file that cannot be written
  */
-export function openDeadLetterFile(path: string): DeadLetterOutlet {
+export async function openDeadLetterFile(path: string): Promise<DeadLetterOutlet> {
   const whyNot = (cause: unknown): string => `cannot be written (${systemCode(cause) ?? 'unknown reason'})`
   let file: number | undefined
+  await makeFolder(dirname(path), path)
   try {
     file = openSync(path, 'a')
   } catch (cause) {

@@ -1,6 +1,5 @@
 // The story of `lcclf classify`: plan, model, inputs, run, and what is said about it.
-import { existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { createClassifyWatch } from './report-facts.ts'
 import { type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
@@ -168,10 +167,6 @@ async function checkOutputs(plan: ClassifyPlan): Promise<void> {
     }
     if (spec.kind === 's3' && !spec.overwrite && (await resultPlace(spec).look())) throw alreadyThere(spec.address)
     if (spec.kind !== 'file') continue
-    const folder = dirname(spec.path)
-    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-      throw new UsageError(`${spec.path}: there is no folder ${folder}`, { hint: 'Make it first, or write elsewhere.' })
-    }
     if (existsSync(spec.path) && !spec.overwrite) throw alreadyThere(spec.path)
   }
 }

@@ -1,8 +1,9 @@
 // --rejects: every row that could not be classified, with its reason, as NDJSON.
 import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { systemCode, UsageError } from '../../errors.ts'
 import type { Reject } from '../../pipeline/batch.ts'
-import { openReplacement, writeFailure } from '../../whole-file.ts'
+import { makeFolder, openReplacement, writeFailure } from '../../whole-file.ts'
 
 export type RejectsLog = ReturnType<typeof rejectsTo>
 
@@ -44,6 +45,7 @@ export async function openRejectsLog(path: string, mode: 'whole' | 'growing' | '
 }
 
 async function growingLog(path: string, mode: 'growing' | 'resumed'): Promise<RejectsLog> {
+  await makeFolder(dirname(path), path)
   let file: FileHandle
   try {
     file = await open(path, mode === 'resumed' ? 'a+' : 'w')

@@ -1,9 +1,7 @@
 // A classify run: its inputs one after the other, into outputs of the whole run and into folders.
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { expandInputs, type Input } from '../../connectors/inputs.ts'
 import { loadLibrariesFor } from '../../connectors/open-connector.ts'
-import { DataError, systemCode, UsageError } from '../../errors.ts'
+import { DataError, UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
 import { createLedger, type Ledger } from '../../pipeline/ledger.ts'
@@ -213,7 +211,6 @@ async function classifyTask(task: Task, state: RunState): Promise<void> {
   const own: Sink[] = []
   try {
     for (const { spec } of task.results) {
-      if (spec.kind === 'file') makeFolder(dirname(spec.path))
       own.push(await openSinkFor(spec, source.schema, classifier))
     }
     const counts = createLedger()
@@ -257,13 +254,4 @@ async function publishOwn({ results }: Task, own: readonly Sink[], counts: Ledge
   for (const sink of own) await sink.publish()
   const receipt = { ...receiptFor(state, counts), options: resultOptions(state.plan) }
   for (const [i, result] of results.entries()) await result.writeReceipt(receipt, own[i]?.written)
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true })
-  } catch (cause) {
-    const reason = systemCode(cause) ?? 'unknown reason'
-    throw new UsageError(`${folder}: the folder for the results cannot be created (${reason})`, { cause })
-  }
 }

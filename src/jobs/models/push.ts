@@ -1,7 +1,7 @@
 // The story of `lcclf model push`: a bundle to a folder or a bucket, in an order in which a reader never sees half of it.
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { parseS3Address, s3Settings } from '../../connectors/s3/address.ts'
 import { openS3Bucket } from '../../connectors/s3/bucket.ts'
@@ -126,9 +126,6 @@ async function openFolderTarget(folder: string): Promise<BundleTarget> {
     },
     async openOutput(name) {
       const path = join(folder, name)
-      await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
-        throw writeFailure(path, error)
-      })
       return openReplacement({ path, address: path, overwrite: true })
     },
     async putText(name, text) {

@@ -247,7 +247,7 @@ async function openStream(
   }
   const place = plan.deadLetters
   const deadLetters =
-    place && keep(place.kind === 'file' ? openDeadLetterFile(place.path) : await openDeadLetterTopic(place, outlet))
+    place && keep(await (place.kind === 'file' ? openDeadLetterFile(place.path) : openDeadLetterTopic(place, outlet)))
   return { source, classifier, profile, sinks, deadLetters }
 }
 

@@ -1,5 +1,5 @@
 // One notation for every place data comes from or goes to (design: cli.md, "Addresses"), and the rules for names of files.
-import { basename } from 'node:path'
+import { basename, extname } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { redacted } from '../formats/shown-text.ts'
 
@@ -23,7 +23,7 @@ export const inputFormats: readonly InputFormat[] = [...outputFormats, 'avro']
 /** Rows in files and pipes. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
 export type FileSourceSpec =
   | { readonly kind: 'file'; readonly address: string; readonly path: string; readonly format: InputFormat }
-  | { readonly kind: 'stdin'; readonly address: '-'; readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow' }
+  | { readonly kind: 'stdin'; readonly address: '-'; readonly format: InputFormat }
 
 /** The three forms of a result in a file (design: cli.md, "Layouts"). */
 export type Layout = 'wide' | 'long' | 'nested'
@@ -81,9 +81,31 @@ export function namedInput(address: string, relativePath: string, fromFormat: In
   return { format, relativeName, relativePath }
 }
 
+const shownSuffixes = 8
+
 /** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
 export function isData(path: string): boolean {
-  return inputFormatOf(path) !== undefined && !path.split('/').some((part) => /^[_.]/.test(part))
+  return inputFormatOf(path) !== undefined && !isHidden(path)
+}
+
+/** @param path with `/`, relative to where the search began */
+export function isHidden(path: string): boolean {
+  return path.split('/').some((part) => /^[_.]/.test(part))
+}
+
+/** Of a result, beside which it lies. */
+export function isReceipt(path: string): boolean {
+  return path.endsWith('.receipt.json')
+}
+
+/** What is said about files that are there and are no inputs; undefined where there are none. */
+export function otherFormatsNote(others: readonly string[], place: string): string | undefined {
+  if (others.length === 0) return undefined
+  const suffixes = [...new Set(others.map((path) => extname(path) || 'no suffix'))].sort(byCodeUnit)
+  const listed = suffixes.length > shownSuffixes ? [...suffixes.slice(0, shownSuffixes), '…'] : suffixes
+  const files = others.length === 1 ? '1 file in' : `${others.length} files in`
+  const are = others.length === 1 ? 'is' : 'are'
+  return `${files} ${place} ${are} not of a format lcclf reads: ${listed.join(', ')}`
 }
 
 /** The folder a glob starts from: the part before its first special character. */

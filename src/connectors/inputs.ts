@@ -1,19 +1,10 @@
 // Addresses → the inputs of a run: files, globs and folders expanded, each input once.
-import { realpathSync, type Stats, statSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { DataError, systemCode, UsageError } from '../errors.ts'
-import {
-  byCodeUnit,
-  filePathOf,
-  type InputFormat,
-  inputFormatOf,
-  isData,
-  knownSuffixes,
-  namedInput,
-  skippedOutputs,
-  staticRoot,
-  withoutResults,
-} from './address.ts'
+import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { basename, dirname, relative, resolve, sep } from 'node:path'
+import { DataError, systemCode } from '../errors.ts'
+import { filePathOf, type InputFormat, knownSuffixes, namedInput, otherFormatsNote } from './address.ts'
+import { unreadable } from './files/byte-input.ts'
+import type { FoundFiles } from './files/find-files.ts'
 import { isKafkaAddress, kafkaSnapshotSpec, type TimeWindow } from './kafka/spec.ts'
 import { isPostgresAddress, postgresSourceSpec } from './postgres/address.ts'
 import { isS3Address } from './s3/address.ts'
@@ -39,11 +30,13 @@ export interface InputOptions {
   readonly window?: TimeWindow
   /** whether the end of a topic's snapshot becomes its group's offsets */
   readonly commits?: boolean
+  /** told what was found and is no input */
+  readonly onNote?: (line: string) => void
 }
 
 /**
  * Expands the inputs named on the command line, in their order, folders and globs sorted by path. A file that is named
- * twice is read once.
+ * twice is read once. What a folder or a pattern holds and cannot be read is an input too, whose opening fails.
  *
  * @throws DataError for a file that is not there, UsageError for a name that does not say its format
  */
@@ -68,7 +61,8 @@ export async function expandInputs(
 /** The inputs of one address, each with what tells that two are the same. */
 async function identifiedInputs(address: string, options: InputOptions): Promise<[string, Input][]> {
   const { fromFormat, outputFolders = [], environment = process.env, window = {}, commits = false } = options
-  if (address === '-') return [['-', stdinInput(fromFormat)]]
+  const { onNote = () => undefined } = options
+  if (address === '-') return [['-', await stdinInput(fromFormat)]]
   if (isKafkaAddress(address)) {
     const spec = kafkaSnapshotSpec(address, { window, commit: commits }, environment)
     return [[address, serviceInput(spec, spec.topics.join('+').replace(/[^\w.+-]/g, '_'))]]
@@ -79,18 +73,28 @@ async function identifiedInputs(address: string, options: InputOptions): Promise
   }
   if (isS3Address(address)) {
     const { s3Inputs } = await import('./s3-inputs.ts')
-    const inputs = await s3Inputs(address, { fromFormat, outputFolders, environment })
+    const inputs = await s3Inputs(address, { fromFormat, outputFolders, environment, onNote })
     return inputs.map((input) => [input.spec.address, input])
   }
-  const { root, paths } = await filesOf(filePathOf(address, 'input'), outputFolders)
-  return paths.map((path) => [realpathOf(path), fileInput(path, root, fromFormat)])
+  const { root, paths, unreadable: lost, others } = await filesOf(filePathOf(address, 'input'), outputFolders)
+  const note = otherFormatsNote(others, address)
+  if (note !== undefined) onNote(note)
+  return [
+    ...paths.map((path): [string, Input] => [realpathOf(path), fileInput(path, root, fromFormat)]),
+    ...lost.map(({ path, cause }): [string, Input] => [realpathOf(path), unreadableInput(path, root, cause)]),
+  ]
 }
 
-function stdinInput(format: InputFormat | undefined): Input {
-  if (format === undefined || format === 'parquet' || format === 'avro') {
-    throw new UsageError('reading from stdin needs --from-format csv, tsv, ndjson or arrow')
-  }
+async function stdinInput(fromFormat: InputFormat | undefined): Promise<Input> {
+  const format = fromFormat ?? (await (await import('./files/stdin.ts')).stdinFormat())
   return { spec: { kind: 'stdin', address: '-', format }, relativeName: 'stdin', relativePath: 'stdin' }
+}
+
+/** It has no result; the slash keeps its name apart from those of the files beside it. */
+function unreadableInput(path: string, root: string, cause: Error): Input {
+  const name = `${relative(root, path).split(sep).join('/')}/`
+  const error = isLink(path) ? brokenLink(path, cause) : unreadable(path, cause)
+  return { spec: { kind: 'unreadable', address: path, error }, relativeName: name, relativePath: name }
 }
 
 function serviceInput(spec: SourceSpec, name: string): Input {
@@ -103,43 +107,32 @@ function fileInput(path: string, root: string, fromFormat: InputFormat | undefin
   return { spec: { kind: 'file', address: path, path, format }, ...names }
 }
 
-/** The files that a path stands for, and the folder that their names are relative to. */
-async function filesOf(path: string, outputs: readonly string[]): Promise<{ root: string; paths: readonly string[] }> {
+/** The files that a path stands for. */
+async function filesOf(path: string, outputs: readonly string[]): Promise<FoundFiles> {
   const stats = statOf(path)
-  if (stats?.isDirectory()) return { root: path, paths: await filesIn(path, outputs) }
-  if (stats) return { root: dirname(path), paths: [path] }
-  const { glob, isDynamicPattern } = await import('tinyglobby')
-  if (!isDynamicPattern(path)) throw new DataError(`${path}: there is no such file or folder`)
-  const root = staticRoot(path)
-  const found = await glob(path, { followSymbolicLinks: true, expandDirectories: false })
-  const named = found.filter((one) => inputFormatOf(one))
-  const paths = withoutResults(named, (one) => one, { root, outputs, isBelow }).sort(byCodeUnit)
-  if (paths.length === 0) throw new DataError(`${path}: no file matches`)
-  return { root, paths }
-}
-
-async function filesIn(folder: string, outputs: readonly string[]): Promise<string[]> {
-  const { glob, escapePath } = await import('tinyglobby')
-  const skipped = skippedOutputs({ root: folder, outputs, isBelow })
-  const ignore = skipped.map((output) => `${escapePath(resolve(output))}/**`)
-  const walk = { cwd: folder, ignore, dot: true, followSymbolicLinks: true, expandDirectories: false }
-  const paths = (await glob('**/*', walk)).filter(isData).sort(byCodeUnit)
-  if (paths.length === 0) {
-    throw new DataError(`${folder}: no input files in this folder`, { hint: `lcclf reads ${knownSuffixes.input}.` })
+  if (stats && !stats.isDirectory()) return { root: dirname(path), paths: [path], unreadable: [], others: [] }
+  const { filesIn, filesMatching } = await import('./files/find-files.ts')
+  if (stats) {
+    const found = await filesIn(path, outputs)
+    if (found.paths.length + found.unreadable.length > 0) return found
+    const seen = otherFormatsNote(found.others, path)
+    throw new DataError(`${path}: no input files in this folder`, {
+      hint: `${seen === undefined ? '' : `${seen}. `}lcclf reads ${knownSuffixes.input}.`,
+    })
   }
-  return paths.map((path) => join(folder, path))
+  const { isDynamicPattern } = await import('tinyglobby')
+  if (!isDynamicPattern(path)) throw new DataError(`${path}: there is no such file or folder`)
+  const found = await filesMatching(path, outputs)
+  if (found.paths.length + found.unreadable.length > 0) return found
+  throw new DataError(`${path}: no file matches`)
 }
 
-function isBelow(path: string, folder: string): boolean {
-  const below = relative(resolve(folder), resolve(path))
-  return below !== '' && !below.startsWith('..')
-}
-
+/** What tells two files apart; one that cannot be looked at has only its name, and its opening says why. */
 function realpathOf(path: string): string {
   try {
     return realpathSync(path)
-  } catch (cause) {
-    throw new DataError(`${path}: cannot be read (${systemCode(cause) ?? 'unknown reason'})`, { cause })
+  } catch {
+    return resolve(path)
   }
 }
 
@@ -147,8 +140,23 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path)
   } catch (cause) {
+    if (isLink(path)) throw brokenLink(path, cause)
     const code = systemCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new DataError(`${path}: cannot be read (${code ?? 'unknown reason'})`, { cause })
+    throw unreadable(path, cause)
   }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink()
+  } catch {
+    return false
+  }
+}
+
+function brokenLink(path: string, cause: unknown): DataError {
+  const code = systemCode(cause)
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return unreadable(path, cause)
+  return new DataError(`${path}: a symbolic link to something that is not there`, { cause })
 }

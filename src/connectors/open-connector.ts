@@ -55,6 +55,7 @@ export function openConnector(address: string, options: InputOptions & OutputOpt
  */
 export async function openSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
   if (spec.kind === 'custom') return spec.open(options)
+  if (spec.kind === 'unreadable') throw spec.error
   if (spec.kind === 'postgres') return (await import('./postgres/postgres-source.ts')).openPostgresSource(spec, options)
   if (options.where !== undefined && (spec.kind === 'kafka' || spec.format !== 'parquet')) {
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)

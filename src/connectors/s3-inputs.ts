@@ -6,8 +6,11 @@ import {
   type InputFormat,
   inputFormatOf,
   isData,
+  isHidden,
+  isReceipt,
   knownSuffixes,
   namedInput,
+  otherFormatsNote,
   staticRoot,
   withoutResults,
 } from './address.ts'
@@ -29,12 +32,15 @@ export async function s3Inputs(
     readonly fromFormat: InputFormat | undefined
     readonly outputFolders: readonly string[]
     readonly environment: Readonly<Record<string, string | undefined>>
+    readonly onNote?: (line: string) => void
   },
 ): Promise<{ spec: S3SourceSpec; relativeName: string; relativePath: string }[]> {
   const place = s3Place(address, options.environment)
   const folders = options.outputFolders.filter((folder) => isS3Address(folder) && isS3Folder(folder))
   const outputs = folders.map(parseS3Address).flatMap(({ bucket, key }) => (bucket === place.bucket ? [key] : []))
-  const { root, entries } = await entriesOf(address, place.key, await bucketToRead(place), outputs)
+  const { root, entries, others = [] } = await entriesOf(address, place.key, await bucketToRead(place), outputs)
+  const note = otherFormatsNote(others, address)
+  if (note !== undefined) options.onNote?.(note)
   return entries.map(({ key, size, etag }) => {
     const object = { ...place, key }
     const shown = addressOfPlace(object)
@@ -43,8 +49,20 @@ export async function s3Inputs(
   })
 }
 
-/** Objects, and what their names are relative to: a prefix that ends with a slash, or ''. */
-async function entriesOf(address: string, key: string, bucket: S3Bucket, outputs: readonly string[]) {
+interface FoundEntries {
+  /** what the names are relative to: a prefix that ends with a slash, or '' */
+  readonly root: string
+  readonly entries: readonly S3Entry[]
+  /** names of other suffixes */
+  readonly others?: readonly string[]
+}
+
+async function entriesOf(
+  address: string,
+  key: string,
+  bucket: S3Bucket,
+  outputs: readonly string[],
+): Promise<FoundEntries> {
   if (!isS3Folder(address)) {
     const object = await patiently(() => bucket.stat(key), { hint })
     if (object) return { root: key.slice(0, key.lastIndexOf('/') + 1), entries: [object] }
@@ -59,7 +77,8 @@ async function entriesOf(address: string, key: string, bucket: S3Bucket, outputs
   if (entries.length === 0) {
     throw new DataError(`${address}: no input files below this prefix`, { hint: `lcclf reads ${knownSuffixes.input}.` })
   }
-  return { root, entries }
+  const isOther = (name: string): boolean => !isData(name) && !isHidden(name) && !isReceipt(name)
+  return { root, entries, others: all.map((entry) => entry.key.slice(root.length)).filter(isOther) }
 }
 
 async function matchingEntries(address: string, pattern: string, bucket: S3Bucket, outputs: readonly string[]) {
@@ -67,10 +86,11 @@ async function matchingEntries(address: string, pattern: string, bucket: S3Bucke
   const matches = picomatch(pattern)
   const start = pattern.includes('/') ? staticRoot(`/${pattern}`).slice(1) : ''
   const root = start === '' ? '' : `${start}/`
-  const matching = (await listed(bucket, root)).filter(({ key }) => inputFormatOf(key) && matches(key))
+  const all = (await listed(bucket, root)).filter(({ key }) => matches(key))
+  const matching = all.filter(({ key }) => inputFormatOf(key))
   const entries = withoutResults(matching, ({ key }) => key, { root, outputs, isBelow })
   if (entries.length === 0) throw new DataError(`${address}: no object matches`)
-  return { root, entries }
+  return { root, entries, others: all.map(({ key }) => key).filter((key) => !inputFormatOf(key) && !isReceipt(key)) }
 }
 
 function isBelow(key: string, prefix: string): boolean {

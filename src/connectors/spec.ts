@@ -1,4 +1,5 @@
 // What an address on the command line stands for: one union of all places rows come from, one of all places results go.
+import type { DataError } from '../errors.ts'
 import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { PostgresSinkSpec, PostgresSourceSpec } from './postgres/settings.ts'
@@ -15,12 +16,20 @@ export type OpenSource = (options: ReadOptions) => Promise<Source>
 /** Opens a sink that is not one of ours, once model and inputs are known. */
 export type OpenSink = (context: SinkContext) => Promise<Sink>
 
+/** What was found and cannot be read: opening it says why. */
+export interface UnreadableSpec {
+  readonly kind: 'unreadable'
+  readonly address: string
+  readonly error: DataError
+}
+
 /** Where rows come from. */
 export type SourceSpec =
   | FileSourceSpec
   | S3SourceSpec
   | PostgresSourceSpec
   | KafkaSourceSpec
+  | UnreadableSpec
   | { readonly kind: 'custom'; readonly address: string; readonly open: OpenSource }
 
 /** Where results go. */

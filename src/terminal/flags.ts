@@ -152,7 +152,7 @@ export const columnFlags = {
   'from-format': Flags.option({
     options: inputFormats,
     ...input,
-    description: 'format of the inputs if their names do not say it (required for stdin)',
+    description: 'format of the inputs if their names do not say it; stdin is recognised by its first bytes',
   })(),
   'id-column': Flags.string({ default: 'oid', helpValue: 'NAME', ...input, description: 'column of the object id' }),
   'candid-column': Flags.string({

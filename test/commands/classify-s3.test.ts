@@ -210,7 +210,7 @@ describe.skipIf(why)('lcclf classify with a bucket', () => {
 
   it('removes the temporary files of killed runs, and leaves none itself', async () => {
     const own = temporaryFolder()
-    const litter = join(own, 'lcclf-s3-killed')
+    const litter = join(own, 'lcclf-inputs-killed')
     mkdirSync(litter)
     copyFileSync(join(samples, 'ztf-300.parquet'), join(litter, 'object'))
     const host = execFileSync('hostname', { encoding: 'utf8' }).trim()

@@ -11,6 +11,7 @@ import type { InputSchema } from '../../pipeline/batch.ts'
 import type { Delivery, InputIdentity, ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec, InputFormat } from '../address.ts'
 import { deliverUntil } from '../deliver.ts'
+import { stdinBytes } from './stdin.ts'
 
 type Chunks = AsyncGenerator<Buffer, void, undefined>
 
@@ -35,10 +36,10 @@ export async function openByteInput(spec: FileSourceSpec) {
   async function* fromStart(): Chunks {
     isStopped = false
     bytesRead = 0
-    const raw: Readable = file ? createReadStream(file.path, { highWaterMark: chunkSize }) : process.stdin
+    const raw = file ? createReadStream(file.path, { highWaterMark: chunkSize }) : process.stdin
     current = raw
     try {
-      yield* plainBytes(counted(raw), spec.format, name)
+      yield* plainBytes(counted(file ? raw : stdinBytes()), spec.format, name)
     } catch (cause) {
       if (isStopped) return
       throw cause instanceof DataError ? cause : readingFailed(name, cause)
@@ -257,6 +258,7 @@ export async function readEnds(file: InputFile, length: number): Promise<{ head:
 const refusals: Readonly<Record<string, string>> = {
   ENOENT: ': there is no such file',
   ENOTDIR: ': there is no such file',
+  ELOOP: ' is a symbolic link that leads back to itself',
   EACCES: ': no permission to read it',
   EPERM: ': no permission to read it',
   EISDIR: ' is a folder, not a file',

@@ -10,6 +10,7 @@ import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
 import { settleNames } from '../columns/settle-names.ts'
 import { deliverColumns } from '../deliver.ts'
 import { type InputFile, inspectFile, readEnds } from './byte-input.ts'
+import { stdinFile } from './stdin.ts'
 import { collectGarbageSoon, type DuckDb, leaseDuckDb, openLockedDuckDb, readParquet } from './duckdb.ts'
 import {
   candidSql,
@@ -22,15 +23,15 @@ import {
 } from './parquet-columns.ts'
 
 /**
- * Opens one Parquet file.
+ * Opens one Parquet file, or stdin by way of a temporary file.
  *
  * @throws DataError for what is no Parquet file or lacks columns; UsageError for a `where` that DuckDB refuses
  */
-export async function openParquetSource(
-  spec: Extract<FileSourceSpec, { kind: 'file' }>,
-  options: ReadOptions,
-): Promise<Source> {
-  const file = await inspectFile(spec.path, spec.address)
+export async function openParquetSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
+  // a Parquet file is read from its end
+  const isFile = spec.kind === 'file'
+  const seen = await inspectFile(isFile ? spec.path : await stdinFile(options.signal), isFile ? spec.address : 'stdin')
+  const file = isFile ? seen : { ...seen, identity: { address: spec.address } }
   await refuseOtherFormats(file)
   const path = resolve(file.path)
   const duckDb = options.where === undefined ? await leaseDuckDb() : await openLockedDuckDb(path)

@@ -1,16 +1,15 @@
 // Objects of a bucket as a source: each through a temporary file of one version, for as long as it is open.
-import { rmSync } from 'node:fs'
-import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { DataError, LcclfError, messageOf, ModelError, ServiceError, systemCode } from '../../errors.ts'
-import { hasEnded, ownerHere, parseOwner } from '../../owner.ts'
+import { DataError, LcclfError, ModelError, ServiceError, systemCode } from '../../errors.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import { download } from '../../transfer/download.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import type { FileSourceSpec } from '../address.ts'
+import { newTemporaryFolder } from '../files/temporary-folder.ts'
 import { plainEtag, type S3SourceSpec, type SeenObject } from './address.ts'
 import { bucketToRead } from './bucket.ts'
 import { s3Failure } from './client.ts'
@@ -107,7 +106,7 @@ export function fetchParquetFooter(object: SeenObject, signal?: AbortSignal) {
 }
 
 async function intoFile(object: SeenObject, fill: (path: string) => Promise<void>) {
-  const ours = await newObjectFolder()
+  const ours = await newTemporaryFolder(temporaryHint)
   const path = join(ours, 'object')
   /** Harmless twice. */
   const remove = (): Promise<void> => rm(ours, { recursive: true, force: true })
@@ -182,44 +181,4 @@ function gone({ address }: SeenObject): DataError {
 function changed({ address }: SeenObject, cause?: unknown): DataError {
   const hint = 'Wait until the program that writes it has finished, then run again.'
   return new DataError(`${address} changed after the run began`, { cause, hint })
-}
-
-// The folder for objects that are read from the disk: one for each process, removed with it.
-
-const prefix = 'lcclf-s3-'
-const ownerFile = 'owner.json'
-
-let folder: Promise<string> | undefined
-let objects = 0
-
-/**
- * A folder that nobody has used.
- *
- * @throws ServiceError where temporary files cannot be made
- */
-async function newObjectFolder(): Promise<string> {
-  const inside = async (): Promise<string> => mkdtemp(join(await (folder ??= createFolder()), `${++objects}-`))
-  try {
-    // in a long run somebody may tidy up the temporary folder
-    return await inside().catch(() => ((folder = undefined), inside()))
-  } catch (cause) {
-    folder = undefined
-    const message = `the temporary folder ${tmpdir()} cannot be used: ${messageOf(cause)}`
-    throw new ServiceError(message, { cause, hint: temporaryHint })
-  }
-}
-
-async function createFolder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), prefix))
-  // the second Ctrl-C ends the process where it stands
-  process.once('exit', () => rmSync(path, { recursive: true, force: true }))
-  await writeFile(join(path, ownerFile), JSON.stringify(ownerHere()))
-  // what runs that were killed left behind
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(prefix)) continue
-    const litter = join(tmpdir(), name)
-    const owner = parseOwner(await readFile(join(litter, ownerFile), 'utf8').catch(() => ''))
-    if (owner && hasEnded(owner)) await rm(litter, { recursive: true, force: true }).catch(() => undefined)
-  }
-  return path
 }

@@ -19,7 +19,8 @@ export async function check(addresses: readonly string[], flags: CheckFlags): Pr
   const { manifest, sha256 } = await readManifest(directory)
   process.stderr.write(`${harmless(modelLine(manifest, chosen))}\n`)
   const profile = await readProfile(directory)
-  const inputs = await expandInputs(addresses, { fromFormat: flags.fromFormat, window: timeWindow(flags) })
+  const onNote = (line: string): boolean => process.stderr.write(`${line}\n`)
+  const inputs = await expandInputs(addresses, { fromFormat: flags.fromFormat, window: timeWindow(flags), onNote })
   const allowance = { remaining: flags.limit ?? Infinity }
   const request = { ...flags, renames: new Map(flags.rename), renameMapPairs, manifest, profile, allowance }
   const checked: CheckedInput[] = []
@@ -27,8 +28,7 @@ export async function check(addresses: readonly string[], flags: CheckFlags): Pr
     const one = await checkInput(input, request)
     checked.push(one)
     const isOneOfMany = inputs.length > 1
-    if (!flags.json)
-      await print(checkText(one, { model: `${manifest.name} ${manifest.version}`, isOneOfMany }))
+    if (!flags.json) await print(checkText(one, { model: `${manifest.name} ${manifest.version}`, isOneOfMany }))
   }
   const model = { name: manifest.name, version: manifest.version, sha256 }
   if (flags.json) await print(`${JSON.stringify(reportOf(checked, model))}\n`)

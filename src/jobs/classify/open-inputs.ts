@@ -123,5 +123,12 @@ export function createInputMeter(inputs: readonly Input[]) {
 
 function sizeOf({ spec }: Input): number {
   if (spec.kind === 's3') return spec.size
-  return spec.kind === 'file' ? (statSync(spec.path, { throwIfNoEntry: false })?.size ?? 0) : NaN
+  if (spec.kind === 'unreadable') return 0
+  if (spec.kind !== 'file') return NaN
+  try {
+    return statSync(spec.path).size
+  } catch {
+    // its opening says why
+    return 0
+  }
 }

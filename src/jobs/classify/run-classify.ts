@@ -52,12 +52,15 @@ export async function runClassify(options: ClassifyOptions): Promise<Receipt> {
  * what the inputs looked like.
  */
 export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
-  const inputs = await expandInputs(plan.inputs, { ...plan.search, environment: process.env })
+  const found: string[] = []
+  const onNote = (line: string): number => found.push(line)
+  const inputs = await expandInputs(plan.inputs, { ...plan.search, environment: process.env, onNote })
   const loaded = (): Promise<void> => loadLibrariesFor(inputs.map(({ spec }) => spec))
   const { classifier, notes, isDemonstration } = await openRunModel(plan, effects, loaded)
   try {
     const { identity } = classifier
-    return { selection: await selectTasks(plan, inputs, { identity, isDemonstration }), classifier, notes }
+    const selection = await selectTasks(plan, inputs, { identity, isDemonstration })
+    return { selection, classifier, notes: () => [...found, ...notes()] }
   } catch (error) {
     await classifier.close()
     throw error

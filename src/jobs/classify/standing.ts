@@ -85,6 +85,7 @@ function changeOf(before: StoredReceipt['input'], spec: SourceSpec): string | un
   if (spec.kind === 'postgres') return 'a database cannot be compared'
   if (spec.kind === 'kafka') return 'a topic cannot be compared'
   if (spec.kind === 'custom') return 'a source of your own cannot be compared'
+  if (spec.kind === 'unreadable') return 'it cannot be read'
   const now =
     spec.kind === 's3' ? { size: spec.size, mtime: undefined } : statSync(spec.path, { throwIfNoEntry: false })
   // opening it says so

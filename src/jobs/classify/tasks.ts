@@ -1,6 +1,6 @@
 // What a run has to do: its inputs, each with its results in the output folders; with --resume only those that are not done.
 import { realpathSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Input } from '../../connectors/inputs.ts'
 import { addressOfPlace } from '../../connectors/s3/address.ts'
@@ -82,6 +82,7 @@ function notSql(spec: SourceSpec): string | undefined {
   if (spec.kind === 'postgres') return spec.reading.kind === 'query' ? undefined : 'a long table'
   if (spec.kind === 'kafka') return 'a topic'
   if (spec.kind === 'custom') return 'a source of your own'
+  if (spec.kind === 'unreadable') return undefined
   return spec.format === 'parquet' ? undefined : spec.format
 }
 
@@ -107,16 +108,30 @@ function identityOf(spec: SourceSpec | SinkSpec): string | undefined {
 }
 
 function refuseSharedResults(tasks: readonly Task[], folder: string): void {
-  const seen = new Set<string>()
-  for (const { results } of tasks) {
+  const seen = new Map<string, Input>()
+  for (const { input, results } of tasks) {
     const { address } = results[0]!.spec
-    if (seen.has(address)) {
-      throw new UsageError(`two inputs would be written to ${basename(address)} in ${folder}`, {
-        hint: 'Classify them into different folders.',
+    const other = seen.get(address)
+    if (other) {
+      const [a, b] = [other, input].map(({ spec }) => redacted(spec.address)) as [string, string]
+      throw new UsageError(`two inputs would be written to ${basename(address)} in ${folder}: ${a} and ${b}`, {
+        hint:
+          dirname(a) === dirname(b)
+            ? 'Classify them into different folders.'
+            : `Name the folder that holds them all${above(a, b)}, or put quotes around the pattern: results then keep the names of its folders.`,
       })
     }
-    seen.add(address)
+    seen.set(address, input)
   }
+}
+
+/** The folder that holds both, in words; empty for the root and for where the command was typed. */
+function above(a: string, b: string): string {
+  const theirs = dirname(b).split('/')
+  const common = dirname(a).split('/')
+  const end = common.findIndex((name, i) => name !== theirs[i])
+  const folder = common.slice(0, end === -1 ? undefined : end).join('/')
+  return folder === '' ? '' : ` (${folder}/)`
 }
 
 async function refuseExisting(tasks: readonly Task[]): Promise<void> {

@@ -94,7 +94,7 @@ describe.skipIf(why)('an object as an input', () => {
   /** files of objects that are there now */
   const filesHeld = (): string[] =>
     readdirSync(temporary, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      /lcclf-s3-.*\bobject(\.part)?$/.test(name),
+      /lcclf-inputs-.*\bobject(\.part)?$/.test(name),
     )
 
   it('is known by its size and ETag, and its file is gone when it is closed', async () => {

@@ -69,18 +69,15 @@ export async function openReplacement({
   /** hard links are how an existing file is never replaced by mistake; some file systems have none */
   readonly makeLink?: (existing: string, name: string) => Promise<void>
 }): Promise<ByteOutput> {
-  const target = await checkedTarget(path, address, overwrite)
-  const folder = dirname(target)
-  const made = await makeFolder(folder, address)
-  await removeAbandoned(target)
-  const partial = join(
-    folder,
-    `${partialPrefix(target)}${ownerMark()}${randomBytes(4).toString('hex')}${partialSuffix}`,
+  const made = await makeFolder(dirname(path), address)
+  const unmake = (): Promise<void> => removeEmpty(dirname(path), made)
+  const { target, folder, partial, ...begun } = await beginPartial(path, address, overwrite).catch(
+    async (error: unknown) => {
+      await unmake()
+      throw error
+    },
   )
-  let handle: FileHandle | undefined = await open(partial, 'wx').catch(async (error: unknown) => {
-    await removeEmpty(folder, made)
-    throw openFailure(address, dirname(path), error)
-  })
+  let handle: FileHandle | undefined = begun.handle
   let isPartialLeft = true
   let size = 0
   const hash = createHash('sha256')
@@ -94,7 +91,7 @@ export async function openReplacement({
     if (!isPartialLeft) return
     isPartialLeft = false
     await unlink(partial).catch(() => undefined)
-    await removeEmpty(folder, made)
+    await unmake()
   }
 
   /** A disk that is full is given back its space at once: the rest of the run may need it. */
@@ -142,6 +139,20 @@ export async function openReplacement({
   }
 }
 
+async function beginPartial(path: string, address: string, overwrite: boolean) {
+  const target = await checkedTarget(path, address, overwrite)
+  const folder = dirname(target)
+  await removeAbandoned(target)
+  const partial = join(
+    folder,
+    `${partialPrefix(target)}${ownerMark()}${randomBytes(4).toString('hex')}${partialSuffix}`,
+  )
+  const handle = await open(partial, 'wx').catch((error: unknown) => {
+    throw openFailure(address, dirname(path), error)
+  })
+  return { target, folder, partial, handle }
+}
+
 /**
  * Makes a folder, and those above it, for a file that is to be written there.
  *
@@ -164,7 +175,7 @@ export async function makeFolder(folder: string, address: string): Promise<strin
 /** Takes back folders that were made for nothing, as long as nobody has put anything there. */
 async function removeEmpty(folder: string, outermost: string | undefined): Promise<void> {
   if (outermost === undefined) return
-  for (let one = folder; one.length >= outermost.length; one = dirname(one)) {
+  for (let one = resolve(folder); one.length >= resolve(outermost).length; one = dirname(one)) {
     try {
       await rmdir(one)
     } catch {

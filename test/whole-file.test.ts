@@ -99,6 +99,27 @@ describe('a result file', () => {
     expect(await readFile(real, 'utf8')).toBe('new')
   })
 
+  it('has its folders made', async () => {
+    const deep = join(folder, 'new/deep/night.csv')
+    await writeAll(false, 'whole', deep)
+    expect(await readFile(deep, 'utf8')).toBe('whole')
+  })
+
+  it('leaves no folder behind that was made for nothing', async () => {
+    const output = await open(false, join(folder, 'new/deep/night.csv'))
+    await output.close()
+    expect(await readdir(folder)).toEqual([])
+    await expect(open(false, join(folder, 'new', 'n'.repeat(256)))).rejects.toThrow(UsageError)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('leaves a new folder in which somebody else has put something', async () => {
+    const output = await open(false, join(folder, 'new/night.csv'))
+    await writeFile(join(folder, 'new/other.csv'), '')
+    await output.close()
+    expect(await readdir(join(folder, 'new'))).toEqual(['other.csv'])
+  })
+
   it('may have a name as long as a name can be', async () => {
     const long = join(folder, `${'ü'.repeat(123)}.csv`)
     await writeAll(false, 'x', long)
@@ -113,11 +134,6 @@ describe('a result file', () => {
 })
 
 describe('a place that cannot be written', () => {
-  it('is named when its folder is missing, with the command that makes it', async () => {
-    const failure = open(false, join(folder, 'none', 'x.csv'))
-    await expect(failure).rejects.toThrow(`the folder ${join(folder, 'none')} does not exist`)
-    await expect(failure).rejects.toMatchObject({ exitCode: 2, hint: expect.stringContaining('mkdir -p') })
-  })
 
   it('is named when it is a folder', async () => {
     await mkdir(path)

@@ -35,7 +35,7 @@ export default class Classify extends BaseCommand {
     },
     {
       description: 'In a pipe',
-      command: 'zcat features.csv.gz | lcclf classify - --from-format csv --to - > classes.csv',
+      command: 'zcat features.csv.gz | lcclf classify - --to - > classes.csv',
     },
   ]
   static override args = {

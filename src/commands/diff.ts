@@ -26,7 +26,7 @@ export default class Diff extends BaseCommand {
   static override args = {
     a: Args.string({
       description:
-        'a file that lcclf classify wrote (also s3://bucket/key), or postgres://…; add ?classifier_version=V if it holds the results of several models',
+        "what lcclf classify wrote: a file, a folder, a 'glob', s3://bucket/key or a prefix, or postgres://…; add ?classifier_version=V if it holds the results of several models",
       required: true,
     }),
     b: Args.string({ description: 'the other one', required: true }),

@@ -22,7 +22,7 @@ export default class Evaluate extends BaseCommand {
   static override args = {
     predictions: Args.string({
       description:
-        'a file that lcclf classify wrote (.parquet .csv .tsv .ndjson .arrow, text also as .gz; also s3://bucket/key), or postgres://…?classifier_version=V',
+        "what lcclf classify wrote: a file (.parquet .csv .tsv .ndjson .arrow, text also as .gz), a folder, a 'glob', s3://bucket/key or a prefix, or postgres://…?classifier_version=V",
       required: true,
     }),
   }

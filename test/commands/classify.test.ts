@@ -282,7 +282,7 @@ describe('lcclf classify', () => {
     ['more threads than any machine has', ['--threads', '5000'], 2],
     ['a bad value', ['--shard', '5/3'], 2],
     ['an impossible pair', ['--json'], 2],
-    ['an output folder that is not there', ['--to', 'nowhere/out.csv'], 2],
+    ['an output below a file', ['--to', `${parquet}/out.csv`], 2],
     ['a model that is not there', ['--model', 'no_such_model@1.0.0', '--to', 'out.csv'], 4],
   ])('exits as promised for %s, with and without --json', async (_, args, code) => {
     const plain = await hostedLcclf(['classify', parquet, ...args], { cwd: work })

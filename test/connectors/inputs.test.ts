@@ -88,6 +88,5 @@ describe('expandInputs', () => {
     await expect(names(['*.parquet'])).rejects.toThrow(/no file matches/)
     await expect(names(['empty'])).rejects.toThrow(/no input files/)
     await expect(names(['x.txt'])).rejects.toThrow(UsageError)
-    await expect(names(['-'])).rejects.toThrow(/--from-format/)
   })
 })

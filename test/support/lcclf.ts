@@ -1,5 +1,5 @@
 // Runs the built command as a user does, in a process of its own.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const bin = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
@@ -19,7 +19,16 @@ export interface RunOptions {
   readonly cwd?: string
   readonly input?: string | Uint8Array
   readonly env?: Record<string, string>
+  /** as somebody whom permissions hold, which root is not */
+  readonly isOrdinary?: boolean
 }
+
+const isRoot = process.getuid?.() === 0
+// still root, so that everything of this run stays readable, but without root's privilege over permissions
+const powerless = ['setpriv', '--bounding-set=-dac_override,-dac_read_search']
+
+/** Whether `isOrdinary` can be had here. */
+export const canBeOrdinary = !isRoot || spawnSync(powerless[0]!, [powerless[1]!, 'true']).status === 0
 
 /** The environment of a command: this one's, and no test may download the survey's model. */
 export function commandEnvironment(more: Record<string, string> = {}): Record<string, string> {
@@ -30,7 +39,9 @@ export function commandEnvironment(more: Record<string, string> = {}): Record<st
 /** Starts `lcclf …` and leaves it to the test. */
 export function startLcclf(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const env = commandEnvironment(options.env)
-  return spawn(process.execPath, [bin, ...args], { cwd: options.cwd, env, stdio: 'pipe' })
+  const asked = options.isOrdinary === true && isRoot ? powerless : []
+  const [program, ...words] = [...asked, process.execPath, bin, ...args] as [string, ...string[]]
+  return spawn(program, words, { cwd: options.cwd, env, stdio: 'pipe' })
 }
 
 /** Runs `lcclf …` to its end. */

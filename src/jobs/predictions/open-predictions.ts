@@ -13,11 +13,11 @@ import {
   type Predictions,
   type Selection,
 } from './predictions.ts'
-import { type FileSpec, openRelation, type Relation, type RelationColumn } from './relation.ts'
+import { type FilesSpec, openRelations, type Relation, type RelationColumn } from './relation.ts'
 import type { Session } from './session.ts'
 
 const longColumns = ['classifier_name', 'class_name', 'probability']
-const hint = 'Give a file that lcclf classify wrote, in its wide, long or nested layout.'
+const hint = 'Give what lcclf classify wrote, in its wide, long or nested layout.'
 
 /**
  * Opens results as a table.
@@ -27,7 +27,7 @@ const hint = 'Give a file that lcclf classify wrote, in its wide, long or nested
  */
 export async function openPredictions(
   session: Session,
-  spec: FileSpec | PostgresResultsSpec,
+  spec: FilesSpec | PostgresResultsSpec,
   options: PredictionOptions,
 ): Promise<Predictions> {
   const { address } = spec
@@ -63,18 +63,18 @@ export async function openPredictions(
 
 async function selectionOf(
   session: Session,
-  spec: FileSpec | PostgresResultsSpec,
+  spec: FilesSpec | PostgresResultsSpec,
   options: PredictionOptions,
 ): Promise<Selection> {
   if (spec.kind === 'postgres') {
     const { selectStored } = await import('./stored-predictions.ts')
     return selectStored(session, spec, options)
   }
-  const relation = await openRelation(session, spec, `${options.table}_rows`)
+  const relation = await openRelations(session, spec, `${options.table}_rows`)
   const names = relation.columns.map(({ path }) => path.join('.'))
   if (longColumns.every((name) => names.includes(name))) return selectLong(session, relation, options)
   // Parquet is read again by every question, which takes less memory than a copy; text would be parsed again each time
-  return { ...(await selectByObject(session, relation, options)), isView: spec.format === 'parquet' }
+  return { ...(await selectByObject(session, relation, options)), isView: spec.files[0].format === 'parquet' }
 }
 
 async function selectByObject(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {

@@ -34,10 +34,61 @@ export interface Relation {
   readonly columns: readonly RelationColumn[]
 }
 
+/** Results in one file or in several of one format, read as one. */
+export interface FilesSpec {
+  readonly kind: 'files'
+  /** what messages call them all */
+  readonly address: string
+  readonly files: readonly [FileSpec, ...FileSpec[]]
+}
+
+/**
+ * Opens files as one relation, their rows in the order of the files.
+ *
+ * @param table begins the names of tables that may be made
+ * @throws DataError where a file has other columns than the first; otherwise as `openRelation`
+ */
+export async function openRelations(session: Session, spec: FilesSpec, table: string): Promise<Relation> {
+  const { address, files } = spec
+  const opened: Relation[] = []
+  for (const [i, file] of files.entries()) {
+    const relation = await openRelation(session, file, files.length === 1 ? table : `${table}_${i}`)
+    refuseOtherColumns(opened[0] ?? relation, relation)
+    opened.push(relation)
+  }
+  if (opened.length === 1) return { ...opened[0]!, address }
+  // results have a candid only where their input has one
+  const paths = new Map(opened.flatMap(({ columns }) => columns.map(({ path }) => [nameOf(path), path])))
+  const names = [...paths.keys()]
+  const selects = opened.map(({ sql, columns }) => {
+    const own = new Map(columns.map((column) => [nameOf(column.path), column.sql]))
+    return `SELECT ${names.map((name, i) => `${own.get(name) ?? 'NULL'} AS c${i}`).join(', ')} FROM ${sql}`
+  })
+  const columns = names.map((name, i) => ({ path: paths.get(name)!, sql: `c${i}` }))
+  return { address, sql: `(${selects.join(' UNION ALL ')})`, columns }
+}
+
+function nameOf(path: readonly string[]): string {
+  return path.join('\u0000')
+}
+
+function refuseOtherColumns(first: Relation, other: Relation): void {
+  const [ours, theirs] = [first, other].map(({ columns }) => {
+    return new Set(columns.map(({ path }) => nameOf(path)).filter((name) => name !== 'candid'))
+  }) as [Set<string>, Set<string>]
+  const odd = [...ours, ...theirs].find((name) => !ours.has(name) || !theirs.has(name))
+  if (odd === undefined) return
+  const [has, lacks] = ours.has(odd) ? [first, other] : [other, first]
+  const column = shownText(odd.replaceAll('\u0000', '.'))
+  throw new DataError(`${has.address} has the column ${column}, and ${lacks.address} has not`, {
+    hint: 'Give results of one model in one layout; a pattern in quotes chooses some files of a folder.',
+  })
+}
+
 const longestLine = 4 * 1024 * 1024
 
 /**
- * Opens a file as a relation.
+ * Opens one file as a relation.
  *
  * @param table name of a table that may be made for a format that SQL cannot read itself
  * @throws DataError for a file that is not there or is not of its format; UsageError for Avro, which holds no results

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { GuardedPlace } from '../../connectors/kafka/spec.ts'
-import { hasEnded, type Owner, ownerHere, parseOwner } from '../../transfer/owner.ts'
+import { hasEnded, type Owner, ownerHere, parseOwner } from '../../owner.ts'
 
 /** A mark is one line of JSON of this length; its head, which has the offset, is written anew for every message. */
 export const markLength = 1024

@@ -113,7 +113,7 @@ describe('results', () => {
     for (const address of ['-', 'ftp://host/x.csv', 's3://bucket/prefix/']) {
       const failure = await resultFile(address).catch((error: unknown) => error)
       expect(failure).toBeInstanceOf(UsageError)
-      expect((failure as UsageError).hint).toMatch(/one file \(\.parquet .*Folders and stdin are not supported/)
+      expect((failure as UsageError).hint).toMatch(/one file \(\.parquet .*Stdin is not supported/)
     }
     await expect(resultFile(work)).rejects.toThrow('is a folder; one file is needed')
     await expect(resultFile('s3://bucket/x.avro')).rejects.toThrow('the format cannot be told from the name')

@@ -50,6 +50,17 @@ describe('lcclf classify', () => {
     expect(piped.stdout).toBe(fromParquet.stdout)
   })
 
+  it('knows by its first bytes what comes through a pipe, unless it is told', async () => {
+    const { stdout } = await lcclf(['classify', parquet, '--quiet'])
+    for (const input of [readFileSync(parquet), readFileSync(csv), `${sampleCsv().join('\n')}\n`]) {
+      expect((await lcclf(['classify', '-', '--quiet'], { input })).stdout).toBe(stdout)
+    }
+    const told = await lcclf(['classify', '-', '--from-format', 'csv', '-q'], { input: readFileSync(parquet) })
+    expect([told.code, told.stderr]).toEqual([3, expect.stringContaining('stdin is a Parquet file, not CSV')])
+    const cut = await lcclf(['classify', '-', '-q'], { input: readFileSync(parquet).subarray(0, 20_000) })
+    expect([cut.code, cut.stderr]).toEqual([3, expect.stringContaining('stdin is cut off')])
+  })
+
   it('writes several outputs in one run, each with every row', async () => {
     const outputs = ['a.parquet', 'b.csv', 'c.ndjson', 'd.arrow', 'e.tsv.gz'].flatMap((name) => ['--to', name])
     const { code, stdout } = await lcclf(['classify', parquet, ...outputs, '--json'], { cwd: work })

@@ -42,6 +42,10 @@ describe.skipIf(why)('results and labels in a bucket', () => {
     const fetched = await about('s3://survey/drawn.csv.gz?classifier_version=drawn_1.0', 's3://survey/labels.csv')
     expect(fetched).toEqual(await about(drawn, drawnLabels))
     expect(readdirSync(temporary)).toEqual([])
+    await here.bucket.write('night/a.csv.gz', gzipSync(readFileSync(drawn)))
+    expect(await about('s3://survey/night/?classifier_version=drawn_1.0', drawnLabels)).toEqual(
+      await about(drawn, drawnLabels),
+    )
     const absent = await lcclf(['diff', 's3://survey/none.parquet', drawn], { env })
     expect(absent).toMatchObject({ code: 3, stdout: '' })
     expect(absent.stderr).toContain('s3://survey/none.parquet: there is no such object')

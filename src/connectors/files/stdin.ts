@@ -53,7 +53,7 @@ export function formatOfHead(head: Buffer): InputFormat {
   const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart()
   if (start.startsWith('{') || start.startsWith('[')) return 'ndjson'
   const [header = ''] = start.split('\n', 1)
-  return header.includes('\t') && !header.includes(',') ? 'tsv' : 'csv'
+  return header.split('\t').length > header.split(',').length ? 'tsv' : 'csv'
 }
 
 function plainHead(head: Buffer): Buffer {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { formatOfHead } from '../../../src/connectors/files/stdin.ts'
 import { fixture, oids } from '../../support/objects.ts'
 
 const program = fileURLToPath(new URL('read-process.ts', import.meta.url))
@@ -24,6 +25,29 @@ function run(args: readonly string[], input: Buffer | string, staysOpen = false)
   })
 }
 
+describe('the format of stdin', () => {
+  it.each([
+    ['csv', 'objects.csv'],
+    ['csv', 'objects.csv.gz'],
+    ['csv', 'crlf-and-mark.csv'],
+    ['tsv', 'objects.tsv'],
+    ['ndjson', 'nested.ndjson'],
+    ['ndjson', 'nested.ndjson.gz'],
+    ['arrow', 'stream-zstd.arrow'],
+    ['arrow', 'file-lz4.arrow'],
+    ['parquet', 'pyarrow-snappy.parquet'],
+    ['avro', 'record-deflate.avro'],
+  ])('is known by its first bytes: %s (%s)', async (format, file) => {
+    expect(formatOfHead((await readFile(fixture(file))).subarray(0, 4096))).toBe(format)
+  })
+
+  it('is CSV where nothing says otherwise', () => {
+    for (const text of ['', 'oid', '\u001f\u008bnot gzip']) {
+      expect(formatOfHead(Buffer.from(text, 'latin1'))).toBe('csv')
+    }
+  })
+})
+
 describe('stdin', () => {
   it.each([
     ['csv', 'objects.csv'],
@@ -32,9 +56,11 @@ describe('stdin', () => {
     ['ndjson', 'nested.ndjson'],
     ['arrow', 'stream-zstd.arrow'],
     ['arrow', 'file-lz4.arrow'],
+    ['parquet', 'pyarrow-snappy.parquet'],
+    ['avro', 'record-deflate.avro'],
   ])('is read as %s (%s)', async (format, file) => {
     const found = await run([format], await readFile(fixture(file)))
-    expect(found).toEqual({ identity: { address: '-' }, replayable: false, oids, wheres: [] })
+    expect(found).toEqual({ identity: { address: '-' }, replayable: format === 'parquet', oids, wheres: [] })
   })
 
   it.each(['csv', 'ndjson', 'arrow'])('of nothing is refused or empty, as %s', async (format) => {

@@ -17,8 +17,9 @@ export interface FeatureBatch {
   /** int64 from end to end: ZTF's candids are larger than 2^53. null where a row has none. */
   readonly candids: readonly (bigint | null)[]
   /**
-   * rowCount × features, row-major, preprocessed float32 in the *model's* feature order. The classifier takes it over:
-   * after `classify` it may be detached (handed to a worker without copying).
+   * rowCount × features, row-major, float32 in the *model's* feature order. Sources preprocess what they read, in
+   * float64; what is left to do (NaN, infinities, huge values) the classifier does by the model's rules. It takes the
+   * matrix over: after `classify` it may be detached (handed to a worker without copying).
    */
   readonly matrix: Float32Array<ArrayBuffer>
   /** the features as they were read, where an output echoes them */

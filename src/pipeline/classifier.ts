@@ -10,7 +10,12 @@ export interface Classifier {
   readonly taxonomy: Taxonomy
   /** how many `classify` calls may usefully be under way at once */
   readonly parallelism: number
-  /** Same rows, same order, except those that are `unanswered`. Takes over `batch.matrix`. Keeps nothing between calls. */
+  /**
+   * Same rows, same order, except those that are `unanswered`. Takes over `batch.matrix`, and preprocesses what was not.
+   * Keeps nothing between calls.
+   *
+   * @throws UsageError for a matrix of another size
+   */
   classify(batch: FeatureBatch): Promise<ClassifiedBatch>
   close(): Promise<void>
 }

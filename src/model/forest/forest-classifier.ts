@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import type { FeatureBatch } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
+import { prepareMatrix } from '../../pipeline/preprocess.ts'
 import { type Forest, type Hierarchy, productColumns } from '../bundle/forest.ts'
 import { compileKernel, createForestEngine } from './forest-engine.ts'
 import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
@@ -59,9 +60,6 @@ export async function openForestClassifier(
     let closed = false
 
     const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
-      if (matrix.length !== rowCount * features.length) {
-        throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
-      }
       if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
       // a view of something larger is copied, for only a whole buffer can be handed over
       const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
@@ -76,6 +74,7 @@ export async function openForestClassifier(
       // each thread finds its next batch ready when it is done with one
       parallelism: 2 * count,
       async classify(batch) {
+        prepareMatrix(batch, model)
         const { rowCount, oids, candids, echo, messages } = batch
         const probabilities = await answer(batch)
         const { classifierVersion } = identity

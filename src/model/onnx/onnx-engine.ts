@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type ClassifiedBatch, type ModelIdentity, pickRows, type Reject } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
+import { prepareMatrix } from '../../pipeline/preprocess.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
 import { forestGraph } from './forest-graph.ts'
@@ -38,10 +39,9 @@ export async function openOnnxClassifier(
     taxonomy,
     // one batch is under way, the next is ready when it is done
     parallelism: 2,
-    async classify({ matrix, rowCount, oids, candids, echo, messages }): Promise<ClassifiedBatch> {
-      if (matrix.length !== rowCount * features.length) {
-        throw new Error(`a batch of ${rowCount} rows has ${matrix.length} values, not ${features.length} a row`)
-      }
+    async classify(batch): Promise<ClassifiedBatch> {
+      prepareMatrix(batch, model)
+      const { matrix, rowCount, oids, candids, echo, messages } = batch
       const probabilities = await runner.run(matrix, rowCount)
       levels.forEach(({ classifierName, classes }, index) => {
         if (probabilities[index]!.length === rowCount * classes.length) return
@@ -91,7 +91,7 @@ const reason = 'the model answers with something that is not a number'
 
 /**
  * Takes rows with a NaN or an infinity among their probabilities out of a batch, and rejects them: no rank, no class and
- * no column of a table could be made of them. Networks and regressions answer so to NaN and to very large features; a
+ * no column of a table could be made of them. Networks and regressions answer so to very large features; a
  * forest never does.
  */
 function withoutUnanswered(batch: ClassifiedBatch): ClassifiedBatch {

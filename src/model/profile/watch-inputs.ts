@@ -2,6 +2,7 @@
 import type { ClassifiedBatch, Taxonomy } from '../../pipeline/batch.ts'
 import type { InputProfile } from '../bundle/input-profile.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
+import { prepareMatrix } from '../../pipeline/preprocess.ts'
 import { compareClasses, compareInputs, isStrangelyNull, percent, tolerance } from './compare-inputs.ts'
 import { createInputTally } from './input-tally.ts'
 import { countWinners } from './profile-inputs.ts'
@@ -179,8 +180,9 @@ export function tallyInputs(
   return {
     classifier: {
       ...classifier,
-      classify(batch) {
+      async classify(batch) {
         // now, because the classifier takes the matrix over
+        prepareMatrix(batch, classifier)
         tally.add(batch.matrix, batch.rowCount, tally.rows < countedRows ? 1 : laterStride)
         return classifier.classify(batch)
       },
@@ -210,6 +212,7 @@ export function watchQuality(
     classifier: {
       ...classifier,
       async classify(batch) {
+        prepareMatrix(batch, classifier)
         watch.see(batch.matrix, batch.rowCount)
         const classified = await classifier.classify(batch)
         const change = watch.seeAnswers(classified)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -92,6 +92,66 @@ describe('classifyObjects', () => {
     const features = Object.fromEntries(model.features.slice(1).map((name) => [name, 0]))
     const refused = classifyObjects(model, [{ oid: 'a', features }])
     await expect(refused).rejects.toThrow(`object a: ${model.features[0]} is missing`)
+  })
+})
+
+describe.each(['forest', 'onnx'] as const)('a matrix that nobody preprocessed, by the %s engine', (engine) => {
+  /** in the first feature of each row: what float32 holds of them, and what the command reads */
+  const values = [NaN, Infinity, -Infinity, 1e33, 3.4e38, 1e32, -1e33, 0.1, -999, -0]
+  const rows = sampleRows().slice(0, values.length)
+  let asked: Classifier
+  beforeAll(async () => {
+    asked = await openModel(undefined, { engine, threads: 1 })
+  })
+  afterAll(() => asked.close())
+
+  /** Some rows of the sample, each with one of the values in its features. */
+  function batchOf(some: readonly ObjectToClassify[], first = 0) {
+    const matrix = Float32Array.from(
+      some.flatMap((row, r) =>
+        asked.features.map((feature, f) => (f % 7 === 0 ? values[first + r]! : ((row[feature] as number) ?? NaN))),
+      ),
+    )
+    const oids = some.map(({ oid }) => String(oid))
+    return { rowCount: some.length, oids, candids: oids.map(() => null), matrix }
+  }
+
+  async function commandAnswers() {
+    const file = join(work, `raw-${engine}.csv`)
+    const cells = rows.map((row, r) =>
+      asked.features.map((feature, f) => (f % 7 === 0 ? String(values[r]) : String(row[feature] ?? ''))),
+    )
+    const lines = [['oid', ...asked.features], ...cells.map((line, r) => [rows[r]!.oid, ...line])]
+    writeFileSync(file, lines.map((line) => line.map((cell) => String(cell)).join(',')).join('\n'))
+    const probabilities: (readonly Float64Array[])[] = []
+    const onBatch = ({ classified }: { classified: { probabilities: readonly Float64Array[] } }) =>
+      void probabilities.push(classified.probabilities)
+    const receipt = await runClassify({ inputs: [file], model: asked, onBatch })
+    expect(receipt.inputs[0]).toMatchObject({ read: values.length, classified: values.length })
+    expect(probabilities).toHaveLength(1)
+    return probabilities[0]!
+  }
+
+  it('is answered as the command answers its values, in every bit, handed to threads or not', async () => {
+    const expected = await commandAnswers()
+    expect((await asked.classify(batchOf(rows))).probabilities).toEqual(expected)
+    const [product] = expected
+    for (const [r, row] of rows.entries()) {
+      const { probabilities } = await asked.classify(batchOf([row], r))
+      const width = probabilities[0]!.length
+      expect(probabilities[0]).toEqual(product!.subarray(r * width, (r + 1) * width))
+    }
+  })
+
+  it('is refused if it is of another size or kind', async () => {
+    const batch = batchOf(rows)
+    const short = asked.classify({ ...batch, matrix: batch.matrix.slice(1) })
+    await expect(short).rejects.toThrow(UsageError)
+    await expect(short).rejects.toThrow(/^a batch of 10 rows has \d+ values, not \d+ a row$/)
+    for (const matrix of [Float64Array.from(batch.matrix), [...batch.matrix], undefined]) {
+      const wrong = asked.classify({ ...batch, matrix: matrix as never })
+      await expect(wrong).rejects.toThrow('the matrix of a batch is not a Float32Array')
+    }
   })
 })
 

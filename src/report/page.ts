@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Content, type Html, markup, trusted } from './html.ts'
 import { type Column, numberText, percentText, type Table } from '../formats/table.ts'
+import { hasLongWords, paperFit, paperStyle } from './paper.ts'
 
 /** A part of a page, with its place in the contents. */
 export interface Section {
@@ -31,7 +32,7 @@ ${content}</section>
 <meta name="referrer" content="no-referrer">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${trusted(style)}</style></head>
+<style>${trusted(style + paperStyle)}</style></head>
 <body><header><h1>${title}</h1>
 <p>${lead}</p>
 <nav aria-label="Contents"><ul>${anchors}</ul></nav></header>
@@ -48,7 +49,7 @@ function policy(): string {
   return `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'; img-src data:; base-uri 'none'; form-action 'none'`
 }
 
-// How a page looks: light and dark, on paper, and on a screen of 400 pixels.
+// How a page looks: light and dark, and on a screen of 400 pixels.
 
 /**
  * Colours: Okabe and Ito's, which the colour-blind can tell apart, darker on light paper and lighter on dark. A cell of a
@@ -100,14 +101,6 @@ th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descendi
 .unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); }
 .warning { border-left: 4px solid var(--c2); padding: .2rem .8rem; background: var(--shade); }
 footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
-@media print {
-  :root { color-scheme: light; --paper: #ffffff; --ink: #000000; --faint: #444444; --line: #bbbbbb; --shade: #f2f4f7;
-    --c1: #0072b2; --c2: #b34700; --c3: #00775a; --c4: #9a4d80; --c5: #7a6200; --c6: #4b5563; }
-  body { padding: 0; max-width: none; font-size: 10pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .picture, tr, figcaption, caption { break-inside: avoid; } figcaption, h2, caption, thead { break-after: avoid; }
-  .scroll, details .scroll { overflow: visible; max-height: none; } .picture.scroll svg { max-width: 100%; }
-  nav, details:not([open]), .unseen { display: none; }
-}
 `
 
 // The one script of a page: headings of tables become buttons that sort. Without it the page reads as well.
@@ -203,33 +196,42 @@ function pictureOf({ name, drawing, isWide = false }: Picture): Html {
  * left out: curves have thousands of cells.
  */
 export function tableOf<Row>({ caption, columns, rows, isSortable = false }: Table<Row>): Html {
-  const shown = columns.filter(({ heading }) => heading !== undefined)
-  const headings = shown.map(({ heading, isText }) => markup`<th scope="col"${sideOf(isText)}>${heading!}</th>`)
-  const body = rows.map((row) => {
-    const cells = shown.map((column, i) =>
-      i === 0
-        ? markup`<th scope="row"${sideOf(column.isText)}>${cellText(column, row)}`
-        : markup`<td${sideOf(column.isText)}>${cellText(column, row)}`,
+  const shown = columns.flatMap((column) => {
+    const { heading, isText = false } = column
+    if (heading === undefined) return []
+    return [{ heading, isText, texts: rows.map((row) => cellText(column, row)) }]
+  })
+  const kindOf = shown.map((column) =>
+    classOf([...(column.isText ? ['t'] : []), ...(hasLongWords(column) ? ['long'] : [])]),
+  )
+  const headings = shown.map(({ heading }, i) => markup`<th scope="col"${kindOf[i]!}>${heading}</th>`)
+  const body = rows.map((_, r) => {
+    const cells = shown.map(({ texts }, i) =>
+      i === 0 ? markup`<th scope="row"${kindOf[i]!}>${texts[r]!}` : markup`<td${kindOf[i]!}>${texts[r]!}`,
     )
     return markup`<tr>${cells}
 `
   })
+  const { letters, isUpright, isTooWide } = paperFit(shown)
   // the script makes buttons of the headings; without script the rows keep their order
-  const kind = trusted(isSortable ? ' class="sortable"' : '')
-  return markup`<div class="scroll" tabindex="0" role="group" aria-label="table">
-<table${kind}><caption>${caption}</caption><thead><tr>${headings}</tr></thead>
+  const kind = classOf([...(isSortable ? ['sortable'] : []), ...(isUpright ? ['upright'] : [])])
+  const tooWide = isTooWide
+    ? markup`<p class="on-paper">${caption}: ${shown.length} columns are too many for paper. A browser shows them.</p>`
+    : null
+  return markup`<div class="scroll${isTooWide ? ' too-wide' : ''}" tabindex="0" role="group" aria-label="table">${tooWide}
+<table${kind} style="--letters:${letters}"><caption>${caption}</caption><thead><tr>${headings}</tr></thead>
 <tbody>
 ${body}</tbody></table></div>
 `
 }
 
-function sideOf(isText: boolean | undefined): Html {
-  return trusted(isText === true ? ' class="t"' : '')
+function classOf(names: readonly string[]): Html {
+  return trusted(names.length === 0 ? '' : ` class="${names.join(' ')}"`)
 }
 
-function cellText<Row>({ cell, isShare }: Column<Row>, row: Row): Content {
+function cellText<Row>({ cell, isShare }: Column<Row>, row: Row): string {
   const value = cell(row)
-  if (typeof value !== 'number') return value
+  if (typeof value !== 'number') return value ?? ''
   return isShare === true ? percentText(value, 2) : numberText(value)
 }
 

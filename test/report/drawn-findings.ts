@@ -1,5 +1,10 @@
 // Findings to make reports of: drawn numbers, and names as hostile as one likes.
 import type { ClassifiedBatch, Taxonomy } from '../../src/pipeline/batch.ts'
+import { classifyPage } from '../../src/jobs/classify/report-page.ts'
+import { createClassifyWatch } from '../../src/jobs/classify/report-facts.ts'
+import { diffPage } from '../../src/jobs/diff/page.ts'
+import { evaluatePage } from '../../src/jobs/evaluate/page.ts'
+import { explainPage } from '../../src/jobs/explain/page.ts'
 import type { DiffReport } from '../../src/jobs/diff/diff-predictions.ts'
 import { evaluatePredictions } from '../../src/jobs/evaluate/evaluate-predictions.ts'
 import type { EvaluationReport } from '../../src/jobs/evaluate/evaluation-report.ts'
@@ -122,7 +127,7 @@ export function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
     tie_order_assumed: text,
     only_here: { objects: 0, first: [] },
   }
-  const moved = Array.from({ length: 20 }, (_, i) => ({
+  const moved = Array.from({ length: 80 }, (_, i) => ({
     oid: `${text}${i}`,
     class_a: taxonomy.levels[0]!.classes[0]!,
     probability_a: next(),
@@ -219,5 +224,20 @@ export function drawnExplanation(taxonomy: Taxonomy, text = 'object', featureCou
     additivity_error: 1e-16,
     features,
     levels,
+  }
+}
+
+/** A report of each command that makes one. */
+export async function drawnPages(leafCount: number, objects: number, text: string): Promise<Record<string, string>> {
+  const taxonomy = drawnTaxonomy(leafCount, (i) => (i === 0 ? text : `C${i}`))
+  const watch = createClassifyWatch(taxonomy)
+  const input = watch.openInput()
+  input.see(drawnBatch(taxonomy, objects, (row) => `${text}${row}`))
+  input.keep()
+  return {
+    classify: await classifyPage(drawnReceipt(text), watch.facts, { done: 1 }),
+    evaluate: await evaluatePage(drawnEvaluation(taxonomy, objects, text)),
+    diff: await diffPage(drawnDiff(taxonomy, text)),
+    explain: await explainPage(drawnExplanation(taxonomy, text, 100)),
   }
 }

@@ -3,34 +3,9 @@ import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
 import { classifyPage } from '../../src/jobs/classify/report-page.ts'
 import { createClassifyWatch } from '../../src/jobs/classify/report-facts.ts'
-import { diffPage } from '../../src/jobs/diff/page.ts'
-import { evaluatePage } from '../../src/jobs/evaluate/page.ts'
-import { explainPage } from '../../src/jobs/explain/page.ts'
-import {
-  drawnBatch,
-  drawnDiff,
-  drawnEvaluation,
-  drawnExplanation,
-  drawnReceipt,
-  drawnTaxonomy,
-  hostile,
-} from './drawn-findings.ts'
+import { drawnBatch, drawnPages, drawnReceipt, drawnTaxonomy, hostile } from './drawn-findings.ts'
 
-async function pagesOf(leafCount: number, objects: number, text: string): Promise<Record<string, string>> {
-  const taxonomy = drawnTaxonomy(leafCount, (i) => (i === 0 ? text : `C${i}`))
-  const watch = createClassifyWatch(taxonomy)
-  const input = watch.openInput()
-  input.see(drawnBatch(taxonomy, objects, (row) => `${text}${row}`))
-  input.keep()
-  return {
-    classify: await classifyPage(drawnReceipt(text), watch.facts, { done: 1 }),
-    evaluate: await evaluatePage(drawnEvaluation(taxonomy, objects, text)),
-    diff: await diffPage(drawnDiff(taxonomy, text)),
-    explain: await explainPage(drawnExplanation(taxonomy, text)),
-  }
-}
-
-describe.each(Object.entries(await pagesOf(15, 300, hostile)))('the report of %s', (name, page) => {
+describe.each(Object.entries(await drawnPages(15, 300, hostile)))('the report of %s', (name, page) => {
   const { document } = parseHTML(page)
 
   it('shows names from outside, and lets none of them act', () => {
@@ -77,18 +52,18 @@ describe.each(Object.entries(await pagesOf(15, 300, hostile)))('the report of %s
 
 describe('a report', () => {
   it('stays below three megabytes with 23 classes, and is the same bytes each time', { tags: ['long'] }, async () => {
-    const pages = await pagesOf(23, 4000, 'an object of an ordinary name ')
+    const pages = await drawnPages(23, 4000, 'an object of an ordinary name ')
     for (const page of Object.values(pages)) expect(Buffer.byteLength(page)).toBeLessThan(3e6)
-    expect(await pagesOf(23, 4000, 'an object of an ordinary name ')).toEqual(pages)
+    expect(await drawnPages(23, 4000, 'an object of an ordinary name ')).toEqual(pages)
   })
 
   it('stays below three megabytes with 300 classes', { tags: ['long'] }, async () => {
-    const pages = await pagesOf(300, 2000, 'C')
+    const pages = await drawnPages(300, 2000, 'C')
     for (const page of Object.values(pages)) expect(Buffer.byteLength(page)).toBeLessThan(3e6)
   })
 
   it('has no coordinate that is not a number, not even of a run without objects', async () => {
-    const pages = await pagesOf(3, 1, 'C')
+    const pages = await drawnPages(3, 1, 'C')
     const watch = createClassifyWatch(drawnTaxonomy(3))
     pages['empty'] = await classifyPage(drawnReceipt('x'), watch.facts, { done: 0 })
     for (const page of Object.values(pages))

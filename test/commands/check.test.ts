@@ -36,7 +36,7 @@ async function report(args: string[]): Promise<Report & { code: number | null }>
   return { code, ...(JSON.parse(stdout) as Report) }
 }
 
-const bad = ({ findings }: Report) => findings.filter(({ severity }) => severity !== 'ok')
+const bad = ({ findings }: Report) => findings.filter(({ severity }) => /failed|warning/.test(severity))
 
 describe('lcclf check', () => {
   it('finds nothing odd in the samples, whatever their format', async () => {
@@ -62,12 +62,78 @@ describe('lcclf check', () => {
     expect([mended.code, bad(mended)]).toEqual([0, []])
   })
 
-  it('says where PPE stands for Period_fit, which no spelling tells', async () => {
+  it('proposes no other quantity for a feature: the survey never read PPE as the Period_fit that it was', async () => {
     const path = write(
       'ppe.csv',
       names.map((name) => (name === 'Period_fit' ? 'PPE' : name)),
     )
-    expect(bad(await report([path]))).toMatchObject([{ column: 'Period_fit', hint: "--rename 'PPE=Period_fit'" }])
+    const found = bad(await report([path]))
+    expect(found).toMatchObject([{ column: 'Period_fit', hint: null }])
+    expect(found[0]!.message).toMatch(/^is missing; PPE was its name at another time, but .* classes would differ/)
+  })
+
+  it.each(['objectId', 'diaObjectId', 'object_id', 'OID', 'id'])(
+    'proposes %s for the object ids, and looks at ids and values with it',
+    async (column) => {
+      const path = write(`${column}.csv`, [column, ...names.slice(1)])
+      const found = await report([path])
+      const { code, findings, inputs } = found
+      const hint = `--id-column ${column}`
+      expect(bad(found)).toMatchObject([{ severity: 'failed', what: 'columns', column: 'oid', hint }])
+      expect([code, inputs[0]!.read]).toEqual([3, 300])
+      expect(findings.filter(({ severity }) => severity === 'ok').map(({ what }) => what)).toContain('values')
+      const { stdout } = await hostedLcclf(['check', path])
+      expect(stdout).toContain(`\n  try: --id-column ${column}\n`)
+      expect((await report([path, '--id-column', column])).code).toBe(0)
+      const refused = await hostedLcclf(['classify', path])
+      expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(`${hint} reads the object ids`)])
+    },
+  )
+
+  it('proposes ids in NDJSON as in other files, and says where nothing comes near', async () => {
+    const objects = lines.slice(0, 40).map((line) => {
+      const cells = line
+        .split(',')
+        .map((cell) => (cell === '' ? null : Number.isFinite(Number(cell)) ? Number(cell) : cell))
+      return Object.fromEntries(names.map((name, i) => [name === 'oid' ? 'objectId' : name, cells[i]]))
+    })
+    const file = join(work, 'fink.ndjson')
+    writeFileSync(file, objects.map((one) => `${JSON.stringify({ ...one, candid: undefined })}\n`).join(''))
+    expect(bad(await report([file]))).toMatchObject([{ column: 'oid', hint: '--id-column objectId' }])
+    const [strange] = bad(await report([write('strange.csv', ['what', ...names.slice(1)])]))
+    expect(strange).toMatchObject({
+      column: 'oid',
+      message: 'is missing',
+      hint: 'Name the column of object ids with --id-column.',
+    })
+  })
+
+  it('mentions a column that may hold candids, which files do not need', async () => {
+    const found = await report([write('alerts.csv', ['oid', 'candidate_id', ...names.slice(2)])])
+    expect([found.code, bad(found)]).toEqual([0, []])
+    expect(found.findings).toContainEqual(
+      expect.objectContaining({ severity: 'ok', column: 'candid', hint: '--candid-column candidate_id' }),
+    )
+  })
+
+  it('calls values usual only where it looked at them, and says at how many rows', async () => {
+    const values = async (...args: string[]) =>
+      (await report(args)).findings.flatMap(({ what, severity, message }) =>
+        what === 'values' ? [[severity, message]] : [],
+      )
+    const file = join(samples, 'ztf-300.parquet')
+    expect(await values(file)).toEqual([
+      ['ok', '152 of 152 features are as usual (profile: 8,000 rows of ztf-8k.parquet), in 300 rows'],
+    ])
+    const few = '152 of 152 features have too few values in 10 rows to be compared'
+    expect(await values(file, '--limit', '10')).toEqual([['skipped', few]])
+    expect(await values(file, '--limit', '40')).toEqual([
+      ['ok', '137 of 152 features are as usual (profile: 8,000 rows of ztf-8k.parquet), in 40 rows'],
+      ['skipped', '15 of 152 features have too few values in 40 rows to be compared'],
+    ])
+    expect(await values(write('unread.csv', ['what', ...names.slice(1)]))).toEqual([
+      ['skipped', 'not looked at, because rows cannot be read'],
+    ])
   })
 
   it('warns of what is null, constant or in another unit, of repeated oids, and still says that classify would run', async () => {

@@ -1,7 +1,8 @@
 // The columns of an input against the columns a model needs: by exact name, once, before the first row.
 import { distance } from 'fastest-levenshtein'
 import { DataError, type ErrorDetails } from '../../errors.ts'
-import { mappedColumn, relatedColumns } from './settle-names.ts'
+import { knownIdColumn } from './id-columns.ts'
+import { mappedColumn } from './settle-names.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import type { Reject } from '../../pipeline/batch.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
@@ -58,20 +59,29 @@ export function missingColumns(
   return new DataError(`${inputName} lacks ${count} the model needs: ${list}`, { hint })
 }
 
-/** What pandas calls an index that has no name. */
-const unnamedIndex = '__index_level_0__'
 const shownNames = 2
 /** a header may have a million names, and each would be compared with every feature */
 const mostCompared = 2000
 
 function hintFor(missing: readonly string[], candidates: readonly string[], naming: ColumnNaming): string {
   const { features, idColumn, candidColumn } = naming
-  if (missing.includes(idColumn) && candidates.includes(unnamedIndex)) {
-    return `If the ids were the index in pandas: --id-column ${unnamedIndex}.`
-  }
   const flags: string[] = []
-  if (missing.includes(idColumn)) flags.push('--id-column names the column of object ids')
-  if (missing.includes(candidColumn)) flags.push("--candid-column names the column of the alerts' ids")
+  if (missing.includes(idColumn)) {
+    const likely = likelyIdColumn('oid', idColumn, candidates)
+    flags.push(
+      likely === undefined
+        ? '--id-column names the column of object ids'
+        : `${idFlag('oid', likely)} reads the object ids from there`,
+    )
+  }
+  if (missing.includes(candidColumn)) {
+    const likely = likelyIdColumn('candid', candidColumn, candidates)
+    flags.push(
+      likely === undefined
+        ? "--candid-column names the column of the alerts' ids"
+        : `${idFlag('candid', likely)} reads the alerts' ids from there`,
+    )
+  }
   const needed = missing.filter((name) => features.includes(name))
   const mapped = needed.flatMap((name) => mappedColumn(name, candidates) ?? [])
   if (mapped.length > 0)
@@ -79,6 +89,17 @@ function hintFor(missing: readonly string[], candidates: readonly string[], nami
   flags.push('--rename OLD=NEW reads column OLD as NEW')
   const advice = `${flags.join('; ')}.`
   return needed.length > 1 ? `${advice} lcclf check writes out what would mend them.` : advice
+}
+
+/** Which of some columns may hold the ids that a missing column should have. */
+export function likelyIdColumn(kind: 'oid' | 'candid', name: string, columns: readonly string[]): string | undefined {
+  return nearestNames(name, columns)[0] ?? knownIdColumn(kind, columns)
+}
+
+/** The flag that reads ids from a column, as a shell takes it. */
+export function idFlag(kind: 'oid' | 'candid', column: string): string {
+  const name = kind === 'oid' ? '--id-column' : '--candid-column'
+  return `${name} ${/^[\w.-]+$/.test(column) ? column : `'${column.replaceAll("'", String.raw`'\''`)}'`}`
 }
 
 function withNearest(name: string, near: readonly string[]): string {
@@ -133,13 +154,12 @@ export function addNotNumber(
   return tellsAll ? { ...known, others: [...(known.others ?? []), one] } : known
 }
 
-/** Which of some columns may be a feature that is missing: the one that is known to be, else the likeliest, at most two. */
+/** Which of some columns may be a feature that is missing: the one that is known to be, else the nearest, at most two. */
 export function likelyNames(feature: string, names: readonly string[]): string[] {
   const columns = names.slice(0, mostCompared)
   const mapped = mappedColumn(feature, columns)
   if (mapped) return [mapped.column]
-  const all = [...relatedColumns(feature, columns), ...nearestNames(feature, columns)]
-  return [...new Set(all)].slice(0, shownNames)
+  return nearestNames(feature, columns)
 }
 
 /**

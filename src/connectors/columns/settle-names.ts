@@ -81,17 +81,17 @@ const alerce2024: RenameMap = new Map([
 const renameMaps: ReadonlyMap<string, RenameMap> = new Map([['alerce-2024', alerce2024]])
 
 /**
- * Names that no distance tells to be related: the library renamed `Period_fit` to `PPE` on 2020-09-23 (late_classifier
- * a12d35a), and records of features kept the old name until 2021-07-21.
+ * The library renamed `Period_fit` to `PPE` on 2020-09-23 (late_classifier a12d35a), and records of features kept the old
+ * name until 2021-07-21. The step never read one as the other: a model gets null for the name that it does not find.
  */
-const relatedNames: ReadonlyMap<string, readonly string[]> = new Map([
+const laterNames: ReadonlyMap<string, readonly string[]> = new Map([
   ['Period_fit', ['PPE', 'PPE_12']],
   ['PPE', ['Period_fit']],
 ])
 
-/** Those of some columns that are known to have been this feature under another name. */
-export function relatedColumns(feature: string, columns: readonly string[]): string[] {
-  return (relatedNames.get(feature) ?? []).filter((name) => columns.includes(name))
+/** Which of some columns was this feature at another time, though the survey never read it as this one. */
+export function namedAtAnotherTime(feature: string, columns: readonly string[]): string | undefined {
+  return laterNames.get(feature)?.find((name) => columns.includes(name))
 }
 
 /** Which of some columns a map reads as this feature, and which map. */

@@ -2,15 +2,15 @@
 import { DataError, UsageError } from '../../errors.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import type { Manifest } from '../../model/bundle/manifest.ts'
-import { compareInputs } from '../../model/profile/compare-inputs.ts'
+import { comparedFeatures, compareInputs } from '../../model/profile/compare-inputs.ts'
 import { createIdTally, type IdCounts, mostIdRows } from '../../model/profile/id-tally.ts'
 import { createInputTally, type FeatureCounts, type InputTally } from '../../model/profile/input-tally.ts'
-import { ColumnError, likelyNames } from '../../connectors/columns/match-columns.ts'
+import { ColumnError, idFlag, likelyIdColumn, likelyNames } from '../../connectors/columns/match-columns.ts'
 import { openSource } from '../../connectors/open-connector.ts'
 import { type ReadOptions, readOptions, type RowAllowance, type Source } from '../../pipeline/source.ts'
 import type { CheckFlags } from '../../terminal/flags.ts'
 import type { Input } from '../../connectors/inputs.ts'
-import { mappedColumn } from '../../connectors/columns/settle-names.ts'
+import { mappedColumn, namedAtAnotherTime } from '../../connectors/columns/settle-names.ts'
 
 /** How inputs are read, and what they are compared with. */
 interface CheckRequest extends Pick<CheckFlags, 'idColumn' | 'candidColumn' | 'renameMap' | 'where'> {
@@ -47,9 +47,10 @@ export async function checkInput(input: Input, request: CheckRequest): Promise<C
 
 /** Leaves out columns of other types and tries again, so that everything is said at once; answers the features it reads. */
 async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
-  const { manifest, idColumn, candidColumn, renameMap } = request
+  const { manifest, renameMap } = request
   const wrong: CheckFinding[] = []
   const leftOut = new Set<string>()
+  let { idColumn, candidColumn } = request
   let isWithoutCandid = false
   for (;;) {
     let heard: { names: readonly string[]; renames: ReadonlyMap<string, string> } | undefined
@@ -60,14 +61,27 @@ async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
       return features
     }
     const named = (): CheckFinding[] => [
-      ...(heard ? columnFindings({ ...heard, features: manifest.features, idColumn, candidColumn }, renameMap) : []),
+      ...(heard ? columnFindings({ ...heard, features: manifest.features, ...idsOf(request) }, renameMap) : []),
       ...wrong,
     ]
     try {
-      const source = await openSource(spec, checkOptions(request, onNames, isWithoutCandid))
+      const source = await openSource(
+        spec,
+        checkOptions({ ...request, idColumn, candidColumn }, onNames, isWithoutCandid),
+      )
       return { source, features, findings: named() }
     } catch (error) {
       if (!(error instanceof DataError)) throw error
+      const lacking = heard ? lackingIds({ ...heard, ...idsOf(request) }) : []
+      // with what the ids may be called here, the rest is looked at too
+      const likely = lacking.find(
+        ({ column, name }) => column !== undefined && (name === idColumn || name === candidColumn),
+      )
+      if (likely && spec.kind !== 'stdin') {
+        if (likely.kind === 'oid') idColumn = likely.column!
+        else candidColumn = likely.column!
+        continue
+      }
       const column = error instanceof ColumnError ? (heard?.renames.get(error.column) ?? error.column) : undefined
       if (error instanceof ColumnError) wrong.push(typeFinding(error, column!))
       const isFeature = column !== undefined && features.includes(column) && !leftOut.has(column)
@@ -77,8 +91,9 @@ async function openWhatCanBe({ spec }: Input, request: CheckRequest) {
         else leftOut.add(column)
         continue
       }
-      if (column === undefined) wrong.push(finding('failed', 'input', error.message, error.hint))
-      wrong.push(finding('ok', 'values', 'not checked, because rows cannot be read'))
+      if (column === undefined && lacking.length === 0)
+        wrong.push(finding('failed', 'input', error.message, error.hint))
+      wrong.push(finding('skipped', 'values', 'not looked at, because rows cannot be read'))
       return { source: undefined, features, findings: named() }
     }
   }
@@ -143,28 +158,49 @@ async function readRows(
 function valueFindings(tally: InputTally, profile: InputProfile | undefined): CheckFinding[] {
   const counts = tally.counts()
   if (tally.rows === 0 || counts.length === 0) return []
+  const all = tally.rows.toLocaleString('en')
   if (!profile) {
     const empty = counts.filter(({ missing }) => missing === tally.rows)
+    const what = `not compared: the model has no profile (lcclf model import --profile makes one). ${all} rows were looked at for features that are null everywhere`
     return [
-      ...empty.map(({ name }) => finding('warning', 'values', `null in all ${tally.rows} rows`, undefined, name)),
-      finding('ok', 'values', 'the model has no profile to compare them with (lcclf model import --profile makes one)'),
+      ...empty.map(({ name }) => finding('warning', 'values', `null in all ${all} rows`, undefined, name)),
+      finding('skipped', 'values', what),
     ]
   }
   const odd = compareInputs(counts, tally.rows, profile)
-  const usual = `${counts.length - odd.length} of ${counts.length} features are as usual`
+  const isOdd = new Set(odd.map(({ feature }) => feature))
+  const usual = comparedFeatures(counts, tally.rows, profile).filter((name) => !isOdd.has(name)).length
+  const unseen = counts.length - isOdd.size - usual
   const rows = profile.rows.toLocaleString('en')
   const origin = profile.source === 'file' ? `${rows} rows of ${profile.name}` : `${rows} golden rows only`
   return [
     ...odd.map(({ feature, message }) => finding('warning', 'values', message, undefined, feature)),
-    finding('ok', 'values', `${usual} (profile: ${origin})`),
+    ...(usual > 0
+      ? [
+          finding(
+            'ok',
+            'values',
+            `${usual} of ${counts.length} features are as usual (profile: ${origin}), in ${all} rows`,
+          ),
+        ]
+      : []),
+    ...(unseen > 0
+      ? [
+          finding(
+            'skipped',
+            'values',
+            `${unseen} of ${counts.length} features have too few values in ${all} rows to be compared`,
+          ),
+        ]
+      : []),
   ]
 }
 
 // What `lcclf check` reports: findings about columns, ids and rows of one input.
 
-/** One finding. `failed`: classify would not run, or classify nothing. */
+/** One finding. `failed`: classify would not run, or classify nothing; `skipped`: not looked at, and why. */
 export interface CheckFinding {
-  readonly severity: 'ok' | 'warning' | 'failed'
+  readonly severity: 'ok' | 'skipped' | 'warning' | 'failed'
   readonly what: 'input' | 'columns' | 'types' | 'ids' | 'rows' | 'values'
   /** the column as the model calls it; null where it is about all of the input */
   readonly column: string | null
@@ -180,8 +216,13 @@ type ColumnNames = Pick<ReadOptions, 'features' | 'idColumn' | 'candidColumn'> &
 
 /** The features that an input has under the names it is read with. */
 function presentFeatures({ names, renames, features }: Pick<ColumnNames, 'names' | 'renames' | 'features'>): string[] {
-  const readAs = new Set([...names.filter((name) => !renames.has(name)), ...names.map((name) => renames.get(name))])
+  const readAs = readNames(names, renames)
   return features.filter((name) => readAs.has(name))
+}
+
+/** The names under which columns are read. */
+function readNames(names: readonly string[], renames: ReadonlyMap<string, string>): ReadonlySet<string> {
+  return new Set(names.map((name) => renames.get(name) ?? name))
 }
 
 /** Which features are missing, and what they may be called in this input. */
@@ -191,7 +232,7 @@ function columnFindings(columns: ColumnNames, renameMap: string | undefined): Ch
   const missing = features.filter((name) => !present.has(name))
   const used = new Set([...features, idColumn, candidColumn, 'features'])
   const candidates = names.filter((name) => !used.has(name) && !renames.has(name))
-  const found = missing.map((name) => missingFinding(name, candidates))
+  const found = [...idColumnFindings(columns, candidates), ...missing.map((name) => missingFinding(name, candidates))]
   const renamed = [...renames].filter(([from, to]) => present.has(to) && names.includes(from)).length
   if (renamed > 0) {
     const by = renameMap === undefined ? '--rename' : `--rename-map ${renameMap}`
@@ -202,11 +243,63 @@ function columnFindings(columns: ColumnNames, renameMap: string | undefined): Ch
   return found
 }
 
+type IdNames = Pick<ColumnNames, 'names' | 'renames' | 'idColumn' | 'candidColumn'>
+
+function idsOf({ idColumn, candidColumn }: Pick<CheckRequest, 'idColumn' | 'candidColumn'>) {
+  return { idColumn, candidColumn }
+}
+
+/** Columns of ids that must be there and are not, and what they may be called here. Candids must be if their column was named. */
+function lackingIds({ names, renames, idColumn, candidColumn }: IdNames) {
+  const readAs = readNames(names, renames)
+  const needed = [
+    { kind: 'oid' as const, name: idColumn },
+    ...(candidColumn === 'candid' ? [] : [{ kind: 'candid' as const, name: candidColumn }]),
+  ]
+  const others = names.filter((name) => !renames.has(name))
+  return needed
+    .filter(({ name }) => !readAs.has(name))
+    .map(({ kind, name }) => ({ kind, name, column: likelyIdColumn(kind, name, others) }))
+}
+
+function idColumnFindings(columns: IdNames, candidates: readonly string[]): CheckFinding[] {
+  const found = lackingIds(columns).map(({ kind, name, column }) => {
+    const what = kind === 'oid' ? 'object ids' : "alerts' ids"
+    if (column !== undefined)
+      return finding('failed', 'columns', `is missing; ${column} may be it`, idFlag(kind, column), name)
+    return finding(
+      'failed',
+      'columns',
+      'is missing',
+      `Name the column of ${what} with --${kind === 'oid' ? 'id' : 'candid'}-column.`,
+      name,
+    )
+  })
+  const { names, renames, candidColumn } = columns
+  const candid = readNames(names, renames).has('candid') ? undefined : likelyIdColumn('candid', 'candid', candidates)
+  if (candidColumn !== 'candid' || candid === undefined) return found
+  return [
+    ...found,
+    finding(
+      'ok',
+      'columns',
+      `is not there, and files need none; ${candid} may be it`,
+      idFlag('candid', candid),
+      'candid',
+    ),
+  ]
+}
+
 function missingFinding(name: string, candidates: readonly string[]): CheckFinding {
   const mapped = mappedColumn(name, candidates)
   if (mapped) {
     const message = `is missing; here it is called ${mapped.column}`
     return finding('failed', 'columns', message, `--rename-map ${mapped.map}`, name)
+  }
+  const other = namedAtAnotherTime(name, candidates)
+  if (other !== undefined) {
+    const message = `is missing; ${other} was its name at another time, but the survey never read one as the other: classes would differ from the survey's`
+    return finding('failed', 'columns', message, undefined, name)
   }
   const near = likelyNames(name, candidates)
   if (near.length === 0)

@@ -50,7 +50,7 @@ function reportOf(checked: readonly CheckedInput[], model: Readonly<Record<strin
 const width = 100
 /** findings of one kind that are listed */
 const shownOfAKind = 15
-const order = ['failed', 'warning', 'ok'] as const
+const order = ['failed', 'warning', 'skipped', 'ok'] as const
 
 /** What was found, the worst first, then what would mend it. */
 export function checkText(
@@ -60,6 +60,9 @@ export function checkText(
   const rows = `${read.toLocaleString('en')} ${read === 1 ? 'row' : 'rows'}`
   // of hundreds of files, show those that have something
   if (isOneOfMany && findings.every(({ severity }) => severity === 'ok')) return `${harmless(address)}: ${rows}, ok\n`
+  if (isOneOfMany && findings.every(({ severity }) => severity === 'ok' || severity === 'skipped')) {
+    return `${harmless(address)}: ${rows}, ok; values were not compared, or not all\n`
+  }
   const shown = order.flatMap((severity) => listed(findings.filter((one) => one.severity === severity)))
   const columns = shown.map(({ column, what }) => harmless(column ?? what))
   const name = Math.min(32, Math.max(0, ...columns.map((text) => text.length)))
@@ -89,13 +92,13 @@ function listed(findings: readonly CheckFinding[]): CheckFinding[] {
 }
 
 /** A flag as findings.ts writes it, and no sentence about one. */
-const renameFlag = /^--rename(?:-map \S+| '.*')$/s
+const columnFlag = /^--(?:rename-map \S+|rename '.*'|(?:id|candid)-column (?:\S+|'.*'))$/s
 
 /** Flags that would mend columns stand on one line, to be copied. */
 function hintLines(findings: readonly CheckFinding[]): string[] {
   const hints = [...new Set(findings.flatMap(({ hint }) => hint ?? []))]
-  const flags = hints.filter((hint) => renameFlag.test(hint))
-  const others = hints.filter((hint) => !renameFlag.test(hint))
+  const flags = hints.filter((hint) => columnFlag.test(hint))
+  const others = hints.filter((hint) => !columnFlag.test(hint))
   return [
     ...(flags.length > 0 ? [`  try: ${flags.map(harmless).join(' ')}`] : []),
     ...others.flatMap((hint) => wrapped(harmless(hint), width - 2).map((line) => `  ${line}`)),

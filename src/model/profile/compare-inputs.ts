@@ -29,6 +29,12 @@ export function compareInputs(counts: readonly FeatureCounts[], rows: number, pr
   })
 }
 
+/** The features that have values enough, here and in the profile, for `compareInputs` to have looked at them. */
+export function comparedFeatures(counts: readonly FeatureCounts[], rows: number, profile: InputProfile): string[] {
+  const known = new Set(profile.features.flatMap(({ name, values }) => (values === null ? [] : [name])))
+  return counts.flatMap(({ name, missing }) => (known.has(name) && rows - missing >= fewestRows ? [name] : []))
+}
+
 interface Comparison {
   readonly count: FeatureCounts
   readonly rows: number

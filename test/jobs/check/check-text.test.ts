@@ -36,11 +36,12 @@ describe('what check says', () => {
 
   it('writes flags on one line to be copied, and no sentence about a flag', () => {
     const shown = text([
-      finding('failed', 'columns', 'is missing', "--rename 'PPE=Period_fit'"),
+      finding('failed', 'columns', 'is missing', '--id-column objectId'),
+      finding('failed', 'columns', 'is missing', "--rename 'gal b=gal_b'"),
       finding('failed', 'columns', 'is missing', '--rename-map alerce-2024'),
       finding('failed', 'input', 'lacks a column', '--rename OLD=NEW reads column OLD as NEW.'),
     ])
-    expect(shown).toContain("\n  try: --rename 'PPE=Period_fit' --rename-map alerce-2024\n")
+    expect(shown).toContain("\n  try: --id-column objectId --rename 'gal b=gal_b' --rename-map alerce-2024\n")
     expect(shown).toContain('\n  --rename OLD=NEW reads column OLD as NEW.\n')
   })
 })

@@ -53,6 +53,20 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+}
+
+/** Why a file cannot be read, in words. */
+export function whyUnreadable(thrown: unknown): string {
+  const code = systemCode(thrown)
+  return code === undefined ? messageOf(thrown) : (reasons[code] ?? code)
+}
+
 /** The system's error code (`ENOENT`, `ENOSPC` …) of anything thrown, if it carries one. */
 export function systemCode(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !('code' in thrown)) return undefined

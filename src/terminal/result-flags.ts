@@ -22,7 +22,7 @@ export const explainFlags = {
   class: Flags.string({
     helpValue: 'CLASS',
     ...output,
-    description: 'the class to explain (default: the predicted one)',
+    description: 'the class to explain: a leaf class, or a branch (default: the predicted class)',
   }),
   top: wholeNumber({ default: 10, min: 1, helpValue: 'N', ...output, description: 'how many features to list' }),
   approximate: Flags.boolean({ ...output, description: 'path attribution instead of Shapley values' }),

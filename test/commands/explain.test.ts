@@ -89,6 +89,25 @@ describe('lcclf explain', () => {
     expect(stderr).toContain('AGN, Blazar')
   })
 
+  it('explains a branch, which is a class of the top, with the top alone', async () => {
+    const report = join(work, 'branch.html')
+    const branch = await explained([parquet, '--oid', oid, '--class', 'Periodic', '--report', report])
+    const top = branch.levels[1]!.classes.find((one) => one.class === 'Periodic')!
+    expect(branch).toMatchObject({ predicted_class: 'RRL', class: 'Periodic', branch: null })
+    expect([branch.probability, branch.base]).toEqual([top.probability, top.base])
+    const added = branch.ranking.reduce((sum, { contribution }) => sum + contribution, branch.base)
+    expect(added + branch.others.contribution).toBeCloseTo(top.probability, 12)
+    expect(branch.ranking[0]).toMatchObject({ top_contribution: null, branch_contribution: null })
+    expect(readFileSync(report, 'utf8')).toContain('Contributions to P(Periodic)')
+    const { code, stdout } = await hostedLcclf(['explain', parquet, '--oid', oid, '--class', 'Periodic'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/is RRL; this is about Periodic.*\nP\(Periodic\) = 0\.\d{4};/)
+    expect(stdout).toContain('to P(Periodic)')
+    expect(stdout).not.toContain('if Periodic')
+    const unknown = await hostedLcclf(['explain', parquet, '--oid', oid, '--class', 'Variable'])
+    expect(unknown.stderr).toContain('and of the top Stochastic, Periodic, Transient.')
+  })
+
   it('calls the approximation one, which adds up all the same', async () => {
     const approximate = await explained([parquet, '--oid', oid, '--approximate'])
     expect(approximate).toMatchObject({ method: 'path_attribution', is_exact: false })

@@ -114,7 +114,42 @@ describe('lcclf model', () => {
     })
     expect(code).toBe(0)
     expect(stdout).toContain('golden answers by --engine forest: 240 rows, every probability equal in every bit')
-    expect(stdout).toMatch(/ok +golden answers by --engine onnx/)
+    expect(stdout).toMatch(
+      /ok +golden answers by --engine onnx: 240 rows, every probability within 1e-6, but \d+ of 7920 not equal in every bit; the largest difference is \d\.\d\de-\d+, in row/,
+    )
+    expect(stdout).not.toContain('differ in')
+  })
+
+  it('says of a path that is no bundle whether it is there, and what it is', async () => {
+    const folder = pickles('0.22.2')
+    const env = { LCCLF_HOME: join(work, 'home') }
+    const absent = join(work, 'absent')
+    const empty = temporaryFolder()
+    const refusal = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await hostedLcclf(args, { env })
+      expect(code).toBe(4)
+      return stderr
+    }
+    const importing = (source: string) => refusal('model', 'import', source, ...named)
+    expect(await importing(absent)).toContain(`lcclf: ${absent}: there is no such file or folder\n`)
+    expect(await importing(`${absent}.onnx`)).toContain('absent.onnx: cannot be read (there is no such file)')
+    expect(await importing(empty)).toContain(`${empty}: holds no pickles`)
+    expect(await importing(join(samples, 'model'))).toContain('is a bundle already')
+    for (const command of [
+      ['classify', parquet, '--model'],
+      ['model', 'show'],
+      ['model', 'verify'],
+    ]) {
+      const using = (reference: string) => refusal(...command, reference)
+      const ofPickles = await using(`${folder}/`)
+      expect(ofPickles).toContain('the folder holds pickles, and must be imported first')
+      expect(ofPickles).toContain(`lcclf model import ${folder}/ --name NAME --version VERSION`)
+      expect(await using(join(folder, 'features_RF_model.pkl'))).toContain('the file is a pickle')
+      expect(await using(absent)).toContain('absent: not found; there is no such folder')
+      expect(await using(empty)).toContain('not found; the folder has no manifest.json')
+      expect(await using(parquet)).toContain('not found; it is a file')
+      expect(await using('absent')).toContain('model absent: not found\n')
+    }
   })
 
   it('exports one ONNX graph, imports it again, and classifies with it', async () => {

@@ -1,7 +1,7 @@
 // The long feature table (oid, name, value, fid, version) turned wide: one row per object.
 import { readFileSync } from 'node:fs'
 import type { OidType } from '../../pipeline/batch.ts'
-import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
+import { DataError, UsageError, whyUnreadable } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 import { type BinaryRows, createBinaryRows, identifier, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
@@ -249,7 +249,7 @@ function readOidList(path: string): readonly string[] {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UsageError(`cannot read ?oids=${path} (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+    throw new UsageError(`cannot read ?oids=${path} (${whyUnreadable(cause)})`, { cause })
   }
   const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
   if (lines[0]?.trim() === 'oid') lines.shift()

@@ -22,7 +22,7 @@ interface ExplanationRequest {
   readonly candid: bigint | null
   /** path attribution in place of Shapley values */
   readonly isApproximate: boolean
-  /** the class to rank features for, one of the model's; the predicted one where it is not given */
+  /** the class to rank features for, a leaf class or a branch; the predicted one where it is not given */
   readonly className?: string | undefined
   /** features to rank */
   readonly top: number
@@ -151,9 +151,9 @@ function aboutClass(
     ranking: order.slice(0, top).map((i) => ({
       ...features[i]!,
       contribution: contributions[i]!,
-      /** to P(branch); null for a model of one level */
+      /** to P(branch); null for a model of one level, and for a branch itself */
       top_contribution: parts[1]?.contributions[i] ?? null,
-      /** to P(class, given the branch); null for a model of one level */
+      /** to P(class, given the branch); null for a model of one level, and for a branch itself */
       branch_contribution: parts[2]?.contributions[i] ?? null,
     })),
     /** features that are not ranked */
@@ -199,7 +199,8 @@ export interface LevelExplanation {
 }
 
 /**
- * A class at each level: as leaf class, then its branch, then within the branch; a model of one level has the first alone.
+ * A class at each level: as leaf class, then its branch, then within the branch; a model of one level has the first alone,
+ * and so has a branch.
  *
  * @param levels the product first, then the top, then the branches
  */
@@ -209,7 +210,8 @@ export function explainedParts(
 ): { readonly name: string; readonly explained: ClassExplanation }[] {
   return levels.flatMap((level, index) => {
     const isTop = index > 0 && level.branch === null
-    const explained = level.classes.find((one) => one.class === (isTop ? branch : name))
+    // a branch is a class of the top alone
+    const explained = level.classes.find((one) => one.class === (isTop ? (branch ?? name) : name))
     if (!explained) return []
     return [{ name: level.branch === null ? explained.class : `${name}, if ${level.branch}`, explained }]
   })

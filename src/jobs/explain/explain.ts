@@ -1,7 +1,7 @@
 // The story of `lcclf explain`.
 import { withReport } from '../../report/report-file.ts'
 import { UsageError } from '../../errors.ts'
-import { taxonomyOf } from '../../model/bundle/manifest.ts'
+import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
 import { explainObject, type Explanation } from './explain-object.ts'
 import { readBundle, readManifest, readProfile, withCovers } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
@@ -38,10 +38,7 @@ async function explanationOf(flags: ExplainRequest, directory: string): Promise<
   const bundle = await readBundle(directory)
   const { manifest, sha256 } = bundle
   const forests = await withCovers(directory, bundle)
-  const { classes } = taxonomyOf(manifest).levels[0]!
-  if (flags.class !== undefined && !classes.includes(flags.class)) {
-    throw new UsageError(`the model has no class ${flags.class}`, { hint: `Its classes are ${classes.join(', ')}.` })
-  }
+  if (flags.class !== undefined) refuseUnknownClass(flags.class, manifest)
   const renameMap = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
   const object = await findObject(inputs, { ...flags, ...manifest, rename: new Map(flags.rename), renameMap })
   const profile = await readProfile(directory)
@@ -55,4 +52,13 @@ async function explanationOf(flags: ExplainRequest, directory: string): Promise<
     forests,
     profile,
   })
+}
+
+/** A leaf class, or a branch: a class of the top. */
+function refuseUnknownClass(name: string, manifest: Manifest): void {
+  const { classes } = taxonomyOf(manifest).levels[0]!
+  const branches = Object.keys(manifest.taxonomy ?? {})
+  if (classes.includes(name) || branches.includes(name)) return
+  const ofTop = branches.length > 0 ? `, and of the top ${branches.join(', ')}` : ''
+  throw new UsageError(`the model has no class ${name}`, { hint: `Its classes are ${classes.join(', ')}${ofTop}.` })
 }

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { expandInputs, type Input } from '../../connectors/inputs.ts'
 import { openSource } from '../../connectors/open-connector.ts'
-import { DataError, LcclfError, messageOf, systemCode, UsageError } from '../../errors.ts'
+import { DataError, LcclfError, UsageError, whyUnreadable } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { goldenMatrix } from '../../model/bundle/golden.ts'
 import type { ImportProgress } from '../../model/bundle/write-bundle.ts'
@@ -98,7 +98,7 @@ function readJson(flag: string, path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw new UsageError(`${flag} ${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+    throw new UsageError(`${flag} ${path}: cannot be read (${whyUnreadable(cause)})`, { cause })
   }
 }
 

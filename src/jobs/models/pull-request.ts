@@ -1,7 +1,7 @@
 // What `lcclf model pull` is asked for: an address, a known model, the pinned one or the default, and its checksums.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, systemCode, UsageError } from '../../errors.ts'
+import { UsageError, whyUnreadable } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { type KnownModel, readKnownModels } from '../../model/store/model-lists.ts'
 import { type ModelPin, pinFile, readPin, splitReference } from '../../model/store/model-reference.ts'
@@ -119,7 +119,7 @@ export function readSha256Sums(path: string): Sha256Sums {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UsageError(`--sha256 ${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+    throw new UsageError(`--sha256 ${path}: cannot be read (${whyUnreadable(cause)})`, { cause })
   }
   const sums = new Map<string, string>()
   text.split(/\r?\n/).forEach((line, index) => {

@@ -21,7 +21,7 @@ import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/ou
 import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../../connectors/kafka/dead-letters.ts'
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'
 import { partitionsOf } from '../../connectors/kafka/topics.ts'
-import { DataError, messageOf, systemCode, UsageError } from '../../errors.ts'
+import { DataError, messageOf, systemCode, whyUnreadable, UsageError } from '../../errors.ts'
 import { linesOf } from '../../formats/chunks.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
@@ -157,7 +157,7 @@ async function* lettersOfFile(path: string): AsyncGenerator<LetterGroup, void, u
     }
   } catch (cause) {
     if (systemCode(cause) === undefined) throw cause
-    throw new DataError(`${path}: cannot be read (${systemCode(cause)})`, { cause })
+    throw new DataError(`${path}: cannot be read (${whyUnreadable(cause)})`, { cause })
   } finally {
     input.destroy()
   }

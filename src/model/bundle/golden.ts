@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
-import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { messageOf, ModelError, whyUnreadable } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 import type { Forest } from './forest.ts'
 import { parseJson } from './manifest.ts'
@@ -28,6 +28,10 @@ export interface GoldenComparison {
   readonly rows: number
   /** how many probabilities differ, in any bit (0 and −0 are equal) */
   readonly differing: number
+  /** how many of them are so far apart that float32 does not explain it */
+  readonly beyond: number
+  /** all probabilities that were compared */
+  readonly compared: number
   /** null where all are equal */
   readonly worst: {
     readonly row: number
@@ -52,6 +56,8 @@ export function goldenMatrix({ inputs }: Pick<Golden, 'inputs'>, rules: Preproce
  */
 export function compareGolden(golden: Golden, probabilities: readonly Float64Array[]): GoldenComparison {
   let differing = 0
+  let beyond = 0
+  const compared = golden.expected.reduce((sum, { probabilities: { length } }) => sum + length, 0)
   let worst: GoldenComparison['worst'] = null
   golden.expected.forEach(({ classifierName, classes, probabilities: expected }, level) => {
     const got = probabilities[level]
@@ -60,6 +66,8 @@ export function compareGolden(golden: Golden, probabilities: readonly Float64Arr
       if (answer === expected[i]) continue
       differing++
       const difference = Math.abs(answer - expected[i]!)
+      // an answer that is missing or no number is beyond any
+      if (!(difference < onnxTolerance)) beyond++
       // an answer that is missing or no number is worse than any
       if (worst && !(difference > worst.difference) && !(Number.isNaN(difference) && !Number.isNaN(worst.difference)))
         continue
@@ -69,15 +77,22 @@ export function compareGolden(golden: Golden, probabilities: readonly Float64Arr
       worst = { row, oid, classifierName, className, expected: expected[i]!, got: answer, difference }
     }
   })
-  return { rows: golden.rowCount, differing, worst }
+  return { rows: golden.rowCount, compared, differing, beyond, worst }
 }
 
-export function describeComparison({ rows, differing, worst }: GoldenComparison): string {
+/** In words: equal in every bit, within what float32 allows, or really different. */
+export function describeComparison({ rows, compared, differing, beyond, worst }: GoldenComparison): string {
   if (!worst) return `${rows} rows, every probability equal in every bit`
   const { row, oid, classifierName, className, expected, got, difference } = worst
+  const where = `in row ${row} (${oid}), ${classifierName}/${className}`
+  const apart = difference.toExponential(2)
+  if (beyond === 0) {
+    return `${rows} rows, every probability within 1e-6, but ${differing} of ${compared} not equal in every bit; the largest difference is ${apart}, ${where}`
+  }
+  const far = beyond === differing ? 'by more than 1e-6' : `${beyond} of them by more than 1e-6`
   return (
-    `${differing} probabilities differ in ${rows} rows, the worst in row ${row} (${oid}), ` +
-    `${classifierName}/${className}: expected ${expected}, got ${got} (${difference.toExponential(2)} apart)`
+    `${differing} of ${compared} probabilities differ in ${rows} rows, ${far}, the worst ${where}: ` +
+    `expected ${expected}, got ${got} (${apart} apart)`
   )
 }
 
@@ -275,7 +290,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, {
+    throw new ModelError(`${path}: cannot be read (${whyUnreadable(cause)})`, {
       cause,
       hint: 'A golden folder holds golden_input.csv and golden.json.',
     })

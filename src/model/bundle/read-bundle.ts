@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { open } from 'node:fs/promises'
-import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { ModelError, whyUnreadable } from '../../errors.ts'
 import { coversFile, decodeCovers, decodeForests, decodeGolden } from './arrow-files.ts'
 import { findUnsafeNode, type Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
@@ -149,6 +149,6 @@ export async function readDigested(
     }
   } catch (cause) {
     if (cause instanceof ModelError) throw cause
-    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+    throw new ModelError(`${path}: cannot be read (${whyUnreadable(cause)})`, { cause })
   }
 }

@@ -1,7 +1,7 @@
 // The files of a model: which is which part, what a pickle holds, and the list of features.
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { ModelError, systemCode, whyUnreadable } from '../../errors.ts'
 import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy, type FileDigest, isSameSet } from '../bundle/manifest.ts'
 import { readDigested } from '../bundle/read-bundle.ts'
 import { readNames } from './pickle/names.ts'
@@ -25,6 +25,8 @@ interface ModelFiles {
   readonly levels: readonly LevelFile[]
   readonly features: string | null
 }
+
+const whatIsNeeded = 'Give the folder with the pickles of the model, or one pickle.'
 
 const featuresFile = 'features_RF_model.pkl'
 
@@ -55,6 +57,10 @@ export async function findModelFiles(source: string, asked: BranchTaxonomy | und
   const others = names.filter((name) => name.endsWith('.pkl') && name !== featuresFile)
   // with a taxonomy asked for, one forest alone is an incomplete hierarchy
   if (asked === undefined && others.length === 1) return flatModel(join(source, others[0]!), features)
+  if (names.includes('manifest.json')) {
+    throw new ModelError(`${source}: is a bundle already`, { hint: `Use it as it is: --model ${source}.` })
+  }
+  if (others.length === 0) throw new ModelError(`${source}: holds no pickles`, { hint: whatIsNeeded })
   if (missing.length > 0) throw incomplete(source, missing, others)
   return { taxonomy, levels: levels.map((level) => ({ ...level, path: level.path! })), features }
 }
@@ -76,8 +82,7 @@ function levelFile(source: string, names: readonly string[], prefixes: readonly 
 
 function incomplete(source: string, missing: readonly string[], others: readonly string[]): ModelError {
   const wanted = missing.map((name) => `${name}_level_RF_model.pkl or ${name}_level_BRF_model.pkl`)
-  const there = others.length > 0 ? others.join(', ') : 'no other pickle'
-  return new ModelError(`${source}: lacks ${wanted.join(', ')}; it holds ${there}`, {
+  return new ModelError(`${source}: lacks ${wanted.join(', ')}; it holds ${others.join(', ')}`, {
     hint: 'The top may also be hierarchical_level_RF_model.pkl; a hierarchy with other branches needs --taxonomy FILE.',
   })
 }
@@ -88,10 +93,9 @@ async function namesIn(path: string): Promise<string[] | null> {
     if (!(await stat(path)).isDirectory()) return null
     return (await readdir(path)).sort()
   } catch (cause) {
-    throw new ModelError(`${path}: cannot be read (${systemCode(cause) ?? messageOf(cause)})`, {
-      cause,
-      hint: 'Give the folder with the pickles of the model, or one pickle.',
-    })
+    const isThere = systemCode(cause) !== 'ENOENT'
+    const why = isThere ? `cannot be read (${whyUnreadable(cause)})` : 'there is no such file or folder'
+    throw new ModelError(`${path}: ${why}`, { cause, hint: whatIsNeeded })
   }
 }
 

@@ -1,10 +1,10 @@
 // REF → the folder of a bundle (design: cli.md, "Commands"), the pin of a work folder, and where models and caches are kept.
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { messageOf, ModelError, systemCode } from '../../errors.ts'
+import { messageOf, ModelError, systemCode, whyUnreadable } from '../../errors.ts'
 import { jsonChecker } from '../../formats/checked-json.ts'
 import { redacted, redactedText } from '../../formats/shown-text.ts'
 import { writeWholeFile } from '../../whole-file.ts'
@@ -142,14 +142,42 @@ export function splitReference(reference: string): [name: string, version: strin
   return at > 0 ? [reference.slice(0, at), reference.slice(at + 1)] : [reference, undefined]
 }
 
-/** The error for a reference to nothing; its hint names everything in the store. */
+/** The error for a reference to nothing that can be used: says what is there; its hint names everything in the store. */
 export function modelNotFound(reference: string): ModelError {
+  const shown = redactedText(reference)
+  const found = foundInPlaceOf(reference)
+  if (found?.isModel === true) {
+    const words = /^[\w./@+-]+$/.test(shown) ? shown : `'${shown}'`
+    return new ModelError(`model ${shown}: ${found.what}, and must be imported first`, {
+      hint: `Make a bundle of it: lcclf model import ${words} --name NAME --version VERSION --out bundle/. Then --model bundle/ uses it.`,
+    })
+  }
   const store = modelStore()
   const known = listOf(store.list())
   const content = known === '' ? `The model store ${store.root} is empty.` : `The model store holds ${known}.`
-  return new ModelError(`model ${redactedText(reference)}: not found`, {
+  const there = found === undefined ? '' : `; ${found.what}`
+  return new ModelError(`model ${shown}: not found${there}`, {
     hint: `${content}\nA model is a bundle's folder (one with a manifest.json), name@version, or name; lcclf model import makes one from pickles, lcclf model pull downloads one.`,
   })
+}
+
+/** What stands where a reference leads, if it leads anywhere or looks like a path; `isModel`: a model that is no bundle yet. */
+function foundInPlaceOf(reference: string): { readonly what: string; readonly isModel: boolean } | undefined {
+  const path = reference.replace(/[\\/]+$/, '') || reference
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (!status) return /[\\/]/.test(reference) ? { what: 'there is no such folder', isModel: false } : undefined
+  if (!status.isDirectory()) {
+    const kind = /\.(pkl|pickle|onnx|joblib|sav)$/i.exec(path)?.[1]?.toLowerCase()
+    if (kind === undefined) return { what: 'it is a file, not the folder of a bundle', isModel: false }
+    return { what: `the file is ${kind === 'onnx' ? 'an ONNX graph' : 'a pickle'}`, isModel: true }
+  }
+  try {
+    const isPickle = (name: string): boolean => /\.(pkl|pickle|joblib|sav)$/i.test(name)
+    if (readdirSync(path).some(isPickle)) return { what: 'the folder holds pickles', isModel: true }
+  } catch (cause) {
+    return { what: `the folder cannot be read (${whyUnreadable(cause)})`, isModel: false }
+  }
+  return { what: 'the folder has no manifest.json, so it is no bundle', isModel: false }
 }
 
 // lcclf.lock in the work folder: the one model that its results come from.

@@ -87,7 +87,7 @@ describe('golden files', () => {
 
   it('that are not there are refused, and the hint says what is needed', async () => {
     await expect(readGoldenFiles(temporaryFolder(), model)).rejects.toMatchObject({
-      message: expect.stringContaining('ENOENT') as string,
+      message: expect.stringContaining('cannot be read (there is no such file)') as string,
       hint: expect.stringContaining('golden_input.csv and golden.json') as string,
     })
   })

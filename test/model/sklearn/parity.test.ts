@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { firstMaximum } from '../../../src/pipeline/batch.ts'
-import { compareGolden, goldenMatrix } from '../../../src/model/bundle/golden.ts'
+import { compareGolden, describeComparison, goldenMatrix } from '../../../src/model/bundle/golden.ts'
 import { withProduct, evaluatePlainly } from '../../../src/model/bundle/forest.ts'
 import { importModel } from '../../../src/model/sklearn/import-model.ts'
 import { readBundle } from '../../../src/model/bundle/read-bundle.ts'
@@ -98,7 +98,7 @@ describe('golden answers', () => {
     const options = { source: pickle, name: 'x', version: '1', out: join(folder, 'bundle'), features: smallFeatures }
     await expect(importModel({ ...options, goldenDir: folder })).rejects.toThrow(
       new RegExp(
-        `not reproduced: 1 probabilities differ in 24 rows, the worst in row 5 \\(ZTF5\\), lc_classifier/${json.classes['lc_classifier']![place]}: expected`,
+        `not reproduced: 24 rows, every probability within 1e-6, but 1 of \\d+ not equal in every bit; the largest difference is \\S+e-1\\d, in row 5 \\(ZTF5\\), lc_classifier/${json.classes['lc_classifier']![place]}$`,
       ),
     )
   })
@@ -112,8 +112,21 @@ describe('golden answers', () => {
         { classifierName: 'lc_classifier', classes: ['x', 'y'], probabilities: Float64Array.of(0.5, 0.5, -0, 1) },
       ],
     }
-    expect(compareGolden(golden, [Float64Array.of(0.5, 0.5, 0, 1)])).toEqual({ rows: 2, differing: 0, worst: null })
+    expect(compareGolden(golden, [Float64Array.of(0.5, 0.5, 0, 1)])).toEqual({
+      ...{ rows: 2, compared: 4, differing: 0, beyond: 0, worst: null },
+    })
     const comparison = compareGolden(golden, [Float64Array.of(0.25, 0.5, 0)])
-    expect(comparison).toMatchObject({ differing: 2, worst: { row: 1, oid: 'b', className: 'y', expected: 1 } })
+    expect(comparison).toMatchObject({
+      differing: 2,
+      beyond: 2,
+      worst: { row: 1, oid: 'b', className: 'y', expected: 1 },
+    })
+    expect(describeComparison(comparison)).toBe(
+      '2 of 4 probabilities differ in 2 rows, by more than 1e-6, the worst in row 1 (b), lc_classifier/y: expected 1, got NaN (NaN apart)',
+    )
+    const mixed = compareGolden(golden, [Float64Array.of(0.5 + 1e-9, 0.5, 0, 0.5)])
+    expect(describeComparison(mixed)).toMatch(
+      /^2 of 4 probabilities differ in 2 rows, 1 of them by more than 1e-6, the worst in row 1/,
+    )
   })
 })

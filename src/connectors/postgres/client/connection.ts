@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import type { Client } from 'pg'
-import { messageOf, systemCode, UsageError } from '../../../errors.ts'
+import { systemCode, UsageError, whyUnreadable } from '../../../errors.ts'
 import { type ConnectionSettings, serverName } from '../settings.ts'
 import { isConnectionLost } from './failure.ts'
 
@@ -105,7 +105,7 @@ function readPem(path: string, parameter: string): Buffer {
   try {
     return readFileSync(path)
   } catch (cause) {
-    throw new UsageError(`${parameter}: cannot read ${path} (${systemCode(cause) ?? messageOf(cause)})`, { cause })
+    throw new UsageError(`${parameter}: cannot read ${path} (${whyUnreadable(cause)})`, { cause })
   }
 }
 

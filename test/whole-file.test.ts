@@ -134,7 +134,6 @@ describe('a result file', () => {
 })
 
 describe('a place that cannot be written', () => {
-
   it('is named when it is a folder', async () => {
     await mkdir(path)
     await expect(open()).rejects.toThrow(`cannot write ${path}: it is a folder`)

@@ -61,8 +61,7 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
     const equality = enginesOf({ manifest })[0] === 'forest' ? 'in every bit' : 'within 1e-6'
     say(`golden answers: ${manifest.golden.rows} rows from ${manifest.golden.source}, reproduced ${equality}`)
     say(`${name} ${version} is in ${directory}`)
-    if (flags.json)
-      await print(`${JSON.stringify({ schemaVersion: 1, directory, name, version, sha256, warnings })}\n`)
+    if (flags.json) await print(`${JSON.stringify({ schemaVersion: 1, directory, name, version, sha256, warnings })}\n`)
   } finally {
     progress.stop()
   }

@@ -48,9 +48,7 @@ describe('matching columns', () => {
   it('knows the names of other years, and which flags read them', () => {
     const features = ['g-r_max', 'Period_fit', 'gal_b']
     const found = refusal(['oid', 'g_r_max_12', 'PPE', 'galb'], { features })
-    expect(found.message).toMatch(
-      /: g-r_max \(nearest: g_r_max_12\), Period_fit, gal_b \(nearest: galb\)$/,
-    )
+    expect(found.message).toMatch(/: g-r_max \(nearest: g_r_max_12\), Period_fit, gal_b \(nearest: galb\)$/)
     expect(found.hint).toContain('--rename-map alerce-2024 reads 1 of the 3 features; --rename OLD=NEW')
     expect(found.hint).toContain('lcclf check')
     expect(refusal(['oid', 'galb'], { features: ['gal_b'] }).hint).toBe('--rename OLD=NEW reads column OLD as NEW.')

@@ -233,7 +233,9 @@ describe('a file that is no pickle', () => {
   })
 
   it('nor there at all', async () => {
-    await expect(importModel(options(join(folder, 'absent')))).rejects.toThrow(/absent: there is no such file or folder$/)
+    await expect(importModel(options(join(folder, 'absent')))).rejects.toThrow(
+      /absent: there is no such file or folder$/,
+    )
   })
 })
 

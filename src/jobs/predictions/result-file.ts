@@ -32,7 +32,7 @@ export async function resultAddress(
     return { results: spec, classifierVersion: spec.results.classifierVersion }
   }
   const { path, classifierVersion } = divided(address)
-  if (!isS3Address(path) && !(await standsForSeveral(path))) {
+  if (!isS3Address(path) && !mayBeSeveral(path)) {
     const { file } = await resultFile(address)
     return { results: { kind: 'files', address, files: [file] }, classifierVersion }
   }
@@ -53,10 +53,9 @@ export async function resultAddress(
   return { results: { kind: 'files', address, files: files as [FileSpec, ...FileSpec[]] }, classifierVersion }
 }
 
-async function standsForSeveral(path: string): Promise<boolean> {
+function mayBeSeveral(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats) return stats.isDirectory()
-  return (await import('tinyglobby')).isDynamicPattern(path) && !path.includes('://')
+  return stats ? stats.isDirectory() : path !== '-' && !path.includes('://')
 }
 
 async function resultOf(spec: SourceSpec): Promise<FileSpec> {

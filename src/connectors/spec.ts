@@ -17,7 +17,7 @@ export type OpenSource = (options: ReadOptions) => Promise<Source>
 export type OpenSink = (context: SinkContext) => Promise<Sink>
 
 /** What was found and cannot be read: opening it says why. */
-export interface UnreadableSpec {
+interface UnreadableSpec {
   readonly kind: 'unreadable'
   readonly address: string
   readonly error: DataError

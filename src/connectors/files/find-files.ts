@@ -100,7 +100,7 @@ function isAbsent(cause: Error): boolean {
   return systemCode(cause) === 'ENOENT'
 }
 
-export function isBelow(path: string, folder: string): boolean {
+function isBelow(path: string, folder: string): boolean {
   const below = relative(resolve(folder), resolve(path))
   return below !== '' && !below.startsWith('..')
 }

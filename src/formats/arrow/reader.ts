@@ -245,26 +245,15 @@ const blockSize = 24
  * @throws DataError for a file that is cut off or damaged
  */
 export async function* arrowFileMessages(file: RandomAccess, name: string): ArrowMessages {
-  const footer = await readFooter(file, name)
+  const trailer = await file.read(Math.max(0, file.size - trailerLength), trailerLength)
+  const length = footerLength(trailer, file.size, name)
+  const footer = await file.read(file.size - trailerLength - length, length)
   try {
-    const root = flatRoot(footer)
-    const header = root.table(1)
-    if (!header) throw new RangeError('a footer without a schema')
-    yield { kind: kinds.schema, header, version: root.short(0), body: Buffer.alloc(0) }
-    let bytesLeft = file.size
-    for (const [slot, kind] of [[2, kinds.dictionary] as const, [3, kinds.batch] as const]) {
-      const blocks = root.vector(slot, blockSize)
-      for (let i = 0; i < blocks.length; i++) {
-        const block = {
-          offset: Number(blocks.long(i)),
-          metadataLength: blocks.int(i, 8),
-          bodyLength: Number(blocks.long(i, 16)),
-        }
-        // each block has bytes of its own: a footer that names one again and again makes many rows of few
-        bytesLeft -= block.metadataLength + block.bodyLength
-        if (bytesLeft < 0) throw new RangeError('more blocks than the file can hold')
-        yield await blockMessage(file, block, kind)
-      }
+    const { schema, blocks } = readFooter(footer, file.size)
+    yield schema
+    for (const block of blocks) {
+      const { message, bodyLength } = readBlock(await file.read(block.offset, block.metadataLength), block)
+      yield { ...message, body: await file.read(block.offset + block.metadataLength, bodyLength) }
     }
   } catch (cause) {
     if (cause instanceof RangeError) throw new DataError(`${name} is damaged`, { cause })
@@ -272,30 +261,85 @@ export async function* arrowFileMessages(file: RandomAccess, name: string): Arro
   }
 }
 
-async function readFooter(file: RandomAccess, name: string): Promise<Buffer> {
-  const trailer = await file.read(Math.max(0, file.size - trailerLength), trailerLength)
+/**
+ * A file that is in memory, uncompressed and without dictionaries: all its columns, as views of its bytes.
+ *
+ * @throws DataError for one that is damaged, or another kind of file
+ */
+export function readArrowFile(bytes: Buffer, name: string) {
+  const arrow = loadArrow()
+  const length = footerLength(bytes.subarray(-trailerLength), bytes.length, name)
+  return orDamaged(name, () => {
+    const place = bytes.length - trailerLength - length
+    const { schema, blocks } = readFooter(bytes.subarray(place, place + length), bytes.length)
+    const { fields, end } = arrowSchema(schema.header, schema.version, arrow)
+    const batches = Array.from(blocks, (block) => {
+      const start = block.offset + block.metadataLength
+      const { message, bodyLength } = readBlock(bytes.subarray(block.offset, start), block)
+      const batch = rawBatch(message.header, bytes.subarray(start, start + bodyLength), end, [
+        isCompressed,
+        isCompressed,
+      ])
+      const columns = fields.map((field) => decodeColumn(arrow, field, batch, isEncoded))
+      return { rowCount: batch.rowCount, columns }
+    })
+    return { fields, batches }
+  })
+}
+
+function isCompressed(): never {
+  throw new RangeError('compressed data')
+}
+
+function isEncoded(): never {
+  throw new RangeError('a dictionary')
+}
+
+function footerLength(trailer: Buffer, size: number, name: string): number {
   const hasMagic = trailer.length === trailerLength && trailer.toString('latin1', 4) === arrowFileMagic
   const length = hasMagic ? trailer.readInt32LE(0) : 0
-  if (length <= 0 || length > file.size - trailerLength) {
+  if (length <= 0 || length > size - trailerLength) {
     throw new DataError(`${name} is cut off: it has the beginning of an Arrow file but not its end`)
   }
   if (length > longestMetadata) throw new DataError(`${name} is damaged`)
-  return file.read(file.size - trailerLength - length, length)
+  return length
 }
 
-async function blockMessage(
-  file: RandomAccess,
-  { offset, metadataLength, bodyLength }: { offset: number; metadataLength: number; bodyLength: number },
-  kind: number,
-): Promise<Message> {
-  const isInside =
-    offset >= 0 && metadataLength >= 8 && bodyLength >= 0 && offset + metadataLength + bodyLength <= file.size
-  if (!isInside || metadataLength > longestMetadata) throw new RangeError('a block beyond the file')
-  const head = await file.read(offset, metadataLength)
+type Block = ReturnType<typeof blocksOf> extends Generator<infer One> ? One : never
+
+function readFooter(footer: Buffer, size: number) {
+  const root = flatRoot(footer)
+  const header = root.table(1)
+  if (!header) throw new RangeError('a footer without a schema')
+  const schema: Message = { kind: kinds.schema, header, version: root.short(0), body: Buffer.alloc(0) }
+  return { schema, blocks: blocksOf(root, size) }
+}
+
+/** Where the dictionaries and the batches are: each inside the file, and no more than it has room for. */
+function* blocksOf(footer: FlatTable, size: number) {
+  let bytesLeft = size
+  for (const [slot, kind] of [[2, kinds.dictionary] as const, [3, kinds.batch] as const]) {
+    const blocks = footer.vector(slot, blockSize)
+    for (let i = 0; i < blocks.length; i++) {
+      const offset = Number(blocks.long(i))
+      const metadataLength = blocks.int(i, 8)
+      const bodyLength = Number(blocks.long(i, 16))
+      const isInside =
+        offset >= 0 && metadataLength >= 8 && bodyLength >= 0 && offset + metadataLength + bodyLength <= size
+      if (!isInside || metadataLength > longestMetadata) throw new RangeError('a block beyond the file')
+      // each block has bytes of its own: a footer that names one again and again makes many rows of few
+      bytesLeft -= metadataLength + bodyLength
+      if (bytesLeft < 0) throw new RangeError('more blocks than the file can hold')
+      yield { kind, offset, metadataLength, bodyLength }
+    }
+  }
+}
+
+function readBlock(head: Buffer, { kind, bodyLength }: Block): ReturnType<typeof readMetadata> {
   const prefixLength = head.readInt32LE(0) === -1 ? 8 : 4
   const length = head.readInt32LE(prefixLength - 4)
   if (length <= 0 || prefixLength + length > head.length) throw new RangeError('a block of another length')
   const read = readMetadata(head.subarray(prefixLength, prefixLength + length))
   if (read.message.kind !== kind || read.bodyLength > bodyLength) throw new RangeError('a block of another kind')
-  return { ...read.message, body: await file.read(offset + metadataLength, read.bodyLength) }
+  return read
 }

@@ -1,6 +1,7 @@
 // A model's arrays ↔ its Arrow files, uncompressed, so that reading them makes views only.
-import type { Data, Field, RecordBatch, Schema } from 'apache-arrow'
+import type { Data, Field, Schema } from 'apache-arrow'
 import { loadArrow } from '../../formats/arrow/library.ts'
+import { readArrowFile } from '../../formats/arrow/reader.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Forest } from './forest.ts'
@@ -111,9 +112,11 @@ function encode(schema: Schema, batches: readonly (readonly Column[])[]): Uint8A
   return tableToIPC(new Table(schema, encoded), 'file')
 }
 
-function batchesOf(bytes: Uint8Array, file: string): readonly RecordBatch[] {
+type Batch = ReturnType<typeof readArrowFile>['batches'][number]
+
+function contentOf(bytes: Uint8Array, file: string): ReturnType<typeof readArrowFile> {
   try {
-    return loadArrow().tableFromIPC(bytes).batches
+    return readArrowFile(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), file)
   } catch (cause) {
     throw new ModelError(`${file}: not an Arrow file of a bundle`, { cause })
   }
@@ -125,18 +128,18 @@ function batchesOf(bytes: Uint8Array, file: string): readonly RecordBatch[] {
  * @throws ModelError where the files are not what `encodeNodes` and `encodeLeaves` write for these levels
  */
 export function decodeForests(nodes: Uint8Array, leaves: Uint8Array, levels: readonly ManifestLevel[]): Forest[] {
-  const nodeBatches = batchesOf(nodes, 'forest.arrow')
-  const leafBatches = batchesOf(leaves, 'leaves.arrow')
+  const nodeBatches = contentOf(nodes, 'forest.arrow').batches
+  const leafBatches = contentOf(leaves, 'leaves.arrow').batches
   if (nodeBatches.length !== levels.length || leafBatches.length !== levels.length) {
     throw new ModelError(`forest.arrow and leaves.arrow do not have one part a level (${levels.length})`)
   }
   return levels.map((level, index) => decodeLevel(nodeBatches[index]!, leafBatches[index]!, level))
 }
 
-function decodeLevel(nodes: RecordBatch, distributions: RecordBatch, level: ManifestLevel): Forest {
-  const [, trees, feature, threshold, left, leaf] = nodes.data.children.map((column) => valuesOf(column, nodes.numRows))
+function decodeLevel(nodes: Batch, distributions: Batch, level: ManifestLevel): Forest {
+  const [, trees, feature, threshold, left, leaf] = nodes.columns.map((column) => valuesOf(column, nodes.rowCount))
   const width = level.classes.length
-  const leaves = valuesOf(distributions.data.children[1]?.children[0], distributions.numRows * width)
+  const leaves = valuesOf(distributions.columns[1]?.children[0], distributions.rowCount * width)
   const isTyped =
     (trees instanceof Uint16Array || trees instanceof Uint32Array) &&
     feature instanceof Int16Array &&
@@ -175,12 +178,12 @@ function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }
 
 /** @throws ModelError for what `encodeCovers` did not write for these forests, or a node that no sample reached */
 export function decodeCovers(bytes: Uint8Array, forests: readonly Pick<Forest, 'feature'>[]): Float64Array[] {
-  const batches = batchesOf(bytes, coversFile)
+  const { batches } = contentOf(bytes, coversFile)
   if (batches.length !== forests.length) throw new ModelError(`${coversFile} does not have one part a level`)
   return forests.map(({ feature }, level) => {
-    const values = valuesOf(batches[level]!.data.children[0], feature.length)
+    const values = valuesOf(batches[level]!.columns[0], feature.length)
     const isTyped = values instanceof Float32Array || values instanceof Float64Array
-    if (!isTyped || batches[level]!.numRows !== feature.length) {
+    if (!isTyped || batches[level]!.rowCount !== feature.length) {
       throw new ModelError(`${coversFile} does not have one row a node of level ${level}`)
     }
     const cover = Float64Array.from(values)
@@ -198,16 +201,16 @@ export function decodeCovers(bytes: Uint8Array, forests: readonly Pick<Forest, '
 export function decodeGolden(bytes: Uint8Array, features: readonly string[], { levels }: Taxonomy): Golden {
   const answers = levels.flatMap(({ classifierName, classes }) => classes.map((name) => `${classifierName}/${name}`))
   const wanted = ['oid', ...features, ...answers]
-  const [batch, ...others] = batchesOf(bytes, 'golden.arrow')
+  const { fields, batches } = contentOf(bytes, 'golden.arrow')
+  const [batch, ...others] = batches
   if (!batch || others.length > 0) throw new ModelError('golden.arrow: has no rows')
-  const { fields } = batch.schema
   if (fields.length !== wanted.length || fields.some(({ name }, index) => name !== wanted[index])) {
     throw new ModelError('golden.arrow: its columns are not the features and classes of the manifest')
   }
   const oids = oidsOf(batch)
   const rowCount = oids.length
   let next = 1
-  const take = (count: number) => rowsOf(batch.data.children.slice(next, (next += count)), rowCount)
+  const take = (count: number) => rowsOf(batch.columns.slice(next, (next += count)), rowCount)
   return {
     rowCount,
     oids,
@@ -220,9 +223,9 @@ export function decodeGolden(bytes: Uint8Array, features: readonly string[], { l
   }
 }
 
-function oidsOf(batch: RecordBatch): string[] {
+function oidsOf({ columns: [oids] }: Batch): string[] {
   try {
-    return Array.from(batch.getChildAt(0) ?? [], String)
+    return Array.from(oids ? new (loadArrow().Vector)([oids]) : [], String)
   } catch (cause) {
     throw new ModelError('golden.arrow: its oids are damaged', { cause })
   }

@@ -12,6 +12,7 @@ import { deliverColumns } from '../deliver.ts'
 import { type InputFile, inspectFile, readEnds } from './byte-input.ts'
 import { stdinFile } from './stdin.ts'
 import { collectGarbageSoon, type DuckDb, leaseDuckDb, openLockedDuckDb, readParquet } from './duckdb.ts'
+import { checkParquetFooter } from './parquet-footer.ts'
 import {
   candidSql,
   type ChunkShape,
@@ -186,6 +187,7 @@ function readingFailed(inputName: string, cause: unknown): DataError {
 
 const magic = 'PAR1'
 
+/** @throws DataError for what is no Parquet file, or one whose footer cannot be */
 async function refuseOtherFormats(file: InputFile): Promise<void> {
   if (!file.isRegular) throw new DataError(`${file.name} is not a regular file: Parquet cannot be read from a pipe`)
   const { head, tail } = await readEnds(file, magic.length)
@@ -194,4 +196,5 @@ async function refuseOtherFormats(file: InputFile): Promise<void> {
   if (file.size < 12 || tail.toString('latin1') !== magic) {
     throw new DataError(`${file.name} is cut off: it has the beginning of a Parquet file but not its end`)
   }
+  await checkParquetFooter(file)
 }

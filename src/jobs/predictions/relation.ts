@@ -10,6 +10,7 @@ import { isJsonRecord, type JsonRecord, parseJsonLine } from '../../formats/text
 import { linesOf } from '../../formats/chunks.ts'
 import { inspectFile, openByteInput } from '../../connectors/files/byte-input.ts'
 import { globFree, readParquet, sqlName, sqlText } from '../../connectors/files/duckdb.ts'
+import { checkParquetFooter } from '../../connectors/files/parquet-footer.ts'
 import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
@@ -94,9 +95,10 @@ const longestLine = 4 * 1024 * 1024
  * @throws DataError for a file that is not there or is not of its format; UsageError for Avro, which holds no results
  */
 export async function openRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
-  await inspectFile(spec.path, spec.address)
+  const file = await inspectFile(spec.path, spec.address)
   switch (spec.format) {
     case 'parquet':
+      await checkParquetFooter(file)
       return parquetRelation(session, spec)
     case 'csv':
     case 'tsv':

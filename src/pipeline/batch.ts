@@ -21,7 +21,7 @@ export interface FeatureBatch {
    * float64; what is left to do (NaN, infinities, huge values) the classifier does by the model's rules. It takes the
    * matrix over: after `classify` it may be detached (handed to a worker without copying).
    */
-  readonly matrix: Float32Array<ArrayBuffer>
+  readonly matrix: Float32Array
   /** the features as they were read, where an output echoes them */
   readonly echo?: MessageFeatures | undefined
   /** for each row the message it came in, where it came in one */

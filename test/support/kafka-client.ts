@@ -1,7 +1,7 @@
 // A client of its own for tests: what goes into topics, and what is in them.
 import { Admin, FetchIsolationLevels, ListOffsetTimestamps, Producer } from '@platformatic/kafka'
 import { type Cluster, connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
-import type { KafkaConnection } from '../../src/connectors/kafka/client/connection.ts'
+import type { KafkaConnection } from '../../src/connectors/kafka/client/connection-settings.ts'
 import { createFetcher } from '../../src/connectors/kafka/client/fetcher.ts'
 import {
   byTopic,

@@ -1,7 +1,13 @@
 // `kafka://host:9092[,host2]/topic[,topic2]?group=…` and the environment → how to connect, and to which topics.
 import { UsageError } from '../../errors.ts'
-import { type KafkaConnection, saslMechanisms, type SaslSettings, type TlsSettings } from './client/connection.ts'
-import { dailyTopic, type TopicName } from './topics.ts'
+import {
+  type KafkaConnection,
+  saslMechanisms,
+  type SaslSettings,
+  type TlsSettings,
+} from './client/connection-settings.ts'
+import type { TopicName } from './client/connection-settings.ts'
+import { dailyTopic } from './topics.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

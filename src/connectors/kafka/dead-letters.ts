@@ -4,9 +4,8 @@ import { dirname } from 'node:path'
 import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
 import { DataError, ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
-import type { KafkaConnection } from './client/connection.ts'
+import type { KafkaConnection, TopicName } from './client/connection-settings.ts'
 import { type MessageOutlet, openOutlet } from './client/outlet.ts'
-import type { TopicName } from './topics.ts'
 import { makeFolder } from '../../whole-file.ts'
 
 /** A message and why it is here. */

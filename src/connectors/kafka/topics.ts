@@ -3,6 +3,7 @@ import { ServiceError, UsageError } from '../../errors.ts'
 import type { Cluster, TopicInfo, TopicInfos } from './client/cluster.ts'
 import { hasProtocolError, isTransient, reasonOf, usableAnswer } from './client/failures.ts'
 import type { TopicPartition } from './client/offsets.ts'
+import type { TopicName } from './client/connection-settings.ts'
 
 /** All partitions of these topics. */
 export function partitionsOf(topics: Iterable<TopicInfo>): TopicPartition[] {
@@ -56,9 +57,6 @@ async function createTopics(cluster: Cluster, names: readonly string[]): Promise
     })
   }
 }
-
-/** The topic to write to now. */
-export type TopicName = (now: Date) => string
 
 /**
  * A topic, or one for each day if its name has `%s`: exactly one at any time, from the change hour (UTC) on that of the

@@ -1,8 +1,8 @@
 // The metrics topic of the original: one message a batch, after its commit.
 import { messageOf } from '../../errors.ts'
-import type { KafkaConnection } from '../../connectors/kafka/client/connection.ts'
+import type { KafkaConnection } from '../../connectors/kafka/client/connection-settings.ts'
 import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
-import type { TopicName } from '../../connectors/kafka/topics.ts'
+import type { TopicName } from '../../connectors/kafka/client/connection-settings.ts'
 import type { Log } from '../../terminal/log.ts'
 import { clock, type StreamWatch } from './stream-batches.ts'
 

@@ -203,7 +203,7 @@ export function multiplyLevels(
   widths: readonly number[],
   answers: readonly Float64Array[],
   rowCount: number,
-): Float64Array<ArrayBuffer> {
+): Float64Array {
   const width = columns.length
   const values = new Float64Array(rowCount * width)
   const [top, topWidth] = [answers[0]!, widths[0]!]

@@ -45,7 +45,7 @@ export interface GoldenComparison {
 }
 
 /** The golden inputs, ready for a classifier: rowCount × features, row-major, preprocessed. */
-export function goldenMatrix({ inputs }: Pick<Golden, 'inputs'>, rules: Preprocessing): Float32Array<ArrayBuffer> {
+export function goldenMatrix({ inputs }: Pick<Golden, 'inputs'>, rules: Preprocessing): Float32Array {
   return Float32Array.from(inputs, (value) => preprocess(value, rules))
 }
 

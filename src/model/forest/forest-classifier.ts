@@ -62,8 +62,9 @@ export async function openForestClassifier(
     const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
       if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
       // a view of something larger is copied, for only a whole buffer can be handed over
-      const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
-      return pool.run({ matrix: whole, rowCount }, [whole.buffer])
+      const isWhole = matrix.byteLength === matrix.buffer.byteLength && matrix.buffer instanceof ArrayBuffer
+      const whole = isWhole ? matrix : matrix.slice()
+      return pool.run({ matrix: whole, rowCount }, [whole.buffer as ArrayBuffer])
     }
 
     return {

@@ -52,7 +52,9 @@ export function createForestEngine({ module, model, product }: EngineParts, room
       for (let from = 0; from < rowCount; from += blockRows) {
         classifyBlock(matrix, from, Math.min(blockRows, rowCount - from), answers)
       }
-      return product === null ? answers : [multiplyLevels(product, widths, answers, rowCount), ...answers]
+      if (product === null) return answers
+      // TypeScript before 5.7 knows no array of a kind of buffer: types that others see have none
+      return [multiplyLevels(product, widths, answers, rowCount) as Float64Array<ArrayBuffer>, ...answers]
     },
   }
 }

@@ -92,13 +92,14 @@ export async function openOnnxRunner(
        * @returns every output in its order, row-major
        * @throws ModelError where the graph fails on the rows
        */
-      async run(matrix: Float32Array<ArrayBuffer>, rowCount: number): Promise<Float64Array<ArrayBuffer>[]> {
+      async run(matrix: Float32Array, rowCount: number): Promise<Float64Array<ArrayBuffer>[]> {
         if (closed) throw new Error('the classifier was closed')
         // onnxruntime has no answer for no rows in every operator
         if (rowCount === 0) return outputs.map(() => new Float64Array(0))
         // a view of something larger is copied, for only a whole buffer can be handed over
-        const whole = matrix.byteLength === matrix.buffer.byteLength ? matrix : matrix.slice()
-        return (await ask({ kind: 'run', matrix: whole, rowCount }, 'ran', [whole.buffer])).outputs
+        const isWhole = matrix.byteLength === matrix.buffer.byteLength && matrix.buffer instanceof ArrayBuffer
+        const whole = isWhole ? matrix : matrix.slice()
+        return (await ask({ kind: 'run', matrix: whole, rowCount }, 'ran', [whole.buffer as ArrayBuffer])).outputs
       },
       /** Frees the graph, after what is under way. Harmless twice. */
       close: () => (closed ??= close()),

@@ -1,6 +1,6 @@
 // What went wrong between us and a broker: whether trying again can help, and how to say it.
 import { messageOf, ServiceError, systemCode } from '../../../errors.ts'
-import type { KafkaConnection } from './connection.ts'
+import type { KafkaConnection } from './connection-settings.ts'
 
 /** A request that a broker did not answer in time. */
 export class NoAnswerError extends Error {}

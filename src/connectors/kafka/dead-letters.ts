@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
 import { DataError, ServiceError, systemCode, UsageError } from '../../errors.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
-import type { KafkaConnection, TopicName } from './client/connection-settings.ts'
+import type { DeadLetterTopic } from './client/connection-settings.ts'
 import { type MessageOutlet, openOutlet } from './client/outlet.ts'
 import { makeFolder } from '../../whole-file.ts'
 
@@ -130,14 +130,6 @@ export async function openDeadLetterFile(path: string): Promise<DeadLetterOutlet
       file = undefined
     },
   }
-}
-
-/** A topic for dead letters. */
-export interface DeadLetterTopic {
-  /** as it may be shown */
-  readonly address: string
-  readonly connection: KafkaConnection
-  readonly topic: TopicName
 }
 
 /**

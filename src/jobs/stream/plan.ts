@@ -26,7 +26,7 @@ import {
 } from '../../connectors/kafka/spec.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
 import type { BadMessagePolicy } from './stream-batches.ts'
-import type { DeadLetterTopic } from '../../connectors/kafka/dead-letters.ts'
+import type { DeadLetterTopic } from '../../connectors/kafka/client/connection-settings.ts'
 import type { DecodeLimits } from './decode-guard.ts'
 import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'

@@ -28,3 +28,11 @@ export interface TlsSettings {
 
 /** The topic to write to now. */
 export type TopicName = (now: Date) => string
+
+/** A topic for dead letters. */
+export interface DeadLetterTopic {
+  /** as it may be shown */
+  readonly address: string
+  readonly connection: KafkaConnection
+  readonly topic: TopicName
+}

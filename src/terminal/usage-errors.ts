@@ -30,8 +30,8 @@ export function usageOf(error: ParserError, { words, flags }: AskedCommand) {
     const found = pattern.exec(message)
     if (found) return { message: say(...(found.slice(1) as [string, string, string])), hint }
   }
-  const [, reasons] = /^The following errors? occurred:\s+(.*)$/s.exec(message) ?? []
-  return { message: reasons === undefined ? message : reasonsOf(reasons.split('\n').map((one) => one.trim())), hint }
+  const [, reasons] = /^The following errors? occurred:(.*)$/s.exec(message) ?? []
+  return { message: reasons === undefined ? message : reasonsOf(reasons.trim().split('\n').map((one) => one.trim())), hint }
 }
 
 /** What oclif says of one flag or argument → what we say. */

@@ -1,6 +1,8 @@
 // Runs the built command as a user does, in a process of its own.
 import { spawn, type ChildProcess, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from './temporary-folder.ts'
 
 const bin = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
@@ -30,10 +32,18 @@ const powerless = ['setpriv', '--bounding-set=-dac_override,-dac_read_search']
 /** Whether `isOrdinary` can be had here. */
 export const canBeOrdinary = !isRoot || spawnSync(powerless[0]!, [powerless[1]!, 'true']).status === 0
 
+let home: string | undefined
+
+/** A home without models, one for each test file. */
+function emptyHome(): string {
+  if (home === undefined || !existsSync(home)) home = temporaryFolder()
+  return home
+}
+
 /** The environment of a command: this one's, and no test may download the survey's model. */
 export function commandEnvironment(more: Record<string, string> = {}): Record<string, string> {
   const own = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return { ...Object.fromEntries(own), LCCLF_HOME: '/nonexistent', LCCLF_PULL: 'never', ...more }
+  return { ...Object.fromEntries(own), LCCLF_HOME: emptyHome(), LCCLF_PULL: 'never', ...more }
 }
 
 /** Starts `lcclf …` and leaves it to the test. */

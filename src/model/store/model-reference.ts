@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf, ModelError, systemCode, whyUnreadable } from '../../errors.ts'
 import { jsonChecker } from '../../formats/checked-json.ts'
@@ -163,7 +163,7 @@ export function modelNotFound(reference: string): ModelError {
 
 /** What stands where a reference leads, if it leads anywhere or looks like a path; `isModel`: a model that is no bundle yet. */
 function foundInPlaceOf(reference: string): { readonly what: string; readonly isModel: boolean } | undefined {
-  const path = reference.replace(/[\\/]+$/, '') || reference
+  const path = resolve(reference)
   const status = statSync(path, { throwIfNoEntry: false })
   if (!status) return /[\\/]/.test(reference) ? { what: 'there is no such folder', isModel: false } : undefined
   if (!status.isDirectory()) {

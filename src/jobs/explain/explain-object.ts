@@ -1,8 +1,9 @@
 // One object through the hierarchy: every forest's attribution, and what follows for the product.
-import { evaluatePlainly, type Forest } from '../../model/bundle/forest.ts'
+import { type CoveredForest, evaluatePlainly } from '../../model/bundle/forest.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
+import type { Features } from '../../pipeline/preprocess.ts'
 import { type Attribution, pathAttribution, treeShap } from './tree-shap.ts'
 
 /** Every number of the tables and figures of `lcclf explain`, in one object that is also its JSON. */
@@ -14,9 +15,9 @@ interface ExplanationRequest {
   readonly manifest: Manifest
   readonly sha256: string
   /** by `manifest.levels` */
-  readonly forests: readonly Required<Forest>[]
+  readonly forests: readonly CoveredForest[]
   /** float32 features, preprocessed */
-  readonly row: Float32Array
+  readonly row: Features
   readonly input: string
   readonly oid: string
   readonly candid: bigint | null
@@ -78,7 +79,7 @@ export function explainObject(request: ExplanationRequest) {
 function levelOf(
   { levels, taxonomy, classifierName }: Manifest,
   index: number,
-  { forest, row, isApproximate }: { forest: Required<Forest>; row: Float32Array; isApproximate: boolean },
+  { forest, row, isApproximate }: { forest: CoveredForest; row: Features; isApproximate: boolean },
 ): LevelExplanation {
   const { name, branch, classes } = levels[index]!
   const attribution = (isApproximate ? pathAttribution : treeShap)(forest, row)
@@ -116,7 +117,7 @@ function featuresOf({ manifest, row, profile }: ExplanationRequest) {
     /** as the forest sees it: float32, after preprocessing */
     value: row[i]!,
     /** the object lacks it, and `value` stands for that */
-    is_missing: row[i] === manifest.preprocessing.missing,
+    is_missing: row[i] === manifest.preprocessing.missing || Number.isNaN(row[i]),
     /** null where the bundle does not know, or the feature had no values */
     training: profile ? quantilesOf(profile, name) : null,
   }))

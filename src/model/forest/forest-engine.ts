@@ -1,5 +1,6 @@
 // Exact forests on one thread: rows in, probabilities out, without waiting. The compiled kernel does the work.
 import { readFile } from 'node:fs/promises'
+import type { Features } from '../../pipeline/preprocess.ts'
 import { multiplyLevels, type productColumns } from '../bundle/forest.ts'
 import type { PackedModel } from './kernel/pack-forests.ts'
 
@@ -31,7 +32,7 @@ export function createForestEngine({ module, model, product }: EngineParts, room
   const widths = levels.map(({ classes }) => classes)
   const floats = new Float32Array(memory.buffer, scratch.matrix, blockRows * features)
 
-  function classifyBlock(matrix: Float32Array, from: number, rows: number, into: readonly Float64Array[]): void {
+  function classifyBlock(matrix: Features, from: number, rows: number, into: readonly Float64Array[]): void {
     floats.set(matrix.subarray(from * features, (from + rows) * features))
     kernel.rankRows(shared, scratch.address, rows)
     levels.forEach((level, index) => {
@@ -47,7 +48,7 @@ export function createForestEngine({ module, model, product }: EngineParts, room
      * @returns one array a level of the taxonomy, rowCount × classes, row-major: the product first, then each forest; a
      * model of one level has one. Every value is what scikit-learn computes, in every bit, whatever rows stand beside it.
      */
-    classify(matrix: Float32Array, rowCount: number): Float64Array<ArrayBuffer>[] {
+    classify(matrix: Features, rowCount: number): Float64Array<ArrayBuffer>[] {
       const answers = levels.map(({ classes }) => new Float64Array(rowCount * classes))
       for (let from = 0; from < rowCount; from += blockRows) {
         classifyBlock(matrix, from, Math.min(blockRows, rowCount - from), answers)

@@ -1,6 +1,6 @@
 // scikit-learn's trees → the bundle's: breadth first, children side by side, leaves by number. Checks every node.
 import { ModelError } from '../../errors.ts'
-import { type Forest, isDistribution } from '../bundle/forest.ts'
+import { type CoveredForest, type Forest, isDistribution } from '../bundle/forest.ts'
 import { numpySum, type PickledForest, type PickledTree } from './pickled-forest.ts'
 
 /**
@@ -12,7 +12,7 @@ import { numpySum, type PickledForest, type PickledTree } from './pickled-forest
  */
 export function convertForest(pickled: PickledForest, onTree: (done: number) => void = () => undefined): Forest {
   const { classes, nodeCount, treeCount } = pickled
-  const forest: Required<Omit<Forest, 'leaves'>> = {
+  const forest: Omit<CoveredForest, 'leaves'> = {
     classes,
     roots: new Uint32Array(treeCount),
     feature: new Int16Array(nodeCount),
@@ -39,7 +39,7 @@ type LeafTable = ReturnType<typeof createLeafTable>
 function convertTree(
   tree: PickledTree,
   pickled: PickledForest,
-  target: { what: string; forest: Required<Omit<Forest, 'leaves'>>; leaves: LeafTable; row: number },
+  target: { what: string; forest: Omit<CoveredForest, 'leaves'>; leaves: LeafTable; row: number },
 ): void {
   const { what, forest, leaves, row } = target
   const order = breadthFirst(tree, what)

@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import { alercePreprocessing } from '../../pipeline/preprocess.ts'
+import { alercePreprocessing, type Features } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
 import { evaluatePlainly, type Forest, withProduct } from '../bundle/forest.ts'
 import {
@@ -21,6 +21,7 @@ import {
   type ProvenGolden,
   writeBundle,
 } from '../bundle/write-bundle.ts'
+import { plainParts } from '../bundle/parts.ts'
 import { openEngine } from '../open.ts'
 import { convertForest, leafFractions } from './convert-forest.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, readPickleFile } from './model-files.ts'
@@ -60,6 +61,7 @@ export async function importModel(options: PickleImportOptions): Promise<Importe
   const forests = levels.map(({ forest }) => forest)
   const content = {
     ...identity,
+    formatVersion: files.taxonomy === null ? (2 as const) : (1 as const),
     taxonomy: files.taxonomy,
     levels: forests.map(({ classes, roots, feature }, index) => {
       const { name: level, branch } = files.levels[index]!
@@ -75,7 +77,8 @@ export async function importModel(options: PickleImportOptions): Promise<Importe
   }
   const proof = await proveForests({ ...content, forests, pickles: levels }, options)
   const golden = { rows: proof.golden.rowCount, source: proof.source }
-  const bundle = { manifest: { ...content, golden, files: [] }, sha256: '', forests, golden: proof.golden }
+  const manifest = { ...content, golden, files: [] }
+  const bundle = { manifest, sha256: '', parts: plainParts(content.levels), forests, golden: proof.golden }
   const open = () => openEngine('', bundle, { threads: 0 })
   const said = [...found.flatMap((level) => level.warnings), ...warnings, ...nameWarnings]
   return writeBundle({ manifest: content, forests, proof, open }, options, said)
@@ -159,7 +162,7 @@ async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgre
  * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
  * answers are when scikit-learn's are not available. Every tree of `pickled` has been through `convertForest`'s checks.
  */
-function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount: number): Float64Array {
+function evaluatePickled(pickled: PickledForest, matrix: Features, rowCount: number): Float64Array {
   const { classes, featureCount, treeCount, valueLayout } = pickled
   const answer = new Float64Array(rowCount * classes.length)
   const fractions = new Float64Array(classes.length)

@@ -137,7 +137,7 @@ describe('a damaged bundle', () => {
   })
 
   it.each<[string, (manifest: Record<string, unknown>) => void, string]>([
-    ['another format', (m) => (m['formatVersion'] = 2), 'format version 2'],
+    ['another format', (m) => (m['formatVersion'] = 3), 'format version 3'],
     ['no levels', (m) => (m['levels'] = []), 'invalid top level'],
     [
       'a file outside its folder',

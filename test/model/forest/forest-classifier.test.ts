@@ -61,7 +61,8 @@ function batchOf(rowCount: number, seed: number): FeatureBatch {
 }
 
 function expectedOf({ matrix, rowCount }: FeatureBatch): Float64Array[] {
-  const each = model.forests.map((forest) => evaluate({ forest, features: 3 }, matrix, rowCount))
+  const floats = Float32Array.from(matrix)
+  const each = model.forests.map((forest) => evaluate({ forest, features: 3 }, floats, rowCount))
   const [top, hot, cold] = each as [Float64Array, Float64Array, Float64Array]
   const product = Array.from({ length: rowCount }, (_, row) => [
     ...[0, 1, 2].map((i) => top[row * 2]! * hot[row * 3 + i]!),

@@ -1,0 +1,16 @@
+// Transformations of features before the trees, column by column in float64, as scikit-learn makes them.
+import type { Checker } from './manifest.ts'
+
+/** One step of a pipeline. Every list has one entry a column. */
+export type Step = {
+  readonly kind: 'affine'
+  readonly subtract: readonly number[] | null
+  readonly divide: readonly number[] | null
+}
+
+export function readStep(check: Checker, value: unknown): Step {
+  const step = check.record(value, 'step')
+  if (step['kind'] !== 'affine') throw check.error('kind of a step')
+  const listOf = (list: unknown) => (list === null ? null : check.exactNumbers(list, 'numbers of a step'))
+  return { kind: 'affine', subtract: listOf(step['subtract']), divide: listOf(step['divide']) }
+}

@@ -30,3 +30,32 @@ export function readSum(check: Checker, value: unknown): Sum {
     link: link as unknown as Link,
   }
 }
+
+/**
+ * Probabilities of margins.
+ *
+ * @param margins rowCount × margins, row-major; not changed
+ * @returns rowCount × classes, row-major
+ */
+export function linkMargins(
+  { margins: names, link }: Sum,
+  margins: Float64Array,
+  rowCount: number,
+  classes: number,
+): Float64Array<ArrayBuffer> {
+  const width = names.length
+  const answer = new Float64Array(rowCount * classes)
+  for (let row = 0; row < rowCount; row++) {
+    if (link.kind === 'sigmoid') {
+      const p = 1 / (1 + Math.exp(-margins[row]!))
+      answer.set([1 - p, p], row * classes)
+      continue
+    }
+    const own = margins.subarray(row * width, (row + 1) * width)
+    const most = Math.max(...own)
+    const powers = own.map((margin) => Math.exp(margin - most))
+    const sum = powers.reduce((before, power) => before + power, 0)
+    for (let i = 0; i < classes; i++) answer[row * classes + i] = powers[i]! / sum
+  }
+  return answer
+}

@@ -61,6 +61,11 @@ function meanOf(answers: readonly Float64Array<ArrayBuffer>[]): Float64Array<Arr
   return mean
 }
 
+/** Whether trees see the features as they were read: then the reader has refused what they do not take. */
+export function seesFeaturesAsRead({ steps, compares }: Part, { precision }: Preprocessing): boolean {
+  return steps.length === 0 && precision === compares
+}
+
 /**
  * Why a row has no answer: a feature that the steps of a part made infinite, or greater than float32 where its trees compare
  * that; undefined for one that the trees take.

@@ -1,6 +1,6 @@
 // A whole bundle evaluated in the plainest way: the second opinion on every engine. Shares no code with the kernel.
 import type { Features, Preprocessing } from '../../pipeline/preprocess.ts'
-import { type Answers, createAnswering, whyNoAnswer } from './answers.ts'
+import { type Answers, createAnswering, seesFeaturesAsRead, whyNoAnswer } from './answers.ts'
 import { evaluatePlainly, type Forest } from './forest.ts'
 import type { Manifest } from './manifest.ts'
 import type { Part } from './parts.ts'
@@ -41,13 +41,14 @@ export function evaluateBundle(
 
 /** The rows as the trees of a part compare them; those that they refuse are put into `unanswered`. */
 function rowsFor(
-  { steps, compares }: Part,
+  part: Part,
   matrix: Features,
   rowCount: number,
   { features, preprocessing }: { features: readonly string[]; preprocessing: Preprocessing },
   unanswered: Map<number, string>,
 ): Features {
-  if (steps.length === 0 && preprocessing.precision === undefined) return matrix
+  const { steps, compares } = part
+  if (seesFeaturesAsRead(part, preprocessing)) return matrix
   const values =
     steps.length === 0 ? Float64Array.from(matrix) : transformRows(steps, Float64Array.from(matrix), rowCount)
   const rows = compares === 'float64' ? values : Float32Array.from(values)

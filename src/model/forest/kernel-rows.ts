@@ -1,6 +1,6 @@
 // A batch's rows as the kernel takes them: what the steps of each part make of them, side by side.
 import type { Features, Preprocessing } from '../../pipeline/preprocess.ts'
-import { whyNoAnswer } from '../bundle/answers.ts'
+import { seesFeaturesAsRead, whyNoAnswer } from '../bundle/answers.ts'
 import type { Part } from '../bundle/parts.ts'
 import { transformRows } from '../bundle/steps.ts'
 
@@ -44,10 +44,7 @@ export function layOutRows({ parts, features }: RowRules) {
 export function createRowFiller(rules: RowRules) {
   const { inputs, width } = layOutRows(rules)
   const { features, preprocessing } = rules
-  // nothing is done to the features, so there is nothing that the reader has not checked
-  const { steps, compares } = inputs[0]!.part
-  const isAsRead = inputs.length === 1 && steps.length === 0
-  const isChecked = preprocessing.precision === compares
+  const isAsRead = inputs.length === 1 && seesFeaturesAsRead(inputs[0]!.part, preprocessing)
 
   /** @param onRefused is told of rows whose features the trees do not take, once or more for each */
   return (
@@ -56,18 +53,19 @@ export function createRowFiller(rules: RowRules) {
     into: Features,
     onRefused: (row: number, reason: string) => void,
   ): void => {
-    if (isAsRead && isChecked) return into.set(matrix)
+    if (isAsRead) return into.set(matrix)
     const raw = Float64Array.from(matrix)
     for (const { part, first, width: own } of inputs) {
       const values = part.steps.length === 0 ? raw : transformRows(part.steps, raw, rowCount)
       const isFloat32 = part.compares === undefined
+      const isChecked = seesFeaturesAsRead(part, preprocessing)
       for (let row = 0, i = 0; row < rowCount; row++) {
         const start = row * width + first
         for (let f = 0; f < own; f++, i++) {
           const value = values[i]!
           const compared = isFloat32 ? Math.fround(value) : value
           into[start + f] = compared
-          if (compared - compared === 0) continue
+          if (isChecked || compared - compared === 0) continue
           const why = whyNoAnswer(features[f], { value, compared, rules: preprocessing })
           if (why !== undefined) onRefused(row, why)
         }

@@ -4,7 +4,8 @@ import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
 import { alercePreprocessing, type Features } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import { evaluatePlainly, type Forest, withProduct } from '../bundle/forest.ts'
+import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
+import { type Forest, withProduct } from '../bundle/forest.ts'
 import {
   compareGolden,
   describeComparison,
@@ -119,8 +120,8 @@ async function proveForests(
   const proof = goldenDir === undefined ? await workOut(model, onProgress) : await takeFrom(goldenDir, model)
   const { golden } = proof
   const matrix = goldenMatrix(golden, model.preprocessing)
-  const answers = model.forests.map((forest) => evaluatePlainly(forest, matrix, golden.rowCount))
-  const comparison = compareGolden(golden, withProduct(model, answers, golden.rowCount))
+  const bundle = { manifest: model, parts: plainParts(model.levels), forests: model.forests }
+  const comparison = compareGolden(golden, evaluateBundle(bundle, matrix, golden.rowCount).probabilities)
   if (comparison.differing === 0) return proof
   const where = goldenDir ?? 'the pickles'
   throw new ModelError(`${where}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {

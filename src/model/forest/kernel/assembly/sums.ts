@@ -93,7 +93,7 @@ export function addLeaves(pairs: u32, from: usize, end: usize, sums: usize): voi
 
 /** @param row twice the row */
 function addValue<F>(value: F, row: usize, sums: usize): void {
-  const sum = sums + (row << (alignof<F>() - 1))
+  const sum = sums + (row >>> 1) * sizeof<F>()
   store<F>(sum, load<F>(sum) + value)
 }
 

@@ -24,7 +24,7 @@ import {
 } from '../bundle/write-bundle.ts'
 import { plainParts } from '../bundle/parts.ts'
 import { openEngine } from '../open.ts'
-import { convertForest, leafFractions } from './convert-forest.ts'
+import { convertForest, leafValues } from './convert-forest.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, readPickleFile } from './model-files.ts'
 import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 
@@ -175,7 +175,7 @@ function evaluatePickled(pickled: PickledForest, matrix: Features, rowCount: num
         const value = matrix[row * featureCount + feature[node]!]!
         node = value <= threshold[node]! ? left[node]! : right[node]!
       }
-      leafFractions(values, node, { layout: valueLayout, target: fractions })
+      leafValues(values, node, { layout: valueLayout, target: fractions })
       for (let i = 0; i < classes.length; i++) answer[row * classes.length + i]! += fractions[i]!
     }
   }

@@ -1,0 +1,43 @@
+// What a pickle holds → a classifier, by the name of its class.
+import { ModelError } from '../../errors.ts'
+import type { Estimator } from '../estimator.ts'
+import { readForest } from './forests.ts'
+import { isForest } from './pickled-forest.ts'
+import { describe, PyObject, type PyValue } from './pickle/values.ts'
+
+export type { Estimator } from '../estimator.ts'
+
+/** What a reader is told of a file. */
+export interface EstimatorFile {
+  /** the file's name, for messages */
+  readonly label: string
+  /** bytes of its content: what its trees take together cannot be more */
+  readonly fileSize: number
+  /** is told how many of how many trees are done, now and then */
+  readonly onTree?: ((done: number, total: number) => void) | undefined
+}
+
+/**
+ * Reads a classifier of scikit-learn, imbalanced-learn, XGBoost or LightGBM.
+ *
+ * @throws ModelError for what is none, for one that is damaged, and for what the bundle cannot hold exactly
+ */
+export function readEstimator(value: PyValue, file: EstimatorFile): Estimator {
+  if (isForest(value)) return readForest(value, file)
+  throw refusal(value, file.label)
+}
+
+/** what is known by its class, and what to do instead */
+const advice: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/Regressor$/, 'A regressor answers with numbers, not with classes. Train a classifier.'],
+  [/^(GridSearchCV|RandomizedSearchCV|Halving\w+SearchCV)$/, 'Save its best_estimator_ instead.'],
+  [/^(MultiOutput\w*|ClassifierChain)$/, 'Save one classifier for each output instead.'],
+]
+const otherHint =
+  'Convert it to ONNX (skl2onnx, or what its library has for it) and import that file.'
+
+function refusal(value: PyValue, label: string): ModelError {
+  const name = value instanceof PyObject ? value.type.name : ''
+  const hint = advice.find(([pattern]) => pattern.test(name))?.[1] ?? otherHint
+  return new ModelError(`${label} holds ${describe(value)}, which is not a classifier that can be imported`, { hint })
+}

@@ -1,9 +1,10 @@
 // From what the trees of each part say to what the model answers: probabilities level by level, the product first.
+import { DataError } from '../../errors.ts'
 import { type Preprocessing, whyRejected } from '../../pipeline/preprocess.ts'
 import { calibrate } from './calibration.ts'
 import { type Hierarchy, multiplyLevels, productColumns } from './forest.ts'
-import { marginsOf } from './manifest.ts'
-import type { Part } from './parts.ts'
+import { marginsOf, type Part } from './parts.ts'
+import { columnsAfter, type Step, transformRows } from './steps.ts'
 import { linkMargins } from './sums.ts'
 
 /** What a model of trees answers. */
@@ -30,7 +31,8 @@ export function createAnswering({ taxonomy, levels, parts }: Surroundings) {
   function probabilitiesOf(part: Part, said: Float64Array<ArrayBuffer>, rowCount: number): Float64Array<ArrayBuffer> {
     const { level, sum, calibration } = part
     const raw = sum === null ? said : linkMargins(sum, said, rowCount, widths[level]!)
-    return calibration === null ? raw : calibrate(calibration, raw, rowCount, widths[level]!)
+    const own = calibration === null ? raw : calibrate(calibration, raw, rowCount, widths[level]!)
+    return own as Float64Array<ArrayBuffer>
   }
 
   /**
@@ -61,22 +63,64 @@ function meanOf(answers: readonly Float64Array<ArrayBuffer>[]): Float64Array<Arr
   return mean
 }
 
-/** Whether trees see the features as they were read: then the reader has refused what they do not take. */
-export function seesFeaturesAsRead({ steps, compares }: Part, { precision }: Preprocessing): boolean {
-  return steps.length === 0 && precision === compares
+/** The features that are left after the steps. */
+export function seenFeatures(steps: readonly Step[], features: readonly string[]): readonly string[] {
+  const pick = (names: readonly string[], step: Step) =>
+    step.kind === 'columns' ? step.indices.map((index) => names[index]!) : names
+  return steps.reduce(pick, features)
+}
+
+/** What is done to a row before the trees of a part see it. */
+export interface SeenRows {
+  /** rows × columns, row-major, in float64 */
+  readonly values: Float64Array
+  /** whether the trees compare them in float32 */
+  readonly isRounded: boolean
 }
 
 /**
- * Why a row has no answer: a feature that the steps of a part made infinite, or greater than float32 where its trees compare
- * that; undefined for one that the trees take.
+ * Rows as the trees of a part see them, but for the rounding to float32.
  *
- * @param value as the steps made it
- * @param compared as the trees see it
+ * @param onFailure is told of each row that a step has no value for; its values mean nothing
  */
+export function seenRows(
+  steps: readonly Step[],
+  rows: Float64Array,
+  rowCount: number,
+  onFailure: (row: number, reason: string) => void,
+): SeenRows {
+  const isRounded = steps.at(-1)?.kind === 'float32'
+  const others = isRounded ? steps.slice(0, -1) : steps
+  if (others.length === 0) return { values: rows, isRounded }
+  try {
+    return { values: transformRows(others, rows, rowCount), isRounded }
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error
+  }
+  // a step refuses the whole batch for one value
+  const width = rows.length / rowCount
+  const own = columnsAfter(others, width) ?? width
+  const each = Array.from({ length: rowCount }, (_, row) => {
+    try {
+      return transformRows(others, rows.subarray(row * width, (row + 1) * width), 1)
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      onFailure(row, noValue)
+      return undefined
+    }
+  })
+  const values = new Float64Array(rowCount * own)
+  each.forEach((transformed, row) => transformed && values.set(transformed, row * own))
+  return { values, isRounded }
+}
+
+const noValue = "the model's transformation has no value for a feature"
+
+/** Why trees do not take a value that the steps made; undefined for one that they take. */
 export function whyNoAnswer(
-  feature: string | undefined,
-  { value, compared, rules }: { value: number; compared: number; rules: Preprocessing },
+  feature: string,
+  { value, seen, rules }: { value: number; seen: number; rules: Preprocessing },
 ): string | undefined {
-  const why = compared - compared === 0 ? undefined : whyRejected(value, compared, rules)
-  return why === undefined ? undefined : `${feature ?? 'a feature'} ${why} once the model has transformed it`
+  const why = seen - seen === 0 ? undefined : whyRejected(value, seen, rules)
+  return why === undefined ? undefined : `${feature} ${why} once the model has transformed it`
 }

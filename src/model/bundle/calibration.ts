@@ -72,23 +72,3 @@ export function readCalibration(check: Checker, value: unknown): Calibration {
       throw check.error('kind of a calibration')
   }
 }
-
-/**
- * Calibrated probabilities.
- *
- * @param probabilities rowCount × classes, row-major; not changed
- */
-export function calibrate(
-  { a, b }: Calibration,
-  probabilities: Float64Array,
-  rowCount: number,
-  classes: number,
-): Float64Array<ArrayBuffer> {
-  const answer = probabilities.map((p, i) => 1 / (1 + Math.exp(a[i % classes]! * p + b[i % classes]!)))
-  for (let row = 0; row < rowCount; row++) {
-    const own = answer.subarray(row * classes, (row + 1) * classes)
-    const sum = own.reduce((before, p) => before + p, 0)
-    for (let i = 0; i < classes; i++) own[i]! /= sum
-  }
-  return new Float64Array(answer)
-}

@@ -258,21 +258,3 @@ function listsOf(step: Step): (Numbers | null)[] {
       return []
   }
 }
-
-/**
- * Transforms rows; a missing value (NaN) stays missing unless a step replaces it.
- *
- * @param rows rowCount × features, row-major
- * @returns new rows
- */
-export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array<ArrayBuffer> {
-  const width = rowCount === 0 ? 0 : rows.length / rowCount
-  const values = Float64Array.from(rows)
-  for (const { subtract, divide } of steps) {
-    for (let i = 0; i < values.length; i++) {
-      if (subtract !== null) values[i]! -= subtract[i % width]!
-      if (divide !== null) values[i]! /= divide[i % width]!
-    }
-  }
-  return values
-}

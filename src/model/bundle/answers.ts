@@ -27,6 +27,8 @@ export function createAnswering({ taxonomy, levels, parts }: Surroundings) {
   const product = productColumns({ taxonomy, levels })
   const widths = levels.map(({ classes }) => classes.length)
   const hasMargins = marginsOf(parts) !== undefined
+  const partsOfLevels = levels.map((_, level) => [...parts.keys()].filter((index) => parts[index]!.level === level))
+  const isOneEach = partsOfLevels.every(({ length }) => length === 1)
 
   function probabilitiesOf(part: Part, said: Float64Array<ArrayBuffer>, rowCount: number): Float64Array<ArrayBuffer> {
     const { level, sum, calibration } = part
@@ -40,26 +42,18 @@ export function createAnswering({ taxonomy, levels, parts }: Surroundings) {
    * margins
    */
   return (said: readonly Float64Array<ArrayBuffer>[], rowCount: number): Pick<Answers, 'probabilities' | 'margins'> => {
-    const answers: Float64Array<ArrayBuffer>[] = []
-    for (let first = 0; first < parts.length;) {
-      const { level } = parts[first]!
-      const count = parts.slice(first).filter((part) => part.level === level).length
-      const each = said.slice(first, first + count).map((own, i) => probabilitiesOf(parts[first + i]!, own, rowCount))
-      answers.push(meanOf(each))
-      first += count
-    }
+    const each = said.map((own, index) => probabilitiesOf(parts[index]!, own, rowCount))
+    const answers = isOneEach ? each : partsOfLevels.map((indices) => meanOf(indices.map((index) => each[index]!)))
     const probabilities = product === null ? answers : [multiplyLevels(product, widths, answers, rowCount), ...answers]
     return hasMargins ? { probabilities, margins: said[0]! } : { probabilities }
   }
 }
 
 /** Added in their order, then divided by their number, as a CalibratedClassifierCV does. */
-function meanOf(answers: readonly Float64Array<ArrayBuffer>[]): Float64Array<ArrayBuffer> {
-  const [first, ...others] = answers
-  if (others.length === 0) return first!
+function meanOf([first, ...others]: readonly Float64Array<ArrayBuffer>[]): Float64Array<ArrayBuffer> {
   const mean = first!.slice()
   for (const answer of others) for (let i = 0; i < mean.length; i++) mean[i]! += answer[i]!
-  for (let i = 0; i < mean.length; i++) mean[i]! /= answers.length
+  for (let i = 0; i < mean.length; i++) mean[i]! /= others.length + 1
   return mean
 }
 

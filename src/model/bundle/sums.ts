@@ -1,5 +1,6 @@
 // Boosters: trees whose leaves add up to margins, and how margins become probabilities.
 import { exp, log } from './exact-math.ts'
+import { sigmoidOfXgboost, softmaxOfScipy, softmaxOfXgboost } from './float32-links.ts'
 import type { Checker } from './manifest.ts'
 import { numpySum } from './numpy-sum.ts'
 
@@ -71,7 +72,8 @@ function linkOne(link: Link, margin: number, target: Float64Array): void {
 function linkMany(link: Link, row: Float64Array): void {
   switch (link.kind) {
     case 'softmax':
-      if (link.library === 'xgboost' || link.library === 'xgboost-scipy') softmaxOfFloats(row, link.library)
+      if (link.library === 'xgboost') softmaxOfXgboost(row)
+      else if (link.library === 'xgboost-scipy') softmaxOfScipy(row)
       else softmax(row, link.library === 'scikit-learn')
       return
     case 'logSoftmax':
@@ -114,27 +116,9 @@ function logSoftmax(row: Float64Array): void {
   for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - logarithm)
 }
 
-const { fround } = Math
-
-/** XGBoost's in C++, which adds in float64; for multi:softmax its Python class takes scipy's, in float32 throughout. */
-function softmaxOfFloats(row: Float64Array, library: 'xgboost' | 'xgboost-scipy'): void {
-  const maximum = maximumOf(row)
-  for (let i = 0; i < row.length; i++) row[i] = fround(exp(fround(row[i]! - maximum)))
-  let sum = 0
-  if (library === 'xgboost') for (let i = 0; i < row.length; i++) sum += row[i]!
-  else sum = numpySum(Float32Array.from(row), 0, row.length)
-  const divisor = fround(sum)
-  for (let i = 0; i < row.length; i++) row[i] = fround(row[i]! / divisor)
-}
-
-/** XGBoost keeps e^x finite and adds a number that float32 does not see. */
 function sigmoid({ library, scale = 1 }: Link, margin: number): number {
-  if (library !== 'xgboost') return 1 / (1 + exp(-scale * margin))
-  const power = fround(exp(Math.min(-margin, largestPower)))
-  return fround(1 / fround(power + 1))
+  return library === 'xgboost' ? sigmoidOfXgboost(margin) : 1 / (1 + exp(-scale * margin))
 }
-
-const largestPower = fround(88.7)
 
 /** @throws ModelError for what is not a sum */
 export function readSum(check: Checker, value: unknown): Sum {

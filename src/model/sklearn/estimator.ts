@@ -1,6 +1,7 @@
 // What a pickle holds → a classifier, by the name of its class.
 import { ModelError } from '../../errors.ts'
 import type { Estimator } from '../estimator.ts'
+import { isXgboost, readPickledXgboost } from '../xgboost/pickled-xgboost.ts'
 import { readForest } from './forests.ts'
 import { isForest } from './pickled-forest.ts'
 import { describe, PyObject, type PyValue } from './pickle/values.ts'
@@ -24,6 +25,7 @@ export interface EstimatorFile {
  */
 export function readEstimator(value: PyValue, file: EstimatorFile): Estimator {
   if (isForest(value)) return readForest(value, file)
+  if (isXgboost(value)) return readPickledXgboost(value, file.label)
   throw refusal(value, file.label)
 }
 

@@ -54,7 +54,7 @@ const kinds = new Map(
 )
 
 // forests hold samplers, pipelines, random generators and parameters made of these packages' classes
-const inertPackages = new Set(['sklearn', 'imblearn', 'scipy', 'pandas'])
+const inertPackages = new Set(['sklearn', 'imblearn', 'xgboost', 'lightgbm', 'scipy', 'pandas'])
 
 function callKind(global: PyGlobal): CallKind {
   const known = kinds.get(global.fullName)
@@ -117,7 +117,7 @@ export class Calls {
     }
     return this.#cursor.error(
       `refused: needs ${name}, which a model has no reason to call`,
-      'Only numpy, pandas, scikit-learn and imbalanced-learn objects are read. Do not open a file of doubtful origin in Python: it would run the call.',
+      'Only objects of numpy, pandas, scikit-learn, imbalanced-learn, XGBoost and LightGBM are read. Do not open a file of doubtful origin in Python: it would run the call.',
     )
   }
 

@@ -119,22 +119,31 @@ export function zeroFeatures({ label, treeCount, tree }: SourceForest<LightgbmTr
   return zeros.map(([feature]) => feature).sort((a, b) => a - b)
 }
 
-/** Where a node sends NaN: without a kind of missing value it counts as 0. */
+/**
+ * What a node does with NaN and near zero. Without a kind of missing value NaN counts as 0; numbers within `zeroLimit` of
+ * zero are read as 0 (`RowPairFunctionFromDenseMatric`), so that a threshold among them is as good as one at their end.
+ */
 function withMissingRule(tree: LightgbmTree): SourceTree {
   const { decision, threshold } = tree
   const missingLeft = decision.map((type, node) =>
     Number(missingKind(type) === missingKinds.none ? threshold[node]! >= 0 : goesLeftByDefault(type)),
   )
-  return { ...tree, missingLeft }
+  return { ...tree, missingLeft, threshold: threshold.map(besideZero) }
 }
+
+function besideZero(threshold: number): number {
+  if (threshold >= -zeroLimit && threshold < 0) return belowZeroLimit
+  return threshold >= 0 && threshold < zeroLimit ? zeroLimit : threshold
+}
+
+/** the float64 below −zeroLimit, which has an exponent of −117 */
+const belowZeroLimit = -zeroLimit - 2 ** -169
 
 /** LightGBM's comparison (`Tree::NumericalDecision`). */
 export function lightgbmGoesLeft({ decision, threshold }: LightgbmTree, node: number, value: number): boolean {
   const kind = missingKind(decision[node]!)
-  const number = Number.isNaN(value) && kind !== missingKinds.nan ? 0 : value
-  const isMissing =
-    kind === missingKinds.zero
-      ? number >= -zeroLimit && number <= zeroLimit
-      : kind === missingKinds.nan && Number.isNaN(number)
+  const isZero = Math.abs(value) <= zeroLimit || (Number.isNaN(value) && kind !== missingKinds.nan)
+  const number = isZero ? 0 : value
+  const isMissing = kind === missingKinds.zero ? isZero : kind === missingKinds.nan && Number.isNaN(number)
   return isMissing ? goesLeftByDefault(decision[node]!) : number <= threshold[node]!
 }

@@ -1,8 +1,11 @@
 // What a pickle holds → a classifier, by the name of its class.
 import { ModelError } from '../../errors.ts'
 import type { Estimator } from '../estimator.ts'
+import { isLightgbm, readPickledLightgbm } from '../lightgbm/pickled-lightgbm.ts'
 import { isXgboost, readPickledXgboost } from '../xgboost/pickled-xgboost.ts'
 import { readForest } from './forests.ts'
+import { isGradientBoosting, readGradientBoosting } from './gradient-boosting.ts'
+import { isHistGradientBoosting, readHistGradientBoosting } from './hist-gradient-boosting.ts'
 import { isForest } from './pickled-forest.ts'
 import { describe, PyObject, type PyValue } from './pickle/values.ts'
 
@@ -26,6 +29,9 @@ export interface EstimatorFile {
 export function readEstimator(value: PyValue, file: EstimatorFile): Estimator {
   if (isForest(value)) return readForest(value, file)
   if (isXgboost(value)) return readPickledXgboost(value, file.label)
+  if (isLightgbm(value)) return readPickledLightgbm(value, file.label)
+  if (isGradientBoosting(value)) return readGradientBoosting(value, file)
+  if (isHistGradientBoosting(value)) return readHistGradientBoosting(value, file)
   throw refusal(value, file.label)
 }
 

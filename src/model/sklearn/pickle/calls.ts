@@ -62,8 +62,14 @@ function callKind(global: PyGlobal): CallKind {
   if (isJoblib(global)) return 'refused'
   const [root, child] = global.module.split('.')
   const isInert = inertPackages.has(root!) || (root === 'numpy' && child === 'random')
-  // a class by Python's convention, of that module itself: `os.system` below sklearn.utils is neither
-  return isInert && /^_*[A-Z][A-Za-z0-9_]*$/.test(global.name) ? 'object' : 'refused'
+  // a class by Python's convention, of that module itself: `os.system` below sklearn.utils is neither; or a loss of Cython's
+  const isClass = isInert && /^_*[A-Z][A-Za-z0-9_]*$/.test(global.name)
+  return isClass || isLoss(global) ? 'object' : 'refused'
+}
+
+/** What boosters keep of their training; the module had a shorter name in scikit-learn 1.5. */
+function isLoss({ module, name }: PyGlobal): boolean {
+  return (module === '_loss' || module === 'sklearn._loss._loss') && /^(__pyx_unpickle_)?Cy[A-Z][A-Za-z]*$/.test(name)
 }
 
 /** joblib's own leave the arrays outside the pickle. */

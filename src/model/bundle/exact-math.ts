@@ -80,8 +80,15 @@ function createPowers(): { readonly high: Float64Array; readonly low: Float64Arr
   return table
 }
 
+/** The greatest whole number not above a × b. */
+export function productFloor(a: number, b: number): number {
+  const product = productOf(a, b)
+  const floor = Math.floor(product)
+  return product === floor && last[0]! < 0 ? floor - 1 : floor
+}
+
 /** a × b + c with one rounding, as processors have it that numpy and glibc are run on. */
-function multiplyAdd(a: number, b: number, c: number): number {
+export function multiplyAdd(a: number, b: number, c: number): number {
   const product = productOf(a, b)
   const productLow = last[0]!
   const sum = sumOf(product, c)

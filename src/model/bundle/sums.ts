@@ -1,7 +1,8 @@
 // Boosters: trees whose leaves add up to margins, and how margins become probabilities.
-import { exp, log } from './exact-math.ts'
+import { exp } from './exact-math.ts'
 import { sigmoidOfXgboost, softmaxOfScipy, softmaxOfXgboost } from './float32-links.ts'
 import type { Checker } from './manifest.ts'
+import { numpyExp, numpyLog } from './numpy-math.ts'
 import { numpySum } from './numpy-sum.ts'
 
 /** How trees add up. */
@@ -74,7 +75,8 @@ function linkMany(link: Link, row: Float64Array): void {
     case 'softmax':
       if (link.library === 'xgboost') softmaxOfXgboost(row)
       else if (link.library === 'xgboost-scipy') softmaxOfScipy(row)
-      else softmax(row, link.library === 'scikit-learn')
+      else if (link.library === 'lightgbm') softmax(row, exp, sumInOrder)
+      else softmax(row, numpyExp, link.library === 'scikit-learn' ? sumOfRow : sumInOrder)
       return
     case 'logSoftmax':
       logSoftmax(row)
@@ -95,25 +97,28 @@ function maximumOf(row: Float64Array): number {
   return maximum
 }
 
-/** @param isPairwise whether the sum is numpy's of a row that lies together; LightGBM and HistGradientBoosting add in order */
-function softmax(row: Float64Array, isPairwise: boolean): void {
+/** @param sum numpy's of a row that lies together; LightGBM and HistGradientBoosting add in order */
+function softmax(row: Float64Array, power: (x: number) => number, sum: (row: Float64Array) => number): void {
   const maximum = maximumOf(row)
-  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - maximum)
+  for (let i = 0; i < row.length; i++) row[i] = power(row[i]! - maximum)
+  const total = sum(row)
+  for (let i = 0; i < row.length; i++) row[i] = row[i]! / total
+}
+
+function sumOfRow(row: Float64Array): number {
+  return numpySum(row, 0, row.length)
+}
+
+function sumInOrder(row: Float64Array): number {
   let sum = 0
-  if (isPairwise) sum = numpySum(row, 0, row.length)
-  else for (let i = 0; i < row.length; i++) sum += row[i]!
-  for (let i = 0; i < row.length; i++) row[i] = row[i]! / sum
+  for (let i = 0; i < row.length; i++) sum += row[i]!
+  return sum
 }
 
 function logSoftmax(row: Float64Array): void {
   const maximum = maximumOf(row)
-  const sum = numpySum(
-    row.map((margin) => exp(margin - maximum)),
-    0,
-    row.length,
-  )
-  const logarithm = log(sum) + maximum
-  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - logarithm)
+  const logarithm = numpyLog(sumOfRow(row.map((margin) => numpyExp(margin - maximum)))) + maximum
+  for (let i = 0; i < row.length; i++) row[i] = numpyExp(row[i]! - logarithm)
 }
 
 function sigmoid({ library, scale = 1 }: Link, margin: number): number {

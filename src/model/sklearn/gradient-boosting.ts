@@ -1,6 +1,7 @@
 // GradientBoostingClassifier: regression trees of float32 features, added up in float64 from a base.
 import { ModelError } from '../../errors.ts'
-import { exp, log } from '../bundle/exact-math.ts'
+import { log } from '../bundle/exact-math.ts'
+import { numpyExp, numpyLog } from '../bundle/numpy-math.ts'
 import { numpySum } from '../bundle/numpy-sum.ts'
 import { type Link, linkMargins, type Sum } from '../bundle/sums.ts'
 import { type Estimator, float32Features } from '../estimator.ts'
@@ -146,11 +147,11 @@ function readBase(
     throw new ModelError(`${label}: class_prior_ does not have the share of each class`)
   }
   const isNew = isSince(version, 1, 4)
-  if (groups === 1) return [(isNew ? logit(shares[1]!) : log(shares[1]! / (1 - shares[1]!))) / scale]
-  if (!isNew) return shares.map(log)
-  const logarithms = Float64Array.from(shares, log)
-  const mean = exp(numpySum(logarithms, 0, groups) / groups)
-  return shares.map((share) => log(share / mean))
+  if (groups === 1) return [(isNew ? logit(shares[1]!) : numpyLog(shares[1]! / (1 - shares[1]!))) / scale]
+  if (!isNew) return shares.map(numpyLog)
+  const logarithms = Float64Array.from(shares, numpyLog)
+  const mean = numpyExp(numpySum(logarithms, 0, groups) / groups)
+  return shares.map((share) => numpyLog(share / mean))
 }
 
 /** `scipy.special.logit`, which is careful around ½; its log1p is the C library's, of which V8 has a copy. */

@@ -35,9 +35,10 @@ export function isPlain({ steps, sum, calibration }: Part): boolean {
   return steps.length === 0 && sum === null && calibration === null
 }
 
-/** The names of a booster's margins, where they are the model's own: it has one part. */
+/** The names of a booster's margins, where they are the model's own: it has one part, and nothing comes after the link. */
 export function marginsOf(parts: readonly Part[]): readonly string[] | undefined {
-  return parts.length === 1 ? parts[0]!.sum?.margins : undefined
+  const [part, ...others] = parts
+  return others.length === 0 && part?.calibration === null ? part.sum?.margins : undefined
 }
 
 /** Why an ONNX graph cannot carry these forests; undefined where it can. */

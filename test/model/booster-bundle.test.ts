@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { evaluateBundle } from '../../src/model/bundle/evaluate-bundle.ts'
 import { goldenLevels, goldenMatrix } from '../../src/model/bundle/golden.ts'
 import { taxonomyOf } from '../../src/model/bundle/manifest.ts'
-import { marginsOf, type Part } from '../../src/model/bundle/parts.ts'
+import { marginsOf, type Part, whyNotOnnx } from '../../src/model/bundle/parts.ts'
 import { readBundle } from '../../src/model/bundle/read-bundle.ts'
 import { verifyBundle } from '../../src/model/bundle/verify-bundle.ts'
 import { writeBundle } from '../../src/model/bundle/write-bundle.ts'
@@ -123,5 +123,13 @@ describe('a booster', () => {
     await expect(exportOnnx(directory, join(temporaryFolder(), 'x.onnx'), { overwrite: false })).rejects.toThrow(
       `cannot be exported as ONNX: ${why}`,
     )
+  })
+
+  it('of nothing but a rule for missing values is no ONNX graph either, unless they never reach it', () => {
+    const forests = [{ missingLeft: Uint8Array.of(0, 1) }]
+    const plain = { parts: [{ ...part, steps: [], sum: null }], forests }
+    const why = 'an ONNX graph does not carry its rule for missing values'
+    expect(whyNotOnnx({ ...plain, manifest: { preprocessing } })).toBe(why)
+    expect(whyNotOnnx({ ...plain, manifest: { preprocessing: { ...preprocessing, missing: -999 } } })).toBeUndefined()
   })
 })

@@ -2,7 +2,7 @@
 import { ModelError } from '../../errors.ts'
 import type { Forest } from './forest.ts'
 import { type Calibration, readCalibration } from './calibration.ts'
-import { checkerOf, type Checker, type ManifestLevel, parseJson } from './manifest.ts'
+import { checkerOf, type Checker, type Manifest, type ManifestLevel, parseJson } from './manifest.ts'
 import { readStep, type Step } from './steps.ts'
 import { readSum, type Sum } from './sums.ts'
 
@@ -43,9 +43,11 @@ export function marginsOf(parts: readonly Part[]): readonly string[] | undefined
 
 /** Why an ONNX graph cannot carry these forests; undefined where it can. */
 export function whyNotOnnx({
+  manifest: { preprocessing },
   parts,
   forests,
 }: {
+  readonly manifest: Pick<Manifest, 'preprocessing'>
   readonly parts: readonly Part[]
   readonly forests: readonly Pick<Forest, 'missingLeft'>[]
 }): string | undefined {
@@ -54,7 +56,9 @@ export function whyNotOnnx({
   if (parts.some(({ calibration }) => calibration !== null)) return 'an ONNX graph does not carry its calibration'
   if (new Set(parts.map(({ level }) => level)).size < parts.length)
     return 'an ONNX graph does not carry a mean of forests'
-  if (forests.some(({ missingLeft }) => missingLeft?.includes(1))) {
+  // no rule is needed where a missing value never reaches the trees
+  const keepsMissing = Number.isNaN(preprocessing.missing) && preprocessing.rejectsMissing === undefined
+  if (keepsMissing && forests.some(({ missingLeft }) => missingLeft?.includes(1))) {
     return 'an ONNX graph does not carry its rule for missing values'
   }
   return undefined

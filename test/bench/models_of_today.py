@@ -37,7 +37,7 @@ def train(features):
     xgboost.train(booster, xgboost.DMatrix(frame, y), 100).save_model(out / "xgboost.json")
     leaves = {"objective": "multiclass", "num_class": classes, "num_leaves": 31, "verbose": -1}
     lightgbm.train(leaves, lightgbm.Dataset(frame, y), 100).save_model(out / "lightgbm.txt")
-    forest = ExtraTreesClassifier(500, n_jobs=-1, random_state=1).fit(frame.fillna(-999), y)
+    forest = ExtraTreesClassifier(200, min_samples_leaf=2, n_jobs=-1, random_state=1).fit(frame.fillna(-999), y)
     forest.n_jobs = 1
     (out / "extra-trees.pkl").write_bytes(pickle.dumps(forest, protocol=4))
     rows.insert(0, "oid", [f"ZTF{i}" for i in range(len(rows))])

@@ -1,7 +1,7 @@
 // Rows or columns in, batches of features out: the one place where counting, sharding, limits and preprocessing meet.
 import { crc32 } from 'node:zlib'
 import type { InputSchema, Reject } from './batch.ts'
-import { preprocess } from './preprocess.ts'
+import { createMatrix, preprocess, whyRejected } from './preprocess.ts'
 import { readCandid, readOid, whyNoCandid } from './row-ids.ts'
 import type { Delivery, ReadOptions } from './source.ts'
 
@@ -36,7 +36,7 @@ export function createBatchAssembler(
 ) {
   const { features, preprocessing, batchSize, oidType, hasCandid, shard, allowance } = options
   const width = features.length
-  let matrix = new Float32Array(batchSize * width)
+  let matrix = createMatrix(batchSize * width, preprocessing)
   let oids: string[] = []
   let candids: (bigint | null)[] = []
   let rejected: Reject[] = []
@@ -73,8 +73,8 @@ export function createBatchAssembler(
   }
 
   /**
-   * Adds an admitted row, or rejects it (false) for its ids or a value beyond float32. `values`: a float64 a feature, NaN
-   * for null.
+   * Adds an admitted row, or rejects it (false) for its ids or a value that the model refuses. `values`: a float64 a feature,
+   * NaN for null.
    */
   function accept(ids: RowIds, values: Float64Array): boolean {
     const known = identify(ids)
@@ -82,8 +82,9 @@ export function createBatchAssembler(
     const start = oids.length * width
     for (let f = 0; f < width; f++) {
       const value = preprocess(values[f]!, preprocessing)
-      if (value === -Infinity) {
-        reject(known.oid, beyondFloat32(features[f]!, ids.where, values[f]!))
+      const why = value - value === 0 ? undefined : whyRejected(values[f]!, value, preprocessing)
+      if (why !== undefined) {
+        reject(known.oid, refused(features[f]!, why, ids.where, values[f]!))
         return false
       }
       matrix[start + f] = value
@@ -113,33 +114,41 @@ export function createBatchAssembler(
       oids.push(known.oid)
       candids.push(known.candid)
     }
-    const beyond = fillColumns(chunk.columns, rows, first)
-    if (beyond.size > 0) removeRows(chunk, rows, first, beyond)
+    const refusals = fillColumns(chunk.columns, rows, first)
+    if (refusals.size > 0) removeRows(chunk, rows, first, refusals)
     return allowance.remaining > 0 ? row : chunk.rowCount
   }
 
-  /** Writes the columns into the matrix; answers the rows (as places in `rows`) that float32 cannot hold, with the feature. */
-  function fillColumns(columns: readonly Float64Array[], rows: readonly number[], first: number): Map<number, number> {
-    const beyond = new Map<number, number>()
+  /** Writes the columns into the matrix; answers the rows (as places in `rows`) that the model refuses, and for what. */
+  function fillColumns(columns: readonly Float64Array[], rows: readonly number[], first: number) {
+    const refusals = new Map<number, { f: number; why: string }>()
     for (let f = 0; f < width; f++) {
       const column = columns[f]!
       let cell = first * width + f
       for (let i = 0; i < rows.length; i++, cell += width) {
         const value = preprocess(column[rows[i]!]!, preprocessing)
-        if (value === -Infinity && !beyond.has(i)) beyond.set(i, f)
         matrix[cell] = value
+        if (value - value === 0) continue
+        const why = whyRejected(column[rows[i]!]!, value, preprocessing)
+        if (why !== undefined && !refusals.has(i)) refusals.set(i, { f, why })
       }
     }
-    return beyond
+    return refusals
   }
 
-  function removeRows(chunk: ColumnChunk, rows: readonly number[], first: number, beyond: Map<number, number>): void {
+  function removeRows(
+    chunk: ColumnChunk,
+    rows: readonly number[],
+    first: number,
+    refusals: ReturnType<typeof fillColumns>,
+  ): void {
     let kept = first
     for (let i = 0; i < rows.length; i++) {
-      const f = beyond.get(i)
+      const refusal = refusals.get(i)
       const oid = oids[first + i]!
-      if (f !== undefined) {
-        reject(oid, beyondFloat32(features[f]!, chunk.where(rows[i]!), chunk.columns[f]![rows[i]!]!))
+      if (refusal !== undefined) {
+        const { f, why } = refusal
+        reject(oid, refused(features[f]!, why, chunk.where(rows[i]!), chunk.columns[f]![rows[i]!]!))
         continue
       }
       matrix.copyWithin(kept * width, (first + i) * width, (first + i + 1) * width)
@@ -159,7 +168,7 @@ export function createBatchAssembler(
     const rowCount = oids.length
     const batch = { rowCount, oids, candids, matrix: matrix.subarray(0, rowCount * width) }
     const taken = { batch, read, rejected }
-    matrix = new Float32Array(batchSize * width)
+    matrix = createMatrix(batchSize * width, preprocessing)
     oids = []
     candids = []
     rejected = []
@@ -190,8 +199,8 @@ function shardOf(oid: unknown, count: number): number {
   return crc32(text ?? '') % count
 }
 
-function beyondFloat32(feature: string, where: string, value: number): Omit<Reject, 'oid'> {
-  return { where, reason: `${feature} is beyond float32`, value: String(value) }
+function refused(feature: string, why: string, where: string, value: number): Omit<Reject, 'oid'> {
+  return { where, reason: `${feature} ${why}`, value: String(value) }
 }
 
 function shortened(text: string): string {

@@ -1,4 +1,5 @@
 // The noun that travels from a source to the classifier.
+import type { FeatureMatrix } from './preprocess.ts'
 
 /** How the input writes its object ids; outputs write them the same way. Integers travel as decimal strings. */
 export type OidType = 'string' | 'int32' | 'int64' | 'uint32' | 'uint64'
@@ -17,11 +18,11 @@ export interface FeatureBatch {
   /** int64 from end to end: ZTF's candids are larger than 2^53. null where a row has none. */
   readonly candids: readonly (bigint | null)[]
   /**
-   * rowCount × features, row-major, float32 in the *model's* feature order. Sources preprocess what they read, in
+   * rowCount × features, row-major, in the *model's* feature order and precision. Sources preprocess what they read, in
    * float64; what is left to do (NaN, infinities, huge values) the classifier does by the model's rules. It takes the
    * matrix over: after `classify` it may be detached (handed to a worker without copying).
    */
-  readonly matrix: Float32Array
+  readonly matrix: FeatureMatrix
   /** the features as they were read, where an output echoes them */
   readonly echo?: MessageFeatures | undefined
   /** for each row the message it came in, where it came in one */
@@ -57,6 +58,8 @@ export interface ClassifiedBatch {
   readonly classifierVersion: string
   /** for each level of the taxonomy, rowCount × classes, row-major, float64 as scikit-learn computes it, bit for bit */
   readonly probabilities: readonly Float64Array[]
+  /** rowCount × margins, row-major: what the trees of a booster add up to; absent for a model without */
+  readonly margins?: Float64Array | undefined
   /** what the feature batch had of these, unchanged */
   readonly echo?: MessageFeatures | undefined
   readonly messages?: readonly OriginalMessage[] | undefined
@@ -91,6 +94,8 @@ export interface Level {
  */
 export interface Taxonomy {
   readonly levels: readonly Level[]
+  /** names of a booster's margins: its classes, or the second of two alone; absent for a model without */
+  readonly margins?: readonly string[]
 }
 
 /** Name and version that go with every probability. */

@@ -6,6 +6,7 @@ import { deserialize, serialize } from 'node:v8'
 import { messageOf, ServiceError } from '../errors.ts'
 import { mostRejectsHeld } from './batch-assembler.ts'
 import type { FeatureBatch, Reject } from './batch.ts'
+import type { FeatureMatrix } from './preprocess.ts'
 import { isNewer } from './row-ids.ts'
 import type { Delivery, ReadOptions, Source } from './source.ts'
 
@@ -93,7 +94,7 @@ function createGathering(batchSize: number) {
   const candids: (bigint | null)[] = []
   const rejected: Reject[] = []
   const acks: Delivery['ack'][] = []
-  let matrix = new Float32Array(0)
+  let matrix: FeatureMatrix = new Float32Array(0)
   return {
     oids,
     rejected,
@@ -101,7 +102,7 @@ function createGathering(batchSize: number) {
     duplicates: 0,
     keep(batch: FeatureBatch, i: number): void {
       const width = batch.matrix.length / batch.rowCount
-      if (oids.length === 0) matrix = new Float32Array(batchSize * width)
+      if (oids.length === 0) matrix = new (batch.matrix.constructor as Float32ArrayConstructor)(batchSize * width)
       matrix.set(batch.matrix.subarray(i * width, (i + 1) * width), oids.length * width)
       oids.push(batch.oids[i]!)
       candids.push(batch.candids[i]!)

@@ -2,7 +2,7 @@
 import { DataError } from '../../errors.ts'
 import { type ClassifiedBatch, type FeatureBatch, firstMaximum } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import { preprocess } from '../../pipeline/preprocess.ts'
+import { createMatrix, preprocess, whyRejected } from '../../pipeline/preprocess.ts'
 import { readCandid, readOid, whyNoCandid } from '../../pipeline/row-ids.ts'
 
 /** An object and its features: under `features`, or beside its ids as in a flat row. */
@@ -68,7 +68,7 @@ function batchOf(
   objects: readonly ObjectToClassify[],
   from: number,
 ): FeatureBatch {
-  const matrix = new Float32Array(objects.length * features.length)
+  const matrix = createMatrix(objects.length * features.length, preprocessing)
   const oids: string[] = []
   const candids: (bigint | null)[] = []
   objects.forEach((object, row) => {
@@ -81,7 +81,8 @@ function batchOf(
       const value = values[feature] ?? NaN
       if (typeof value !== 'number') throw new DataError(`object ${oid}: ${feature} is not a number`)
       const prepared = preprocess(value, preprocessing)
-      if (prepared === -Infinity) throw new DataError(`object ${oid}: ${feature} is beyond float32`)
+      const why = whyRejected(value, prepared, preprocessing)
+      if (why !== undefined) throw new DataError(`object ${oid}: ${feature} ${why}`)
       matrix[row * features.length + f] = prepared
     })
   })

@@ -1,6 +1,7 @@
 // One object out of an input: its features as the forest sees them.
 import { DataError } from '../../errors.ts'
 import type { FeatureBatch } from '../../pipeline/batch.ts'
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { isNewer } from '../../pipeline/row-ids.ts'
 import { identifier, literal } from '../../connectors/postgres/client/binary.ts'
 import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
@@ -15,7 +16,7 @@ interface FoundObject {
   readonly oid: string
   readonly candid: bigint | null
   /** float32 features in the model's order, preprocessed */
-  readonly row: Float32Array
+  readonly row: FeatureMatrix
 }
 
 /** Which object, and how to read it. */

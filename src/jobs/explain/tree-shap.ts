@@ -1,5 +1,6 @@
 // Exact Shapley values of a forest's probabilities, path-dependent as TreeSHAP has them, and their quick approximation.
-import type { Forest } from '../../model/bundle/forest.ts'
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
+import type { CoveredForest } from '../../model/bundle/forest.ts'
 
 /** Contributions of features to the probabilities of one forest: `base + Σ contributions = prediction`, class by class. */
 export interface Attribution {
@@ -22,7 +23,7 @@ export interface Attribution {
  *
  * @param row float32 features, preprocessed
  */
-export function treeShap(forest: Required<Forest>, row: Float32Array): Attribution {
+export function treeShap(forest: CoveredForest, row: FeatureMatrix): Attribution {
   const { classes, roots } = forest
   const featureCount = row.length
   const base = new Float64Array(classes.length)
@@ -47,7 +48,7 @@ export function treeShap(forest: Required<Forest>, row: Float32Array): Attributi
  *
  * @param row float32 features, preprocessed
  */
-export function pathAttribution(forest: Required<Forest>, row: Float32Array): Attribution {
+export function pathAttribution(forest: CoveredForest, row: FeatureMatrix): Attribution {
   const { classes, roots, feature, threshold, left } = forest
   const width = classes.length
   const base = new Float64Array(width)
@@ -69,8 +70,8 @@ export function pathAttribution(forest: Required<Forest>, row: Float32Array): At
 
 /** Walks trees depth first with a stack of its own: a hostile tree may be as deep as it has nodes. */
 class TreeWalker {
-  readonly #forest: Required<Forest>
-  readonly #row: Float32Array
+  readonly #forest: CoveredForest
+  readonly #row: FeatureMatrix
   readonly #rule: ReturnType<typeof gaussLegendre>
   readonly #points: number
   /** weights / rests: what a feature that is not hot needs */
@@ -89,7 +90,7 @@ class TreeWalker {
   /** by feature: the last step with it on the path; 0 where there is none */
   readonly #last: Int32Array
 
-  constructor(forest: Required<Forest>, row: Float32Array, depth: number) {
+  constructor(forest: CoveredForest, row: FeatureMatrix, depth: number) {
     const points = Math.max(1, Math.ceil(Math.min(depth, row.length) / 2))
     this.#forest = forest
     this.#row = row
@@ -200,10 +201,7 @@ class TreeWalker {
  *
  * @returns nodes of the tree × classes, row-major, the root first
  */
-function nodeMeans(
-  { classes, roots, feature, left, leaf, leaves, cover }: Required<Forest>,
-  tree: number,
-): Float64Array {
+function nodeMeans({ classes, roots, feature, left, leaf, leaves, cover }: CoveredForest, tree: number): Float64Array {
   const width = classes.length
   const start = roots[tree]!
   const end = roots[tree + 1] ?? feature.length
@@ -227,7 +225,7 @@ function nodeMeans(
 }
 
 /** Splits on the longest way from a tree's root to a leaf. */
-function depthOf({ roots, feature, left }: Forest, tree: number): number {
+function depthOf({ roots, feature, left }: CoveredForest, tree: number): number {
   const start = roots[tree]!
   const end = roots[tree + 1] ?? feature.length
   const depths = new Uint32Array(end - start)

@@ -6,16 +6,19 @@ import type { Taxonomy } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
-import type { ManifestLevel } from './manifest.ts'
 
 /** A file of its own, because only explanations need it. */
 export const coversFile = 'covers.arrow'
 
-/** forest.arrow: one record batch a level, one row a node, in the order of the Forest's arrays. */
+/**
+ * forest.arrow: one record batch a part, one row a node, in the order of the Forest's arrays. `missing_left` only where a
+ * forest has a rule for missing values.
+ */
 export function encodeNodes(forests: readonly Forest[]): Uint8Array {
   const { Field, Float64, Int16, Schema, Uint16, Uint32, Uint8 } = loadArrow()
   // a forest of more than 65,535 trees is absurd, and still no reason to refuse it
   const areManyTrees = forests.some(({ roots }) => roots.length > 0xffff)
+  const hasRules = forests.some(({ missingLeft }) => missingLeft !== undefined)
   const schema = new Schema([
     new Field('level', new Uint8(), false),
     new Field('tree', areManyTrees ? new Uint32() : new Uint16(), false),
@@ -23,13 +26,15 @@ export function encodeNodes(forests: readonly Forest[]): Uint8Array {
     new Field('threshold', new Float64(), false),
     new Field('left', new Uint32(), false),
     new Field('leaf', new Uint32(), false),
+    ...(hasRules ? [new Field('missing_left', new Uint8(), false)] : []),
   ])
   const batches = forests.map((forest, index) => {
     const { feature, threshold, left, leaf } = forest
     const levels = new Uint8Array(feature.length).fill(index)
     const trees = new (areManyTrees ? Uint32Array : Uint16Array)(feature.length)
     forest.roots.forEach((root, tree) => trees.fill(tree, root, forest.roots[tree + 1] ?? feature.length))
-    return [levels, trees, feature, threshold, left, leaf]
+    const rules = hasRules ? [forest.missingLeft ?? new Uint8Array(feature.length)] : []
+    return [levels, trees, feature, threshold, left, leaf, ...rules]
   })
   return encode(schema, batches)
 }
@@ -122,22 +127,32 @@ function contentOf(bytes: Uint8Array, file: string): ReturnType<typeof readArrow
   }
 }
 
+/** What the bundle says of a forest: `name` for messages; `classes`, the columns of its leaves. */
+export interface ForestShape {
+  readonly name: string
+  readonly classes: readonly string[]
+  readonly trees: number
+  readonly nodes: number
+}
+
 /**
  * The forests of a bundle as views of its files.
  *
  * @throws ModelError where the files are not what `encodeNodes` and `encodeLeaves` write for these levels
  */
-export function decodeForests(nodes: Uint8Array, leaves: Uint8Array, levels: readonly ManifestLevel[]): Forest[] {
+export function decodeForests(nodes: Uint8Array, leaves: Uint8Array, levels: readonly ForestShape[]): Forest[] {
   const nodeBatches = contentOf(nodes, 'forest.arrow').batches
   const leafBatches = contentOf(leaves, 'leaves.arrow').batches
   if (nodeBatches.length !== levels.length || leafBatches.length !== levels.length) {
-    throw new ModelError(`forest.arrow and leaves.arrow do not have one part a level (${levels.length})`)
+    throw new ModelError(`forest.arrow and leaves.arrow do not hold ${levels.length} forests`)
   }
   return levels.map((level, index) => decodeLevel(nodeBatches[index]!, leafBatches[index]!, level))
 }
 
-function decodeLevel(nodes: Batch, distributions: Batch, level: ManifestLevel): Forest {
-  const [, trees, feature, threshold, left, leaf] = nodes.columns.map((column) => valuesOf(column, nodes.rowCount))
+function decodeLevel(nodes: Batch, distributions: Batch, level: ForestShape): Forest {
+  const [, trees, feature, threshold, left, leaf, missingLeft] = nodes.columns.map((column) =>
+    valuesOf(column, nodes.rowCount),
+  )
   const width = level.classes.length
   const leaves = valuesOf(distributions.columns[1]?.children[0], distributions.rowCount * width)
   const isTyped =
@@ -148,7 +163,11 @@ function decodeLevel(nodes: Batch, distributions: Batch, level: ManifestLevel): 
     leaf instanceof Uint32Array &&
     leaves instanceof Float64Array
   if (!isTyped) throw new ModelError(`level ${level.name}: forest.arrow or leaves.arrow lacks columns of a bundle`)
-  return { classes: level.classes, roots: rootsOf(trees, level), feature, threshold, left, leaf, leaves }
+  if (missingLeft !== undefined && !(missingLeft instanceof Uint8Array)) {
+    throw new ModelError(`level ${level.name}: forest.arrow has no rule for missing values that lcclf can read`)
+  }
+  const forest = { classes: level.classes, roots: rootsOf(trees, level), feature, threshold, left, leaf, leaves }
+  return missingLeft === undefined ? forest : { ...forest, missingLeft }
 }
 
 /** A column's values without the bytes that fill up its last eight; undefined where there are fewer. */
@@ -157,7 +176,7 @@ function valuesOf(column: Data | undefined, length: number): unknown {
   return values !== undefined && values.length >= length ? values.subarray?.(0, length) : undefined
 }
 
-function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }: ManifestLevel): Uint32Array {
+function rootsOf(trees: Uint16Array | Uint32Array, { name, trees: count, nodes }: ForestShape): Uint32Array {
   const differs = (): ModelError =>
     new ModelError(
       `level ${name}: forest.arrow does not hold the ${count} trees of ${nodes} nodes that the manifest names`,

@@ -1,13 +1,18 @@
 // A forest in memory, as the bundle stores it and the kernel reads it: whether it is whole, and what it answers.
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import type { BranchTaxonomy, ManifestLevel } from './manifest.ts'
 
 /**
- * One level's forest. A node is a row; the rows of one tree are together, in breadth-first order, and the two children of
- * a node are adjacent: left at `left[i]`, right at `left[i] + 1`, both after i (so there are no cycles).
- * A row of features goes left where float32(x[feature]) <= threshold, compared in float64.
+ * The trees of one part of a model (see parts.ts). A node is a row; the rows of one tree are together, in breadth-first
+ * order, and the two children of a node are adjacent: left at `left[i]`, right at `left[i] + 1`, both after i (so there are
+ * no cycles). A row of features goes left where x[feature] <= threshold, compared in float64: x is a float32 unless the
+ * model's preprocessing says float64. A missing value (NaN) goes left where `missingLeft` says so, else right.
  */
 export interface Forest {
-  /** in the order of scikit-learn's `classes_` */
+  /**
+   * names of the columns of a leaf: the classes in the order of scikit-learn's `classes_`, or one name where each tree adds
+   * to one margin
+   */
   readonly classes: readonly string[]
   /** row of each tree's root, in tree order: leaf fractions are added in this order */
   readonly roots: Uint32Array
@@ -18,14 +23,19 @@ export interface Forest {
   readonly left: Uint32Array
   /** index of a leaf's distribution in `leaves`; 0 for a node with children */
   readonly leaf: Uint32Array
-  /** the distinct leaf distributions, one after the other, `classes.length` fractions each */
+  /** the distinct leaf distributions, one after the other, `classes.length` fractions each; or values of margins */
   readonly leaves: Float64Array
+  /** 1 for a node where a missing value goes left; absent where missing values never reach the trees, or always go right */
+  readonly missingLeft?: Uint8Array
   /**
    * weight of the training samples that reached each row (scikit-learn's `weighted_n_node_samples`): what an explanation
    * needs and an answer does not. Absent in a forest that was opened without, as it is for classifying
    */
   readonly cover?: Float64Array
 }
+
+/** A forest with its covers, for explanations. */
+export type CoveredForest = Forest & { readonly cover: Float64Array }
 
 /**
  * The quick check, at every opening: with it a walk can neither leave the arrays nor run in a circle.
@@ -89,11 +99,14 @@ function problemOf(
 
 /**
  * The thorough check: every node of every tree is reached exactly once, thresholds are numbers, leaves are
- * distributions. For forests that pass the quick one.
+ * distributions, or finite numbers of a margin. For forests that pass the quick one.
  *
  * @returns what is wrong, or null
  */
-export function findBrokenTree({ classes, roots, feature, threshold, left, leaves }: Forest): string | null {
+export function findBrokenTree(
+  { classes, roots, feature, threshold, left, leaves }: Forest,
+  leafKind: 'fractions' | 'numbers' = 'fractions',
+): string | null {
   const isChild = new Uint8Array(feature.length)
   for (let row = 0; row < feature.length; row++) {
     if (feature[row] === -1) continue
@@ -107,6 +120,10 @@ export function findBrokenTree({ classes, roots, feature, threshold, left, leave
   for (let row = 0; row < feature.length; row++) {
     if ((isChild[row] === 1) === isRoot.has(row))
       return `node ${row} is ${isRoot.has(row) ? 'a root with a parent' : 'never reached'}`
+  }
+  if (leafKind === 'numbers') {
+    const bad = leaves.findIndex((value) => !Number.isFinite(value))
+    return bad === -1 ? null : `leaf ${bad} has the value ${leaves[bad]}`
   }
   for (let start = 0; start < leaves.length; start += classes.length) {
     if (!isDistribution(leaves, start, classes.length)) {
@@ -135,8 +152,8 @@ export function isDistribution(fractions: Float64Array, start = 0, length = frac
  * @param matrix rowCount × features, row-major, preprocessed
  * @returns rowCount × classes, row-major
  */
-export function evaluatePlainly(forest: Forest, matrix: Float32Array, rowCount: number): Float64Array {
-  const { classes, roots, feature, threshold, left, leaf, leaves } = forest
+export function evaluatePlainly(forest: Forest, matrix: FeatureMatrix, rowCount: number): Float64Array {
+  const { classes, roots, feature, threshold, left, leaf, leaves, missingLeft } = forest
   const featureCount = rowCount === 0 ? 0 : matrix.length / rowCount
   const answer = new Float64Array(rowCount * classes.length)
   // tree by tree, so that a tree is walked while it is in the cache; the order of each row's additions is the same
@@ -145,7 +162,8 @@ export function evaluatePlainly(forest: Forest, matrix: Float32Array, rowCount: 
       let node = root
       while (feature[node]! >= 0) {
         const value = matrix[row * featureCount + feature[node]!]!
-        node = left[node]! + (value <= threshold[node]! ? 0 : 1)
+        const goesLeft = value <= threshold[node]! || (value !== value && missingLeft?.[node] === 1)
+        node = left[node]! + (goesLeft ? 0 : 1)
       }
       for (let i = 0; i < classes.length; i++) {
         answer[row * classes.length + i]! += leaves[leaf[node]! * classes.length + i]!

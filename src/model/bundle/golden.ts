@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Taxonomy } from '../../pipeline/batch.ts'
-import { preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
+import { createMatrix, type FeatureMatrix, preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
 import { messageOf, ModelError, whyUnreadable } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 import type { Forest } from './forest.ts'
@@ -45,8 +45,10 @@ export interface GoldenComparison {
 }
 
 /** The golden inputs, ready for a classifier: rowCount × features, row-major, preprocessed. */
-export function goldenMatrix({ inputs }: Pick<Golden, 'inputs'>, rules: Preprocessing): Float32Array {
-  return Float32Array.from(inputs, (value) => preprocess(value, rules))
+export function goldenMatrix({ inputs }: Pick<Golden, 'inputs'>, rules: Preprocessing): FeatureMatrix {
+  const matrix = createMatrix(inputs.length, rules)
+  for (let i = 0; i < inputs.length; i++) matrix[i] = preprocess(inputs[i]!, rules)
+  return matrix
 }
 
 /**

@@ -35,7 +35,8 @@ export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
 
 /** What the manifest says. Holds no time and no path, so the same import gives the same bytes. */
 export interface Manifest {
-  readonly formatVersion: 1
+  /** 1 for the survey's first form, which older versions of lcclf read; 2 where the model needs more */
+  readonly formatVersion: 1 | 2
   readonly kind: (typeof kinds)[number]
   readonly name: string
   readonly version: string
@@ -73,11 +74,19 @@ export function identityOf(
   return { formatVersion: 1, kind: 'forest', name, version, classifierName: 'lc_classifier' }
 }
 
-/** The levels as the outputs see them: the product in output order, the top, the branches; or the only level there is. */
-export function taxonomyOf(manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>): Taxonomy {
+/**
+ * The levels as the outputs see them: the product in output order, the top, the branches; or the only level there is.
+ *
+ * @param margins of a booster: `marginsOf` its parts
+ */
+export function taxonomyOf(
+  manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>,
+  margins?: readonly string[],
+): Taxonomy {
   const { classifierName, levels, taxonomy } = manifest
   if (taxonomy === null) {
-    return { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
+    const flat = { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
+    return margins === undefined ? flat : { ...flat, margins }
   }
   const classes = levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
   const forests = levels.map(({ name, branch, classes: own }) => ({
@@ -124,18 +133,18 @@ export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
 export function parseManifest(text: string, where: string): Manifest {
   const check = checkerOf(where)
   const value = check.record(parseJson(text, where), 'the manifest')
-  if (value['formatVersion'] !== 1) {
-    throw new ModelError(`${where}: unknown format version ${String(value['formatVersion'])}`, {
+  const { formatVersion } = value
+  if (formatVersion !== 1 && formatVersion !== 2) {
+    throw new ModelError(`${where}: unknown format version ${String(formatVersion)}`, {
       hint: 'The bundle was made by another version of lcclf: import the model again, or update lcclf.',
     })
   }
   const kind = kinds.find((known) => known === value['kind'])
   if (!kind) throw check.error('kind')
-  const preprocessing = check.record(value['preprocessing'], 'preprocessing')
   const trainedBy = check.record(value['trainedBy'], 'trainedBy')
   const golden = check.record(value['golden'], 'golden')
   const manifest: Manifest = {
-    formatVersion: 1,
+    formatVersion,
     kind,
     name: readPlainName(check, value['name'], 'name'),
     version: readPlainName(check, value['version'], 'version'),
@@ -143,11 +152,7 @@ export function parseManifest(text: string, where: string): Manifest {
     taxonomy: value['taxonomy'] === null ? null : readTaxonomy(check, value['taxonomy']),
     levels: check.list(value['levels'], 'levels').map((level) => readLevel(check, level)),
     features: check.names(value['features'], 'features'),
-    preprocessing: {
-      missing: check.number(preprocessing['missing'], 'preprocessing.missing'),
-      hugeAbove: check.number(preprocessing['hugeAbove'], 'preprocessing.hugeAbove'),
-      huge: check.number(preprocessing['huge'], 'preprocessing.huge'),
-    },
+    preprocessing: readPreprocessing(check, value['preprocessing']),
     trainedBy: {
       library: check.text(trainedBy['library'], 'trainedBy.library'),
       version: trainedBy['version'] === null ? null : check.text(trainedBy['version'], 'trainedBy.version'),
@@ -157,15 +162,69 @@ export function parseManifest(text: string, where: string): Manifest {
     files: check.list(value['files'], 'files').map((entry) => readContent(check, entry)),
   }
   checkHierarchy(check, manifest)
+  checkMissingRule(manifest, where)
   return manifest
 }
+
+/** NaN and Infinity are null in JSON. */
+function readPreprocessing(check: Checker, value: unknown): Preprocessing {
+  const rules = check.record(value, 'preprocessing')
+  const numberOr = (name: string, otherwise: number) =>
+    rules[name] === null ? otherwise : check.number(rules[name], `preprocessing.${name}`)
+  const { infinite, rejectsMissing, precision } = rules
+  if (infinite !== undefined && infinite !== 'kept' && infinite !== 'rejected') {
+    throw check.error('preprocessing.infinite')
+  }
+  if (precision !== undefined && precision !== 'float64') throw check.error('preprocessing.precision')
+  return {
+    missing: numberOr('missing', NaN),
+    hugeAbove: numberOr('hugeAbove', Infinity),
+    huge: check.number(rules['huge'], 'preprocessing.huge'),
+    ...(infinite === undefined ? {} : { infinite }),
+    ...(rejectsMissing === undefined
+      ? {}
+      : { rejectsMissing: check.text(rejectsMissing, 'preprocessing.rejectsMissing') }),
+    ...(precision === undefined ? {} : { precision }),
+  }
+}
+
+/**
+ * Bundles of the first format have −999 for missing values whatever the model. For the survey's hierarchies that is right;
+ * a forest alone by a scikit-learn that knows missing values has a rule in every node, which that format does not keep.
+ */
+function checkMissingRule({ formatVersion, kind, taxonomy, trainedBy }: Manifest, where: string): void {
+  if (formatVersion !== 1 || kind !== 'forest' || taxonomy !== null) return
+  if (!knowsMissingValues(trainedBy.version)) return
+  throw new ModelError(
+    `${where}: made before lcclf knew how scikit-learn ${trainedBy.version} treats missing values: its answers would differ`,
+    { hint: 'Import the model again with lcclf model import.' },
+  )
+}
+
+/** Whether the forests of a version of scikit-learn have a rule for missing values in their nodes: from 1.4 on. */
+export function knowsMissingValues(version: string | null): boolean {
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
+  return major > 1 || (major === 1 && minor >= 4)
+}
+
+/** what JSON has no number for */
+const exactTexts = new Map<unknown, number>([
+  ['-0', -0],
+  ['NaN', NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+])
 
 export type Checker = ReturnType<typeof checkerOf>
 
 /** Checks what a file of a bundle says; `where` is the file, for messages. */
 export function checkerOf(where: string) {
   const hint = 'The bundle is damaged: copy it again, or import the model again.'
-  return jsonChecker((what, cause) => new ModelError(`${where}: ${what}`, { cause, hint }))
+  const check = jsonChecker((what, cause) => new ModelError(`${where}: ${what}`, { cause, hint }))
+  /** Numbers in every bit, as `encodeParts` writes them. */
+  const exactNumbers = (value: unknown, what: string) =>
+    check.list(value, what).map((item) => exactTexts.get(item) ?? check.number(item, what))
+  return { ...check, exactNumbers }
 }
 
 /** @throws ModelError where a text is not JSON */
@@ -197,7 +256,7 @@ function readLevel(check: Checker, value: unknown): ManifestLevel {
 }
 
 /** Reads what a record says of one file. */
-export function readDigest(check: Checker, value: unknown): FileDigest {
+export function readDigest(check: ReturnType<typeof jsonChecker>, value: unknown): FileDigest {
   const digest = check.record(value, 'file')
   const file = check.text(digest['file'], 'name of a file')
   const sha256 = check.sha256(digest['sha256'], `sha256 of ${file}`)

@@ -5,16 +5,19 @@ import { basename, join } from 'node:path'
 import { open } from 'node:fs/promises'
 import { ModelError, whyUnreadable } from '../../errors.ts'
 import { coversFile, decodeCovers, decodeForests, decodeGolden } from './arrow-files.ts'
-import { findUnsafeNode, type Forest } from './forest.ts'
+import { type CoveredForest, findUnsafeNode, type Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { type InputProfile, parseProfile, profileFile } from './input-profile.ts'
 import { type FileDigest, type Manifest, parseManifest, taxonomyOf } from './manifest.ts'
+import { decodeParts, type Part, partsFile, plainParts } from './parts.ts'
 
 export interface Bundle {
   readonly manifest: Manifest
   /** of manifest.json: the model's identity */
   readonly sha256: string
-  /** by `manifest.levels`; empty for a model that is not made of forests */
+  /** what stands around the trees, level by level; empty for a model that is not made of forests */
+  readonly parts: readonly Part[]
+  /** one a part */
   readonly forests: readonly Forest[]
   readonly golden: Golden
 }
@@ -24,11 +27,23 @@ const readLater = new Set([coversFile, profileFile])
 
 const damagedHint = 'The bundle is damaged: copy it again, or import the model again.'
 
-/** The forests of each kind of model, from its files. */
-const contents: Record<Manifest['kind'], (manifest: Manifest, file: (name: string) => Buffer) => readonly Forest[]> = {
-  forest: ({ levels }, file) => decodeForests(file('forest.arrow'), file('leaves.arrow'), levels),
+type ReadFile = (name: string) => Buffer
+
+/** What each kind of model is made of, from its files. */
+const contents: Record<Manifest['kind'], (manifest: Manifest, file: ReadFile) => Pick<Bundle, 'parts' | 'forests'>> = {
+  forest: readForests,
   // onnxruntime reads model.onnx itself
-  onnx: () => [],
+  onnx: () => ({ parts: [], forests: [] }),
+}
+
+function readForests({ levels, files }: Manifest, file: ReadFile): Pick<Bundle, 'parts' | 'forests'> {
+  const areParts = files.some((digest) => digest.file === partsFile)
+  const parts = areParts ? decodeParts(file(partsFile).toString('utf8'), levels.length) : plainParts(levels)
+  const shapes = parts.map(({ level, trees, nodes, sum }) => {
+    const { name, classes } = levels[level]!
+    return { name, classes: sum === null ? classes : ['margin'], trees, nodes }
+  })
+  return { parts, forests: decodeForests(file('forest.arrow'), file('leaves.arrow'), shapes) }
 }
 
 /**
@@ -49,13 +64,15 @@ export async function readBundle(directory: string): Promise<Bundle> {
     return bytes
   }
   const golden = decodeGolden(file('golden.arrow'), manifest.features, taxonomyOf(manifest))
-  const forests = contents[manifest.kind](manifest, file)
+  const { parts, forests } = contents[manifest.kind](manifest, file)
   forests.forEach((forest, index) => {
     const problem = findUnsafeNode(forest, manifest.features.length)
     if (problem === null) return
-    throw new ModelError(`${directory}: level ${manifest.levels[index]!.name}: ${problem}`, { hint: damagedHint })
+    throw new ModelError(`${directory}: level ${manifest.levels[parts[index]!.level]!.name}: ${problem}`, {
+      hint: damagedHint,
+    })
   })
-  return { manifest, sha256, forests, golden }
+  return { manifest, sha256, parts, forests, golden }
 }
 
 /**
@@ -63,7 +80,7 @@ export async function readBundle(directory: string): Promise<Bundle> {
  *
  * @throws ModelError for a bundle without covers: one of another kind, or made by an older version
  */
-export async function withCovers(directory: string, { manifest, forests }: Bundle): Promise<Required<Forest>[]> {
+export async function withCovers(directory: string, { manifest, forests }: Bundle): Promise<CoveredForest[]> {
   if (forests.length === 0) throw new ModelError(`${directory}: not a forest; only forests can be explained`)
   const digest = manifest.files.find(({ file }) => file === coversFile)
   if (!digest) {

@@ -12,6 +12,7 @@ import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { encodeProfile, type InputProfile, type ProfiledImport, profileFile } from './input-profile.ts'
 import type { FileDigest, Manifest } from './manifest.ts'
+import { encodeParts, isPlain, type Part, partsFile } from './parts.ts'
 
 /** What every import is told, whatever it reads. */
 export interface ImportOptions {
@@ -52,7 +53,9 @@ export interface ProvenGolden {
 /** What a bundle is made of. */
 interface BundleContent {
   readonly manifest: Omit<Manifest, 'files' | 'golden'>
-  /** empty for a model that is not made of forests */
+  /** one a level and nothing around them unless given */
+  readonly parts?: readonly Part[]
+  /** one a part; empty for a model that is not made of forests */
   readonly forests: readonly Forest[]
   /** model.onnx of a model that is not made of forests */
   readonly graph?: Uint8Array
@@ -80,7 +83,7 @@ export async function checkBundlePlace({ out, overwrite }: Pick<ImportOptions, '
  * @throws ServiceError where the bundle cannot be written
  */
 export async function writeBundle(
-  { manifest: content, forests, graph, proof, open: openModel }: BundleContent,
+  { manifest: content, parts, forests, graph, proof, open: openModel }: BundleContent,
   { out, goldenDir, overwrite = false, makeProfile, onProgress }: ImportOptions,
   warnings: readonly string[],
 ): Promise<ImportedModel> {
@@ -97,6 +100,7 @@ export async function writeBundle(
   if (graph) contents.set('model.onnx', graph)
   else {
     contents.set('forest.arrow', encodeNodes(forests))
+    if (parts && !parts.every(isPlain)) contents.set(partsFile, encodeParts(parts))
     contents.set('leaves.arrow', encodeLeaves(forests))
     if (covers.length === forests.length) contents.set(coversFile, encodeCovers(covers))
   }

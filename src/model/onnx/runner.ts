@@ -1,4 +1,5 @@
 // An ONNX graph on a thread of its own, by onnxruntime.
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { availableParallelism } from 'node:os'
 import { ModelError, ServiceError } from '../../errors.ts'
 import type { FeatureBatch } from '../../pipeline/batch.ts'
@@ -92,13 +93,13 @@ export async function openOnnxRunner(
        * @returns every output in its order, row-major
        * @throws ModelError where the graph fails on the rows
        */
-      async run(matrix: Float32Array, rowCount: number): Promise<Float64Array<ArrayBuffer>[]> {
+      async run(matrix: FeatureMatrix, rowCount: number): Promise<Float64Array<ArrayBuffer>[]> {
         if (closed) throw new Error('the classifier was closed')
         // onnxruntime has no answer for no rows in every operator
         if (rowCount === 0) return outputs.map(() => new Float64Array(0))
         // a view of something larger is copied, for only a whole buffer can be handed over
-        const isWhole = matrix.byteLength === matrix.buffer.byteLength && matrix.buffer instanceof ArrayBuffer
-        const whole = isWhole ? matrix : matrix.slice()
+        const isFloats = matrix instanceof Float32Array && matrix.buffer instanceof ArrayBuffer
+        const whole = isFloats && matrix.byteLength === matrix.buffer.byteLength ? matrix : Float32Array.from(matrix)
         return (await ask({ kind: 'run', matrix: whole, rowCount }, 'ran', [whole.buffer as ArrayBuffer])).outputs
       },
       /** Frees the graph, after what is under way. Harmless twice. */

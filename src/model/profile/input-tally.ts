@@ -1,4 +1,5 @@
 // Counts over the features of rows as they pass: exact, one pass, the same memory whatever their number.
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { profileQuantiles, type InputProfile } from '../bundle/input-profile.ts'
 
 /** values below the 1 % quantile, six bins between the kept quantiles, values above the 99 % quantile */
@@ -24,7 +25,7 @@ export interface FeatureCounts {
 export type InputTally = ReturnType<typeof createInputTally>
 
 /**
- * @param options `missing`: what stands for a missing value; `countsSizes`: also how large values are, whatever their sign
+ * @param options `missing`: what stands for a missing value, beside NaN; `countsSizes`: also how large values are, whatever their sign
  *   (8 kB a feature)
  */
 export function createInputTally(options: {
@@ -45,7 +46,7 @@ export function createInputTally(options: {
   let rows = 0
 
   /** Feature by feature, without a branch for where a value lies: some ten times as fast as row by row. */
-  function countFeature(matrix: Float32Array, f: number, { end, step }: { end: number; step: number }): void {
+  function countFeature(matrix: FeatureMatrix, f: number, { end, step }: { end: number; step: number }): void {
     const { quantiles, lowest, highest } = edges
     const q = f * profileQuantiles.length
     const [q0, q1, q2, q3] = [quantiles[q]!, quantiles[q + 1]!, quantiles[q + 2]!, quantiles[q + 3]!]
@@ -55,7 +56,7 @@ export function createInputTally(options: {
     let [n0, n1, n2, n3, n4, n5, n6, all, far] = [0, 0, 0, 0, 0, 0, 0, 0, 0]
     for (let cell = f; cell < end; cell += step) {
       const value = matrix[cell]!
-      if (value === missing) {
+      if (value === missing || value !== value) {
         absent++
         continue
       }
@@ -79,10 +80,11 @@ export function createInputTally(options: {
     upTo.forEach((count, bin) => (bins[f * binCount + bin]! += count - (upTo[bin - 1] ?? 0)))
   }
 
-  function countSizes(counted: Uint32Array, matrix: Float32Array, rowCount: number): void {
-    const bits = new Uint32Array(matrix.buffer, matrix.byteOffset, rowCount * width)
+  function countSizes(counted: Uint32Array, matrix: FeatureMatrix, rowCount: number): void {
+    const floats = matrix instanceof Float32Array ? matrix : Float32Array.from(matrix)
+    const bits = new Uint32Array(floats.buffer, floats.byteOffset, rowCount * width)
     for (let i = 0; i < bits.length; i++) {
-      if (matrix[i] === missing) continue
+      if (floats[i] === missing || floats[i] !== floats[i]) continue
       counted[(i % width) * sizeBins + ((bits[i]! >>> 20) & (sizeBins - 1))]!++
     }
   }
@@ -105,7 +107,7 @@ export function createInputTally(options: {
       return rows
     },
     /** Counts rows: rowCount × features, row-major, preprocessed; each `stride`th of them. */
-    add(matrix: Float32Array, rowCount: number, stride = 1): void {
+    add(matrix: FeatureMatrix, rowCount: number, stride = 1): void {
       const range = { end: rowCount * width, step: stride * width }
       for (let f = 0; f < width; f++) countFeature(matrix, f, range)
       rows += Math.ceil(rowCount / stride)

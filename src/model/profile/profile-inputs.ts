@@ -1,5 +1,6 @@
 // Rows → the profile of a model's inputs: exact counts, exact quantiles as far as memory should go.
 import { firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { randomNumbers } from '../bundle/golden.ts'
 import { type FeatureProfile, type InputProfile, profileQuantiles } from '../bundle/input-profile.ts'
 import { createInputTally, type FeatureCounts } from './input-tally.ts'
@@ -46,7 +47,7 @@ export function createInputProfiler(
     let count = 0
     for (let row = 0; row < sampled; row++) {
       const value = sample[row * width + f]!
-      if (value !== missing) found[count++] = value
+      if (value !== missing && value === value) found[count++] = value
     }
     const values = count > 0 ? found.subarray(0, count).sort() : Float32Array.of(minimum)
     const quantiles = profileQuantiles.map((share) => quantileOf(values, share))
@@ -56,7 +57,7 @@ export function createInputProfiler(
 
   return {
     /** rowCount × features, row-major, preprocessed */
-    addRows(matrix: Float32Array, rowCount: number): void {
+    addRows(matrix: FeatureMatrix, rowCount: number): void {
       tally.add(matrix, rowCount)
       for (let row = 0; row < rowCount; row++) {
         const place = placeOfNext()

@@ -1,5 +1,6 @@
 // A classifier that looks at the features it is given, on their way: counts for the end of a run, and --watch-quality.
 import type { ClassifiedBatch, Taxonomy } from '../../pipeline/batch.ts'
+import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import type { InputProfile } from '../bundle/input-profile.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { prepareMatrix } from '../../pipeline/preprocess.ts'
@@ -102,12 +103,13 @@ export function createQualityWatch(options: {
 
   return {
     /** Takes what is needed of a batch's features; call it before the classifier takes the matrix over. */
-    see(matrix: Float32Array, rowCount: number): void {
+    see(matrix: FeatureMatrix, rowCount: number): void {
       const part = openPart()
       part.rows += rowCount
       for (let f = 0; f < width; f++) {
         let absent = 0
-        for (let cell = f; cell < rowCount * width; cell += width) absent += matrix[cell] === missing ? 1 : 0
+        for (let cell = f; cell < rowCount * width; cell += width)
+          absent += matrix[cell] === missing || matrix[cell] !== matrix[cell] ? 1 : 0
         part.missing[f]! += absent
       }
     },

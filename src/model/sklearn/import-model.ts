@@ -2,9 +2,10 @@
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import { alercePreprocessing } from '../../pipeline/preprocess.ts'
+import { alercePreprocessing, type FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import { evaluatePlainly, type Forest, withProduct } from '../bundle/forest.ts'
+import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
+import { type Forest, withProduct } from '../bundle/forest.ts'
 import {
   compareGolden,
   describeComparison,
@@ -21,8 +22,9 @@ import {
   type ProvenGolden,
   writeBundle,
 } from '../bundle/write-bundle.ts'
+import { plainParts } from '../bundle/parts.ts'
 import { openEngine } from '../open.ts'
-import { convertForest, leafFractions } from './convert-forest.ts'
+import { convertForest, leafValues } from './convert-forest.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, readPickleFile } from './model-files.ts'
 import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 
@@ -60,6 +62,7 @@ export async function importModel(options: PickleImportOptions): Promise<Importe
   const forests = levels.map(({ forest }) => forest)
   const content = {
     ...identity,
+    formatVersion: files.taxonomy === null ? (2 as const) : (1 as const),
     taxonomy: files.taxonomy,
     levels: forests.map(({ classes, roots, feature }, index) => {
       const { name: level, branch } = files.levels[index]!
@@ -75,7 +78,8 @@ export async function importModel(options: PickleImportOptions): Promise<Importe
   }
   const proof = await proveForests({ ...content, forests, pickles: levels }, options)
   const golden = { rows: proof.golden.rowCount, source: proof.source }
-  const bundle = { manifest: { ...content, golden, files: [] }, sha256: '', forests, golden: proof.golden }
+  const manifest = { ...content, golden, files: [] }
+  const bundle = { manifest, sha256: '', parts: plainParts(content.levels), forests, golden: proof.golden }
   const open = () => openEngine('', bundle, { threads: 0 })
   const said = [...found.flatMap((level) => level.warnings), ...warnings, ...nameWarnings]
   return writeBundle({ manifest: content, forests, proof, open }, options, said)
@@ -116,8 +120,8 @@ async function proveForests(
   const proof = goldenDir === undefined ? await workOut(model, onProgress) : await takeFrom(goldenDir, model)
   const { golden } = proof
   const matrix = goldenMatrix(golden, model.preprocessing)
-  const answers = model.forests.map((forest) => evaluatePlainly(forest, matrix, golden.rowCount))
-  const comparison = compareGolden(golden, withProduct(model, answers, golden.rowCount))
+  const bundle = { manifest: model, parts: plainParts(model.levels), forests: model.forests }
+  const comparison = compareGolden(golden, evaluateBundle(bundle, matrix, golden.rowCount).probabilities)
   if (comparison.differing === 0) return proof
   const where = goldenDir ?? 'the pickles'
   throw new ModelError(`${where}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {
@@ -159,7 +163,7 @@ async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgre
  * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
  * answers are when scikit-learn's are not available. Every tree of `pickled` has been through `convertForest`'s checks.
  */
-function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount: number): Float64Array {
+function evaluatePickled(pickled: PickledForest, matrix: FeatureMatrix, rowCount: number): Float64Array {
   const { classes, featureCount, treeCount, valueLayout } = pickled
   const answer = new Float64Array(rowCount * classes.length)
   const fractions = new Float64Array(classes.length)
@@ -171,7 +175,7 @@ function evaluatePickled(pickled: PickledForest, matrix: Float32Array, rowCount:
         const value = matrix[row * featureCount + feature[node]!]!
         node = value <= threshold[node]! ? left[node]! : right[node]!
       }
-      leafFractions(values, node, { layout: valueLayout, target: fractions })
+      leafValues(values, node, { layout: valueLayout, target: fractions })
       for (let i = 0; i < classes.length; i++) answer[row * classes.length + i]! += fractions[i]!
     }
   }

@@ -1,5 +1,5 @@
 // Small forests written as trees of objects, and their Shapley values by the definition.
-import type { Forest } from '../../../src/model/bundle/forest.ts'
+import type { CoveredForest } from '../../../src/model/bundle/forest.ts'
 
 /** A node: a split or a leaf with the weight of its training samples. */
 export type Split =
@@ -7,7 +7,7 @@ export type Split =
   | { readonly feature: number; readonly threshold: number; readonly left: Split; readonly right: Split }
 
 /** The forest as a bundle holds it: breadth first, children side by side. */
-export function grownForest(trees: readonly Split[]): Required<Forest> {
+export function grownForest(trees: readonly Split[]): CoveredForest {
   const rows: { feature: number; threshold: number; left: number; leaf: number; node: Split }[] = []
   const roots: number[] = []
   const leaves: number[] = []
@@ -44,7 +44,7 @@ export function grownForest(trees: readonly Split[]): Required<Forest> {
 }
 
 /** features × classes: Σ over sets S without i of |S|! (n−|S|−1)! / n! · (v(S ∪ i) − v(S)) */
-export function byDefinition(forest: Required<Forest>, row: Float32Array): number[] {
+export function byDefinition(forest: CoveredForest, row: Float32Array): number[] {
   const count = row.length
   const sets = Array.from({ length: 1 << count }, (_, known) => valueOf(forest, row, known))
   return Array.from(row).flatMap((_, i) =>
@@ -59,7 +59,7 @@ export function byDefinition(forest: Required<Forest>, row: Float32Array): numbe
   )
 }
 
-function valueOf(forest: Required<Forest>, row: Float32Array, known: number): number[] {
+function valueOf(forest: CoveredForest, row: Float32Array, known: number): number[] {
   const { feature, threshold, left, leaf, leaves, cover, roots } = forest
   const below = (node: number): number[] => {
     const asked = feature[node]!

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { additivityError, byClass } from '../../../src/jobs/explain/explain-object.ts'
 import { type Attribution, gaussLegendre, pathAttribution, treeShap } from '../../../src/jobs/explain/tree-shap.ts'
-import { evaluatePlainly, type Forest } from '../../../src/model/bundle/forest.ts'
+import { type CoveredForest, evaluatePlainly, type Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
 import { importModel } from '../../../src/model/sklearn/import-model.ts'
 import { readBundle, withCovers } from '../../../src/model/bundle/read-bundle.ts'
@@ -31,8 +31,8 @@ const fixture = JSON.parse(
 ) as ShapFixture
 
 async function importedFixture(version: string): Promise<{
-  forests: Required<Forest>[]
-  rowAt: (row: number) => Float32Array
+  forests: CoveredForest[]
+  rowAt: (row: number) => Float32Array | Float64Array
   names: readonly string[]
   levels: readonly { name: string }[]
 }> {
@@ -43,11 +43,11 @@ async function importedFixture(version: string): Promise<{
   const { manifest, golden } = bundle
   const matrix = goldenMatrix(golden, manifest.preprocessing)
   const width = manifest.features.length
-  const rowAt = (row: number): Float32Array => matrix.slice(row * width, (row + 1) * width)
+  const rowAt = (row: number) => matrix.slice(row * width, (row + 1) * width)
   return { forests: await withCovers(out, bundle), rowAt, names: manifest.features, levels: manifest.levels }
 }
 
-const gapOf = (forest: Forest, row: Float32Array, attribution: Attribution): number =>
+const gapOf = (forest: Forest, row: Float32Array | Float64Array, attribution: Attribution): number =>
   Math.max(...byClass(attribution, forest.classes, evaluatePlainly(forest, row, 1)).map(additivityError))
 
 describe('the hierarchy of scikit-learn 1.5.2', () => {

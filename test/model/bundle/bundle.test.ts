@@ -58,7 +58,7 @@ describe('a bundle', () => {
     )
     expect(forests.map(({ feature }) => feature.length)).toEqual(manifest.levels.map(({ nodes }) => nodes))
     expect(forests.map(({ roots }) => roots.length)).toEqual([12, 12, 12, 12])
-    expect(forests.map(findBrokenTree)).toEqual([null, null, null, null])
+    expect(forests.map((forest) => findBrokenTree(forest))).toEqual([null, null, null, null])
     expect(golden.rowCount).toBe(240)
     expect(golden.expected.map(({ classifierName }) => classifierName)).toContain('lc_classifier_top')
   })
@@ -137,7 +137,7 @@ describe('a damaged bundle', () => {
   })
 
   it.each<[string, (manifest: Record<string, unknown>) => void, string]>([
-    ['another format', (m) => (m['formatVersion'] = 2), 'format version 2'],
+    ['another format', (m) => (m['formatVersion'] = 3), 'format version 3'],
     ['no levels', (m) => (m['levels'] = []), 'invalid top level'],
     [
       'a file outside its folder',

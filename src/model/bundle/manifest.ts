@@ -43,6 +43,8 @@ export interface Manifest {
   readonly classifierName: string
   /** null for a model of one level */
   readonly taxonomy: BranchTaxonomy | null
+  /** the leaf classes in output order, where that is not the taxonomy's: branches interleaved */
+  readonly productClasses?: readonly string[]
   /** the top first, then the branches in output order */
   readonly levels: readonly ManifestLevel[]
   readonly features: readonly string[]
@@ -58,23 +60,26 @@ export interface Manifest {
 export function identityOf(
   name: string,
   version: string,
+  classifierName = 'lc_classifier',
 ): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {
   // name_version is a column of the database, and both are folders of the store
-  for (const [what, value] of Object.entries({ name, version })) {
+  for (const [what, value] of Object.entries({ name, version, 'classifier name': classifierName })) {
     if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(value)) {
       throw new UsageError(`the model's ${what} ${JSON.stringify(value)} may have letters, digits and . _ + - only`)
     }
   }
-  return { formatVersion: 1, kind: 'forest', name, version, classifierName: 'lc_classifier' }
+  return { formatVersion: 1, kind: 'forest', name, version, classifierName }
 }
 
 /** The levels as the outputs see them: the product in output order, the top, the branches; or the only level there is. */
-export function taxonomyOf(manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>): Taxonomy {
+export function taxonomyOf(
+  manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'productClasses'>,
+): Taxonomy {
   const { classifierName, levels, taxonomy } = manifest
   if (taxonomy === null) {
     return { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
   }
-  const classes = levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
+  const classes = leafClasses({ levels, taxonomy, productClasses: manifest.productClasses })
   const forests = levels.map(({ name, branch, classes: own }) => ({
     classifierName: `${classifierName}_${name}`,
     prefix: name,
@@ -82,6 +87,19 @@ export function taxonomyOf(manifest: Pick<Manifest, 'classifierName' | 'levels' 
     classes: own,
   }))
   return { levels: [{ classifierName, prefix: '', branch: null, classes }, ...forests] }
+}
+
+/** The classes of the product in output order: branch by branch unless the model says otherwise. */
+export function leafClasses({
+  levels,
+  taxonomy,
+  productClasses,
+}: {
+  readonly levels: readonly Pick<ManifestLevel, 'branch'>[]
+  readonly taxonomy: BranchTaxonomy
+  readonly productClasses?: readonly string[] | undefined
+}): readonly string[] {
+  return productClasses ?? levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
 }
 
 /** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */
@@ -136,6 +154,7 @@ export function parseManifest(text: string, where: string): Manifest {
     version: check.text(value['version'], 'version'),
     classifierName: check.text(value['classifierName'], 'classifierName'),
     taxonomy: value['taxonomy'] === null ? null : readTaxonomy(check, value['taxonomy']),
+    ...('productClasses' in value ? { productClasses: check.names(value['productClasses'], 'productClasses') } : {}),
     levels: check.list(value['levels'], 'levels').map((level) => readLevel(check, level)),
     features: check.names(value['features'], 'features'),
     preprocessing: readPreprocessing(check, value['preprocessing']),
@@ -293,11 +312,12 @@ function readContent(check: Checker, value: unknown): FileDigest {
 }
 
 /** The levels must be those of the taxonomy, so that nothing later looks for a class that is not there. */
-function checkHierarchy(check: Checker, { taxonomy, levels }: Manifest): void {
+function checkHierarchy(check: Checker, { taxonomy, levels, productClasses }: Manifest): void {
   const [top, ...branches] = levels
   if (!top || top.branch !== null) throw check.error('top level')
   if (taxonomy === null) {
     if (branches.length > 0) throw check.error('levels of a model without taxonomy')
+    if (productClasses) throw check.error('productClasses of a model without taxonomy')
     return
   }
   const names = branches.map(({ branch }) => branch ?? '')
@@ -309,6 +329,7 @@ function checkHierarchy(check: Checker, { taxonomy, levels }: Manifest): void {
   }
   const leaves = Object.values(taxonomy).flat()
   if (new Set(leaves).size !== leaves.length) throw check.error('taxonomy: a class is in two branches')
+  if (productClasses && !isSameSet(productClasses, leaves)) throw check.error('productClasses')
 }
 
 /** Whether two lists without repetitions hold the same names, in any order. */

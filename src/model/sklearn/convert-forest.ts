@@ -1,6 +1,7 @@
 // scikit-learn's trees → the bundle's: breadth first, children side by side, leaves by number. Checks every node.
 import { ModelError } from '../../errors.ts'
-import { type CoveredForest, type Forest, isDistribution } from '../bundle/forest.ts'
+import { type CoveredForest, isDistribution } from '../bundle/forest.ts'
+import { knowsMissingValues } from '../bundle/manifest.ts'
 import { numpySum, type PickledForest, type PickledTree } from './pickled-forest.ts'
 
 /**
@@ -10,9 +11,12 @@ import { numpySum, type PickledForest, type PickledTree } from './pickled-forest
  * @throws ModelError where a tree is not one: a child out of range, a node reached twice or never, a feature the model
  *   does not have, a threshold that is not a number, a leaf whose fractions do not sum to 1
  */
-export function convertForest(pickled: PickledForest, onTree: (done: number) => void = () => undefined): Forest {
-  const { classes, nodeCount, treeCount } = pickled
-  const forest: Omit<CoveredForest, 'leaves'> = {
+export function convertForest(
+  pickled: PickledForest,
+  onTree: (done: number) => void = () => undefined,
+): CoveredForest {
+  const { classes, nodeCount, treeCount, sklearnVersion } = pickled
+  const forest: ForestArrays = {
     classes,
     roots: new Uint32Array(treeCount),
     feature: new Int16Array(nodeCount),
@@ -20,6 +24,8 @@ export function convertForest(pickled: PickledForest, onTree: (done: number) => 
     left: new Uint32Array(nodeCount),
     leaf: new Uint32Array(nodeCount),
     cover: new Float64Array(nodeCount),
+    // before 1.4 a forest takes no missing values, whatever its trees know
+    ...(knowsMissingValues(sklearnVersion) ? { missingLeft: new Uint8Array(nodeCount) } : {}),
   }
   const leaves = createLeafTable(classes.length)
   let row = 0
@@ -33,13 +39,15 @@ export function convertForest(pickled: PickledForest, onTree: (done: number) => 
   return { ...forest, leaves: leaves.toArray() }
 }
 
+type ForestArrays = Omit<CoveredForest, 'leaves'>
+
 type LeafTable = ReturnType<typeof createLeafTable>
 
 /** @param target `row`: where the tree begins in `forest` */
 function convertTree(
   tree: PickledTree,
   pickled: PickledForest,
-  target: { what: string; forest: Omit<CoveredForest, 'leaves'>; leaves: LeafTable; row: number },
+  target: { what: string; forest: ForestArrays; leaves: LeafTable; row: number },
 ): void {
   const { what, forest, leaves, row } = target
   const order = breadthFirst(tree, what)
@@ -66,6 +74,7 @@ function convertTree(
       forest.feature[at] = feature
       forest.threshold[at] = threshold
       forest.left[at] = row + next
+      if (forest.missingLeft && tree.missingLeft) forest.missingLeft[at] = tree.missingLeft[node]!
       next += 2
     }
   }

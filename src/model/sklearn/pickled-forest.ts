@@ -46,7 +46,7 @@ export function readPickledForest(value: PyValue, { label, fileSize }: { label: 
     readTreeSource(estimator, `${label}: tree ${index}`, classes.length, featureCount),
   )
   // a file can name the same arrays many times over; honest trees each have their own bytes
-  const total = sources.reduce((sum, { nodes, values }) => sum + nodes.bytes.length + values.bytes.length, 0)
+  const total = sources.reduce((sum, { nodes, values }) => sum + nodes.byteLength + values.byteLength, 0)
   if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
   const sklearnVersion = versionOf(value) ?? versionOf(estimators[0]!)
   return {
@@ -123,6 +123,8 @@ function readTree({ what, nodes, values }: TreeSource, classCount: number) {
     cover: floatsOf(nodes, what, 'weighted_n_node_samples'),
     /** nodeCount × classes, as stored: counts or fractions */
     values: values.isFortran ? stored.map(rowMajor) : stored,
+    /** 1 where a missing value goes left; null in the trees of a scikit-learn that had no such rule */
+    missingLeft: nodes.type.fields.has('missing_go_to_left') ? integersOf(nodes, what, 'missing_go_to_left') : null,
   }
 }
 

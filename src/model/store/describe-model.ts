@@ -4,7 +4,7 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../../errors.ts'
-import type { FileDigest, Manifest } from '../bundle/manifest.ts'
+import { type FileDigest, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
 import type { StoredModel } from './model-store.ts'
 
@@ -30,12 +30,12 @@ export interface ModelDescription extends StoredModel {
 export async function describeModel(model: StoredModel, { verify }: { verify: boolean }): Promise<ModelDescription> {
   try {
     const { manifest, sha256 } = await readManifest(model.folder)
-    const { taxonomy, levels, features, files } = manifest
+    const { levels, features, files } = manifest
     const problem = verify ? await findWrongFile(model.folder, files) : null
     return {
       ...model,
       sha256,
-      classes: taxonomy === null ? levels[0]!.classes : Object.values(taxonomy).flat(),
+      classes: taxonomyOf(manifest).levels[0]!.classes,
       trees: levels.reduce((sum, { trees }) => sum + trees, 0),
       features: features.length,
       size: files.reduce((sum, { size }) => sum + size, 0),

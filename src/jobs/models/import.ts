@@ -23,7 +23,7 @@ import { openStepProgress } from '../../terminal/progress.ts'
 
 /** Imports, says what was made, and with --json prints one object. */
 export async function importFiles(flags: ImportFlags & { readonly source: string }): Promise<void> {
-  const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite } = flags
+  const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite, missing, classifierName } = flags
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) {
     throw new UsageError(`${redactedText(source)} is not a folder`, {
       hint: 'lcclf model pull fetches a model from an address, and imports pickles on the way.',
@@ -50,7 +50,12 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
       ? await importOnnx({ ...options, taxonomy: taxonomy === undefined ? undefined : readOnnxTaxonomy(taxonomy) })
-      : await importModel({ ...options, taxonomy: taxonomy === undefined ? undefined : readTaxonomy(taxonomy) })
+      : await importModel({
+          ...options,
+          taxonomy: taxonomy === undefined ? undefined : readTaxonomy(taxonomy),
+          missing,
+          classifierName,
+        })
     progress.stop()
     for (const warning of warnings) say(`warning: ${warning}`)
     for (const level of manifest.levels) {

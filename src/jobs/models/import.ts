@@ -49,7 +49,12 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
-      ? await importOnnx({ ...options, taxonomy: taxonomy === undefined ? undefined : readOnnxTaxonomy(taxonomy) })
+      ? await importOnnx({
+          ...options,
+          taxonomy: taxonomy === undefined ? undefined : readOnnxTaxonomy(taxonomy),
+          classifierName,
+          missing,
+        })
       : await importModel({
           ...options,
           taxonomy: taxonomy === undefined ? undefined : readTaxonomy(taxonomy),

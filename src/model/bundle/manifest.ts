@@ -56,11 +56,14 @@ export interface Manifest {
   readonly files: readonly FileDigest[]
 }
 
+/** classifier_name of the survey's first form, and of a model that nobody gave another. */
+export const usualName = 'lc_classifier'
+
 /** The manifest's first lines. Throws UsageError for a name or version that cannot be a folder and a column. */
 export function identityOf(
   name: string,
   version: string,
-  classifierName = 'lc_classifier',
+  classifierName = usualName,
 ): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {
   // name_version is a column of the database, and both are folders of the store
   for (const [what, value] of Object.entries({ name, version, 'classifier name': classifierName })) {
@@ -171,8 +174,8 @@ export function parseManifest(text: string, where: string): Manifest {
   return manifest
 }
 
-/** NaN and Infinity are null in JSON. */
-function readPreprocessing(check: Checker, value: unknown): Preprocessing {
+/** Reads the rules of a manifest, or of a graph; NaN and Infinity are null in JSON. */
+export function readPreprocessing(check: Checker, value: unknown): Preprocessing {
   const rules = check.record(value, 'preprocessing')
   const numberOr = (name: string, otherwise: number) =>
     rules[name] === null ? otherwise : check.number(rules[name], `preprocessing.${name}`)

@@ -14,6 +14,9 @@ export interface KnownModel {
   readonly files: readonly string[]
   /** file → sha256, where somebody has written them down */
   readonly sha256: Readonly<Record<string, string>>
+  /** the same of what else is known of a file */
+  readonly md5: Readonly<Record<string, string>>
+  readonly size: Readonly<Record<string, number>>
   readonly note: string
 }
 
@@ -39,10 +42,10 @@ export function readKnownModels(path: string = shipped) {
 }
 
 function readKnownModel(entry: Partial<KnownModel>): KnownModel {
-  const { name = '', version = '', url = '', files = [], sha256 = {}, note = '' } = entry
+  const { name = '', version = '', url = '', files = [], sha256 = {}, md5 = {}, size = {}, note = '' } = entry
   if (![name, version, ...files].every(isPlainName)) throw new Error(`an invalid name: ${name}@${version}`)
   if (!url.endsWith('/')) throw new Error(`${redactedText(url)} does not end with a slash`)
-  return { name, version, url, files, sha256, note }
+  return { name, version, url, files, sha256, md5, size, note }
 }
 
 /** The name of the index, directly below the address. `model push` writes it and `model pull` reads it. */

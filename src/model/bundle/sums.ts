@@ -1,5 +1,7 @@
 // Boosters: trees whose leaves add up to margins, and how margins become probabilities.
+import { exp, log } from './exact-math.ts'
 import type { Checker } from './manifest.ts'
+import { numpySum } from './numpy-sum.ts'
 
 /** How trees add up. */
 export interface Sum {
@@ -14,19 +16,145 @@ export interface Sum {
   readonly link: Link
 }
 
-/** From margins to probabilities: each library has an arithmetic of its own. */
-export type Link = { readonly kind: 'softmax' | 'sigmoid'; readonly library: 'scikit-learn' | 'xgboost' | 'lightgbm' }
+const links = {
+  /** e^margin ÷ the sum of them */
+  softmax: ['scikit-learn', 'scikit-learn-hist', 'xgboost', 'xgboost-scipy', 'lightgbm'],
+  /** e^(margin − the logarithm of the sum): scikit-learn before 1.4 */
+  logSoftmax: ['scikit-learn'],
+  /** 1 ÷ (1 + e^(−scale × margin)): of the one margin of two classes, or of each class by itself */
+  sigmoid: ['scikit-learn', 'xgboost', 'lightgbm'],
+  /** the margins themselves, for a calibration of them */
+  none: ['scikit-learn'],
+} as const
 
+/** From margins to probabilities: each library has an arithmetic of its own. */
+export interface Link {
+  readonly kind: keyof typeof links
+  readonly library: 'scikit-learn' | 'scikit-learn-hist' | 'xgboost' | 'xgboost-scipy' | 'lightgbm'
+  /** of a sigmoid; absent for 1 */
+  readonly scale?: number
+}
+
+/**
+ * Probabilities of margins.
+ *
+ * @param margins rowCount × the sum's margins, row-major
+ * @returns rowCount × classCount, row-major
+ */
+export function linkMargins(
+  { link, margins: names }: Pick<Sum, 'link' | 'margins'>,
+  margins: Float64Array,
+  rowCount: number,
+  classCount: number,
+): Float64Array {
+  const width = names.length
+  const answer = new Float64Array(rowCount * classCount)
+  for (let row = 0; row < rowCount; row++) {
+    const target = answer.subarray(row * classCount, (row + 1) * classCount)
+    if (width === 1) linkOne(link, margins[row]!, target)
+    else {
+      target.set(margins.subarray(row * width, (row + 1) * width))
+      linkMany(link, target)
+    }
+  }
+  return answer
+}
+
+/** Two classes of one margin, which is that of the second. */
+function linkOne(link: Link, margin: number, target: Float64Array): void {
+  const isRounded = link.library === 'xgboost'
+  const second = link.kind === 'none' ? margin : sigmoid(link, margin)
+  target[0] = link.kind === 'none' ? -margin : isRounded ? Math.fround(1 - second) : 1 - second
+  target[1] = second
+}
+
+function linkMany(link: Link, row: Float64Array): void {
+  switch (link.kind) {
+    case 'softmax':
+      if (link.library === 'xgboost' || link.library === 'xgboost-scipy') softmaxOfFloats(row, link.library)
+      else softmax(row, link.library === 'scikit-learn')
+      return
+    case 'logSoftmax':
+      logSoftmax(row)
+      return
+    case 'sigmoid':
+      for (let i = 0; i < row.length; i++) row[i] = sigmoid(link, row[i]!)
+      return
+    case 'none':
+      return
+    default:
+      link.kind satisfies never
+  }
+}
+
+function maximumOf(row: Float64Array): number {
+  let maximum = row[0]!
+  for (let i = 1; i < row.length; i++) if (row[i]! > maximum) maximum = row[i]!
+  return maximum
+}
+
+/** @param isPairwise whether the sum is numpy's of a row that lies together; LightGBM and HistGradientBoosting add in order */
+function softmax(row: Float64Array, isPairwise: boolean): void {
+  const maximum = maximumOf(row)
+  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - maximum)
+  let sum = 0
+  if (isPairwise) sum = numpySum(row, 0, row.length)
+  else for (let i = 0; i < row.length; i++) sum += row[i]!
+  for (let i = 0; i < row.length; i++) row[i] = row[i]! / sum
+}
+
+function logSoftmax(row: Float64Array): void {
+  const maximum = maximumOf(row)
+  const sum = numpySum(
+    row.map((margin) => exp(margin - maximum)),
+    0,
+    row.length,
+  )
+  const logarithm = log(sum) + maximum
+  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - logarithm)
+}
+
+const { fround } = Math
+
+/** XGBoost's in C++, which adds in float64; for multi:softmax its Python class takes scipy's, in float32 throughout. */
+function softmaxOfFloats(row: Float64Array, library: 'xgboost' | 'xgboost-scipy'): void {
+  const maximum = maximumOf(row)
+  for (let i = 0; i < row.length; i++) row[i] = fround(exp(fround(row[i]! - maximum)))
+  let sum = 0
+  if (library === 'xgboost') for (let i = 0; i < row.length; i++) sum += row[i]!
+  else sum = numpySum(Float32Array.from(row), 0, row.length)
+  const divisor = fround(sum)
+  for (let i = 0; i < row.length; i++) row[i] = fround(row[i]! / divisor)
+}
+
+/** XGBoost keeps e^x finite and adds a number that float32 does not see. */
+function sigmoid({ library, scale = 1 }: Link, margin: number): number {
+  if (library !== 'xgboost') return 1 / (1 + exp(-scale * margin))
+  const power = fround(exp(Math.min(-margin, largestPower)))
+  return fround(1 / fround(power + 1))
+}
+
+const largestPower = fround(88.7)
+
+/** @throws ModelError for what is not a sum */
 export function readSum(check: Checker, value: unknown): Sum {
   const sum = check.record(value, 'sum')
-  const link = check.record(sum['link'], 'link')
   const { precision } = sum
   if (precision !== 'float32' && precision !== 'float64') throw check.error('precision of a sum')
-  return {
-    margins: check.names(sum['margins'], 'margins'),
-    targets: check.list(sum['targets'], 'targets').map((target) => check.count(target, 'target of a tree')),
-    base: check.exactNumbers(sum['base'], 'base of a sum'),
-    precision,
-    link: link as unknown as Link,
+  const margins = check.names(sum['margins'], 'margins')
+  const base = check.exactNumbers(sum['base'], 'base of a sum')
+  const targets = check.list(sum['targets'], 'targets').map((target) => check.count(target, 'target of a tree'))
+  if (base.length !== margins.length || targets.some((target) => target >= margins.length)) {
+    throw check.error('targets of a sum')
   }
+  return { margins, targets, base, precision, link: readLink(check, sum['link']) }
+}
+
+function readLink(check: Checker, value: unknown): Link {
+  const { kind, library, scale } = check.record(value, 'link')
+  const known = Object.keys(links).find((name): name is Link['kind'] => name === kind)
+  const found = known && links[known].find((name) => name === library)
+  if (!known || !found) throw check.error('link')
+  if (scale === undefined) return { kind: known, library: found }
+  return { kind: known, library: found, scale: check.number(scale, 'scale of a link') }
 }

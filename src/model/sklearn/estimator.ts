@@ -1,38 +1,15 @@
-// What lcclf reads of a classifier, whichever library trained it; and scikit-learn's, out of a pickle.
-import type { Features, Preprocessing } from '../../pipeline/preprocess.ts'
-import type { CoveredForest } from '../bundle/forest.ts'
-import { knowsMissingValues } from '../bundle/manifest.ts'
-import type { Part } from '../bundle/parts.ts'
-import { convertForest, leafFractions } from './convert-forest.ts'
-import { type PickledForest, readPickledForest } from './pickled-forest.ts'
-import type { PyValue } from './pickle/values.ts'
+// What a pickle holds → a classifier, by the name of its class.
+import { ModelError } from '../../errors.ts'
+import type { Estimator } from '../estimator.ts'
+import { readForest } from './forests.ts'
+import { isForest } from './pickled-forest.ts'
+import { describe, PyObject, type PyValue } from './pickle/values.ts'
 
-/** A classifier alone, as one level of a model. */
-export interface Estimator {
-  readonly classes: readonly string[]
-  /** null where it was trained without */
-  readonly featureNames: readonly string[] | null
-  readonly featureCount: number
-  /** all of level 0 */
-  readonly parts: readonly Part[]
-  /** one a part */
-  readonly forests: readonly CoveredForest[]
-  /** what the classifier itself does with missing, infinite and large values */
-  readonly preprocessing: Preprocessing
-  readonly trainedBy: { readonly library: string; readonly version: string | null }
-  readonly warnings: readonly string[]
-  /**
-   * Answers from the file's own arrays, sharing nothing with what a bundle is made of and evaluated with. `margins` is null
-   * where trees are averaged.
-   */
-  evaluate(
-    matrix: Features,
-    rowCount: number,
-  ): { readonly probabilities: Float64Array; readonly margins: Float64Array | null }
-}
+export type { Estimator } from '../estimator.ts'
 
 /** What a reader is told of a file. */
 export interface EstimatorFile {
+  /** the file's name, for messages */
   readonly label: string
   /** bytes of its content: what its trees take together cannot be more */
   readonly fileSize: number
@@ -41,54 +18,26 @@ export interface EstimatorFile {
 }
 
 /**
- * Reads a classifier of scikit-learn's or imbalanced-learn's.
+ * Reads a classifier of scikit-learn, imbalanced-learn, XGBoost or LightGBM.
  *
- * @throws ModelError for what is not one that lcclf can represent exactly
+ * @throws ModelError for what is none, for one that is damaged, and for what the bundle cannot hold exactly
  */
 export function readEstimator(value: PyValue, file: EstimatorFile): Estimator {
-  const pickled = readPickledForest(value, file)
-  const { classes, featureNames, featureCount, treeCount, nodeCount, sklearnVersion, warnings } = pickled
-  const forest = convertForest(pickled, (done) => file.onTree?.(done, treeCount))
-  return {
-    classes,
-    featureNames,
-    featureCount,
-    parts: [{ level: 0, trees: treeCount, nodes: nodeCount, steps: [], sum: null, calibration: null }],
-    forests: [forest],
-    preprocessing: forestPreprocessing(sklearnVersion),
-    trainedBy: { library: 'scikit-learn', version: sklearnVersion },
-    warnings,
-    evaluate: (matrix, rowCount) => ({ probabilities: evaluatePickled(pickled, matrix, rowCount), margins: null }),
-  }
+  if (isForest(value)) return readForest(value, file)
+  throw refusal(value, file.label)
 }
 
-/** scikit-learn refuses infinities and what is beyond float32; missing values up to 1.3, and from then on nodes have a rule. */
-function forestPreprocessing(version: string | null): Preprocessing {
-  const rules = { missing: NaN, hugeAbove: Infinity, huge: 0, infinite: 'rejected' } as const
-  if (knowsMissingValues(version)) return rules
-  return { ...rules, rejectsMissing: `scikit-learn${version === null ? '' : ` ${version}`} takes no missing values` }
-}
+/** what is known by its class, and what to do instead */
+const advice: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/Regressor$/, 'A regressor answers with numbers, not with classes. Train a classifier.'],
+  [/^(GridSearchCV|RandomizedSearchCV|Halving\w+SearchCV)$/, 'Save its best_estimator_ instead.'],
+  [/^(MultiOutput\w*|ClassifierChain)$/, 'Save one classifier for each output instead.'],
+]
+const otherHint =
+  'Convert it to ONNX (skl2onnx, or what its library has for it) and import that file.'
 
-/**
- * The same answer from the pickle's own node arrays, in their own order, without the conversion: what a bundle's golden
- * answers are when scikit-learn's are not available. Every tree of `pickled` has been through `convertForest`'s checks.
- */
-function evaluatePickled(pickled: PickledForest, matrix: Features, rowCount: number): Float64Array {
-  const { classes, featureCount, treeCount, valueLayout } = pickled
-  const answer = new Float64Array(rowCount * classes.length)
-  const fractions = new Float64Array(classes.length)
-  for (let index = 0; index < treeCount; index++) {
-    const { left, right, feature, threshold, values, missingLeft } = pickled.tree(index)
-    for (let row = 0; row < rowCount; row++) {
-      let node = 0
-      while (left[node] !== -1) {
-        const value = matrix[row * featureCount + feature[node]!]!
-        const goesLeft = Number.isNaN(value) ? missingLeft?.[node] === 1 : value <= threshold[node]!
-        node = goesLeft ? left[node]! : right[node]!
-      }
-      leafFractions(values, node, { layout: valueLayout, target: fractions })
-      for (let i = 0; i < classes.length; i++) answer[row * classes.length + i]! += fractions[i]!
-    }
-  }
-  return answer.map((sum) => sum / treeCount)
+function refusal(value: PyValue, label: string): ModelError {
+  const name = value instanceof PyObject ? value.type.name : ''
+  const hint = advice.find(([pattern]) => pattern.test(name))?.[1] ?? otherHint
+  return new ModelError(`${label} holds ${describe(value)}, which is not a classifier that can be imported`, { hint })
 }

@@ -1,37 +1,48 @@
 // A scikit-learn forest inside a pickle: its attributes checked against each other, its trees read one at a time.
 import { ModelError } from '../../errors.ts'
+import { numpySum } from '../bundle/numpy-sum.ts'
+import type { SourceForest } from './convert-forest.ts'
 import { readNames } from './pickle/names.ts'
 import { floatsOf, integersOf, readArray, readInteger } from './pickle/numpy.ts'
 import { describe, PyList, PyObject, type PyValue } from './pickle/values.ts'
 
-/**
- * What a forest's pickle says. `valueLayout`: up to scikit-learn 1.3 `tree_.value` holds counts and a leaf's fractions
- * are its row divided by the row's sum; from 1.4 on it holds the fractions themselves, which are never divided.
- */
+/** What a forest's pickle says. */
 export type PickledForest = ReturnType<typeof readPickledForest>
-export type PickledTree = ReturnType<typeof readTree>
 
-const forestClasses = new Set([
-  'sklearn.ensemble._forest.RandomForestClassifier',
-  'sklearn.ensemble.forest.RandomForestClassifier',
-  'imblearn.ensemble._forest.BalancedRandomForestClassifier',
-  'imblearn.ensemble.forest.BalancedRandomForestClassifier',
+/** Names of a module of today and of scikit-learn 0.21 and before. */
+const inModules = (modules: readonly string[], name: string) => modules.map((module) => `${module}.${name}`)
+const forestModules = ['sklearn.ensemble._forest', 'sklearn.ensemble.forest']
+const treeModules = ['sklearn.tree._classes', 'sklearn.tree.tree']
+const treeEstimators = new Set(inModules(treeModules, 'DecisionTreeClassifier'))
+const randomTreeEstimators = new Set(inModules(treeModules, 'ExtraTreeClassifier'))
+/** each forest, and the class of its trees */
+const forestClasses = new Map([
+  ...inModules(forestModules, 'RandomForestClassifier').map((name) => [name, treeEstimators] as const),
+  ...inModules(forestModules, 'ExtraTreesClassifier').map((name) => [name, randomTreeEstimators] as const),
+  ...inModules(['imblearn.ensemble._forest', 'imblearn.ensemble.forest'], 'BalancedRandomForestClassifier').map(
+    (name) => [name, treeEstimators] as const,
+  ),
 ])
-const treeEstimators = new Set([
-  'sklearn.tree._classes.DecisionTreeClassifier',
-  'sklearn.tree.tree.DecisionTreeClassifier',
-])
+
+/** Whether a value is a forest or a tree alone. */
+export function isForest(value: PyValue): value is PyObject {
+  return value instanceof PyObject && (forestClasses.has(value.type.fullName) || isTree(value))
+}
+
+function isTree({ type }: PyObject): boolean {
+  return treeEstimators.has(type.fullName) || randomTreeEstimators.has(type.fullName)
+}
 
 /**
- * Checks a forest's attributes and finds its trees.
+ * Checks a forest's attributes and finds its trees; a tree alone is a forest of one.
  *
  * @param fileSize bytes of the file: what the trees take together cannot be more
  * @throws ModelError for what is not a forest of one output, or contradicts itself
  */
 export function readPickledForest(value: PyValue, { label, fileSize }: { label: string; fileSize: number }) {
-  if (!(value instanceof PyObject && forestClasses.has(value.type.fullName))) {
+  if (!isForest(value)) {
     throw new ModelError(
-      `${label} holds ${describe(value)}, where a RandomForestClassifier or BalancedRandomForestClassifier is needed`,
+      `${label} holds ${describe(value)}, where a forest is needed`,
     )
   }
   if (value.state === undefined) throw new ModelError(`${label}: the forest is empty (was it never fitted?)`)
@@ -41,7 +52,7 @@ export function readPickledForest(value: PyValue, { label, fileSize }: { label: 
   const classes = readNames(value.attribute('classes_'), `${label}: classes_`)
   expectInteger(value.attribute('n_classes_'), classes.length, `${label}: n_classes_`)
   const featureCount = readFeatureCount(value, label)
-  const estimators = estimatorsOf(value, label)
+  const estimators = isTree(value) ? [value] : estimatorsOf(value, label)
   const sources = estimators.map((estimator, index) =>
     readTreeSource(estimator, `${label}: tree ${index}`, classes.length, featureCount),
   )
@@ -59,12 +70,39 @@ export function readPickledForest(value: PyValue, { label, fileSize }: { label: 
     valueLayout: valueLayoutOf(sources, classes.length, sklearnVersion),
     /** null where the pickle does not tell it */
     sklearnVersion,
+    /** why it takes no missing values; null where it does */
+    rejectsMissing: rejectsMissing(value, estimators[0]!, sklearnVersion),
     /** things that are odd but do no harm */
     warnings: warningsOf(value, label, sources.length),
     treeCount: sources.length,
     nodeCount: sources.reduce((sum, source) => sum + source.nodes.length, 0),
     tree: (index: number) => readTree(sources[index]!, classes.length),
+  } satisfies SourceForest & Record<string, unknown>
+}
+
+/**
+ * Why scikit-learn refuses missing values here; null where it follows its nodes' rule: trees since 1.3, forests since 1.4,
+ * ExtraTrees since 1.6 (their `allow_nan` and `_support_missing_values`).
+ */
+function rejectsMissing(estimator: PyObject, tree: PyObject, version: string | null): string | null {
+  const isRandom = randomTreeEstimators.has(tree.type.fullName)
+  const since = isRandom ? 6 : isTree(estimator) ? 3 : 4
+  const library = `scikit-learn${version === null ? '' : ` ${version}`}`
+  if (!isSince(version, 1, since)) return `${library} takes no missing values here`
+  const constraints = tree.attribute('monotonic_cst')
+  if (constraints !== undefined && constraints !== null && !isSince(version, 1, 9)) {
+    return `${library} takes no missing values with monotonic_cst`
   }
+  const splitter = tree.attribute('splitter')
+  if (splitter === 'random' && !isSince(version, 1, 6)) return `${library} takes no missing values with random splits`
+  if (splitter === 'best' && isRandom) return `${library} takes no missing values with the best splits`
+  return null
+}
+
+/** Whether a version is this one or later; an unknown one is early. */
+export function isSince(version: string | null, major: number, minor: number): boolean {
+  const [found = 0, foundMinor = 0] = (version ?? '').split('.').map((part) => Number.parseInt(part, 10))
+  return found > major || (found === major && foundMinor >= minor)
 }
 
 type TreeSource = ReturnType<typeof readTreeSource>
@@ -74,12 +112,13 @@ function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   if (!(list instanceof PyList) || list.items.length === 0) {
     throw new ModelError(`${label}: estimators_ is ${describe(list)}, where a list of trees is needed`)
   }
+  const kinds = forestClasses.get(forest.type.fullName)!
   const seen = new Set<PyValue>()
   return list.items.map((item, index) => {
     if (seen.has(item)) throw new ModelError(`${label}: tree ${index} appears twice`)
     seen.add(item)
-    if (item instanceof PyObject && treeEstimators.has(item.type.fullName)) return item
-    throw new ModelError(`${label}: tree ${index} is ${describe(item)}, where a DecisionTreeClassifier is needed`)
+    if (item instanceof PyObject && kinds.has(item.type.fullName)) return item
+    throw new ModelError(`${label}: tree ${index} is ${describe(item)}, which is no tree of this forest`)
   })
 }
 
@@ -143,7 +182,7 @@ function valueLayoutOf(sources: readonly TreeSource[], classCount: number, versi
 }
 
 // n_features_ until 1.0, n_features_in_ from 0.23
-function readFeatureCount(forest: PyObject, label: string): number {
+export function readFeatureCount(forest: PyObject, label: string): number {
   const count = ['n_features_in_', 'n_features_', '_n_features']
     .map((name) => readInteger(forest.attribute(name)))
     .find((value) => value !== undefined)
@@ -154,7 +193,11 @@ function readFeatureCount(forest: PyObject, label: string): number {
   return count
 }
 
-function readFeatureNames(forest: PyObject, label: string, featureCount: number): readonly string[] | null {
+export function readFeatureNames(
+  forest: PyObject,
+  label: string,
+  featureCount: number,
+): readonly string[] | null {
   const attribute = forest.attribute('feature_names_in_')
   if (attribute === undefined || attribute === null) return null
   const names = readNames(attribute, `${label}: feature_names_in_`)
@@ -162,43 +205,18 @@ function readFeatureNames(forest: PyObject, label: string, featureCount: number)
   throw new ModelError(`${label}: feature_names_in_ has ${names.length} names for ${featureCount} features`)
 }
 
-function versionOf(estimator: PyObject): string | null {
+export function versionOf(estimator: PyObject): string | null {
   const version = estimator.attribute('_sklearn_version')
   return typeof version === 'string' && /^[\w.+-]{1,40}$/.test(version) ? version : null
 }
 
 function warningsOf(forest: PyObject, label: string, treeCount: number): string[] {
   const asked = readInteger(forest.attribute('n_estimators'))
-  if (asked === undefined || asked === treeCount) return []
+  if (isTree(forest) || asked === undefined || asked === treeCount) return []
   return [`${label}: n_estimators says ${asked}, the forest has ${treeCount} trees; as in scikit-learn, these count`]
 }
 
-function expectInteger(value: PyValue | undefined, expected: number, what: string): void {
+export function expectInteger(value: PyValue | undefined, expected: number, what: string): void {
   const found = readInteger(value)
   if (found !== expected) throw new ModelError(`${what} is ${found ?? describe(value)}, where ${expected} is expected`)
-}
-
-/**
- * Adds up `length` values as numpy does along the last axis of a C-ordered array: in order below eight, then in eight
- * partial sums, and by halves above 128. The order of the additions decides the last bit, and with it whether a leaf's
- * fraction equals scikit-learn's. (numpy: `pairwise_sum` in loops_utils.h.src.)
- */
-export function numpySum(values: Float64Array, start: number, length: number): number {
-  if (length < 8) {
-    let sum = 0
-    for (let i = 0; i < length; i++) sum += values[start + i]!
-    return sum
-  }
-  if (length > 128) {
-    const half = Math.floor(length / 2)
-    const first = half - (half % 8)
-    return numpySum(values, start, first) + numpySum(values, start + first, length - first)
-  }
-  const partial = values.slice(start, start + 8)
-  const whole = length - (length % 8)
-  for (let i = 8; i < whole; i++) partial[i % 8]! += values[start + i]!
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = partial
-  let sum = a + b + (c + d) + (e + f + (g + h))
-  for (let i = whole; i < length; i++) sum += values[start + i]!
-  return sum
 }

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isDistribution } from '../../../src/model/bundle/forest.ts'
-import { createLeafTable, leafFractions } from '../../../src/model/sklearn/convert-forest.ts'
-import { numpySum } from '../../../src/model/sklearn/pickled-forest.ts'
+import { createLeafTable, leafValues } from '../../../src/model/sklearn/convert-forest.ts'
+import { numpySum } from '../../../src/model/bundle/numpy-sum.ts'
 import { readFixture } from '../../support/fixture-folders.ts'
 
 describe('a sum of a row', () => {
@@ -19,7 +19,7 @@ describe('a sum of a row', () => {
 describe('the fractions of a leaf', () => {
   const fractionsOf = (values: number[], layout: 'counts' | 'fractions') => {
     const target = new Float64Array(values.length / 2)
-    leafFractions(Float64Array.from(values), 1, { layout, target })
+    leafValues(Float64Array.from(values), 1, { layout, target })
     return [...target]
   }
 

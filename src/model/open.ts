@@ -13,12 +13,13 @@ import {
   isWithinTolerance,
 } from './bundle/golden.ts'
 import { type Manifest, taxonomyOf } from './bundle/manifest.ts'
+import { whyNotOnnx } from './bundle/parts.ts'
 import { type Bundle, readBundle } from './bundle/read-bundle.ts'
 
 /** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */
 export type EngineName = 'forest' | 'onnx'
 
-/** The engines that can run each kind of model, the default first. */
+/** The engines that can run each kind of model, the default first; onnx only where an ONNX file can carry the forests. */
 const engines: Readonly<Record<Manifest['kind'], readonly [EngineName, ...EngineName[]]>> = {
   forest: ['forest', 'onnx'],
   onnx: ['onnx'],
@@ -88,8 +89,13 @@ export function identityOf({ manifest, sha256 }: Pick<Bundle, 'manifest' | 'sha2
 }
 
 /** The engines that can run a bundle, the default first. */
-export function enginesOf({ manifest }: Pick<Bundle, 'manifest'>): readonly [EngineName, ...EngineName[]] {
-  return engines[manifest.kind]
+export function enginesOf({
+  manifest,
+  parts = [],
+  forests = [],
+}: Pick<Bundle, 'manifest'> & Partial<Bundle>): readonly [EngineName, ...EngineName[]] {
+  const [first, ...others] = engines[manifest.kind]
+  return whyNotOnnx({ parts, forests }) === undefined ? [first, ...others] : [first]
 }
 
 /**
@@ -101,8 +107,9 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
   const { engine = enginesOf(bundle)[0], threads, cacheFolder = join(tmpdir(), 'lcclf-graphs'), meanwhile } = options
   const identity = identityOf(bundle)
   if (!enginesOf(bundle).includes(engine)) {
-    throw new UsageError(`--engine ${engine} cannot run ${identity.classifierVersion}: it is not a forest`, {
-      hint: 'Omit --engine, or use --engine onnx.',
+    const why = engine === 'onnx' ? whyNotOnnx(bundle) : 'it is not a forest'
+    throw new UsageError(`--engine ${engine} cannot run ${identity.classifierVersion}: ${why}`, {
+      hint: `Omit --engine, or use --engine ${enginesOf(bundle)[0]}.`,
     })
   }
   switch (engine) {
@@ -112,9 +119,19 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
     }
     case 'forest': {
       const { openForestClassifier } = await import('./forest/forest-classifier.ts')
-      const { manifest, forests } = bundle
+      const { manifest, parts, forests } = bundle
       const { features, preprocessing } = manifest
-      const model = { forests, hierarchy: manifest, taxonomy: taxonomyOf(manifest), identity, features, preprocessing }
+      const { taxonomy, productClasses, levels } = manifest
+      const hierarchy = { taxonomy, levels, ...(productClasses ? { productClasses } : {}) }
+      const model = {
+        forests,
+        parts,
+        hierarchy,
+        taxonomy: taxonomyOf(manifest, parts),
+        identity,
+        features,
+        preprocessing,
+      }
       return openForestClassifier(model, threads === 0 ? usefulThreads(bundle) : threads, meanwhile)
     }
   }

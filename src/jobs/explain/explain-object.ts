@@ -1,7 +1,9 @@
 // One object through the hierarchy: every forest's attribution, and what follows for the product.
-import { type CoveredForest, evaluatePlainly } from '../../model/bundle/forest.ts'
+import { evaluateBundle } from '../../model/bundle/evaluate-bundle.ts'
+import type { CoveredForest } from '../../model/bundle/forest.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
 import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
+import type { Part } from '../../model/bundle/parts.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
 import type { Features } from '../../pipeline/preprocess.ts'
 import { type Attribution, pathAttribution, treeShap } from './tree-shap.ts'
@@ -14,7 +16,8 @@ export type TrainingQuantiles = NonNullable<Explanation['features'][number]['tra
 interface ExplanationRequest {
   readonly manifest: Manifest
   readonly sha256: string
-  /** by `manifest.levels` */
+  readonly parts: readonly Part[]
+  /** one a part */
   readonly forests: readonly CoveredForest[]
   /** float32 features, preprocessed */
   readonly row: Features
@@ -46,7 +49,11 @@ const additivityLimit = 1e-9
 export function explainObject(request: ExplanationRequest) {
   const { manifest, forests, row, isApproximate } = request
   const { levels } = taxonomyOf(manifest)
-  const own = forests.map((forest, index) => levelOf(manifest, index, { forest, row, isApproximate }))
+  const { probabilities: answers } = evaluateBundle(request, row, 1)
+  const firstOwn = manifest.taxonomy === null ? 0 : 1
+  const own = forests.map((forest, index) =>
+    levelOf(manifest, index, { forest, row, isApproximate, probabilities: answers[firstOwn + index]! }),
+  )
   const explained = manifest.taxonomy === null ? own : [productLevel(levels[0]!, own), ...own]
   const error = Math.max(...explained.flatMap(({ classes }) => classes.map(additivityError)))
   // NaN must not pass for no gap
@@ -79,14 +86,19 @@ export function explainObject(request: ExplanationRequest) {
 function levelOf(
   { levels, taxonomy, classifierName }: Manifest,
   index: number,
-  { forest, row, isApproximate }: { forest: CoveredForest; row: Features; isApproximate: boolean },
+  {
+    forest,
+    row,
+    isApproximate,
+    probabilities,
+  }: { forest: CoveredForest; row: Features; isApproximate: boolean; probabilities: Float64Array },
 ): LevelExplanation {
   const { name, branch, classes } = levels[index]!
   const attribution = (isApproximate ? pathAttribution : treeShap)(forest, row)
   return {
     classifier_name: taxonomy === null ? classifierName : `${classifierName}_${name}`,
     branch,
-    classes: byClass(attribution, classes, evaluatePlainly(forest, row, 1)),
+    classes: byClass(attribution, classes, probabilities),
   }
 }
 

@@ -51,6 +51,7 @@ async function explanationOf(flags: ExplainRequest, directory: string): Promise<
     ...object,
     manifest,
     sha256,
+    parts: bundle.parts,
     forests,
     profile,
   })

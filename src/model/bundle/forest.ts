@@ -99,11 +99,14 @@ function problemOf(
 
 /**
  * The thorough check: every node of every tree is reached exactly once, thresholds are numbers, leaves are
- * distributions. For forests that pass the quick one.
+ * distributions, or finite numbers of a margin. For forests that pass the quick one.
  *
  * @returns what is wrong, or null
  */
-export function findBrokenTree({ classes, roots, feature, threshold, left, leaves }: Forest): string | null {
+export function findBrokenTree(
+  { classes, roots, feature, threshold, left, leaves }: Forest,
+  leafKind: 'fractions' | 'numbers' = 'fractions',
+): string | null {
   const isChild = new Uint8Array(feature.length)
   for (let row = 0; row < feature.length; row++) {
     if (feature[row] === -1) continue
@@ -117,6 +120,10 @@ export function findBrokenTree({ classes, roots, feature, threshold, left, leave
   for (let row = 0; row < feature.length; row++) {
     if ((isChild[row] === 1) === isRoot.has(row))
       return `node ${row} is ${isRoot.has(row) ? 'a root with a parent' : 'never reached'}`
+  }
+  if (leafKind === 'numbers') {
+    const bad = leaves.findIndex((value) => !Number.isFinite(value))
+    return bad === -1 ? null : `leaf ${bad} has the value ${leaves[bad]}`
   }
   for (let start = 0; start < leaves.length; start += classes.length) {
     if (!isDistribution(leaves, start, classes.length)) {

@@ -1,5 +1,6 @@
 // What stands around the trees: how features are transformed first, and how the trees' leaves become probabilities.
 import { ModelError } from '../../errors.ts'
+import type { Forest } from './forest.ts'
 import { type Calibration, readCalibration } from './calibration.ts'
 import { checkerOf, type Checker, type ManifestLevel, parseJson } from './manifest.ts'
 import { readStep, type Step } from './steps.ts'
@@ -16,6 +17,8 @@ export interface Part {
   readonly nodes: number
   /** done to every row's features in float64, in this order; empty for features as they are read */
   readonly steps: readonly Step[]
+  /** what the trees compare; float32 unless this is given. The model's preprocessing keeps float64 then, too */
+  readonly compares?: 'float64'
   /** null where leaves are class fractions, which are averaged */
   readonly sum: Sum | null
   /** null where the probabilities are used as they are */
@@ -30,8 +33,28 @@ export function plainParts(levels: readonly Pick<ManifestLevel, 'trees' | 'nodes
   return levels.map(({ trees, nodes }, level) => ({ level, trees, nodes, steps: [], sum: null, calibration: null }))
 }
 
-export function isPlain({ steps, sum, calibration }: Part): boolean {
-  return steps.length === 0 && sum === null && calibration === null
+export function isPlain({ steps, compares, sum, calibration }: Part): boolean {
+  return steps.length === 0 && compares === undefined && sum === null && calibration === null
+}
+
+/** Why an ONNX graph cannot carry these forests; undefined where it can. */
+export function whyNotOnnx({
+  parts,
+  forests,
+}: {
+  readonly parts: readonly Part[]
+  readonly forests: readonly Pick<Forest, 'missingLeft'>[]
+}): string | undefined {
+  if (parts.some(({ sum }) => sum !== null)) return 'an ONNX graph does not carry trees that add up to margins'
+  if (parts.some(({ steps }) => steps.length > 0)) return 'an ONNX graph does not carry the steps before its trees'
+  if (parts.some(({ calibration }) => calibration !== null)) return 'an ONNX graph does not carry its calibration'
+  if (new Set(parts.map(({ level }) => level)).size < parts.length)
+    return 'an ONNX graph does not carry a mean of forests'
+  if (parts.some(({ compares }) => compares !== undefined)) return 'an ONNX graph does not compare in float64'
+  if (forests.some(({ missingLeft }) => missingLeft?.includes(1))) {
+    return 'an ONNX graph does not carry its rule for missing values'
+  }
+  return undefined
 }
 
 /** Numbers are written so that they come back in every bit. */
@@ -67,12 +90,24 @@ export function decodeParts(text: string, levels: number): Part[] {
 
 function readPart(check: Checker, value: unknown): Part {
   const part = check.record(value, 'part')
+  const { compares } = part
+  if (compares !== undefined && compares !== 'float64') throw check.error('precision that a part compares in')
+  const trees = check.count(part['trees'], 'trees of a part')
+  const sum = part['sum'] === null ? null : readSum(check, part['sum'])
+  if (sum !== null && !isSumOf(sum, trees)) throw check.error('targets or base of a sum')
   return {
     level: check.count(part['level'], 'level of a part'),
-    trees: check.count(part['trees'], 'trees of a part'),
+    trees,
     nodes: check.count(part['nodes'], 'nodes of a part'),
     steps: check.list(part['steps'], 'steps of a part').map((step) => readStep(check, step)),
-    sum: part['sum'] === null ? null : readSum(check, part['sum']),
+    ...(compares === undefined ? {} : { compares }),
+    sum,
     calibration: part['calibration'] === null ? null : readCalibration(check, part['calibration']),
   }
+}
+
+/** Whether every tree has a margin, and every margin a base: nothing later looks for one that is not there. */
+function isSumOf({ margins, targets, base }: Sum, trees: number): boolean {
+  const isTarget = (target: number) => target < margins.length
+  return targets.length === trees && base.length === margins.length && targets.every(isTarget)
 }

@@ -41,7 +41,7 @@ const powerMethods = ['yeo-johnson', 'yeo-johnson-expm1', 'box-cox'] as const
  * @throws DataError where a value becomes infinite or too large for float32, or has no transformation: scikit-learn refuses
  *   such a batch
  */
-export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array {
+export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array<ArrayBuffer> {
   let matrix = rows.slice()
   for (const step of steps) {
     const width = rowCount === 0 ? 0 : matrix.length / rowCount

@@ -1,6 +1,7 @@
 // Everything that can be checked of a bundle without an engine: `lcclf model verify` adds the engines' answers.
 import { messageOf } from '../../errors.ts'
-import { evaluatePlainly, findBrokenTree, withProduct } from './forest.ts'
+import { evaluateBundle } from './evaluate-bundle.ts'
+import { findBrokenTree } from './forest.ts'
 import { compareGolden, describeComparison, goldenMatrix } from './golden.ts'
 import { type Bundle, readBundle, readChecked, readManifest } from './read-bundle.ts'
 
@@ -48,19 +49,27 @@ export async function verifyBundle(
   return { checks, bundle }
 }
 
-function structureChecks({ manifest, forests }: Bundle): BundleCheck[] {
+function structureChecks({ manifest, parts, forests }: Bundle): BundleCheck[] {
   return forests.map((forest, index) => {
-    const { name, trees, nodes } = manifest.levels[index]!
-    const problem = findBrokenTree(forest)
-    const detail = `${trees} trees, ${nodes} nodes: each reached once, leaf fractions sum to 1`
-    return { name: `structure ${name}`, ok: problem === null, detail: problem ?? detail }
+    const { level, trees, nodes, sum } = parts[index]!
+    const { name } = manifest.levels[level]!
+    const place = index - parts.findIndex((part) => part.level === level)
+    const isOneOfSeveral = parts.filter((part) => part.level === level).length > 1
+    const problem = findBrokenTree(forest, sum === null ? 'fractions' : 'numbers')
+    const leaves = sum === null ? 'leaf fractions sum to 1' : 'leaves are numbers'
+    const detail = `${trees} trees, ${nodes} nodes: each reached once, ${leaves}`
+    return {
+      name: `structure ${name}${isOneOfSeveral ? ` part ${place + 1}` : ''}`,
+      ok: problem === null,
+      detail: problem ?? detail,
+    }
   })
 }
 
-function goldenCheck({ manifest, forests, golden }: Bundle): BundleCheck {
+function goldenCheck(bundle: Bundle): BundleCheck {
+  const { manifest, golden } = bundle
   const matrix = goldenMatrix(golden, manifest.preprocessing)
-  const answers = forests.map((forest) => evaluatePlainly(forest, matrix, golden.rowCount))
-  const comparison = compareGolden(golden, withProduct(manifest, answers, golden.rowCount))
+  const comparison = compareGolden(golden, evaluateBundle(bundle, matrix, golden.rowCount).probabilities)
   return {
     name: 'golden answers (plain evaluation)',
     ok: comparison.differing === 0,

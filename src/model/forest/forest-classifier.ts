@@ -2,15 +2,19 @@
 import { availableParallelism } from 'node:os'
 import type { FeatureBatch } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import { type Forest, type Hierarchy, productColumns } from '../bundle/forest.ts'
+import type { Forest, Hierarchy } from '../bundle/forest.ts'
+import type { Part } from '../bundle/parts.ts'
+import { withoutUnanswered } from '../unanswered.ts'
 import { compileKernel, createForestEngine } from './forest-engine.ts'
 import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
+import { layOutRows } from './kernel-rows.ts'
 import { reserveModel } from './kernel/pack-forests.ts'
 import { startWorkers, workerBeside } from './worker-pool.ts'
 
-/** A model of forests, as `readBundle` gives it. */
+/** A model of trees, as `readBundle` gives it. */
 export interface ForestModel extends Pick<Classifier, 'taxonomy' | 'identity' | 'features' | 'preprocessing'> {
-  /** the top first, then the branches; or one alone */
+  readonly parts: readonly Part[]
+  /** one a part */
   readonly forests: readonly Forest[]
   readonly hierarchy: Hierarchy
 }
@@ -36,7 +40,7 @@ export async function openForestClassifier(
   threads: number,
   meanwhile: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Classifier> {
-  const { forests, hierarchy, taxonomy, identity, features, preprocessing } = model
+  const { forests, parts, hierarchy, taxonomy, identity, features, preprocessing } = model
   const count = threads === 0 ? availableParallelism() : threads
   // the threads boot while memory is taken, and write the model into it: this thread can open inputs meanwhile
   const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>(
@@ -46,15 +50,17 @@ export async function openForestClassifier(
   )
   try {
     const module = await compileKernel()
-    const { model: packed, plan } = reserveModel(forests, features.length, count + 1)
-    const parts = { module, model: packed, product: productColumns(hierarchy) }
+    const { firstFeatures, width, isFloat64 } = layOutRows(model)
+    const trees = parts.map(({ sum }, i) => ({ forest: forests[i]!, sum, firstFeature: firstFeatures[i]! }))
+    const { model: packed, plan } = reserveModel(trees, { features: width, isFloat64 }, count + 1)
+    const engineParts = { module, packed, model: { ...hierarchy, parts, features, preprocessing } }
     const prepared = pool.prepare((room) => {
       // two threads halve the time
-      const share = { plan, forests, ranks: room === 0, levels: room === 1 || count === 1 }
-      return { parts, room, packing: room > 1 ? undefined : share }
+      const share = { plan, trees, ranks: room === 0, levels: room === 1 || count === 1 }
+      return { parts: engineParts, room, packing: room > 1 ? undefined : share }
     })
     await Promise.all([prepared, meanwhile()])
-    const engine = createForestEngine(parts, count)
+    const engine = createForestEngine(engineParts, count)
     let closed = false
 
     const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
@@ -76,9 +82,10 @@ export async function openForestClassifier(
       parallelism: 2 * count,
       async classify(batch) {
         const { rowCount, oids, candids, echo, messages } = batch
-        const probabilities = await answer(batch)
+        const { unanswered, ...answers } = await answer(batch)
         const { classifierVersion } = identity
-        return { rowCount, oids, candids, taxonomy, classifierVersion, probabilities, echo, messages }
+        const classified = { rowCount, oids, candids, taxonomy, classifierVersion, ...answers, echo, messages }
+        return unanswered ? withoutUnanswered(classified, (row) => unanswered.get(row)) : classified
       },
       close() {
         closed = true

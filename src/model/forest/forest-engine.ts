@@ -1,15 +1,16 @@
-// Exact forests on one thread: rows in, probabilities out, without waiting. The compiled kernel does the work.
+// Exact trees on one thread: rows in, probabilities out, without waiting. The compiled kernel does the work.
 import { readFile } from 'node:fs/promises'
 import type { Features } from '../../pipeline/preprocess.ts'
-import { multiplyLevels, type productColumns } from '../bundle/forest.ts'
-import type { PackedModel } from './kernel/pack-forests.ts'
+import { type Answers, createAnswering, type Surroundings } from '../bundle/answers.ts'
+import { createRowFiller, type RowRules } from './kernel-rows.ts'
+import { numbersAt } from './kernel/memory-layout.ts'
+import { type PackedModel, pairsOf } from './kernel/pack-forests.ts'
 
 /** What an engine is made of; can be posted to a worker. */
 export interface EngineParts {
   readonly module: WebAssembly.Module
-  readonly model: PackedModel
-  /** null for a model of one level */
-  readonly product: ReturnType<typeof productColumns>
+  readonly packed: PackedModel
+  readonly model: Surroundings & RowRules
 }
 
 /** Compiles the kernel (the build puts it there) once for all threads: the module can be posted to workers. */
@@ -19,52 +20,83 @@ export async function compileKernel(): Promise<WebAssembly.Module> {
 
 /** What the kernel exports. All arguments are addresses but the last one, the number of rows. */
 interface Kernel {
-  rankRows(shared: number, scratch: number, rows: number): void
+  rankFloat32(shared: number, scratch: number, rows: number): void
+  rankFloat64(shared: number, scratch: number, rows: number): void
   sumTrees(shared: number, level: number, scratch: number, rows: number): void
 }
 
 /** @param room which of the model's rooms this engine may use: no other engine may use the same */
-export function createForestEngine({ module, model, product }: EngineParts, room: number) {
-  const { memory, features, blockRows, shared, levels } = model
-  const scratch = model.scratches[room]!
+export function createForestEngine({ module, packed, model }: EngineParts, room: number) {
+  const { memory, features, isFloat64, blockRows, shared, levels } = packed
+  const width = model.features.length
+  const scratch = packed.scratches[room]!
   // WebAssembly's own types know nothing of a module's exports
   const kernel = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernel
-  const widths = levels.map(({ classes }) => classes)
-  const floats = new Float32Array(memory.buffer, scratch.matrix, blockRows * features)
+  const rankRows = isFloat64 ? kernel.rankFloat64 : kernel.rankFloat32
+  const fillRows = createRowFiller(model)
+  const answerLevels = createAnswering(model)
+  const numbers = numbersAt(memory.buffer, isFloat64 ? 'float64' : 'float32', scratch.matrix, blockRows * features)
 
-  function classifyBlock(matrix: Features, from: number, rows: number, into: readonly Float64Array[]): void {
-    floats.set(matrix.subarray(from * features, (from + rows) * features))
-    kernel.rankRows(shared, scratch.address, rows)
+  function classifyBlock(rows: number, into: readonly Float64Array[]): void {
+    rankRows(shared, scratch.address, rows)
     levels.forEach((level, index) => {
       kernel.sumTrees(shared, level.address, scratch.address, rows)
-      const sums = new Float64Array(memory.buffer, scratch.sums, rows * level.pairs * 2)
-      divideSums(sums, level, into[index]!.subarray(from * level.classes, (from + rows) * level.classes))
+      if (level.precision === undefined) divideSums(memory.buffer, scratch.sums, level, into[index]!)
+      else copyMargins(memory.buffer, scratch.sums, level, into[index]!)
     })
   }
 
   return {
     /**
-     * @param matrix rowCount × features, row-major, preprocessed float32
-     * @returns one array a level of the taxonomy, rowCount × classes, row-major: the product first, then each forest; a
-     * model of one level has one. Every value is what scikit-learn computes, in every bit, whatever rows stand beside it.
+     * @param matrix rowCount × features, row-major, preprocessed
+     * @returns what the model answers. Every value is what its library computes, in every bit, whatever rows stand beside it.
      */
-    classify(matrix: Features, rowCount: number): Float64Array<ArrayBuffer>[] {
-      const answers = levels.map(({ classes }) => new Float64Array(rowCount * classes))
+    classify(matrix: Features, rowCount: number): Answers {
+      const said = levels.map((level) => new Float64Array(rowCount * level.width))
+      const unanswered = new Map<number, string>()
       for (let from = 0; from < rowCount; from += blockRows) {
-        classifyBlock(matrix, from, Math.min(blockRows, rowCount - from), answers)
+        const end = Math.min(from + blockRows, rowCount)
+        fillRows(matrix.subarray(from * width, end * width), end - from, numbers, (row, reason) => {
+          if (!unanswered.has(from + row)) unanswered.set(from + row, reason)
+        })
+        const parts = said.map((values, index) => {
+          const own = levels[index]!.width
+          return values.subarray(from * own, end * own)
+        })
+        classifyBlock(end - from, parts)
       }
-      return product === null ? answers : [multiplyLevels(product, widths, answers, rowCount), ...answers]
+      const answers = answerLevels(said, rowCount)
+      return unanswered.size === 0 ? answers : { ...answers, unanswered }
     },
   }
 }
 
+type PackedLevel = PackedModel['levels'][number]
+
 /** Sums become means: a division as in scikit-learn, for a reciprocal would round twice. */
 function divideSums(
-  sums: Float64Array,
-  { trees, classes, pairs }: PackedModel['levels'][number],
+  memory: SharedArrayBuffer,
+  address: number,
+  { trees, width }: PackedLevel,
   into: Float64Array,
 ): void {
-  for (let start = 0, target = 0; target < into.length; start += pairs * 2) {
-    for (let i = 0; i < classes; i++) into[target++] = sums[start + i]! / trees
+  const padded = pairsOf(width) * 2
+  const sums = new Float64Array(memory, address, (into.length / width) * padded)
+  for (let start = 0, target = 0; target < into.length; start += padded) {
+    for (let i = 0; i < width; i++) into[target++] = sums[start + i]! / trees
+  }
+}
+
+/** Margin after margin → row after row. */
+function copyMargins(
+  memory: SharedArrayBuffer,
+  address: number,
+  { width, precision }: PackedLevel,
+  into: Float64Array,
+): void {
+  const sums = numbersAt(memory, precision!, address, into.length)
+  const rows = into.length / width
+  for (let margin = 0; margin < width; margin++) {
+    for (let row = 0, i = margin * rows; row < rows; row++, i++) into[row * width + margin] = sums[i]!
   }
 }

@@ -2,9 +2,11 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { alreadyThere, writeWholeFile } from '../../whole-file.ts'
-import { evaluatePlainly, withProduct } from '../bundle/forest.ts'
+import { ModelError } from '../../errors.ts'
+import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
 import { drawGoldenInputs, type Golden, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
+import { whyNotOnnx } from '../bundle/parts.ts'
 import { type Bundle, readBundle, readChecked } from '../bundle/read-bundle.ts'
 import { graphOfForests } from './forest-graph.ts'
 import { proveGraph } from './golden.ts'
@@ -19,13 +21,19 @@ import { openOnnxRunner } from './runner.ts'
  * @param out the file
  * @returns `outputs` of the graph in their order, with the classes of their columns; `comparison` of onnxruntime's answers
  *   to the bundle's golden rows
- * @throws UsageError for a file that exists; ModelError for a damaged bundle, a model too large for ONNX, or answers that
- *   differ; ServiceError where the file cannot be written, or there is no onnxruntime for this machine
+ * @throws UsageError for a file that exists; ModelError for a damaged bundle, a model that ONNX does not carry or that is too
+ *   large for it, or answers that differ; ServiceError where the file cannot be written, or there is no onnxruntime for this machine
  */
 export async function exportOnnx(directory: string, out: string, { overwrite }: { overwrite: boolean }) {
   if (existsSync(out) && !overwrite) throw alreadyThere(out)
   const bundle = await readBundle(directory)
   const { manifest, golden } = bundle
+  const why = whyNotOnnx(bundle)
+  if (why !== undefined) {
+    throw new ModelError(`${directory}: cannot be exported as ONNX: ${why}`, {
+      hint: 'Export the bundle itself with --format tar.gz.',
+    })
+  }
   const own = manifest.files.find(({ file }) => file === 'model.onnx')
   const graph = own ? await readChecked(directory, own) : graphOfForests(bundle)
   const runner = await openOnnxRunner(graph, { threads: 0, label: out })
@@ -44,9 +52,10 @@ export async function exportOnnx(directory: string, out: string, { overwrite }: 
 }
 
 /** Rows where a threshold that was rounded the wrong way shows, and the forests' own answers. */
-function drawGolden({ manifest, forests }: Bundle): Golden {
+function drawGolden(bundle: Bundle): Golden {
+  const { manifest, forests } = bundle
   const drawn = drawGoldenInputs(forests, manifest.features.length, 'drawn')
   const matrix = goldenMatrix(drawn, manifest.preprocessing)
-  const answers = forests.map((forest) => evaluatePlainly(forest, matrix, drawn.rowCount))
-  return { ...drawn, expected: goldenLevels(taxonomyOf(manifest), withProduct(manifest, answers, drawn.rowCount)) }
+  const { probabilities } = evaluateBundle(bundle, matrix, drawn.rowCount)
+  return { ...drawn, expected: goldenLevels(taxonomyOf(manifest), probabilities) }
 }

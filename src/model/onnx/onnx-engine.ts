@@ -1,10 +1,11 @@
 // An ONNX graph as a classifier, by onnxruntime: any ONNX model, and the cross-check of the forest engine.
 import { join } from 'node:path'
-import { type ClassifiedBatch, type ModelIdentity, pickRows, type Reject } from '../../pipeline/batch.ts'
+import type { ClassifiedBatch, ModelIdentity } from '../../pipeline/batch.ts'
 import { ModelError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
+import { withoutUnanswered } from '../unanswered.ts'
 import { forestGraph } from './forest-graph.ts'
 import { openOnnxRunner } from './runner.ts'
 
@@ -51,7 +52,7 @@ export async function openOnnxClassifier(
         )
       })
       const ids = { rowCount, oids, candids, classifierVersion: identity.classifierVersion }
-      return withoutUnanswered({ ...ids, taxonomy, probabilities, echo, messages })
+      return withNumbersOnly({ ...ids, taxonomy, probabilities, echo, messages })
     },
     close: () => runner.close(),
   }
@@ -85,35 +86,20 @@ export async function openOnnxEngine(
   }
 }
 
-// Rows that a model has no numbers for are not classified.
-
 const reason = 'the model answers with something that is not a number'
 
 /**
- * Takes rows with a NaN or an infinity among their probabilities out of a batch, and rejects them: no rank, no class and
- * no column of a table could be made of them. Networks and regressions answer so to NaN and to very large features; a
- * forest never does.
+ * Without the rows that have a NaN or an infinity among their probabilities. Networks and regressions answer so to NaN and to
+ * very large features; a forest never does.
  */
-function withoutUnanswered(batch: ClassifiedBatch): ClassifiedBatch {
-  const { probabilities, taxonomy, oids, candids, echo, messages } = batch
+function withNumbersOnly(batch: ClassifiedBatch): ClassifiedBatch {
+  const { probabilities, taxonomy } = batch
   if (probabilities.every((level) => level.every(Number.isFinite))) return batch
   const widths = taxonomy.levels.map(({ classes }) => classes.length)
-  const isAnswered = (row: number): boolean =>
-    probabilities.every((level, i) => level.subarray(row * widths[i]!, (row + 1) * widths[i]!).every(Number.isFinite))
-  const rows: number[] = []
-  const unanswered: Reject[] = []
-  oids.forEach((oid, row) => {
-    if (isAnswered(row)) return void rows.push(row)
-    unanswered.push({ oid, where: oid, reason, message: messages?.[row], candid: candids[row] ?? undefined })
+  return withoutUnanswered(batch, (row) => {
+    const areNumbers = probabilities.every((level, i) =>
+      level.subarray(row * widths[i]!, (row + 1) * widths[i]!).every(Number.isFinite),
+    )
+    return areNumbers ? undefined : reason
   })
-  return {
-    ...batch,
-    rowCount: rows.length,
-    oids: rows.map((row) => oids[row]!),
-    candids: rows.map((row) => candids[row]!),
-    probabilities: probabilities.map((level, i) => pickRows(level, rows, widths[i]!)),
-    echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },
-    messages: messages && rows.map((row) => messages[row]!),
-    unanswered,
-  }
 }

@@ -4,7 +4,8 @@ import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
 import { alercePreprocessing, preprocess, type Preprocessing, whyRejected } from '../../pipeline/preprocess.ts'
 import { ModelError, UsageError } from '../../errors.ts'
-import { type CoveredForest, evaluatePlainly, withProduct } from '../bundle/forest.ts'
+import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
+import { type CoveredForest, withProduct } from '../bundle/forest.ts'
 import {
   compareGolden,
   describeComparison,
@@ -15,7 +16,7 @@ import {
   readGoldenFiles,
 } from '../bundle/golden.ts'
 import { type BranchTaxonomy, identityOf, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
-import { isPlain } from '../bundle/parts.ts'
+import type { Part } from '../bundle/parts.ts'
 import {
   checkBundlePlace,
   type ImportedModel,
@@ -182,7 +183,7 @@ async function importRead(
     preprocessing,
     trainedBy: estimators.find(({ trainedBy }) => trainedBy.version !== null)?.trainedBy ?? estimators[0]!.trainedBy,
   }
-  const proof = await proveModel({ ...content, estimators, forests }, options)
+  const proof = await proveModel({ ...content, estimators, parts, forests }, options)
   const digests = await Promise.all(files.opened.map((file) => file.digest()))
   const manifest = { ...content, origin: [...origin, ...inOrderOf(levels.map(({ label }) => label), digests)] }
   const golden = { rows: proof.golden.rowCount, source: proof.source }
@@ -235,7 +236,11 @@ function withMissingRule(forest: CoveredForest, { missing, rejectsMissing }: Pre
 type UnprovenModel = Pick<
   Manifest,
   'classifierName' | 'taxonomy' | 'productClasses' | 'levels' | 'features' | 'preprocessing'
-> & { readonly estimators: readonly Estimator[]; readonly forests: readonly CoveredForest[] }
+> & {
+  readonly estimators: readonly Estimator[]
+  readonly parts: readonly Part[]
+  readonly forests: readonly CoveredForest[]
+}
 
 /**
  * Takes the trainer's answers from the golden folder, or works out answers from the files' own arrays; then compares.
@@ -249,13 +254,9 @@ async function proveModel(
   const proof = goldenDir === undefined ? await workOut(model, onProgress) : await takeFrom(goldenDir, model)
   const { golden } = proof
   const matrix = goldenMatrix(golden, model.preprocessing)
-  const answers = model.estimators.map((estimator, level) => {
-    if (!estimator.parts.every(isPlain) || estimator.parts.length > 1) {
-      throw new ModelError(`level ${model.levels[level]!.name}: lcclf cannot evaluate such a classifier`)
-    }
-    return evaluatePlainly(model.forests[level]!, matrix, golden.rowCount)
-  })
-  const comparison = compareGolden(golden, withProduct(model, answers, golden.rowCount))
+  const { parts, forests } = model
+  const { probabilities } = evaluateBundle({ manifest: model, parts, forests }, matrix, golden.rowCount)
+  const comparison = compareGolden(golden, probabilities)
   if (comparison.differing === 0) return proof
   const where = goldenDir ?? 'the model’s own arrays'
   throw new ModelError(`${where}: the golden answers are not reproduced: ${describeComparison(comparison)}`, {

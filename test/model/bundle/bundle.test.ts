@@ -58,7 +58,7 @@ describe('a bundle', () => {
     )
     expect(forests.map(({ feature }) => feature.length)).toEqual(manifest.levels.map(({ nodes }) => nodes))
     expect(forests.map(({ roots }) => roots.length)).toEqual([12, 12, 12, 12])
-    expect(forests.map(findBrokenTree)).toEqual([null, null, null, null])
+    expect(forests.map((forest) => findBrokenTree(forest))).toEqual([null, null, null, null])
     expect(golden.rowCount).toBe(240)
     expect(golden.expected.map(({ classifierName }) => classifierName)).toContain('lc_classifier_top')
   })

@@ -20,6 +20,7 @@ const names = ['top', 'hot', 'cold']
 const hierarchy = { taxonomy: { Hot: ['sun', 'fire', 'lamp'], Cold: ['ice', 'moon'] }, levels }
 
 const model: ForestModel = {
+  parts: levels.map((_, level) => ({ level, trees: 3, nodes: 0, steps: [], sum: null, calibration: null })),
   forests: levels.map(({ classes }, index) => {
     const random = randomNumbers(index)
     const grow = (depth: number): Tree =>
@@ -162,7 +163,8 @@ describe('the forest classifier', () => {
       import { openForestClassifier } from './src/model/forest/forest-classifier.ts'
       const forest = { classes: ['A'], roots: Uint32Array.of(0), feature: Int16Array.of(-1), threshold: Float64Array.of(0),
         left: Uint32Array.of(0), leaf: Uint32Array.of(0), leaves: Float64Array.of(1) }
-      const classifier = await openForestClassifier({ forests: [forest], hierarchy: { taxonomy: null, levels: [] },
+      const parts = [{ level: 0, trees: 1, nodes: 1, steps: [], sum: null, calibration: null }]
+      const classifier = await openForestClassifier({ forests: [forest], parts, hierarchy: { taxonomy: null, levels: [] },
         taxonomy: { levels: [] }, identity: {}, features: ['a'], preprocessing: {} }, 2)
       const { probabilities } = await classifier.classify({ rowCount: 5, oids: [], candids: [], matrix: new Float32Array(5) })
       console.log(probabilities[0].join())

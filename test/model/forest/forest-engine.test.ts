@@ -1,19 +1,11 @@
 // The kernel against a plain evaluation: equal in every bit, whatever the forest, the row and the rows beside it.
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createForestEngine, compileKernel } from '../../../src/model/forest/forest-engine.ts'
-import { type Forest, productColumns } from '../../../src/model/bundle/forest.ts'
-import { fillLevels, fillRanks, reserveModel } from '../../../src/model/forest/kernel/pack-forests.ts'
+import { compileKernel } from '../../../src/model/forest/forest-engine.ts'
+import { productColumns } from '../../../src/model/bundle/forest.ts'
+import { engineOf } from './kernel-models.ts'
 import { evaluate, feature, forestOf, randomForest, randomNumbers, rowsFor } from './random-forests.ts'
 import type { RandomForest, Tree } from './random-forests.ts'
-
-/** The forests in memory, packed on this thread. */
-function packForests(forests: readonly Forest[], featureCount: number, rooms: number) {
-  const { model, plan } = reserveModel(forests, featureCount, rooms)
-  fillLevels(plan, forests)
-  fillRanks(plan, forests)
-  return model
-}
 
 let module: WebAssembly.Module
 beforeAll(async () => {
@@ -21,8 +13,7 @@ beforeAll(async () => {
 })
 
 function answer({ forest, features }: RandomForest, matrix: Float32Array, rowCount: number): Float64Array {
-  const model = packForests([forest], features, 1)
-  return createForestEngine({ module, model, product: null }, 0).classify(matrix, rowCount)[0]!
+  return engineOf(module, { forests: [forest], features }).classify(matrix, rowCount).probabilities[0]!
 }
 
 /** Which values differ in any bit; Object.is tells 0 from −0 too. */
@@ -108,14 +99,13 @@ describe('the forest engine', () => {
         const rows = 300
         const matrix = rowsFor(forest, rows, seed)
         const width = forest.forest.classes.length
-        const model = packForests([forest.forest], forest.features, 1)
-        const engine = createForestEngine({ module, model, product: null }, 0)
-        const together = engine.classify(matrix, rows)[0]!
+        const engine = engineOf(module, { forests: [forest.forest], features: forest.features })
+        const together = engine.classify(matrix, rows).probabilities[0]!
         for (const size of [1, 2, 3, 4, 5, 6, 7, 8, 9, 130]) {
           for (const from of [0, 1, rows - size]) {
             const part = matrix.subarray(from * forest.features, (from + size) * forest.features)
             const expected = together.subarray(from * width, (from + size) * width)
-            expect(differences(engine.classify(part, size)[0]!, expected)).toEqual([])
+            expect(differences(engine.classify(part, size).probabilities[0]!, expected)).toEqual([])
           }
         }
       }),
@@ -128,8 +118,7 @@ describe('the forest engine', () => {
       forest: forestOf([split(0, 0.5, leaf(1, 0), split(1, 2, leaf(0.25, 0.75), leaf(0, 1)))], 2),
       features: 2,
     }
-    const model = packForests([forest.forest], 2, 1)
-    const engine = createForestEngine({ module, model, product: null }, 0)
+    const engine = engineOf(module, { forests: [forest.forest], features: 2 })
     for (const [rowCount, seed] of [
       [2000, 1],
       [3, 2],
@@ -139,7 +128,8 @@ describe('the forest engine', () => {
       [8, 6],
     ] as const) {
       const matrix = rowsFor(forest, rowCount, seed)
-      expect(differences(engine.classify(matrix, rowCount)[0]!, evaluate(forest, matrix, rowCount))).toEqual([])
+      const [got] = engine.classify(matrix, rowCount).probabilities
+      expect(differences(got!, evaluate(forest, matrix, rowCount))).toEqual([])
     }
   })
 
@@ -316,13 +306,9 @@ describe('the product of a hierarchy', () => {
           return { forest: forestOf([grow(6), grow(6), grow(6)], classes.length), features }
         })
         const matrix = Float32Array.from({ length: rowCount * features }, () => Math.round(random() * 9))
-        const model = packForests(
-          forests.map(({ forest }) => forest),
-          features,
-          1,
-        )
-        const engine = createForestEngine({ module, model, product: productColumns({ taxonomy, levels }) }, 0)
-        const [product, ...each] = engine.classify(matrix, rowCount)
+        const trees = forests.map(({ forest }) => forest)
+        const engine = engineOf(module, { forests: trees, features, hierarchy: { taxonomy, levels } })
+        const [product, ...each] = engine.classify(matrix, rowCount).probabilities
         const expected = forests.map((forest) => evaluate(forest, matrix, rowCount))
         expected.forEach((values, i) => expect(differences(each[i]!, values)).toEqual([]))
         const [top, b, a] = expected as [Float64Array, Float64Array, Float64Array]

@@ -34,7 +34,7 @@ function besideFloat32(x: number, to: -1 | 1): number {
 }
 
 /** Numbers around which float32 and float64 disagree, signs flip and exponents end. */
-const landmarks = [
+export const landmarks = [
   0,
   -0,
   1,

@@ -6,8 +6,14 @@ export const LEAF = 0xffff
 /** The most thresholds a column can have: codes go from 0 to this number. */
 export const COLUMN_THRESHOLDS = 0xffff
 
+/** What a missing value counts as where it goes left: less than every threshold; and where it goes right. */
+export const MISSING = { left: -0x80000000, right: 0x7fffffff } as const
+
+/** How a leaf adds to one margin; below that, the number of pairs of float64 that its fractions are. */
+export const MARGIN = { float64: 0x10000, float32: 0x10001 } as const
+
 /** Sizes of the kernel's structures in bytes. */
-export const sizes = { node: 8, column: 16, level: 12, scratch: 64, shared: 20, pair: 16, set: 16, walker: 8 } as const
+export const sizes = { node: 8, column: 16, level: 24, scratch: 64, shared: 20, pair: 16, set: 16, walker: 8 } as const
 
 export const PAGE = 65_536
 
@@ -34,9 +40,11 @@ export function createAddresses() {
 /** What the size of a thread's room depends on. */
 export interface ScratchShape {
   readonly features: number
+  /** bytes of a feature */
+  readonly valueBytes: 4 | 8
   readonly columns: number
-  /** float64 pairs a row of the level with most classes */
-  readonly pairs: number
+  /** bytes of a row's sums in the level that takes most */
+  readonly sumBytes: number
 }
 
 /** How much room a thread may have for the rows of a block: more rows a block are faster, up to where caches end. */
@@ -45,8 +53,8 @@ const MOST_ROWS = 2048
 const FEWEST_ROWS = 64
 
 /** How many rows are classified in one go; a multiple of eight. */
-export function blockRowsOf({ features, columns, pairs }: ScratchShape): number {
-  const bytesOfRow = features * 4 + columns * 2 + pairs * sizes.pair
+export function blockRowsOf({ features, valueBytes, columns, sumBytes }: ScratchShape): number {
+  const bytesOfRow = features * valueBytes + columns * 2 + sumBytes
   const rows = Math.floor(SCRATCH_BYTES / bytesOfRow / 8) * 8
   return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, rows))
 }
@@ -60,14 +68,24 @@ export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: num
   const sets = (rows + 4) * sizes.set
   const arena = rows * 2 + 32
   return [
-    rows * shape.features * 4,
+    rows * shape.features * shape.valueBytes,
     shape.columns * stride + CACHE_LINE,
-    rows * shape.pairs * sizes.pair,
+    rows * shape.sumBytes,
     walkers * sizes.walker,
     walkers * 4,
     ...Array.from({ length: 4 }, () => sets),
     ...Array.from({ length: 4 }, () => arena),
   ].map((bytes) => addresses.take(bytes))
+}
+
+/** Numbers in the memory, in the precision of a sum or of the rows. */
+export function numbersAt(
+  memory: ArrayBufferLike,
+  precision: 'float32' | 'float64',
+  address: number,
+  length: number,
+): Float32Array | Float64Array {
+  return precision === 'float32' ? new Float32Array(memory, address, length) : new Float64Array(memory, address, length)
 }
 
 /** The 512 shuffles: the lanes of a mask brought to the front, then the lanes that are not in it. */

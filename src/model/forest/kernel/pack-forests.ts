@@ -1,6 +1,7 @@
-// Forests → the memory that the kernel reads, ready to classify: nodes of eight bytes, features as columns of thresholds.
+// Trees → the memory that the kernel reads, ready to classify: nodes of eight bytes, features as columns of thresholds.
 import { ModelError } from '../../../errors.ts'
 import type { Forest } from '../../bundle/forest.ts'
+import type { Sum } from '../../bundle/sums.ts'
 import {
   type Addresses,
   blockRowsOf,
@@ -8,11 +9,23 @@ import {
   createAddresses,
   fillShuffles,
   LEAF,
+  MARGIN,
+  numbersAt,
   PAGE,
   type ScratchShape,
   sizes,
   takeScratch,
 } from './memory-layout.ts'
+import { countThresholds } from './rank-nodes.ts'
+
+/** The trees of one part, as the kernel knows them. Can be posted to a worker. */
+export interface KernelTrees {
+  readonly forest: Forest
+  /** null where leaves are fractions */
+  readonly sum: Pick<Sum, 'margins' | 'targets' | 'base' | 'precision'> | null
+  /** column of the kernel's rows where the features of this part begin */
+  readonly firstFeature: number
+}
 
 /** A model in shared memory. Can be posted to a worker; the memory is not copied by that. */
 export type PackedModel = ReturnType<typeof reserveModel>['model']
@@ -27,26 +40,32 @@ const MOST_BYTES = 65_535 * PAGE
  * Takes the memory for forests whose indices are in range (`readBundle` has checked them). The model can be used when
  * `fillLevels` and `fillRanks` are both done with its plan, in either order or at once.
  *
- * @param featureCount of the rows that will come
+ * @param rows `features` of a row of the kernel, and whether they are compared in float64
  * @param rooms how many threads will classify
  * @throws ModelError for a model that 4 GB of memory do not hold
  */
-export function reserveModel(forests: readonly Forest[], featureCount: number, rooms: number) {
-  const thresholdCounts = countThresholds(forests, featureCount)
+export function reserveModel(
+  trees: readonly KernelTrees[],
+  { features, isFloat64 }: { features: number; isFloat64: boolean },
+  rooms: number,
+) {
+  const thresholdCounts = countThresholds(trees, features)
   const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
   const columns = thresholdCounts.reduce((sum, count) => sum + Math.ceil(count / COLUMN_THRESHOLDS), 0)
   if (columns > MOST_COLUMNS) throw tooLarge(`${columns} columns of thresholds`)
+  const valueBytes = isFloat64 ? 8 : 4
 
   const addresses = createAddresses()
   const shared = addresses.take(sizes.shared)
   const shuffles = addresses.take(512 * 16)
   const columnTable = addresses.take(columns * sizes.column)
-  const thresholds = addresses.take(inner * 4)
-  const levels = forests.map((forest) => takeLevel(addresses, forest))
+  const thresholds = addresses.take(inner * valueBytes)
+  const levels = trees.map((part) => takeLevel(addresses, part))
   const shape: ScratchShape = {
-    features: featureCount,
+    features,
+    valueBytes,
     columns,
-    pairs: Math.max(1, ...forests.map(({ classes }) => pairsOf(classes.length))),
+    sumBytes: Math.max(sizes.pair, ...trees.map(sumBytesOf)),
   }
   const blockRows = blockRowsOf(shape)
   const everyRow = addresses.take(blockRows * 2 + 32)
@@ -60,31 +79,44 @@ export function reserveModel(forests: readonly Forest[], featureCount: number, r
   fillShuffles(new Uint8Array(memory.buffer, shuffles, 512 * 16))
   new Uint16Array(memory.buffer, everyRow, blockRows).forEach((_, row, rows) => (rows[row] = row * 2))
   // how many columns there are, `fillRanks` finds out
-  words.set([columnTable, 0, featureCount, everyRow, shuffles], shared / 4)
+  words.set([columnTable, 0, features, everyRow, shuffles], shared / 4)
   for (const { address, fields } of scratches) words.set(fields, address / 4)
 
   const model = {
     memory,
-    features: featureCount,
+    features,
+    isFloat64,
     /** the most rows the kernel takes at once */
     blockRows,
     /** address of what all threads read */
     shared,
-    levels: forests.map(({ classes, roots }, index) => ({
+    levels: trees.map(({ forest, sum }, index) => ({
       address: levels[index]!.level,
-      trees: roots.length,
-      classes: classes.length,
-      /** float64 pairs a row of sums, the last one padded */
-      pairs: pairsOf(classes.length),
+      trees: forest.roots.length,
+      /** columns of the answer: classes, or margins */
+      width: sum === null ? forest.classes.length : sum.margins.length,
+      /** of a sum */
+      precision: sum?.precision,
     })),
     /** the rooms of the threads; in each, where rows are put and where their sums are found */
     scratches: scratches.map(({ address, fields }) => ({ address, matrix: fields[0]!, sums: fields[2]! })),
   }
-  return { model, plan: { memory, shared, columnTable, thresholds, thresholdCounts, levels } }
+  const plan = { memory, shared, features, isFloat64, columnTable, thresholds, thresholdCounts, levels }
+  return { model, plan }
 }
 
-function pairsOf(classes: number): number {
+/** float64 pairs of a row of sums, the last one padded */
+export function pairsOf(classes: number): number {
   return Math.ceil(classes / 2)
+}
+
+function sumBytesOf({ forest, sum }: KernelTrees): number {
+  if (sum === null) return pairsOf(forest.classes.length) * sizes.pair
+  return sum.margins.length * bytesOf(sum)
+}
+
+function bytesOf({ precision }: Pick<Sum, 'precision'>): 4 | 8 {
+  return precision === 'float32' ? 4 : 8
 }
 
 function tooLarge(what: string): ModelError {
@@ -106,36 +138,34 @@ function createMemory(bytes: number): WebAssembly.Memory {
   }
 }
 
-function countThresholds(forests: readonly Forest[], featureCount: number): Uint32Array {
-  const counts = new Uint32Array(featureCount)
-  for (const { feature } of forests) {
-    for (let node = 0; node < feature.length; node++) if (feature[node]! >= 0) counts[feature[node]!]!++
-  }
-  return counts
-}
-
-function takeLevel(addresses: Addresses, { feature, roots, classes, leaves }: Forest) {
+function takeLevel(addresses: Addresses, { forest, sum }: KernelTrees) {
+  const { feature, roots, classes, leaves } = forest
+  const leafBytes = sum === null ? pairsOf(classes.length) * sizes.pair : bytesOf(sum)
   return {
     level: addresses.take(sizes.level),
     nodes: addresses.take(feature.length * sizes.node),
     roots: addresses.take(roots.length * 4),
-    leaves: addresses.take((leaves.length / classes.length) * pairsOf(classes.length) * sizes.pair),
+    leaves: addresses.take((leaves.length / classes.length) * leafBytes),
+    leafBytes,
+    targets: addresses.take(sum === null ? 0 : roots.length * 4),
+    bases: addresses.take(sum === null ? 0 : sum.base.length * bytesOf(sum)),
   }
 }
 
 /** Writes everything of the forests except columns and ranks. */
-export function fillLevels({ memory, levels }: PackingPlan, forests: readonly Forest[]): void {
+export function fillLevels({ memory, levels }: PackingPlan, trees: readonly KernelTrees[]): void {
   const words = new Uint32Array(memory.buffer)
-  forests.forEach((forest, index) => fillLevel(words, forest, levels[index]!))
+  trees.forEach((part, index) => fillLevel(words, part, levels[index]!))
 }
 
-function fillLevel(words: Uint32Array, forest: Forest, place: ReturnType<typeof takeLevel>): void {
-  const { level, nodes, roots, leaves } = place
+function fillLevel(words: Uint32Array, { forest, sum }: KernelTrees, place: ReturnType<typeof takeLevel>): void {
+  const { level, nodes, roots, leaves, leafBytes, targets, bases } = place
   const { classes, feature, left, leaf } = forest
-  const pairs = pairsOf(classes.length)
-  words.set([roots, forest.roots.length, pairs], level / 4)
+  const order = sum === null ? null : treeOrder(sum.targets)
+  const addend = sum === null ? pairsOf(classes.length) : MARGIN[sum.precision]
+  words.set([roots, forest.roots.length, addend, targets, bases, sum?.margins.length ?? 0], level / 4)
   for (let tree = 0; tree < forest.roots.length; tree++) {
-    words[roots / 4 + tree] = nodes + forest.roots[tree]! * sizes.node
+    words[roots / 4 + tree] = nodes + forest.roots[order === null ? tree : order[tree]!]! * sizes.node
   }
   const leafNode = (LEAF << 16) >>> 0
   for (let node = 0, word = nodes / 4; node < feature.length; node++, word += 2) {
@@ -143,165 +173,24 @@ function fillLevel(words: Uint32Array, forest: Forest, place: ReturnType<typeof 
       words[word + 1] = nodes + left[node]! * sizes.node
     } else {
       words[word] = leafNode
-      words[word + 1] = leaves + leaf[node]! * pairs * sizes.pair
+      words[word + 1] = leaves + leaf[node]! * leafBytes
     }
   }
-  const fractions = new Float64Array(words.buffer, leaves)
-  for (let from = 0, into = 0; from < forest.leaves.length; from += classes.length, into += pairs * 2) {
-    for (let i = 0; i < classes.length; i++) fractions[into + i] = forest.leaves[from + i]!
+  if (sum === null || order === null) return fillFractions(words, forest, leaves)
+  order.forEach((tree, index) => (words[targets / 4 + index] = sum.targets[tree]!))
+  numbersAt(words.buffer, sum.precision, bases, sum.base.length).set(sum.base)
+  numbersAt(words.buffer, sum.precision, leaves, forest.leaves.length).set(forest.leaves)
+}
+
+function fillFractions(words: Uint32Array, { classes, leaves }: Forest, address: number): void {
+  const width = pairsOf(classes.length) * 2
+  const fractions = new Float64Array(words.buffer, address)
+  for (let from = 0, into = 0; from < leaves.length; from += classes.length, into += width) {
+    for (let i = 0; i < classes.length; i++) fractions[into + i] = leaves[from + i]!
   }
 }
 
-/** Sorts every feature's thresholds, writes the distinct ones as columns and each node's column and rank. */
-export function fillRanks(plan: PackingPlan, forests: readonly Forest[]): void {
-  const { memory, shared, levels, thresholdCounts, thresholds, columnTable } = plan
-  const words = new Uint32Array(memory.buffer)
-  const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
-  const keys = new Int32Array(inner)
-  const nodes = new Uint32Array(inner)
-  const next = new Uint32Array(thresholdCounts.length)
-  for (let i = 1; i < next.length; i++) next[i] = next[i - 1]! + thresholdCounts[i - 1]!
-  forests.forEach((forest, index) => gatherThresholds(forest, levels[index]!.nodes / 4, { keys, nodes, next }))
-
-  const most = thresholdCounts.reduce((largest, count) => Math.max(largest, count), 0)
-  const room = { keys: new Int32Array(most), items: new Uint32Array(most) }
-  const distinct = new Int32Array(words.buffer, thresholds, inner)
-  let column = -1
-  let written = 0
-  for (let feature = 0, start = 0; feature < thresholdCounts.length; feature++) {
-    const end = start + thresholdCounts[feature]!
-    sortPairs(keys, nodes, start, end, room)
-    let rank = COLUMN_THRESHOLDS
-    let first = written
-    const closeColumn = () => {
-      if (written === first) return
-      const info = [feature, thresholds + first * 4, written - first]
-      words.set(info, (columnTable + column * sizes.column) / 4)
-      first = written
-    }
-    for (let i = start; i < end; i++) {
-      if (i === start || keys[i] !== keys[i - 1]) {
-        rank++
-        // a feature with more thresholds than codes can tell apart has several columns, each for a part of them
-        if (rank >= COLUMN_THRESHOLDS) {
-          closeColumn()
-          column++
-          rank = 0
-        }
-        distinct[written++] = keys[i]!
-      }
-      words[nodes[i]!] = ((rank << 16) | column) >>> 0
-    }
-    closeColumn()
-    start = end
-  }
-  words[shared / 4 + 1] = column + 1
-}
-
-/** Puts each threshold and its node's first word where the next of its feature goes. */
-function gatherThresholds(
-  { feature, threshold }: Forest,
-  firstWord: number,
-  { keys, nodes, next }: { keys: Int32Array; nodes: Uint32Array; next: Uint32Array },
-): void {
-  for (let node = 0; node < feature.length; node++) {
-    const asked = feature[node]!
-    if (asked < 0) continue
-    const place = next[asked]!++
-    keys[place] = orderedThreshold(threshold[node]!)
-    nodes[place] = firstWord + node * 2
-  }
-}
-
-// Thresholds as ordered integers, and sorting them with the nodes they belong to.
-
-const float = new Float32Array(1)
-const bits = new Int32Array(float.buffer)
-
-/**
- * The largest float32 that is not above the threshold, as an integer of the same order: float64(x) <= threshold holds
- * exactly where x <= that float32. −0 counts as 0. A threshold that is not a number gets the lowest integer, which is below
- * that of every value: nothing goes left there.
- */
-function orderedThreshold(threshold: number): number {
-  if (threshold !== threshold) return -0x80000000
-  float[0] = threshold
-  const rounded = float[0]
-  const pattern = rounded === 0 ? 0 : bits[0]!
-  const key = pattern ^ ((pattern >> 31) & 0x7fffffff)
-  return rounded > threshold ? key - 1 : key
-}
-
-const digitBits = 11
-const digits = 1 << digitBits
-const counts = new Uint32Array(digits * 3)
-
-/**
- * Sorts `keys` ascending and `items` along with them, from `start` to `end` (exclusive). Radix sort in three passes.
- *
- * @param room for as many pairs
- */
-function sortPairs(
-  keys: Int32Array,
-  items: Uint32Array,
-  start: number,
-  end: number,
-  room: { readonly keys: Int32Array; readonly items: Uint32Array },
-): void {
-  if (end - start < 64) return insertionSort(keys, items, start, end)
-  counts.fill(0)
-  for (let i = start; i < end; i++) {
-    const key = keys[i]! ^ 0x80000000
-    counts[key & (digits - 1)]!++
-    counts[digits + ((key >>> digitBits) & (digits - 1))]!++
-    counts[2 * digits + (key >>> (2 * digitBits))]!++
-  }
-  for (let pass = 0; pass < 3; pass++) {
-    let sum = 0
-    for (let digit = pass * digits; digit < (pass + 1) * digits; digit++) {
-      const count = counts[digit]!
-      counts[digit] = sum
-      sum += count
-    }
-  }
-  const length = end - start
-  scatter(keys, items, start, room.keys, room.items, 0, length, 0)
-  scatter(room.keys, room.items, 0, keys, items, start, length, 1)
-  scatter(keys, items, start, room.keys, room.items, 0, length, 2)
-  keys.set(room.keys.subarray(0, length), start)
-  items.set(room.items.subarray(0, length), start)
-}
-
-function scatter(
-  keys: Int32Array,
-  items: Uint32Array,
-  from: number,
-  intoKeys: Int32Array,
-  intoItems: Uint32Array,
-  into: number,
-  length: number,
-  pass: number,
-): void {
-  const shift = pass * digitBits
-  const table = pass * digits
-  for (let i = from; i < from + length; i++) {
-    const key = keys[i]!
-    const place = into + counts[table + (((key ^ 0x80000000) >>> shift) & (digits - 1))]!++
-    intoKeys[place] = key
-    intoItems[place] = items[i]!
-  }
-}
-
-function insertionSort(keys: Int32Array, items: Uint32Array, start: number, end: number): void {
-  for (let i = start + 1; i < end; i++) {
-    const key = keys[i]!
-    const item = items[i]!
-    let place = i
-    for (; place > start && keys[place - 1]! > key; place--) {
-      keys[place] = keys[place - 1]!
-      items[place] = items[place - 1]!
-    }
-    keys[place] = key
-    items[place] = item
-  }
+/** Margin by margin, so that the sums of one stay in the cache; for each margin the trees are in their own order. */
+function treeOrder(targets: readonly number[]): Uint32Array {
+  return Uint32Array.from(targets.keys()).sort((a, b) => targets[a]! - targets[b]! || a - b)
 }

@@ -1,18 +1,19 @@
-// The kernel: exact random forests over memory that the host lays out. No allocation, no runtime, no state of its own.
+// The kernel: exact trees over memory that the host lays out. No allocation, no runtime, no state of its own.
 import { Level, Scratch, Shared } from './layout'
 import { partTrees } from './partition'
+import { beginSums } from './sums'
 import { walkTrees } from './walk'
-export { rankRows } from './rank'
+export { rankFloat32, rankFloat64 } from './rank'
 
 /** Fewer rows than this walk every tree on their own. */
 const WALK_BELOW: u32 = 128
 
 /**
- * The sums of one level's trees for `rows` rows whose codes are ready: leaf fractions added in tree order, in float64.
- * Not yet divided by the number of trees.
+ * The sums of one level's trees for `rows` rows whose codes are ready: leaf fractions added in tree order, in float64, not
+ * yet divided by the number of trees; or margins, from their bases on.
  */
 export function sumTrees(shared: Shared, level: Level, scratch: Scratch, rows: u32): void {
-  memory.fill(scratch.sums, 0, (<usize>rows * <usize>level.pairs) << 4)
+  beginSums(level, scratch, rows)
   if (rows < WALK_BELOW) walkTrees(level, scratch, rows)
   else partTrees(shared, level, scratch, rows)
 }

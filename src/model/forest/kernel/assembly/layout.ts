@@ -4,15 +4,21 @@
 // A leaf has column 0, the rank LEAF, which no code exceeds, and the address of its fractions in place of the child's.
 export const LEAF: u32 = 0xffff
 
-// A column is what the nodes compare with: one feature's float32 thresholds, sorted, distinct, at most 65,535 of them.
+// A column is what the nodes compare with: one feature's thresholds, sorted, distinct, at most 65,535 of them. The nodes
+// where a missing value goes left have columns of their own.
 @unmanaged
 export class Column {
   feature: u32
-  /** address of the thresholds as ordered integers */
+  /** address of the thresholds as ordered integers: i32 for float32, i64 for float64 */
   thresholds: u32
   count: u32
-  unused: u32
+  /** what a missing value counts as: below every threshold, or above */
+  missing: i32
 }
+
+// The values of `pairs` for leaves that are one number each, which is added to one margin of the row.
+export const MARGIN64: u32 = 0x10000
+export const MARGIN32: u32 = 0x10001
 
 // One forest.
 @unmanaged
@@ -20,18 +26,24 @@ export class Level {
   /** the addresses of the roots, u32 each */
   roots: u32
   trees: u32
-  /** a leaf's fractions are so many pairs of float64 */
+  /** a leaf's fractions are so many pairs of float64; or MARGIN64 or MARGIN32 */
   pairs: u32
+  /** the margin that each tree adds to, u32 each */
+  targets: u32
+  /** where each margin begins, in the precision of the sums */
+  bases: u32
+  /** how many; 0 where leaves are fractions */
+  margins: u32
 }
 
 // The room of one thread.
 @unmanaged
 export class Scratch {
-  /** the rows as they came, float32, row-major */
+  /** the rows as they came, float32 or float64, row-major */
   matrix: u32
   /** their codes, u16, column after column */
   codes: u32
-  /** the sums of a level, `pairs` times two float64 a row */
+  /** the sums of a level: `pairs` times two float64 a row; or margin after margin, one value a row */
   sums: u32
   /** rows that walk a tree: address of a node u32, twice the row u32 */
   walkers: u32

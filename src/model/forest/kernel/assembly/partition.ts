@@ -4,7 +4,7 @@
 // all its rows. A tree is done depth by depth, because then the sets of the next node do not depend on those of this one
 // and their bytes were written long ago. A set's order does not matter: a row meets every tree once, in tree order.
 import { LEAF, Level, Scratch, Shared, strideOf } from './layout'
-import { addLeaf } from './sums'
+import { addLeaf, addLeaves, sumsOf } from './sums'
 import { walk } from './walk'
 
 /** Sets of at most so many bytes (two a row) do not fill the lanes: their rows walk. */
@@ -17,13 +17,22 @@ export function partTrees(shared: Shared, level: Level, scratch: Scratch, rows: 
   const stride = strideOf(rows)
   for (let t: u32 = 0; t < level.trees; t++) {
     const root = load<u64>(<usize>load<u32>(<usize>level.roots + (t << 2)))
-    if ((<u32>root) >>> 16 == LEAF) addLeaf(<usize>(root >> 32), level.pairs, everyRow, endOfRows, scratch.sums)
-    else partTree(shared, level, scratch, stride, root, (<u64>everyRow) | ((<u64>endOfRows) << 32))
+    const sums = sumsOf(level, scratch, t, rows)
+    if ((<u32>root) >>> 16 == LEAF) addLeaf(<usize>(root >> 32), level.pairs, everyRow, endOfRows, sums)
+    else partTree(shared, level.pairs, sums, scratch, stride, root, (<u64>everyRow) | ((<u64>endOfRows) << 32))
   }
 }
 
 /** `root` has children; `range`: start and end of the set of all rows. */
-function partTree(shared: Shared, level: Level, scratch: Scratch, stride: usize, root: u64, range: u64): void {
+function partTree(
+  shared: Shared,
+  pairs: u32,
+  sums: usize,
+  scratch: Scratch,
+  stride: usize,
+  root: u64,
+  range: u64,
+): void {
   let sets = <usize>scratch.setsA
   let nextSets = <usize>scratch.setsB
   let left = <usize>scratch.leftA
@@ -36,7 +45,7 @@ function partTree(shared: Shared, level: Level, scratch: Scratch, stride: usize,
   let end = sets + 16
   while (end != sets) {
     end = partSets(shared, scratch, stride, sets, end, nextSets, left, right)
-    settleSets(level, scratch)
+    settleSets(pairs, sums, scratch)
     let swap = sets
     sets = nextSets
     nextSets = swap
@@ -47,7 +56,9 @@ function partTree(shared: Shared, level: Level, scratch: Scratch, stride: usize,
     right = nextRight
     nextRight = swap
   }
-  if (scratch.walkersEnd != scratch.walkers) walk(level, scratch, stride, scratch.walkersEnd)
+  if (scratch.walkersEnd == scratch.walkers) return
+  walk(scratch, stride, scratch.walkersEnd)
+  addLeaves(pairs, scratch.walkers, scratch.walkersEnd, sums)
 }
 
 /**
@@ -148,10 +159,10 @@ function gather(rows: usize, column: usize): v128 {
 }
 
 /** Adds the leaves that were met and makes walkers of the rows of small sets: both before their arenas are used again. */
-function settleSets(level: Level, scratch: Scratch): void {
+function settleSets(pairs: u32, sums: usize, scratch: Scratch): void {
   const leafEnd = <usize>scratch.leafSetsEnd
   for (let set = <usize>scratch.leafSets; set < leafEnd; set += 16) {
-    addLeaf(load<u32>(set, 4), level.pairs, load<u32>(set, 8), load<u32>(set, 12), scratch.sums)
+    addLeaf(load<u32>(set, 4), pairs, load<u32>(set, 8), load<u32>(set, 12), sums)
   }
   const smallEnd = <usize>scratch.smallSetsEnd
   let tail = <usize>scratch.walkersEnd

@@ -2,8 +2,8 @@
 //
 // Walkers do not wait for each other, so many nodes are fetched from memory at the same time, and there is no branch on
 // the comparison nor on the end of a path: a walker that arrived is not kept in the list.
-import { LEAF, Level, Scratch, strideOf } from './layout'
-import { addLeaves } from './sums'
+import { LEAF, Level, MARGIN64, Scratch, strideOf } from './layout'
+import { addLeaves, sumsOf } from './sums'
 
 /** One step of the walker. Answers 1 if it goes on, 0 if it stood on its leaf; then its node is the leaf's fractions. */
 function step(walker: usize, codes: usize, stride: usize): usize {
@@ -14,8 +14,8 @@ function step(walker: usize, codes: usize, stride: usize): usize {
   return <usize>(rank != LEAF)
 }
 
-/** Takes every walker from its node to its leaf, then adds the leaves' fractions in the walkers' order. */
-export function walk(level: Level, scratch: Scratch, stride: usize, end: usize): void {
+/** Takes every walker from its node to its leaf: then its node is the address of the leaf's fractions. */
+export function walk(scratch: Scratch, stride: usize, end: usize): void {
   const codes = <usize>scratch.codes
   const from = <usize>scratch.walkers
   const list = <usize>scratch.walking
@@ -33,7 +33,6 @@ export function walk(level: Level, scratch: Scratch, stride: usize, end: usize):
       tail += step(walker, codes, stride) << 2
     }
   }
-  addLeaves(level.pairs, from, end, scratch.sums)
 }
 
 /** How many walkers start together when all rows of a batch walk. */
@@ -45,6 +44,7 @@ export function walkTrees(level: Level, scratch: Scratch, rows: u32): void {
   const start = <usize>scratch.walkers
   const full = start + (TOGETHER << 3)
   let tail = start
+  let first: u32 = 0
   for (let t: u32 = 0; t < level.trees; t++) {
     const root = load<u32>(<usize>level.roots + (t << 2))
     for (let row: u32 = 0; row < rows; row++) {
@@ -53,8 +53,21 @@ export function walkTrees(level: Level, scratch: Scratch, rows: u32): void {
       tail += 8
     }
     if (tail + (rows << 3) > full || t == level.trees - 1) {
-      walk(level, scratch, stride, tail)
+      walk(scratch, stride, tail)
+      if (level.pairs < MARGIN64) addLeaves(level.pairs, start, tail, scratch.sums)
+      else addTrees(level, scratch, rows, first, t)
+      first = t + 1
       tail = start
     }
+  }
+}
+
+/** Adds the leaves of trees from `first` to `last`, each to its own margin. */
+function addTrees(level: Level, scratch: Scratch, rows: u32, first: u32, last: u32): void {
+  let from = <usize>scratch.walkers
+  for (let t = first; t <= last; t++) {
+    const end = from + (rows << 3)
+    addLeaves(level.pairs, from, end, sumsOf(level, scratch, t, rows))
+    from = end
   }
 }

@@ -1,0 +1,90 @@
+// A whole bundle evaluated in the plainest way: the second opinion on every engine. Shares no code with the kernel.
+import type { Features, Preprocessing } from '../../pipeline/preprocess.ts'
+import { type Answers, createAnswering, seesFeaturesAsRead, whyNoAnswer } from './answers.ts'
+import { evaluatePlainly, type Forest } from './forest.ts'
+import type { Manifest } from './manifest.ts'
+import type { Part } from './parts.ts'
+import { transformRows } from './steps.ts'
+import type { Sum } from './sums.ts'
+
+/** What an evaluation needs of a bundle. */
+export interface EvaluatedBundle {
+  readonly manifest: Pick<Manifest, 'taxonomy' | 'productClasses' | 'levels' | 'features' | 'preprocessing'>
+  readonly parts: readonly Part[]
+  /** one a part */
+  readonly forests: readonly Forest[]
+}
+
+/**
+ * @param matrix rowCount × features, row-major, preprocessed, in the precision that the model asks for
+ * @returns what the model answers; NaN for rows that it has no answer for
+ */
+export function evaluateBundle(
+  { manifest, parts, forests }: EvaluatedBundle,
+  matrix: Features,
+  rowCount: number,
+): Answers {
+  const unanswered = new Map<number, string>()
+  const said = parts.map((part, index) => {
+    const rows = rowsFor(part, matrix, rowCount, manifest, unanswered)
+    if (part.sum === null) return Float64Array.from(evaluatePlainly(forests[index]!, rows, rowCount))
+    return addPlainly(forests[index]!, part.sum, rows, rowCount)
+  })
+  const answers = createAnswering({ ...manifest, parts })(said, rowCount)
+  if (unanswered.size === 0) return answers
+  for (const values of [...answers.probabilities, ...(answers.margins ? [answers.margins] : [])]) {
+    const width = values.length / rowCount
+    for (const row of unanswered.keys()) values.fill(NaN, row * width, (row + 1) * width)
+  }
+  return { ...answers, unanswered }
+}
+
+/** The rows as the trees of a part compare them; those that they refuse are put into `unanswered`. */
+function rowsFor(
+  part: Part,
+  matrix: Features,
+  rowCount: number,
+  { features, preprocessing }: { features: readonly string[]; preprocessing: Preprocessing },
+  unanswered: Map<number, string>,
+): Features {
+  const { steps, compares } = part
+  if (seesFeaturesAsRead(part, preprocessing)) return matrix
+  const values =
+    steps.length === 0 ? Float64Array.from(matrix) : transformRows(steps, Float64Array.from(matrix), rowCount)
+  const rows = compares === 'float64' ? values : Float32Array.from(values)
+  const width = values.length / rowCount
+  for (let i = 0; i < values.length; i++) {
+    const seen = { value: values[i]!, compared: rows[i]!, rules: preprocessing }
+    const why = whyNoAnswer(features[i % width], seen)
+    const row = Math.floor(i / width)
+    if (why !== undefined && !unanswered.has(row)) unanswered.set(row, why)
+  }
+  return rows
+}
+
+/** Margins of a forest: from each margin's base on, one value of every tree, in tree order and in the sum's precision. */
+function addPlainly(
+  { roots, feature, threshold, left, leaf, leaves, missingLeft }: Forest,
+  { margins, targets, base, precision }: Sum,
+  matrix: Features,
+  rowCount: number,
+): Float64Array<ArrayBuffer> {
+  const width = matrix.length / rowCount
+  const rounded = precision === 'float32' ? Math.fround : (value: number) => value
+  const answer = new Float64Array(rowCount * margins.length)
+  for (let row = 0; row < rowCount; row++) {
+    const sums = base.map(rounded)
+    roots.forEach((root, tree) => {
+      let node = root
+      while (feature[node]! >= 0) {
+        const value = matrix[row * width + feature[node]!]!
+        const goesLeft = Number.isNaN(value) ? missingLeft?.[node] === 1 : value <= threshold[node]!
+        node = left[node]! + (goesLeft ? 0 : 1)
+      }
+      const target = targets[tree]!
+      sums[target] = rounded(sums[target]! + rounded(leaves[leaf[node]!]!))
+    })
+    answer.set(sums, row * margins.length)
+  }
+  return answer
+}

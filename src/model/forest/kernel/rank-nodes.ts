@@ -1,0 +1,161 @@
+// Every feature's distinct thresholds as columns, and each node's column and rank in it.
+import type { Forest } from '../../bundle/forest.ts'
+import { COLUMN_THRESHOLDS, MISSING, sizes } from './memory-layout.ts'
+import type { KernelTrees, PackingPlan } from './pack-forests.ts'
+import { orderedFloat32, sortPairs, writeOrderedFloat64 } from './thresholds.ts'
+
+/** How many thresholds each group has: those of one feature; the nodes where a missing value goes left come second. */
+export function countThresholds(trees: readonly KernelTrees[], features: number): Uint32Array {
+  const hasRules = trees.some(({ forest }) => forest.missingLeft !== undefined)
+  const counts = new Uint32Array(hasRules ? 2 * features : features)
+  for (const part of trees) {
+    const { feature, missingLeft } = part.forest
+    for (let node = 0; node < feature.length; node++) {
+      if (feature[node]! >= 0) counts[groupOf(part, node, missingLeft, features)]!++
+    }
+  }
+  return counts
+}
+
+function groupOf(
+  { forest, firstFeature }: KernelTrees,
+  node: number,
+  missingLeft: Forest['missingLeft'],
+  features: number,
+): number {
+  const group = firstFeature + forest.feature[node]!
+  return missingLeft !== undefined && missingLeft[node] === 1 ? group + features : group
+}
+
+/** Sorts every group's thresholds, writes the distinct ones as columns and each node's column and rank. */
+export function fillRanks(plan: PackingPlan, trees: readonly KernelTrees[]): void {
+  const { memory, shared, isFloat64, thresholdCounts } = plan
+  const words = new Uint32Array(memory.buffer)
+  const next = new Uint32Array(thresholdCounts.length)
+  for (let i = 1; i < next.length; i++) next[i] = next[i - 1]! + thresholdCounts[i - 1]!
+  words[shared / 4 + 1] = isFloat64 ? rankFloat64(plan, trees, words, next) : rankFloat32(plan, trees, words, next)
+}
+
+function writeColumn(
+  { columnTable, thresholds, features, isFloat64 }: PackingPlan,
+  words: Uint32Array,
+  { column, group, first, end }: { column: number; group: number; first: number; end: number },
+): void {
+  const isLeft = group >= features
+  const address = thresholds + first * (isFloat64 ? 8 : 4)
+  const missing = isLeft ? MISSING.left : MISSING.right
+  const info = [isLeft ? group - features : group, address, end - first, missing]
+  words.set(info, (columnTable + column * sizes.column) / 4)
+}
+
+/** @returns how many columns there are */
+function rankFloat32(plan: PackingPlan, trees: readonly KernelTrees[], words: Uint32Array, next: Uint32Array): number {
+  const { thresholdCounts, thresholds } = plan
+  const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
+  const keys = new Int32Array(inner)
+  const nodes = new Uint32Array(inner)
+  gatherThresholds(plan, trees, { nodes, next, keep: (place, threshold) => (keys[place] = orderedFloat32(threshold)) })
+  const most = thresholdCounts.reduce((largest, count) => Math.max(largest, count), 0)
+  const room = { keys: new Int32Array(most), items: new Uint32Array(most) }
+  const distinct = new Int32Array(words.buffer, thresholds, inner)
+  let column = -1
+  let written = 0
+  for (let group = 0, start = 0; group < thresholdCounts.length; group++) {
+    const end = start + thresholdCounts[group]!
+    sortPairs(keys, nodes, start, end, room)
+    let rank = COLUMN_THRESHOLDS
+    let first = written
+    const closeColumn = () => {
+      if (written > first) writeColumn(plan, words, { column, group, first, end: written })
+      first = written
+    }
+    for (let i = start; i < end; i++) {
+      if (i === start || keys[i] !== keys[i - 1]) {
+        rank++
+        // a feature with more thresholds than codes can tell apart has several columns, each for a part of them
+        if (rank >= COLUMN_THRESHOLDS) {
+          closeColumn()
+          column++
+          rank = 0
+        }
+        distinct[written++] = keys[i]!
+      }
+      words[nodes[i]!] = ((rank << 16) | column) >>> 0
+    }
+    closeColumn()
+    start = end
+  }
+  return column + 1
+}
+
+/** The same in float64: the thresholds are sorted alone, and each node looks its own up. */
+function rankFloat64(plan: PackingPlan, trees: readonly KernelTrees[], words: Uint32Array, next: Uint32Array): number {
+  const { thresholdCounts, thresholds } = plan
+  const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
+  const values = new Float64Array(inner)
+  const nodes = new Uint32Array(inner)
+  // + 0: −0 is 0
+  gatherThresholds(plan, trees, { nodes, next, keep: (place, threshold) => (values[place] = threshold + 0) })
+  let columns = 0
+  let written = 0
+  for (let group = 0, start = 0; group < thresholdCounts.length; group++) {
+    const end = start + thresholdCounts[group]!
+    const sorted = distinctOf(values.slice(start, end).sort())
+    for (let i = start; i < end; i++) {
+      const rank = placeOf(values[i]!, sorted)
+      const column = columns + Math.floor(rank / COLUMN_THRESHOLDS)
+      words[nodes[i]!] = (((rank % COLUMN_THRESHOLDS) << 16) | column) >>> 0
+    }
+    sorted.forEach((value, i) => writeOrderedFloat64(value, words, thresholds / 4 + (written + i) * 2))
+    for (let from = 0; from < sorted.length; from += COLUMN_THRESHOLDS) {
+      const count = Math.min(COLUMN_THRESHOLDS, sorted.length - from)
+      writeColumn(plan, words, { column: columns++, group, first: written + from, end: written + from + count })
+    }
+    written += sorted.length
+    start = end
+  }
+  return columns
+}
+
+/** Sorted values without repetitions, a NaN first. */
+function distinctOf(sorted: Float64Array): Float64Array {
+  let length = 0
+  let isBroken = false
+  for (let i = 0; i < sorted.length; i++) {
+    if (sorted[i] !== sorted[i]) isBroken = true
+    else if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[length++] = sorted[i]!
+  }
+  const numbers = sorted.subarray(0, length)
+  return isBroken ? Float64Array.of(NaN, ...numbers) : numbers
+}
+
+/** Where a value is among those of `distinctOf`. */
+function placeOf(value: number, sorted: Float64Array): number {
+  let from = sorted[0] !== sorted[0] ? 1 : 0
+  if (value !== value) return 0
+  let end = sorted.length
+  while (from < end) {
+    const middle = (from + end) >> 1
+    if (sorted[middle]! < value) from = middle + 1
+    else end = middle
+  }
+  return from
+}
+
+/** Puts each node's first word, and its threshold by `keep`, where the next of its group goes. */
+function gatherThresholds(
+  { features, levels }: PackingPlan,
+  trees: readonly KernelTrees[],
+  { nodes, next, keep }: { nodes: Uint32Array; next: Uint32Array; keep: (place: number, threshold: number) => void },
+): void {
+  trees.forEach((part, index) => {
+    const { feature, threshold, missingLeft } = part.forest
+    const firstWord = levels[index]!.nodes / 4
+    for (let node = 0; node < feature.length; node++) {
+      if (feature[node]! < 0) continue
+      const place = next[groupOf(part, node, missingLeft, features)]!++
+      keep(place, threshold[node]!)
+      nodes[place] = firstWord + node * 2
+    }
+  })
+}

@@ -185,7 +185,16 @@ async function importRead(
   }
   const proof = await proveModel({ ...content, estimators, parts, forests }, options)
   const digests = await Promise.all(files.opened.map((file) => file.digest()))
-  const manifest = { ...content, origin: [...origin, ...inOrderOf(levels.map(({ label }) => label), digests)] }
+  const manifest = {
+    ...content,
+    origin: [
+      ...origin,
+      ...inOrderOf(
+        levels.map(({ label }) => label),
+        digests,
+      ),
+    ],
+  }
   const golden = { rows: proof.golden.rowCount, source: proof.source }
   const bundle = { manifest: { ...manifest, golden, files: [] }, sha256: '', parts, forests, golden: proof.golden }
   const open = () => openEngine('', bundle, { threads: 0 })

@@ -18,7 +18,9 @@ export function withFeatures(estimator: Estimator, own: readonly string[], featu
   const places = own.map((name) => features.indexOf(name))
   if (own.length === features.length && places.every((place, index) => place === index)) return estimator
   if (estimator.parts.some(({ steps }) => steps.length > 0)) {
-    throw new ModelError('a pipeline of transformers with features of its own, within a hierarchy, cannot be represented')
+    throw new ModelError(
+      'a pipeline of transformers with features of its own, within a hierarchy, cannot be represented',
+    )
   }
   const forests = estimator.forests.map((forest) => {
     return { ...forest, feature: forest.feature.map((index) => (index < 0 ? index : places[index]!)) }

@@ -73,7 +73,9 @@ function flatModel(path: string, features: string | null): ModelFiles {
 }
 
 function levelFile(source: string, names: readonly string[], prefixes: readonly string[]): string | null {
-  const candidates = prefixes.flatMap((prefix) => ['RF', 'BRF', 'HRF'].map((kind) => `${prefix}_level_${kind}_model.pkl`))
+  const candidates = prefixes.flatMap((prefix) =>
+    ['RF', 'BRF', 'HRF'].map((kind) => `${prefix}_level_${kind}_model.pkl`),
+  )
   const found = candidates.filter((name) => names.includes(name))
   if (found.length > 1) {
     throw new ModelError(`${source}: ${found.join(' and ')} are the same level of two models`, {

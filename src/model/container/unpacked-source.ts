@@ -29,17 +29,28 @@ export async function unpackFile(
   const tooLarge = (what: string) =>
     new ModelError(`${label}: unpacks to ${what}, more than any model needs`, { hint: 'Nothing of this file is used.' })
   const store = createStore(label, limits.memory)
+  // a stream that is ended by it may say that it was aborted, and no more
+  let refusal: unknown
+  const take = (piece: Uint8Array) => {
+    const size = store.add(piece)
+    if (size > limits.bytes) throw tooLarge(`more than ${limits.bytes} bytes`)
+    if (size > limits.ratioFrom && size > packed * limits.ratio) {
+      throw tooLarge(`more than ${limits.ratio} times its own size`)
+    }
+  }
   try {
     await unpack(packing, createReadStream(path, { highWaterMark: 1 << 20 }), (piece) => {
-      const size = store.add(piece)
-      if (size > limits.bytes) throw tooLarge(`more than ${limits.bytes} bytes`)
-      if (size > limits.ratioFrom && size > packed * limits.ratio) {
-        throw tooLarge(`more than ${limits.ratio} times its own size`)
+      try {
+        take(piece)
+      } catch (error) {
+        refusal = error
+        throw error
       }
     })
     return store.finish()
-  } catch (cause) {
+  } catch (error) {
     store.discard()
+    const cause = refusal ?? error
     if (cause instanceof LcclfError) throw cause
     throw new ModelError(`${label}: is compressed with ${packing}, and damaged or cut off (${messageOf(cause)})`, {
       cause,

@@ -1,5 +1,6 @@
 // Zstandard, LZ4 and snappy in memory, with every size checked before memory is taken for it.
 import { snappyUncompress } from 'hyparquet'
+import type * as lz4 from 'lz4js'
 
 // Zstandard: Node's own zlib has it only from 22.15 on.
 
@@ -97,7 +98,7 @@ export async function unpackLz4Frame(frames: Uint8Array, write: (piece: Uint8Arr
  */
 function eachLz4Block(
   frame: Uint8Array,
-  decompressBlock: typeof import('lz4js').decompressBlock,
+  decompressBlock: typeof lz4.decompressBlock,
   take: (block: Uint8Array) => void,
 ): number {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createInflate } from 'node:zlib'
+import type * as xz from 'xz-decompress'
 import { unpackLz4Frame } from './compression.ts'
 
 const packings = ['gzip', 'zlib', 'bzip2', 'xz', 'LZ4'] as const
@@ -47,9 +48,10 @@ export async function unpack(
     case 'zlib':
       return pipeline(pieces, createInflate(), writeAll)
     case 'xz': {
-      const { default: xz } = (await import('xz-decompress')) as unknown as { default: typeof import('xz-decompress') }
+      // CommonJS, whose names Node does not see
+      const { default: library } = (await import('xz-decompress')) as unknown as { default: typeof xz }
       const packed = Readable.toWeb(Readable.from(pieces)) as ReadableStream<Uint8Array>
-      return writeAll(new xz.XzReadableStream(packed) as unknown as AsyncIterable<Uint8Array>)
+      return writeAll(new library.XzReadableStream(packed) as unknown as AsyncIterable<Uint8Array>)
     }
     case 'bzip2':
       return unpackBzip2(await gathered(pieces), write)

@@ -94,9 +94,9 @@ export async function importOnnx(options: OnnxImportOptions): Promise<ImportedMo
 }
 
 /** The first format has no order of its own for the product, and three numbers for rules. */
-function formatOf({ missing, hugeAbove, huge: _, ...others }: Preprocessing, productClasses: unknown): 1 | 2 {
-  const isFirst = Number.isFinite(missing) && Number.isFinite(hugeAbove) && Object.keys(others).length === 0
-  return isFirst && productClasses === undefined ? 1 : 2
+function formatOf(rules: Preprocessing, productClasses: unknown): 1 | 2 {
+  const areThree = Number.isFinite(rules.missing) && Number.isFinite(rules.hugeAbove) && Object.keys(rules).length === 3
+  return areThree && productClasses === undefined ? 1 : 2
 }
 
 function chooseFeatures(

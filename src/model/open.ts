@@ -13,7 +13,7 @@ import {
   isWithinTolerance,
 } from './bundle/golden.ts'
 import { type Manifest, taxonomyOf } from './bundle/manifest.ts'
-import { whyNotOnnx } from './bundle/parts.ts'
+import { marginsOf, whyNotOnnx } from './bundle/parts.ts'
 import { type Bundle, readBundle } from './bundle/read-bundle.ts'
 
 /** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */
@@ -127,7 +127,7 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
         forests,
         parts,
         hierarchy,
-        taxonomy: taxonomyOf(manifest, parts),
+        taxonomy: taxonomyOf(manifest, marginsOf(parts)),
         identity,
         features,
         preprocessing,

@@ -41,8 +41,8 @@ export function walkTrees<T extends WalkedTree>(
 }
 
 /** Margins that leaves add up to: the base, then each tree's leaf, rounded after every addition. */
-export function addMargins<T extends WalkedTree>(
-  forest: WalkedForest<T> & { valueOf(tree: T, node: number): number },
+export function addMargins<T extends WalkedTree & { readonly values: Float64Array }>(
+  forest: WalkedForest<T>,
   sum: { readonly targets: readonly number[]; readonly base: readonly number[]; readonly precision: string },
   input: { matrix: Features; rowCount: number },
 ): Float64Array {
@@ -51,7 +51,7 @@ export function addMargins<T extends WalkedTree>(
   const round = sum.precision === 'float32' ? Math.fround : (value: number) => value
   walkTrees(forest, input, (tree, node, { row, index }) => {
     const at = row * width + sum.targets[index]!
-    margins[at] = round(margins[at]! + forest.valueOf(tree, node))
+    margins[at] = round(margins[at]! + tree.values[node]!)
   })
   return margins
 }

@@ -1,9 +1,10 @@
 // From what the trees of each part say to what the model answers: probabilities level by level, the product first.
+import { DataError } from '../../errors.ts'
 import { type Preprocessing, whyRejected } from '../../pipeline/preprocess.ts'
 import { calibrate } from './calibration.ts'
 import { type Hierarchy, multiplyLevels, productColumns } from './forest.ts'
-import { marginsOf } from './manifest.ts'
-import type { Part } from './parts.ts'
+import { marginsOf, type Part } from './parts.ts'
+import { columnsAfter, type Step, transformRows } from './steps.ts'
 import { linkMargins } from './sums.ts'
 
 /** What a model of trees answers. */
@@ -27,11 +28,14 @@ export function createAnswering({ parts, ...hierarchy }: Surroundings) {
   const product = productColumns(hierarchy)
   const widths = levels.map(({ classes }) => classes.length)
   const hasMargins = marginsOf(parts) !== undefined
+  const partsOfLevels = levels.map((_, level) => [...parts.keys()].filter((index) => parts[index]!.level === level))
+  const isOneEach = partsOfLevels.every(({ length }) => length === 1)
 
   function probabilitiesOf(part: Part, said: Float64Array<ArrayBuffer>, rowCount: number): Float64Array<ArrayBuffer> {
     const { level, sum, calibration } = part
     const raw = sum === null ? said : linkMargins(sum, said, rowCount, widths[level]!)
-    return calibration === null ? raw : calibrate(calibration, raw, rowCount, widths[level]!)
+    const own = calibration === null ? raw : calibrate(calibration, raw, rowCount, widths[level]!)
+    return own as Float64Array<ArrayBuffer>
   }
 
   /**
@@ -39,45 +43,79 @@ export function createAnswering({ parts, ...hierarchy }: Surroundings) {
    * margins
    */
   return (said: readonly Float64Array<ArrayBuffer>[], rowCount: number): Pick<Answers, 'probabilities' | 'margins'> => {
-    const answers: Float64Array<ArrayBuffer>[] = []
-    for (let first = 0; first < parts.length;) {
-      const { level } = parts[first]!
-      const count = parts.slice(first).filter((part) => part.level === level).length
-      const each = said.slice(first, first + count).map((own, i) => probabilitiesOf(parts[first + i]!, own, rowCount))
-      answers.push(meanOf(each))
-      first += count
-    }
+    const each = said.map((own, index) => probabilitiesOf(parts[index]!, own, rowCount))
+    const answers = isOneEach ? each : partsOfLevels.map((indices) => meanOf(indices.map((index) => each[index]!)))
     const probabilities = product === null ? answers : [multiplyLevels(product, widths, answers, rowCount), ...answers]
     return hasMargins ? { probabilities, margins: said[0]! } : { probabilities }
   }
 }
 
 /** Added in their order, then divided by their number, as a CalibratedClassifierCV does. */
-function meanOf(answers: readonly Float64Array<ArrayBuffer>[]): Float64Array<ArrayBuffer> {
-  const [first, ...others] = answers
-  if (others.length === 0) return first!
+function meanOf([first, ...others]: readonly Float64Array<ArrayBuffer>[]): Float64Array<ArrayBuffer> {
   const mean = first!.slice()
   for (const answer of others) for (let i = 0; i < mean.length; i++) mean[i]! += answer[i]!
-  for (let i = 0; i < mean.length; i++) mean[i]! /= answers.length
+  for (let i = 0; i < mean.length; i++) mean[i]! /= others.length + 1
   return mean
 }
 
-/** Whether trees see the features as they were read: then the reader has refused what they do not take. */
-export function seesFeaturesAsRead({ steps, compares }: Part, { precision }: Preprocessing): boolean {
-  return steps.length === 0 && precision === compares
+/** The features that are left after the steps. */
+export function seenFeatures(steps: readonly Step[], features: readonly string[]): readonly string[] {
+  const pick = (names: readonly string[], step: Step) =>
+    step.kind === 'columns' ? step.indices.map((index) => names[index]!) : names
+  return steps.reduce(pick, features)
+}
+
+/** What is done to a row before the trees of a part see it. */
+export interface SeenRows {
+  /** rows × columns, row-major, in float64 */
+  readonly values: Float64Array
+  /** whether the trees compare them in float32 */
+  readonly isRounded: boolean
 }
 
 /**
- * Why a row has no answer: a feature that the steps of a part made infinite, or greater than float32 where its trees compare
- * that; undefined for one that the trees take.
+ * Rows as the trees of a part see them, but for the rounding to float32.
  *
- * @param value as the steps made it
- * @param compared as the trees see it
+ * @param onFailure is told of each row that a step has no value for; its values mean nothing
  */
+export function seenRows(
+  steps: readonly Step[],
+  rows: Float64Array,
+  rowCount: number,
+  onFailure: (row: number, reason: string) => void,
+): SeenRows {
+  const isRounded = steps.at(-1)?.kind === 'float32'
+  const others = isRounded ? steps.slice(0, -1) : steps
+  if (others.length === 0) return { values: rows, isRounded }
+  try {
+    return { values: transformRows(others, rows, rowCount), isRounded }
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error
+  }
+  // a step refuses the whole batch for one value
+  const width = rows.length / rowCount
+  const own = columnsAfter(others, width) ?? width
+  const each = Array.from({ length: rowCount }, (_, row) => {
+    try {
+      return transformRows(others, rows.subarray(row * width, (row + 1) * width), 1)
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      onFailure(row, noValue)
+      return undefined
+    }
+  })
+  const values = new Float64Array(rowCount * own)
+  each.forEach((transformed, row) => transformed && values.set(transformed, row * own))
+  return { values, isRounded }
+}
+
+const noValue = "the model's transformation has no value for a feature"
+
+/** Why trees do not take a value that the steps made; undefined for one that they take. */
 export function whyNoAnswer(
-  feature: string | undefined,
-  { value, compared, rules }: { value: number; compared: number; rules: Preprocessing },
+  feature: string,
+  { value, seen, rules }: { value: number; seen: number; rules: Preprocessing },
 ): string | undefined {
-  const why = compared - compared === 0 ? undefined : whyRejected(value, compared, rules)
-  return why === undefined ? undefined : `${feature ?? 'a feature'} ${why} once the model has transformed it`
+  const why = seen - seen === 0 ? undefined : whyRejected(value, seen, rules)
+  return why === undefined ? undefined : `${feature} ${why} once the model has transformed it`
 }

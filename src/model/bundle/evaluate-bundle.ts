@@ -1,10 +1,9 @@
 // A whole bundle evaluated in the plainest way: the second opinion on every engine. Shares no code with the kernel.
-import type { Features, Preprocessing } from '../../pipeline/preprocess.ts'
-import { type Answers, createAnswering, seesFeaturesAsRead, whyNoAnswer } from './answers.ts'
+import type { Features } from '../../pipeline/preprocess.ts'
+import { type Answers, createAnswering, seenFeatures, seenRows, whyNoAnswer } from './answers.ts'
 import { evaluatePlainly, type Forest } from './forest.ts'
 import type { Manifest } from './manifest.ts'
 import type { Part } from './parts.ts'
-import { transformRows } from './steps.ts'
 import type { Sum } from './sums.ts'
 
 /** What an evaluation needs of a bundle. */
@@ -41,23 +40,20 @@ export function evaluateBundle(
 
 /** The rows as the trees of a part compare them; those that they refuse are put into `unanswered`. */
 function rowsFor(
-  part: Part,
+  { steps }: Part,
   matrix: Features,
   rowCount: number,
-  { features, preprocessing }: { features: readonly string[]; preprocessing: Preprocessing },
+  { features, preprocessing: rules }: Pick<Manifest, 'features' | 'preprocessing'>,
   unanswered: Map<number, string>,
 ): Features {
-  const { steps, compares } = part
-  if (seesFeaturesAsRead(part, preprocessing)) return matrix
-  const values =
-    steps.length === 0 ? Float64Array.from(matrix) : transformRows(steps, Float64Array.from(matrix), rowCount)
-  const rows = compares === 'float64' ? values : Float32Array.from(values)
-  const width = values.length / rowCount
+  if (steps.length === 0) return matrix
+  const refuse = (row: number, reason: string) => void (unanswered.has(row) || unanswered.set(row, reason))
+  const { values, isRounded } = seenRows(steps, Float64Array.from(matrix), rowCount, refuse)
+  const names = seenFeatures(steps, features)
+  const rows = isRounded ? Float32Array.from(values) : values
   for (let i = 0; i < values.length; i++) {
-    const seen = { value: values[i]!, compared: rows[i]!, rules: preprocessing }
-    const why = whyNoAnswer(features[i % width], seen)
-    const row = Math.floor(i / width)
-    if (why !== undefined && !unanswered.has(row)) unanswered.set(row, why)
+    const why = whyNoAnswer(names[i % names.length]!, { value: values[i]!, seen: rows[i]!, rules })
+    if (why !== undefined) refuse(Math.floor(i / names.length), why)
   }
   return rows
 }

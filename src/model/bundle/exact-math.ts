@@ -80,6 +80,26 @@ function createPowers(): { readonly high: Float64Array; readonly low: Float64Arr
   return table
 }
 
+/** The greatest whole number not above a × b. */
+export function productFloor(a: number, b: number): number {
+  const product = productOf(a, b)
+  const floor = Math.floor(product)
+  return product === floor && last[0]! < 0 ? floor - 1 : floor
+}
+
+/** a × b + c with one rounding, as processors have it that numpy and glibc are run on. */
+export function multiplyAdd(a: number, b: number, c: number): number {
+  const product = productOf(a, b)
+  const productLow = last[0]!
+  const sum = sumOf(product, c)
+  return sum + (last[0]! + productLow)
+}
+
+const c2 = 0.49999999999996786
+const c3 = 0.16666666666665886
+const c4 = 0.0416666808410674
+const c5 = 0.008333335853059549
+
 /** 2^−600 … 2^600 */
 const powerOfTwo = Float64Array.from({ length: 1201 }, (_, index) => 2 ** (index - 600))
 
@@ -90,13 +110,15 @@ function expOfPair(x: number, xLow: number): number {
   const steps = Math.round(x / (stepHigh + stepLow))
   const index = steps & (tableSize - 1)
   const exponent = (steps - index) / tableSize
-  const r = x - steps * stepHigh - (steps * stepLow - xLow)
-  // e^r − 1; r is below 0.0028
+  const r = multiplyAdd(steps, -stepLow, multiplyAdd(steps, -stepHigh, x)) + xLow
+  // e^r − 1 by glibc's polynomial; r is below 0.0028
   const square = r * r
-  const rest = r + (square * (0.5 + r / 6) + square * square * (1 / 24 + r / 120))
   const high = powers.high[index]!
-  const tail = powers.low[index]! + high * rest
-  const answer = high + tail
+  const start = powers.low[index]! / high + r
+  const middle = multiplyAdd(square, multiplyAdd(r, c3, c2), start)
+  const rest = multiplyAdd(square * square, multiplyAdd(r, c5, c4), middle)
+  const answer = multiplyAdd(high, rest, high)
+  const tail = high * rest
   // in two factors, because 2^−1074 is not reached in one
   const half = powerOfTwo[(exponent >> 1) + 600]!
   const otherHalf = powerOfTwo[exponent - (exponent >> 1) + 600]!

@@ -3,7 +3,6 @@ import { basename } from 'node:path'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
 import { messageOf, ModelError, UsageError } from '../../errors.ts'
-import type { Part } from './parts.ts'
 
 /**
  * The kinds of model. What depends on the kind is said in two tables: `contents` of read-bundle.ts (which files it is made of)
@@ -78,15 +77,14 @@ export function identityOf(
 /**
  * The levels as the outputs see them: the product in output order, the top, the branches; or the only level there is.
  *
- * @param parts give a booster the names of its margins
+ * @param margins of a booster: `marginsOf` its parts
  */
 export function taxonomyOf(
   manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'productClasses'>,
-  parts: readonly Part[] = [],
+  margins?: readonly string[],
 ): Taxonomy {
   const { classifierName, levels, taxonomy } = manifest
   if (taxonomy === null) {
-    const margins = marginsOf(parts)
     const flat = { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
     return margins === undefined ? flat : { ...flat, margins }
   }
@@ -111,11 +109,6 @@ export function leafClasses({
   readonly productClasses?: readonly string[] | undefined
 }): readonly string[] {
   return productClasses ?? levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
-}
-
-/** The names of a booster's margins, where they are the model's own: it has one part. */
-export function marginsOf(parts: readonly Part[]): readonly string[] | undefined {
-  return parts.length === 1 ? parts[0]!.sum?.margins : undefined
 }
 
 /** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */

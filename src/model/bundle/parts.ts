@@ -17,8 +17,6 @@ export interface Part {
   readonly nodes: number
   /** done to every row's features in float64, in this order; empty for features as they are read */
   readonly steps: readonly Step[]
-  /** what the trees compare; float32 unless this is given. The model's preprocessing keeps float64 then, too */
-  readonly compares?: 'float64'
   /** null where leaves are class fractions, which are averaged */
   readonly sum: Sum | null
   /** null where the probabilities are used as they are */
@@ -33,8 +31,13 @@ export function plainParts(levels: readonly Pick<ManifestLevel, 'trees' | 'nodes
   return levels.map(({ trees, nodes }, level) => ({ level, trees, nodes, steps: [], sum: null, calibration: null }))
 }
 
-export function isPlain({ steps, compares, sum, calibration }: Part): boolean {
-  return steps.length === 0 && compares === undefined && sum === null && calibration === null
+export function isPlain({ steps, sum, calibration }: Part): boolean {
+  return steps.length === 0 && sum === null && calibration === null
+}
+
+/** The names of a booster's margins, where they are the model's own: it has one part. */
+export function marginsOf(parts: readonly Part[]): readonly string[] | undefined {
+  return parts.length === 1 ? parts[0]!.sum?.margins : undefined
 }
 
 /** Why an ONNX graph cannot carry these forests; undefined where it can. */
@@ -50,16 +53,19 @@ export function whyNotOnnx({
   if (parts.some(({ calibration }) => calibration !== null)) return 'an ONNX graph does not carry its calibration'
   if (new Set(parts.map(({ level }) => level)).size < parts.length)
     return 'an ONNX graph does not carry a mean of forests'
-  if (parts.some(({ compares }) => compares !== undefined)) return 'an ONNX graph does not compare in float64'
   if (forests.some(({ missingLeft }) => missingLeft?.includes(1))) {
     return 'an ONNX graph does not carry its rule for missing values'
   }
   return undefined
 }
 
-/** Numbers are written so that they come back in every bit. */
 export function encodeParts(parts: readonly Part[]): Uint8Array {
-  return Buffer.from(`${JSON.stringify(parts, (_, value: unknown) => storable(value))}\n`)
+  return Buffer.from(`${exactJson(parts)}\n`)
+}
+
+/** Numbers are written so that they come back in every bit. */
+export function exactJson(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => storable(inner))
 }
 
 /** JSON has neither NaN nor infinities nor −0. */
@@ -90,24 +96,15 @@ export function decodeParts(text: string, levels: number): Part[] {
 
 function readPart(check: Checker, value: unknown): Part {
   const part = check.record(value, 'part')
-  const { compares } = part
-  if (compares !== undefined && compares !== 'float64') throw check.error('precision that a part compares in')
   const trees = check.count(part['trees'], 'trees of a part')
   const sum = part['sum'] === null ? null : readSum(check, part['sum'])
-  if (sum !== null && !isSumOf(sum, trees)) throw check.error('targets or base of a sum')
+  if (sum !== null && sum.targets.length !== trees) throw check.error('targets of a sum')
   return {
     level: check.count(part['level'], 'level of a part'),
     trees,
     nodes: check.count(part['nodes'], 'nodes of a part'),
     steps: check.list(part['steps'], 'steps of a part').map((step) => readStep(check, step)),
-    ...(compares === undefined ? {} : { compares }),
     sum,
     calibration: part['calibration'] === null ? null : readCalibration(check, part['calibration']),
   }
-}
-
-/** Whether every tree has a margin, and every margin a base: nothing later looks for one that is not there. */
-function isSumOf({ margins, targets, base }: Sum, trees: number): boolean {
-  const isTarget = (target: number) => target < margins.length
-  return targets.length === trees && base.length === margins.length && targets.every(isTarget)
 }

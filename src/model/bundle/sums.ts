@@ -1,6 +1,8 @@
 // Boosters: trees whose leaves add up to margins, and how margins become probabilities.
-import { exp, log } from './exact-math.ts'
+import { exp } from './exact-math.ts'
+import { sigmoidOfXgboost, softmaxOfScipy, softmaxOfXgboost } from './float32-links.ts'
 import type { Checker } from './manifest.ts'
+import { numpyExp, numpyLog } from './numpy-math.ts'
 import { numpySum } from './numpy-sum.ts'
 
 /** How trees add up. */
@@ -71,8 +73,10 @@ function linkOne(link: Link, margin: number, target: Float64Array): void {
 function linkMany(link: Link, row: Float64Array): void {
   switch (link.kind) {
     case 'softmax':
-      if (link.library === 'xgboost' || link.library === 'xgboost-scipy') softmaxOfFloats(row, link.library)
-      else softmax(row, link.library === 'scikit-learn')
+      if (link.library === 'xgboost') softmaxOfXgboost(row)
+      else if (link.library === 'xgboost-scipy') softmaxOfScipy(row)
+      else if (link.library === 'lightgbm') softmax(row, exp, sumInOrder)
+      else softmax(row, numpyExp, link.library === 'scikit-learn' ? sumOfRow : sumInOrder)
       return
     case 'logSoftmax':
       logSoftmax(row)
@@ -93,48 +97,33 @@ function maximumOf(row: Float64Array): number {
   return maximum
 }
 
-/** @param isPairwise whether the sum is numpy's of a row that lies together; LightGBM and HistGradientBoosting add in order */
-function softmax(row: Float64Array, isPairwise: boolean): void {
+/** @param sum numpy's of a row that lies together; LightGBM and HistGradientBoosting add in order */
+function softmax(row: Float64Array, power: (x: number) => number, sum: (row: Float64Array) => number): void {
   const maximum = maximumOf(row)
-  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - maximum)
+  for (let i = 0; i < row.length; i++) row[i] = power(row[i]! - maximum)
+  const total = sum(row)
+  for (let i = 0; i < row.length; i++) row[i] = row[i]! / total
+}
+
+function sumOfRow(row: Float64Array): number {
+  return numpySum(row, 0, row.length)
+}
+
+function sumInOrder(row: Float64Array): number {
   let sum = 0
-  if (isPairwise) sum = numpySum(row, 0, row.length)
-  else for (let i = 0; i < row.length; i++) sum += row[i]!
-  for (let i = 0; i < row.length; i++) row[i] = row[i]! / sum
+  for (let i = 0; i < row.length; i++) sum += row[i]!
+  return sum
 }
 
 function logSoftmax(row: Float64Array): void {
   const maximum = maximumOf(row)
-  const sum = numpySum(
-    row.map((margin) => exp(margin - maximum)),
-    0,
-    row.length,
-  )
-  const logarithm = log(sum) + maximum
-  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - logarithm)
+  const logarithm = numpyLog(sumOfRow(row.map((margin) => numpyExp(margin - maximum)))) + maximum
+  for (let i = 0; i < row.length; i++) row[i] = numpyExp(row[i]! - logarithm)
 }
 
-const { fround } = Math
-
-/** XGBoost's in C++, which adds in float64; for multi:softmax its Python class takes scipy's, in float32 throughout. */
-function softmaxOfFloats(row: Float64Array, library: 'xgboost' | 'xgboost-scipy'): void {
-  const maximum = maximumOf(row)
-  for (let i = 0; i < row.length; i++) row[i] = fround(exp(fround(row[i]! - maximum)))
-  let sum = 0
-  if (library === 'xgboost') for (let i = 0; i < row.length; i++) sum += row[i]!
-  else sum = numpySum(Float32Array.from(row), 0, row.length)
-  const divisor = fround(sum)
-  for (let i = 0; i < row.length; i++) row[i] = fround(row[i]! / divisor)
-}
-
-/** XGBoost keeps e^x finite and adds a number that float32 does not see. */
 function sigmoid({ library, scale = 1 }: Link, margin: number): number {
-  if (library !== 'xgboost') return 1 / (1 + exp(-scale * margin))
-  const power = fround(exp(Math.min(-margin, largestPower)))
-  return fround(1 / fround(power + 1))
+  return library === 'xgboost' ? sigmoidOfXgboost(margin) : 1 / (1 + exp(-scale * margin))
 }
-
-const largestPower = fround(88.7)
 
 /** @throws ModelError for what is not a sum */
 export function readSum(check: Checker, value: unknown): Sum {

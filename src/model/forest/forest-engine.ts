@@ -37,15 +37,6 @@ export function createForestEngine({ module, packed, model }: EngineParts, room:
   const answerLevels = createAnswering(model)
   const numbers = numbersAt(memory.buffer, isFloat64 ? 'float64' : 'float32', scratch.matrix, blockRows * features)
 
-  function classifyBlock(rows: number, into: readonly Float64Array[]): void {
-    rankRows(shared, scratch.address, rows)
-    levels.forEach((level, index) => {
-      kernel.sumTrees(shared, level.address, scratch.address, rows)
-      if (level.precision === undefined) divideSums(memory.buffer, scratch.sums, level, into[index]!)
-      else copyMargins(memory.buffer, scratch.sums, level, into[index]!)
-    })
-  }
-
   return {
     /**
      * @param matrix rowCount × features, row-major, preprocessed
@@ -53,20 +44,24 @@ export function createForestEngine({ module, packed, model }: EngineParts, room:
      */
     classify(matrix: Features, rowCount: number): Answers {
       const said = levels.map((level) => new Float64Array(rowCount * level.width))
-      const unanswered = new Map<number, string>()
+      let unanswered: Map<number, string> | undefined
       for (let from = 0; from < rowCount; from += blockRows) {
-        const end = Math.min(from + blockRows, rowCount)
-        fillRows(matrix.subarray(from * width, end * width), end - from, numbers, (row, reason) => {
+        const rows = Math.min(blockRows, rowCount - from)
+        fillRows(matrix.subarray(from * width, (from + rows) * width), rows, numbers, (row, reason) => {
+          unanswered ??= new Map()
           if (!unanswered.has(from + row)) unanswered.set(from + row, reason)
         })
-        const parts = said.map((values, index) => {
-          const own = levels[index]!.width
-          return values.subarray(from * own, end * own)
-        })
-        classifyBlock(end - from, parts)
+        rankRows(shared, scratch.address, rows)
+        for (let index = 0; index < levels.length; index++) {
+          const level = levels[index]!
+          kernel.sumTrees(shared, level.address, scratch.address, rows)
+          const into = said[index]!.subarray(from * level.width, (from + rows) * level.width)
+          if (level.precision === undefined) divideSums(memory.buffer, scratch.sums, level, into)
+          else copyMargins(memory.buffer, scratch.sums, level, into)
+        }
       }
       const answers = answerLevels(said, rowCount)
-      return unanswered.size === 0 ? answers : { ...answers, unanswered }
+      return unanswered === undefined ? answers : { ...answers, unanswered }
     },
   }
 }

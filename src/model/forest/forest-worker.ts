@@ -2,7 +2,8 @@
 import type { FeatureBatch } from '../../pipeline/batch.ts'
 import { createForestEngine, type EngineParts } from './forest-engine.ts'
 import type { Answers } from '../bundle/answers.ts'
-import { fillLevels, type KernelTrees, type PackingPlan } from './kernel/pack-forests.ts'
+import type { KernelTrees } from './kernel/kernel-trees.ts'
+import { fillLevels, type PackingPlan } from './kernel/pack-forests.ts'
 import { fillRanks } from './kernel/rank-nodes.ts'
 import { serveTasks } from './worker-pool.ts'
 

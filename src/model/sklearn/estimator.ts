@@ -1,7 +1,13 @@
 // What a pickle holds → a classifier, by the name of its class.
 import { ModelError } from '../../errors.ts'
 import type { Estimator } from '../estimator.ts'
+import { isLightgbm, readPickledLightgbm } from '../lightgbm/pickled-lightgbm.ts'
+import { isXgboost, readPickledXgboost } from '../xgboost/pickled-xgboost.ts'
+import { isCalibrated, readCalibrated } from './calibrated.ts'
 import { readForest } from './forests.ts'
+import { isGradientBoosting, readGradientBoosting } from './gradient-boosting.ts'
+import { isHistGradientBoosting, readHistGradientBoosting } from './hist-gradient-boosting.ts'
+import { isPipeline, readPipeline } from './pipeline.ts'
 import { isForest } from './pickled-forest.ts'
 import { describe, PyObject, type PyValue } from './pickle/values.ts'
 
@@ -23,7 +29,22 @@ export interface EstimatorFile {
  * @throws ModelError for what is none, for one that is damaged, and for what the bundle cannot hold exactly
  */
 export function readEstimator(value: PyValue, file: EstimatorFile): Estimator {
+  return readNested(value, file, 0)
+}
+
+/** A pipeline within a calibration within a pipeline is as deep as anyone goes, and a file can hold itself. */
+const deepest = 4
+
+function readNested(value: PyValue, file: EstimatorFile, depth: number): Estimator {
+  if (depth > deepest) throw new ModelError(`${file.label}: its classifiers are nested too deeply`)
+  const readInner = (inner: PyValue) => readNested(inner, file, depth + 1)
+  if (isPipeline(value)) return readPipeline(value, file.label, readInner)
+  if (isCalibrated(value)) return readCalibrated(value, file.label, readInner)
   if (isForest(value)) return readForest(value, file)
+  if (isXgboost(value)) return readPickledXgboost(value, file.label)
+  if (isLightgbm(value)) return readPickledLightgbm(value, file.label)
+  if (isGradientBoosting(value)) return readGradientBoosting(value, file)
+  if (isHistGradientBoosting(value)) return readHistGradientBoosting(value, file)
   throw refusal(value, file.label)
 }
 

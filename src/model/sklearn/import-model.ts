@@ -25,7 +25,9 @@ import {
   writeBundle,
 } from '../bundle/write-bundle.ts'
 import { type ModelFile, openModelFile } from '../container/model-file.ts'
+import { readLightgbm } from '../lightgbm/read-lightgbm.ts'
 import { openEngine } from '../open.ts'
+import { readXgboost } from '../xgboost/read-xgboost.ts'
 import { type Estimator, readEstimator } from './estimator.ts'
 import { unionOf, withFeatures } from './level-features.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, type ModelFiles } from './model-files.ts'
@@ -140,9 +142,18 @@ async function readFile(file: ModelFile, options: Pick<ImportOptions, 'onProgres
     case 'pickle':
       return estimatorIn(await readValue(file, options), file, options)
     case 'xgboost':
+      return readXgboost(wholeContent(file), file.label)
     case 'lightgbm':
-      throw new ModelError(`${file.label}: looks like a model of ${file.form}, which lcclf does not read`)
+      return readLightgbm(wholeContent(file).toString('utf8'), file.label)
   }
+}
+
+/** a booster's own file is far smaller, and V8 refuses longer texts */
+const largestBooster = 2 ** 28
+
+function wholeContent({ content, label }: ModelFile): Buffer {
+  if (content.size <= largestBooster) return content.read(0, content.size)
+  throw new ModelError(`${label}: has ${content.size} bytes, more than any booster`)
 }
 
 function estimatorIn(

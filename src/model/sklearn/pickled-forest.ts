@@ -55,8 +55,7 @@ export function readPickledForest(value: PyValue, { label, fileSize }: { label: 
     readTreeSource(estimator, `${label}: tree ${index}`, classes.length, featureCount),
   )
   // a file can name the same arrays many times over; honest trees each have their own bytes
-  const total = sources.reduce((sum, { nodes, values }) => sum + nodes.byteLength + values.byteLength, 0)
-  if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
+  checkShared(sources, { label, fileSize })
   const sklearnVersion = versionOf(value) ?? versionOf(estimators[0]!)
   return {
     /** the file's name, for messages */
@@ -103,7 +102,7 @@ export function isSince(version: string | null, major: number, minor: number): b
   return found > major || (found === major && foundMinor >= minor)
 }
 
-type TreeSource = ReturnType<typeof readTreeSource>
+export type TreeSource = ReturnType<typeof readTreeSource>
 
 function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   const list = forest.attribute('estimators_')
@@ -120,7 +119,7 @@ function estimatorsOf(forest: PyObject, label: string): PyObject[] {
   })
 }
 
-function readTreeSource(estimator: PyObject, what: string, classCount: number, featureCount: number) {
+export function readTreeSource(estimator: PyObject, what: string, classCount: number, featureCount: number) {
   const tree = estimator.attribute('tree_')
   if (!(tree instanceof PyObject) || tree.type.fullName !== 'sklearn.tree._tree.Tree') {
     throw new ModelError(`${what}: tree_ is ${describe(tree)}, where a sklearn.tree._tree.Tree is needed`)
@@ -146,8 +145,17 @@ function readTreeSource(estimator: PyObject, what: string, classCount: number, f
   return { what, nodes, values }
 }
 
+/** @throws ModelError where trees take more bytes than their file has */
+export function checkShared(
+  sources: readonly Pick<TreeSource, 'nodes' | 'values'>[],
+  { label, fileSize }: { label: string; fileSize: number },
+): void {
+  const total = sources.reduce((sum, { nodes, values }) => sum + nodes.byteLength + values.byteLength, 0)
+  if (total > fileSize) throw new ModelError(`${label}: its trees share their nodes, which no forest does`)
+}
+
 /** A tree's arrays, copied out of the file in its own (depth-first) node order. −1 in `left` marks a leaf. */
-function readTree({ what, nodes, values }: TreeSource, classCount: number) {
+export function readTree({ what, nodes, values }: TreeSource, classCount: number) {
   const stored = floatsOf(values, what)
   const rowMajor = (_: number, at: number) => stored[(at % classCount) * nodes.length + Math.floor(at / classCount)]!
   return {

@@ -125,7 +125,7 @@ describe('a missing value', () => {
     for (const threshold of [-Infinity, -1, -0, 0, 5e-324, 1e38, Infinity, NaN]) {
       for (const rule of [0, 1] as const) {
         const forest = withRule(forestOf([split(threshold, leaf(1, 0), leaf(0, 1))], 2), rule)
-        const parts = [partOf(forest, kind === 'float64' ? { compares: 'float64' } : {})]
+        const parts = [partOf(forest)]
         const preprocessing = kind === 'float64' ? inFloat64 : keepsMissing
         const model: TestModel = { forests: [forest], features: 1, parts, preprocessing }
         for (const got of bothOf(model, [NaN])) expect(got, `${threshold} ${rule}`).toEqual([rule])
@@ -142,11 +142,10 @@ describe('a missing value', () => {
     for (const count of [65_534, 65_535, 65_536]) {
       const trees = forestOf([search(0, count)], 2)
       for (const rule of [0, 1] as const) {
-        for (const more of [{}, { compares: 'float64' as const }]) {
+        for (const preprocessing of [keepsMissing, inFloat64]) {
           const forest = withRule(trees, rule)
-          const preprocessing = 'compares' in more ? inFloat64 : keepsMissing
-          const model = { forests: [forest], features: 1, parts: [partOf(forest, more)], preprocessing }
-          const matrix = 'compares' in more ? Float64Array.of(NaN, -1, count) : Float32Array.of(NaN, -1, count)
+          const model = { forests: [forest], features: 1, parts: [partOf(forest)], preprocessing }
+          const matrix = preprocessing === inFloat64 ? Float64Array.of(NaN, -1, count) : Float32Array.of(NaN, -1, count)
           const [level] = engineOf(module, model).classify(matrix, 3).probabilities
           expect([level![0], level![2], level![4]]).toEqual([rule === 1 ? 0 : count, 0, count])
         }
@@ -159,7 +158,7 @@ describe('a comparison in float64', () => {
   it('tells apart what float32 does not', () => {
     for (const threshold of [0.1, -0.1, 1, 1e300, 5e-324, -5e-324, 0, -0]) {
       const forest = forestOf([split(threshold, leaf(1, 0), leaf(0, 1))], 2)
-      const parts = [partOf(forest, { compares: 'float64' })]
+      const parts = [partOf(forest)]
       const model: TestModel = { forests: [forest], features: 1, parts, preprocessing: inFloat64 }
       const values = [threshold, beside(threshold, 1, 'float64'), beside(threshold, -1, 'float64'), Infinity, -Infinity]
       for (const got of bothOf(model, values)) expect(got).toEqual([1, 0, 1, 0, 1])
@@ -205,7 +204,7 @@ describe('trees that add up', () => {
 
 describe('a row whose features the steps make too large', () => {
   const forest = forestOf([split(0, leaf(1, 0), leaf(0, 1))], 2)
-  const steps = [{ kind: 'affine' as const, subtract: null, divide: [1e-20] }]
+  const steps = [{ kind: 'affine', subtract: null, divide: [1e-20] }, { kind: 'float32' }] as const
   const reason = 'f0 is beyond float32 once the model has transformed it'
 
   it('has no answer, and costs no other row its own', () => {
@@ -226,5 +225,16 @@ describe('a row whose features the steps make too large', () => {
     expect([...unanswered!.values()]).toEqual([
       'f0 is missing: scikit-learn 1.2.2 takes no missing values once the model has transformed it',
     ])
+  })
+
+  it('has no answer where a step has no value for it', () => {
+    const boxCox = [{ kind: 'power', method: 'box-cox', lambdas: [1] }, { kind: 'float32' }] as const
+    const parts = [partOf(forest, { steps: boxCox })]
+    const model: TestModel = { forests: [forest], features: 1, parts, preprocessing: inFloat64 }
+    const matrix = Float64Array.of(0.5, -1, 2)
+    for (const answers of [engineOf(module, model).classify(matrix, 3), plainly(model, matrix, 3)]) {
+      expect([...answers.unanswered!]).toEqual([[1, "the model's transformation has no value for a feature"]])
+      expect([answers.probabilities[0]![0], answers.probabilities[0]![4]]).toEqual([1, 0])
+    }
   })
 })

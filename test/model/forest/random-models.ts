@@ -1,6 +1,7 @@
 // Models of any kind of parts, with thresholds and features that hurt in float32 and in float64.
 import type { Forest } from '../../../src/model/bundle/forest.ts'
 import type { Part } from '../../../src/model/bundle/parts.ts'
+import type { Step } from '../../../src/model/bundle/steps.ts'
 import type { Sum } from '../../../src/model/bundle/sums.ts'
 import type { Preprocessing } from '../../../src/pipeline/preprocess.ts'
 import { shapeOf, type TestModel } from './kernel-models.ts'
@@ -102,16 +103,19 @@ export function randomModel({ seed, precision, isSum, hasSteps, hasCalibration, 
   )
   const number = () => pick(random, [0, 1, 0.1, -3, 1e-3, 1e30])
   const listOf = (value: () => number) => Array.from({ length: features }, value)
-  const shared =
-    hasSteps && random() < 0.5 ? [{ kind: 'affine' as const, subtract: listOf(number), divide: null }] : null
+  const stepsOf = (): Step[] => {
+    const columns = { kind: 'columns', indices: listOf(() => Math.floor(random() * features)) } as const
+    const divide = random() < 0.5 ? null : listOf(() => number() || 2)
+    const affine = { kind: 'affine', subtract: listOf(number), divide } as const
+    const rounding = precision === 'float32' ? [{ kind: 'float32' } as const] : []
+    return [affine, ...(random() < 0.3 ? [columns] : []), ...rounding]
+  }
+  const shared = random() < 0.5 ? stepsOf() : null
   const parts = forests.map(({ roots, feature }): Part => ({
     level: 0,
     trees: roots.length,
     nodes: feature.length,
-    steps: !hasSteps
-      ? []
-      : (shared ?? [{ kind: 'affine', subtract: listOf(number), divide: listOf(() => number() || 2) }]),
-    ...(precision === 'float64' ? { compares: 'float64' } : {}),
+    steps: hasSteps ? (shared ?? stepsOf()) : [],
     sum: isSum ? randomSum(random, trees, classes, sumPrecision) : null,
     calibration: hasCalibration
       ? { kind: 'sigmoid', a: Array.from({ length: classes }, () => -1), b: Array.from({ length: classes }, random) }
@@ -151,8 +155,8 @@ export function rowsOf(model: TestModel, rowCount: number, seed: number): Float3
     if (kind < 0.1) return NaN
     if (kind < 0.12 && preprocessing.infinite === 'kept') return pick(random, [Infinity, -Infinity])
     if (kind < 0.14) return pick(random, [1e300, 3.4e38, -1e38, 1e-40])
-    const [step] = parts[0]!.steps
-    const back = step?.kind === 'affine' ? (step.subtract?.[i % features.length] ?? 0) : 0
+    const step = parts[0]!.steps.find((one) => one.kind === 'affine')
+    const back = step?.subtract?.[i % features.length] ?? 0
     const value = pick(random, pool) + back
     return kind < 0.5 ? value : beside(isFloat64 ? value : Math.fround(value), kind < 0.75 ? 1 : -1, precision)
   })

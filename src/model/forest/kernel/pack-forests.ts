@@ -2,6 +2,7 @@
 import { ModelError } from '../../../errors.ts'
 import type { Forest } from '../../bundle/forest.ts'
 import type { Sum } from '../../bundle/sums.ts'
+import { countThresholds, type KernelTrees } from './kernel-trees.ts'
 import {
   type Addresses,
   blockRowsOf,
@@ -16,16 +17,6 @@ import {
   sizes,
   takeScratch,
 } from './memory-layout.ts'
-import { countThresholds } from './rank-nodes.ts'
-
-/** The trees of one part, as the kernel knows them. Can be posted to a worker. */
-export interface KernelTrees {
-  readonly forest: Forest
-  /** null where leaves are fractions */
-  readonly sum: Pick<Sum, 'margins' | 'targets' | 'base' | 'precision'> | null
-  /** column of the kernel's rows where the features of this part begin */
-  readonly firstFeature: number
-}
 
 /** A model in shared memory. Can be posted to a worker; the memory is not copied by that. */
 export type PackedModel = ReturnType<typeof reserveModel>['model']

@@ -1,31 +1,8 @@
 // Every feature's distinct thresholds as columns, and each node's column and rank in it.
-import type { Forest } from '../../bundle/forest.ts'
 import { COLUMN_THRESHOLDS, MISSING, sizes } from './memory-layout.ts'
-import type { KernelTrees, PackingPlan } from './pack-forests.ts'
+import { groupOf, type KernelTrees } from './kernel-trees.ts'
+import type { PackingPlan } from './pack-forests.ts'
 import { orderedFloat32, sortPairs, writeOrderedFloat64 } from './thresholds.ts'
-
-/** How many thresholds each group has: those of one feature; the nodes where a missing value goes left come second. */
-export function countThresholds(trees: readonly KernelTrees[], features: number): Uint32Array {
-  const hasRules = trees.some(({ forest }) => forest.missingLeft !== undefined)
-  const counts = new Uint32Array(hasRules ? 2 * features : features)
-  for (const part of trees) {
-    const { feature, missingLeft } = part.forest
-    for (let node = 0; node < feature.length; node++) {
-      if (feature[node]! >= 0) counts[groupOf(part, node, missingLeft, features)]!++
-    }
-  }
-  return counts
-}
-
-function groupOf(
-  { forest, firstFeature }: KernelTrees,
-  node: number,
-  missingLeft: Forest['missingLeft'],
-  features: number,
-): number {
-  const group = firstFeature + forest.feature[node]!
-  return missingLeft !== undefined && missingLeft[node] === 1 ? group + features : group
-}
 
 /** Sorts every group's thresholds, writes the distinct ones as columns and each node's column and rank. */
 export function fillRanks(plan: PackingPlan, trees: readonly KernelTrees[]): void {

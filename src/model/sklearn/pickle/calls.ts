@@ -60,7 +60,7 @@ const kinds = new Map(
 )
 
 // forests hold samplers, pipelines, random generators and parameters made of these packages' classes
-const inertPackages = new Set(['sklearn', 'imblearn', 'scipy', 'pandas'])
+const inertPackages = new Set(['sklearn', 'imblearn', 'xgboost', 'lightgbm', 'scipy', 'pandas'])
 
 function callKind(global: PyGlobal): CallKind {
   const known = kinds.get(global.fullName)
@@ -68,8 +68,14 @@ function callKind(global: PyGlobal): CallKind {
   if (isJoblib(global)) return 'refused'
   const [root, child] = global.module.split('.')
   const isInert = inertPackages.has(root!) || (root === 'numpy' && child === 'random')
-  // a class by Python's convention, of that module itself: `os.system` below sklearn.utils is neither
-  return isInert && /^_*[A-Z][A-Za-z0-9_]*$/.test(global.name) ? 'object' : 'refused'
+  // a class by Python's convention, of that module itself: `os.system` below sklearn.utils is neither; or a loss of Cython's
+  const isClass = isInert && /^_*[A-Z][A-Za-z0-9_]*$/.test(global.name)
+  return isClass || isLoss(global) ? 'object' : 'refused'
+}
+
+/** What boosters keep of their training; the module had a shorter name in scikit-learn 1.5. */
+function isLoss({ module, name }: PyGlobal): boolean {
+  return (module === '_loss' || module === 'sklearn._loss._loss') && /^(__pyx_unpickle_)?Cy[A-Z][A-Za-z]*$/.test(name)
 }
 
 /** Those of before joblib 0.10 leave the arrays in other files. */
@@ -123,7 +129,7 @@ export class Calls {
     }
     return this.#cursor.error(
       `refused: needs ${name}, which a model has no reason to call`,
-      'Only numpy, pandas, scikit-learn and imbalanced-learn objects are read. Do not open a file of doubtful origin in Python: it would run the call.',
+      'Only objects of numpy, pandas, scikit-learn, imbalanced-learn, XGBoost and LightGBM are read. Do not open a file of doubtful origin in Python: it would run the call.',
     )
   }
 

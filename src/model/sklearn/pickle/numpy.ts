@@ -206,6 +206,23 @@ function fieldsOf([names, table]: readonly PyValue[], size: number, what: string
   return fields
 }
 
+/** A number of any kind, be it Python's or numpy's scalar; undefined for what is none. */
+export function readNumber(value: PyValue | undefined): number | undefined {
+  if (typeof value === 'number') return value
+  const scalar = readScalar(value)
+  return scalar && 'iuf'.includes(scalar.type.kind) ? numbersOf(scalar, 'a number')[0] : undefined
+}
+
+/** An array of numbers of any kind as float64, in the file's own element order. */
+export function numbersOf(array: NumpyArray, what: string): Float64Array {
+  const { kind, size, littleEndian } = array.type
+  if (kind !== 'f') return integersOf(array, what)
+  if (size !== 4) return floatsOf(array, what)
+  const { bytes } = array
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Float64Array.from({ length: array.length }, (_, i) => view.getFloat32(i * 4, littleEndian))
+}
+
 /** An array of integers (or one integer field of a structured array), copied out; each must fit in 2^53. */
 export function integersOf(array: NumpyArray, what: string, field?: string): Float64Array {
   const { view, type, start, step } = columnOf(array, what, field)

@@ -3,8 +3,8 @@
 // Eight rows make one comparison and two shuffles, there is no branch on the comparison, and a node is fetched once for
 // all its rows. A tree is done depth by depth, because then the sets of the next node do not depend on those of this one
 // and their bytes were written long ago. A set's order does not matter: a row meets every tree once, in tree order.
-import { LEAF, Level, Scratch, Shared, strideOf } from './layout'
-import { addLeaf, addLeaves, sumsOf } from './sums'
+import { LEAF, Level, MARGIN64, Scratch, Shared, strideOf } from './layout'
+import { addLeaf, addLeafValues, addLeaves, sumsOf } from './sums'
 import { walk } from './walk'
 
 /** Sets of at most so many bytes (two a row) do not fill the lanes: their rows walk. */
@@ -58,7 +58,8 @@ function partTree(
   }
   if (scratch.walkersEnd == scratch.walkers) return
   walk(scratch, stride, scratch.walkersEnd)
-  addLeaves(pairs, scratch.walkers, scratch.walkersEnd, sums)
+  if (pairs < MARGIN64) addLeaves(pairs, scratch.walkers, scratch.walkersEnd, sums)
+  else addLeafValues(pairs, scratch.walkers, scratch.walkersEnd, sums)
 }
 
 /**

@@ -75,18 +75,23 @@ export function addLeaves(pairs: u32, from: usize, end: usize, sums: usize): voi
       v128.store(sum, f64x2.add(v128.load(sum, 16), v128.load(leaf, 16)), 16)
       v128.store(sum, f64x2.add(v128.load(sum, 32), v128.load(leaf, 32)), 32)
     }
-  } else if (pairs == MARGIN64) {
-    for (let walker = from; walker < end; walker += 8) {
-      addValue<f64>(load<f64>(load<u32>(walker, 0)), load<u32>(walker, 4), sums)
-    }
-  } else if (pairs == MARGIN32) {
-    for (let walker = from; walker < end; walker += 8) {
-      addValue<f32>(load<f32>(load<u32>(walker, 0)), load<u32>(walker, 4), sums)
-    }
   } else {
     const half = (<usize>pairs) << 3
     for (let walker = from; walker < end; walker += 8) {
       addPairs(load<u32>(walker, 0), pairs, sums + <usize>load<u32>(walker, 4) * half)
+    }
+  }
+}
+
+/** The same where leaves are values of one margin. */
+export function addLeafValues(pairs: u32, from: usize, end: usize, sums: usize): void {
+  if (pairs == MARGIN64) {
+    for (let walker = from; walker < end; walker += 8) {
+      addValue<f64>(load<f64>(load<u32>(walker, 0)), load<u32>(walker, 4), sums)
+    }
+  } else {
+    for (let walker = from; walker < end; walker += 8) {
+      addValue<f32>(load<f32>(load<u32>(walker, 0)), load<u32>(walker, 4), sums)
     }
   }
 }

@@ -3,7 +3,7 @@
 // Walkers do not wait for each other, so many nodes are fetched from memory at the same time, and there is no branch on
 // the comparison nor on the end of a path: a walker that arrived is not kept in the list.
 import { LEAF, Level, MARGIN64, Scratch, strideOf } from './layout'
-import { addLeaves, sumsOf } from './sums'
+import { addLeafValues, addLeaves, sumsOf } from './sums'
 
 /** One step of the walker. Answers 1 if it goes on, 0 if it stood on its leaf; then its node is the leaf's fractions. */
 function step(walker: usize, codes: usize, stride: usize): usize {
@@ -67,7 +67,7 @@ function addTrees(level: Level, scratch: Scratch, rows: u32, first: u32, last: u
   let from = <usize>scratch.walkers
   for (let t = first; t <= last; t++) {
     const end = from + (rows << 3)
-    addLeaves(level.pairs, from, end, sumsOf(level, scratch, t, rows))
+    addLeafValues(level.pairs, from, end, sumsOf(level, scratch, t, rows))
     from = end
   }
 }

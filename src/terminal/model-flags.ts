@@ -29,7 +29,8 @@ export const importFlags = {
   }),
   taxonomy: Flags.string({
     helpValue: 'FILE',
-    description: "JSON {branch: [classes]} in output order, for a hierarchy other than the survey's",
+    description:
+      "JSON {branch: [classes]} in output order, for a hierarchy other than the survey's; or a list that names the numbered classes of a classifier alone",
   }),
   features: Flags.string({ helpValue: 'FILE', description: 'JSON list of feature names, if the model has none' }),
   missing: Flags.custom<number>({ parse: (text) => Promise.resolve(missingRule(text)) })({

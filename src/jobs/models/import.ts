@@ -9,8 +9,8 @@ import { redactedText } from '../../formats/shown-text.ts'
 import { goldenMatrix } from '../../model/bundle/golden.ts'
 import type { ImportProgress } from '../../model/bundle/write-bundle.ts'
 import type { InputProfile, ProfiledImport } from '../../model/bundle/input-profile.ts'
-import { taxonomyOf } from '../../model/bundle/manifest.ts'
-import { importModel } from '../../model/sklearn/import-model.ts'
+import { type BranchTaxonomy, taxonomyOf } from '../../model/bundle/manifest.ts'
+import { importModel, type PickleImportOptions } from '../../model/sklearn/import-model.ts'
 import { enginesOf } from '../../model/open.ts'
 import { importOnnx } from '../../model/onnx/import-graph.ts'
 import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
@@ -51,13 +51,13 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
       ? await importOnnx({
           ...options,
-          taxonomy: taxonomy === undefined ? undefined : readOnnxTaxonomy(taxonomy),
+          taxonomy: taxonomy === undefined ? undefined : readTaxonomyOrList(taxonomy),
           classifierName,
           missing,
         })
       : await importModel({
           ...options,
-          taxonomy: taxonomy === undefined ? undefined : readTaxonomy(taxonomy),
+          ...(taxonomy === undefined ? {} : asTaxonomyOrClasses(readTaxonomyOrList(taxonomy))),
           missing,
           classifierName,
         })
@@ -78,9 +78,13 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
 }
 
 /** A flat classifier may also be given its classes as a plain list. */
-function readOnnxTaxonomy(path: string): OnnxTaxonomy {
+function readTaxonomyOrList(path: string): OnnxTaxonomy {
   const value = readJson('--taxonomy', path)
   return isTextList(value) ? value : readTaxonomy(path)
+}
+
+function asTaxonomyOrClasses(value: OnnxTaxonomy): Pick<PickleImportOptions, 'taxonomy' | 'classes'> {
+  return isTextList(value) ? { classes: value } : { taxonomy: value as BranchTaxonomy }
 }
 
 function readTaxonomy(path: string): Record<string, string[]> {

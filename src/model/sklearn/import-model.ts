@@ -33,7 +33,7 @@ import { unionOf, withFeatures } from './level-features.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, type ModelFiles } from './model-files.ts'
 import { unpickle } from './pickle/unpickle.ts'
 import type { PyValue } from './pickle/values.ts'
-import { isSurveyForm, type ReadLevel, readSurveyForm, type SurveyForm } from './survey-form.ts'
+import { isSurveyForm, named, type ReadLevel, readSurveyForm, type SurveyForm } from './survey-form.ts'
 
 /** What to import, and where to. */
 export interface PickleImportOptions extends ImportOptions {
@@ -41,6 +41,8 @@ export interface PickleImportOptions extends ImportOptions {
   readonly source: string
   /** in place of the survey's own */
   readonly taxonomy?: BranchTaxonomy | undefined
+  /** names of a single classifier's numbered classes, in their order */
+  readonly classes?: readonly string[] | undefined
   /** names in place of features_RF_model.pkl */
   readonly features?: readonly string[] | undefined
   readonly acceptSwapped?: boolean
@@ -86,6 +88,9 @@ async function readModel(
   options: PickleImportOptions,
 ): Promise<ReadModel> {
   if (files.taxonomy === null) return readSingle(opened[0]!, options)
+  if (options.classes !== undefined) {
+    throw new UsageError('--taxonomy: a hierarchy needs branches', { hint: 'Expected {"branch": ["class", …], …}.' })
+  }
   const found: (ReadLevel & { file: LevelFile; classes: readonly string[] })[] = []
   for (const [index, file] of files.levels.entries()) {
     const estimator = await readFile(opened[index]!, options)
@@ -115,13 +120,14 @@ async function readSingle(file: ModelFile, options: PickleImportOptions): Promis
   const { label } = file
   const value = file.form === 'pickle' ? await readValue(file, options) : undefined
   if (value === undefined || !isSurveyForm(value)) {
-    const estimator = value === undefined ? await readFile(file, options) : estimatorIn(value, file, options)
+    const read = value === undefined ? await readFile(file, options) : estimatorIn(value, file, options)
+    const estimator = options.classes === undefined ? read : named(read, options.classes, label)
     const { preprocessing } = estimator
     const levels = [{ name: 'flat', branch: null, estimator, features: null }]
     const rest = { taxonomy: null, preprocessing, classifierName: 'lc_classifier', warnings: [] }
     return { formatVersion: 2, levels, labels: [label], ...rest }
   }
-  if (options.taxonomy !== undefined) {
+  if (options.taxonomy !== undefined || options.classes !== undefined) {
     throw new UsageError(`--taxonomy: ${label} says itself what its hierarchy is`, { hint: 'Omit --taxonomy.' })
   }
   const form = readSurveyForm(value, file, (one, where) => estimatorIn(one, { ...file, label: where }, options))
@@ -298,7 +304,7 @@ async function takeFrom(directory: string, model: UnprovenModel): Promise<Proven
 
 async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgress']): Promise<ProvenGolden> {
   const { estimators, features, preprocessing } = model
-  const drawn = acceptable(drawGoldenInputs(model.forests, features.length), preprocessing)
+  const drawn = answerable(acceptable(drawGoldenInputs(model.forests, features.length), preprocessing), model)
   const matrix = goldenMatrix(drawn, preprocessing)
   const answers: Float64Array[] = []
   for (const [index, estimator] of estimators.entries()) {
@@ -308,6 +314,21 @@ async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgre
   }
   const expected = goldenLevels(taxonomyOf(model), withProduct(model, answers, drawn.rowCount))
   return { golden: { ...drawn, expected }, source: 'plain evaluation at import', warnings: [] }
+}
+
+/**
+ * Inputs without rows that the model has no answer for: transformers can make a large value larger than float32 holds. First
+ * what is large in such a row becomes 0, then all of it.
+ */
+function answerable(golden: Golden, model: UnprovenModel): Golden {
+  const { parts, forests } = model
+  const width = model.features.length
+  return [1000, 0].reduce(({ inputs, ...rest }, most) => {
+    const matrix = goldenMatrix({ inputs }, model.preprocessing)
+    const { unanswered } = evaluateBundle({ manifest: model, parts, forests }, matrix, golden.rowCount)
+    const isIn = (index: number) => unanswered?.has(Math.floor(index / width)) === true
+    return { ...rest, inputs: inputs.map((value, index) => (isIn(index) && Math.abs(value) > most ? 0 : value)) }
+  }, golden)
 }
 
 /** Inputs as drawn, with 0 for what would reject its row. */

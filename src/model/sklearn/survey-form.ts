@@ -141,18 +141,24 @@ function checkHierarchy(value: PyValue | undefined, taxonomy: BranchTaxonomy, la
   }
 }
 
-/** Labels that were numbered in training have their names in list_of_classes. */
-function named(estimator: Estimator, classes: readonly string[], label: string): Estimator {
+/**
+ * An estimator whose labels were numbered in training (XGBoost and LightGBM have no others), with their names.
+ *
+ * @throws ModelError where its labels are others than 0, 1, 2 … and than these names
+ */
+export function named(estimator: Estimator, classes: readonly string[], label: string): Estimator {
   const { classes: own } = estimator
   const areSame = own.length === classes.length && own.every((name, index) => name === classes[index])
   if (areSame) return estimator
   if (own.length !== classes.length || own.some((name, index) => name !== String(index))) {
     throw new ModelError(
-      `${label}: list_of_classes is ${classes.join(', ')}, the classifier knows ${own.join(', ')} in this order`,
+      `${label}: the list of classes is ${classes.join(', ')}, the classifier knows ${own.join(', ')} in this order`,
     )
   }
-  const forests = estimator.forests.map((forest) => {
-    return forest.classes.length === classes.length ? { ...forest, classes } : forest
+  const renamed = (names: readonly string[]) => names.map((name) => classes[own.indexOf(name)] ?? name)
+  const forests = estimator.forests.map((forest) => ({ ...forest, classes: renamed(forest.classes) }))
+  const parts = estimator.parts.map((part) => {
+    return part.sum === null ? part : { ...part, sum: { ...part.sum, margins: renamed(part.sum.margins) } }
   })
-  return { ...estimator, classes, forests }
+  return { ...estimator, classes, forests, parts }
 }

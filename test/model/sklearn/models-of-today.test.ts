@@ -140,6 +140,26 @@ describe('a hierarchy in one dict', () => {
   })
 })
 
+describe('a classifier alone', () => {
+  const numbered = pickleOf(forest({ attributes: { classes_: list(integer(0), integer(1)) } }))
+  it('whose classes are numbered can be given their names, and no others', async () => {
+    const features = ['a', 'b']
+    const { manifest } = await importFile('x.pkl', numbered, { features, classes: ['no', 'yes'] })
+    expect(manifest.levels[0]!.classes).toEqual(['no', 'yes'])
+    const refused = importFile('x.pkl', numbered, { features, classes: ['no', 'yes', 'maybe'] })
+    await expect(refused).rejects.toThrow('the list of classes is no, yes, maybe, the classifier knows 0, 1')
+  })
+
+  it('that takes no missing values rejects their rows, unless they become a number', async () => {
+    const features = ['a', 'b']
+    const { manifest } = await importFile('x.pkl', numbered, { features })
+    expect(manifest.preprocessing).toMatchObject({ missing: NaN, infinite: 'rejected' })
+    expect(manifest.preprocessing.rejectsMissing).toContain('takes no missing values')
+    const { manifest: filled } = await importFile('x.pkl', numbered, { features, missing: -999 })
+    expect(filled.preprocessing).toEqual({ missing: -999, hugeAbove: Infinity, huge: 0, infinite: 'rejected' })
+  })
+})
+
 describe('ELAsTiCC’s forests', () => {
   it('have lists of features of their own, and answer as lc_classifier does', async () => {
     const source = unpackFixture('elasticc')

@@ -216,7 +216,7 @@ function checkMissingRule({ formatVersion, kind, taxonomy, trainedBy }: Manifest
 }
 
 /** Whether the forests of a version of scikit-learn have a rule for missing values in their nodes: from 1.4 on. */
-export function knowsMissingValues(version: string | null): boolean {
+function knowsMissingValues(version: string | null): boolean {
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
   return major > 1 || (major === 1 && minor >= 4)
 }

@@ -10,7 +10,7 @@ import { type ByteSource, fileSource } from './byte-source.ts'
 import { unpackFile } from './unpacked-source.ts'
 
 /** What the content is: a pickle (joblib's files too), or a file that a library of boosters wrote. */
-export type ContentForm = 'pickle' | 'xgboost' | 'lightgbm'
+type ContentForm = 'pickle' | 'xgboost' | 'lightgbm'
 
 export interface ModelFile {
   /** the file's name, for messages */

@@ -95,7 +95,7 @@ export function enginesOf({
   forests = [],
 }: Pick<Bundle, 'manifest'> & Partial<Bundle>): readonly [EngineName, ...EngineName[]] {
   const [first, ...others] = engines[manifest.kind]
-  return whyNotOnnx({ parts, forests }) === undefined ? [first, ...others] : [first]
+  return whyNotOnnx({ manifest, parts, forests }) === undefined ? [first, ...others] : [first]
 }
 
 /**

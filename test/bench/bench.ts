@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     postgres: { type: 'boolean', default: false },
     explain: { type: 'boolean', default: false },
     kafka: { type: 'boolean', default: false },
+    'models-of-today': { type: 'boolean', default: false },
     model: { type: 'string' },
   },
 })
@@ -30,6 +31,12 @@ const { values: flags } = parseArgs({
 if (flags.postgres) {
   const { benchPostgres } = await import('./postgres.ts')
   await benchPostgres(flags.explain)
+  process.exit()
+}
+if (flags['models-of-today']) {
+  if (flags.python === undefined) throw new Error('--models-of-today needs --python PATH')
+  const { benchModelsOfToday } = await import('./models-of-today.ts')
+  await benchModelsOfToday(flags.python, Number(flags.repetitions))
   process.exit()
 }
 if (flags.kafka) {

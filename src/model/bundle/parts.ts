@@ -2,7 +2,7 @@
 import { ModelError } from '../../errors.ts'
 import type { Forest } from './forest.ts'
 import { type Calibration, readCalibration } from './calibration.ts'
-import { checkerOf, type Checker, type ManifestLevel, parseJson } from './manifest.ts'
+import { checkerOf, type Checker, type Manifest, type ManifestLevel, parseJson } from './manifest.ts'
 import { readStep, type Step } from './steps.ts'
 import { readSum, type Sum } from './sums.ts'
 
@@ -35,16 +35,19 @@ export function isPlain({ steps, sum, calibration }: Part): boolean {
   return steps.length === 0 && sum === null && calibration === null
 }
 
-/** The names of a booster's margins, where they are the model's own: it has one part. */
+/** The names of a booster's margins, where they are the model's own: it has one part, and nothing comes after the link. */
 export function marginsOf(parts: readonly Part[]): readonly string[] | undefined {
-  return parts.length === 1 ? parts[0]!.sum?.margins : undefined
+  const [part, ...others] = parts
+  return others.length === 0 && part?.calibration === null ? part.sum?.margins : undefined
 }
 
 /** Why an ONNX graph cannot carry these forests; undefined where it can. */
 export function whyNotOnnx({
+  manifest: { preprocessing },
   parts,
   forests,
 }: {
+  readonly manifest: Pick<Manifest, 'preprocessing'>
   readonly parts: readonly Part[]
   readonly forests: readonly Pick<Forest, 'missingLeft'>[]
 }): string | undefined {
@@ -53,7 +56,9 @@ export function whyNotOnnx({
   if (parts.some(({ calibration }) => calibration !== null)) return 'an ONNX graph does not carry its calibration'
   if (new Set(parts.map(({ level }) => level)).size < parts.length)
     return 'an ONNX graph does not carry a mean of forests'
-  if (forests.some(({ missingLeft }) => missingLeft?.includes(1))) {
+  // no rule is needed where a missing value never reaches the trees
+  const keepsMissing = Number.isNaN(preprocessing.missing) && preprocessing.rejectsMissing === undefined
+  if (keepsMissing && forests.some(({ missingLeft }) => missingLeft?.includes(1))) {
     return 'an ONNX graph does not carry its rule for missing values'
   }
   return undefined

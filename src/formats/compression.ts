@@ -1,5 +1,6 @@
 // Zstandard, LZ4 and snappy in memory, with every size checked before memory is taken for it.
 import { snappyUncompress } from 'hyparquet'
+import type * as lz4 from 'lz4js'
 
 // Zstandard: Node's own zlib has it only from 22.15 on.
 
@@ -59,41 +60,75 @@ function declaredSize(bytes: Uint8Array): number | undefined {
 const lz4Magic = 0x184d2204
 const blockChecksumFlag = 0x10
 const contentSizeFlag = 0x08
+const contentChecksumFlag = 0x04
 const dictionaryFlag = 0x01
 const storedFlag = 0x80000000
+/** how far back a block may refer */
+const lz4History = 64 * 1024
 
 /** Loads the decompressor, which throws Error for damaged data, or data that does not give `size` bytes. */
 export async function loadLz4Frame(): Promise<(frame: Uint8Array, size: number) => Uint8Array> {
   const { decompressBlock } = await import('lz4js')
   return (frame, size) => {
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    const flags = frame[4] ?? 0
-    if (frame.length < 7 || view.getUint32(0, true) !== lz4Magic || flags >> 6 !== 1) {
-      throw new Error('not an LZ4 frame')
-    }
-    if ((flags & dictionaryFlag) !== 0) throw new Error('an LZ4 frame with a dictionary of its own')
     const plain = new Uint8Array(size)
     let written = 0
-    let at = (flags & contentSizeFlag) === 0 ? 7 : 15
-    for (;;) {
-      if (at + 4 > frame.length) throw new Error('an LZ4 frame that is cut off')
-      const word = view.getUint32(at, true)
-      at += 4
-      if (word === 0) break
-      const length = word & ~storedFlag
-      const end = at + length
-      if (length < 0 || end > frame.length) throw new Error('an LZ4 frame that is cut off')
-      if ((word & storedFlag) === 0) {
-        written = decompressBlock(frame, plain, at, length, written)
-      } else {
-        if (written + length > size) break
-        plain.set(frame.subarray(at, end), written)
-        written += length
-      }
-      at = (flags & blockChecksumFlag) === 0 ? end : end + 4
-    }
+    eachLz4Block(frame, decompressBlock, (block) => {
+      if (written + block.length > size) throw new Error('an LZ4 frame of another size than expected')
+      plain.set(block, written)
+      written += block.length
+    })
     if (written !== size) throw new Error('an LZ4 frame of another size than expected')
     return plain
+  }
+}
+
+/** Unpacks frames of any size, one after the other, giving a piece at a time. Throws Error for damaged data. */
+export async function unpackLz4Frame(frames: Uint8Array, write: (piece: Uint8Array) => void): Promise<void> {
+  const { decompressBlock } = await import('lz4js')
+  for (let at = 0; at < frames.length;) {
+    at += eachLz4Block(frames.subarray(at), decompressBlock, (block) => write(block.slice()))
+  }
+}
+
+/**
+ * Unpacks the blocks of one frame, each into the same room behind the last of what came before it.
+ *
+ * @param take may use the block until it returns
+ * @returns the length of the frame
+ */
+function eachLz4Block(
+  frame: Uint8Array,
+  decompressBlock: typeof lz4.decompressBlock,
+  take: (block: Uint8Array) => void,
+): number {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  const flags = frame[4] ?? 0
+  if (frame.length < 7 || view.getUint32(0, true) !== lz4Magic || flags >> 6 !== 1) {
+    throw new Error('not an LZ4 frame')
+  }
+  if ((flags & dictionaryFlag) !== 0) throw new Error('an LZ4 frame with a dictionary of its own')
+  const largest = 2 ** (8 + 2 * ((frame[5]! >> 4) & 7))
+  if (largest < 2 ** 16) throw new Error('an LZ4 frame with blocks of no known size')
+  const room = new Uint8Array(lz4History + largest)
+  let start = 0
+  let at = (flags & contentSizeFlag) === 0 ? 7 : 15
+  for (;;) {
+    if (at + 4 > frame.length) throw new Error('an LZ4 frame that is cut off')
+    const word = view.getUint32(at, true)
+    at += 4
+    if (word === 0) return at + ((flags & contentChecksumFlag) === 0 ? 0 : 4)
+    const length = word & ~storedFlag
+    const next = at + length
+    if (length < 0 || next > frame.length) throw new Error('an LZ4 frame that is cut off')
+    const isStored = (word & storedFlag) !== 0
+    if (isStored && length <= largest) room.set(frame.subarray(at, next), start)
+    const end = isStored ? start + length : decompressBlock(frame, room, at, length, start)
+    if (!(end <= start + largest)) throw new Error('an LZ4 block that is larger than its frame says')
+    take(room.subarray(start, end))
+    const kept = Math.min(end, lz4History)
+    room.copyWithin(0, end - kept, end)
+    start = kept
+    at = (flags & blockChecksumFlag) === 0 ? next : next + 4
   }
 }
 

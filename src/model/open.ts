@@ -121,7 +121,8 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
       const { openForestClassifier } = await import('./forest/forest-classifier.ts')
       const { manifest, parts, forests } = bundle
       const { features, preprocessing } = manifest
-      const hierarchy = { taxonomy: manifest.taxonomy, levels: manifest.levels }
+      const { taxonomy, productClasses, levels } = manifest
+      const hierarchy = { taxonomy, levels, ...(productClasses ? { productClasses } : {}) }
       const model = {
         forests,
         parts,

@@ -1,6 +1,7 @@
 // The flags of the commands about models.
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
+import { UsageError } from '../errors.ts'
 import { jsonFlags, modelReference, quietFlags, renameFlags, type Typed } from './flags.ts'
 
 export const modelArgument = { ref: Args.string({ description: modelReference, required: true }) }
@@ -8,6 +9,14 @@ export const modelArgument = { ref: Args.string({ description: modelReference, r
 const acceptSwapped = Flags.boolean({
   description: 'if the files are swapped (as published in 1.1.0), put each forest where its classes belong',
 })
+
+/** NaN stands for nan. */
+function missingRule(text: string): number {
+  if (text.toLowerCase() === 'nan') return NaN
+  const value = text.trim() === '' ? NaN : Number(text)
+  if (Number.isFinite(value)) return value
+  throw new UsageError(`--missing ${text}: neither nan nor a number`)
+}
 
 export const importFlags = {
   ...quietFlags,
@@ -20,9 +29,20 @@ export const importFlags = {
   }),
   taxonomy: Flags.string({
     helpValue: 'FILE',
-    description: "JSON {branch: [classes]} in output order, for a hierarchy other than the survey's",
+    description:
+      "JSON {branch: [classes]} in output order, for a hierarchy other than the survey's; or a list that names the numbered classes of a classifier alone",
   }),
-  features: Flags.string({ helpValue: 'FILE', description: 'JSON list of feature names, if the pickles have none' }),
+  features: Flags.string({ helpValue: 'FILE', description: 'JSON list of feature names, if the model has none' }),
+  missing: Flags.custom<number>({ parse: (text) => Promise.resolve(missingRule(text)) })({
+    helpValue: 'nan|VALUE',
+    description:
+      "what becomes of a missing value: nan, the model's own rule for it, or a number in its place (default: -999 for the survey's hierarchies, nan for a classifier alone)",
+  }),
+  'classifier-name': Flags.string({
+    helpValue: 'NAME',
+    description:
+      "classifier_name of its results, and the beginning of its levels' (default: that of the model's form, lc_classifier or lc_classifier_BHRF_forced_phot)",
+  }),
   'accept-swapped': acceptSwapped,
   overwrite: Flags.boolean({ description: 'replace an existing bundle' }),
   ...jsonFlags,

@@ -11,7 +11,11 @@ import { passingFailure, patiently, rangesHint, StalePartError, TransientError }
 /** How a download is done. */
 export interface DownloadOptions {
   /** what the file must be; the first difference is an error */
-  readonly expected?: { readonly sha256?: string | undefined; readonly size?: number | undefined }
+  readonly expected?: {
+    readonly sha256?: string | undefined
+    readonly size?: number | undefined
+    readonly md5?: string | undefined
+  }
   /** the size that no honest file exceeds */
   readonly maxBytes: number
   /** @param total NaN where the server does not say */
@@ -198,7 +202,7 @@ async function checkArrived(
   for await (const chunk of createReadStream(`${path}.part`, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
     size += chunk.length
     hashes.sha256.update(chunk)
-    if (md5 !== null) hashes.md5.update(chunk)
+    if (md5 !== null || expected?.md5 !== undefined) hashes.md5.update(chunk)
   }
   const sha256 = hashes.sha256.digest('hex')
   const found = hashes.md5.digest('hex')
@@ -207,9 +211,11 @@ async function checkArrived(
       ? `has ${size} bytes, and should have ${expected.size}`
       : expected?.sha256 !== undefined && sha256 !== expected.sha256
         ? `its sha256 is ${sha256}, and should be ${expected.sha256}`
-        : md5 !== null && found !== md5
-          ? `its MD5 is ${found}, and the server says ${md5}`
-          : null
+        : expected?.md5 !== undefined && found !== expected.md5
+          ? `its MD5 is ${found}, and should be ${expected.md5}`
+          : md5 !== null && found !== md5
+            ? `its MD5 is ${found}, and the server says ${md5}`
+            : null
   if (problem !== null) {
     await dropPart(path)
     throw new WrongBytesError(`${label}: ${problem}`, from > 0)

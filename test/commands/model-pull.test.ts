@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Manifest } from '../../src/model/bundle/manifest.ts'
+import { readFixture } from '../support/fixture-folders.ts'
 import { cutAfter, startHttpModels, type HttpModels } from '../support/http-models.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples, startLcclf, type Outcome } from '../support/lcclf.ts'
@@ -100,6 +102,40 @@ describe('lcclf model pull', () => {
     expect(gone.stderr).toMatch(/could not be downloaded.*gone/)
     expect(gone.stderr).toContain('Other known models: hierarchical_random_forest@1.0.0')
     expect((await pull(['nonsense'])).stderr).toContain('hierarchical_random_forest@1.1.1')
+  })
+
+  it('pulls the survey’s model of 2025, one file of a known size and MD5, by name, and by its address alone', async () => {
+    const bytes = readFixture('today/bhrf-2.1.0/hierarchical_random_forest_model.pkl.gz')
+    const file = 'hierarchical_random_forest_model.pkl'
+    server.put(`/squidward/2.1.0/${file}`, bytes)
+    const url = `${server.url}squidward/2.1.0/`
+    const md5 = createHash('md5').update(bytes).digest('hex')
+    const list = (size: number, sum: string) => {
+      const entry = {
+        name: 'squidward',
+        version: '2.1.0',
+        url,
+        files: [file],
+        size: { [file]: size },
+        md5: { [file]: sum },
+      }
+      const known = join(work, 'known.json')
+      writeFileSync(known, JSON.stringify({ schemaVersion: 1, default: 'squidward@2.1.0', models: [entry] }))
+      return { LCCLF_KNOWN_MODELS: known }
+    }
+    const named = ['--name', 'squidward', '--version', '2.1.0']
+    const wrong = await pull(named, list(bytes.length, '0'.repeat(32)))
+    expect([wrong.code, stored()]).toEqual([4, []])
+    expect(wrong.stderr).toContain(`its MD5 is ${md5}, and should be ${'0'.repeat(32)}`)
+    const short = await pull(named, list(bytes.length - 1, md5))
+    expect(short.stderr).toContain(`has ${bytes.length} bytes, and should have ${bytes.length - 1}`)
+    expect((await pull(named, list(bytes.length, md5))).code).toBe(0)
+    expect(stored()).toEqual(['squidward/2.1.0'])
+    const shown = await hostedLcclf(['model', 'show', 'squidward', '--json'], { env })
+    const { manifest } = JSON.parse(shown.stdout) as { manifest: Manifest }
+    expect(manifest.classifierName).toBe('lc_classifier_BHRF_forced_phot')
+    const unlisted = await pull([url, '--name', 'mine', '--version', '1'])
+    expect([unlisted.code, stored()]).toEqual([0, ['mine/1', 'squidward/2.1.0']])
   })
 
   it('takes a bundle as it is, also as a .tar.gz, and also from an index', async () => {

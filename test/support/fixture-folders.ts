@@ -3,6 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
+import { readNumberText } from '../../src/formats/text-values.ts'
+import { alercePreprocessing, preprocess } from '../../src/pipeline/preprocess.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/model/', import.meta.url))
@@ -39,6 +41,16 @@ export function unpackSmallForest(version: string, name: string): { pickle: stri
   const pickle = join(folder, `${name}.pkl`)
   writeFileSync(pickle, readFixture(`pickles/${version}/${name}.pkl.gz`))
   writeFileSync(join(folder, 'golden.json'), readFixture(`pickles/${version}/${name}.json.gz`))
-  writeFileSync(join(folder, 'golden_input.csv'), readFixture('pickles/golden_input.csv'))
+  writeFileSync(join(folder, 'golden_input.csv'), asSurveyPrepares(readFixture('pickles/golden_input.csv').toString()))
   return { pickle, folder }
+}
+
+/** The answers of the small forests are those to features that the survey's step had prepared. */
+function asSurveyPrepares(csv: string): string {
+  const [header, ...rows] = csv.trimEnd().split(/\r?\n/)
+  const prepared = rows.map((row) => {
+    const [oid, ...values] = row.split(',')
+    return [oid, ...values.map((text) => preprocess(readNumberText(text) ?? NaN, alercePreprocessing))].join()
+  })
+  return `${[header, ...prepared].join('\n')}\n`
 }

@@ -6,15 +6,20 @@ import { camelCased } from '../../terminal/flags.ts'
 import { importFlags } from '../../terminal/model-flags.ts'
 
 export default class ModelImport extends BaseCommand {
-  static override summary = 'Make a bundle from the pickles of a model, or from an ONNX classifier'
+  static override summary = 'Make a bundle from the files of a model, or from an ONNX classifier'
   static override description = [
-    "Reads the files of a model as published (features_RF_model.pkl and one pickle per level) without Python, and without running anything in them. The bundle appears only after its answers have been checked: against scikit-learn's own with --golden, otherwise against an independent evaluation of the pickles.",
+    "Reads the files of a model as published (features_RF_model.pkl and one pickle per level, or everything in one file) without Python, and without running anything in them. The bundle appears only after its answers have been checked: against its library's own with --golden, otherwise against an independent evaluation of the files.",
+    'A file may be a pickle or a file of joblib, plain or compressed with zlib, gzip, bzip2, xz or LZ4: its content decides, not its name.',
     'An ONNX classifier (FILE.onnx) needs --features and, if it has branches, --taxonomy; its answers are float32.',
   ].join('\n\n')
   static override examples = [
     {
       description: 'The published model',
       command: 'lcclf model import hierarchical_rf_1.0.1/ --name hierarchical_random_forest --version 1.0.0',
+    },
+    {
+      description: "The survey's model since 2024, or a classifier alone, in one file",
+      command: 'lcclf model import hierarchical_random_forest_model.pkl --name squidward --version 2.1.0',
     },
     {
       description: 'Into a folder, with the golden answers beside the pickles',
@@ -27,7 +32,7 @@ export default class ModelImport extends BaseCommand {
   ]
   static override args = {
     source: Args.string({
-      description: 'folder of the pickles, the pickle of one flat forest, or FILE.onnx',
+      description: 'folder of the pickles, one file with everything or with a classifier alone, or FILE.onnx',
       required: true,
     }),
   }

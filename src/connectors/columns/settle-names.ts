@@ -1,6 +1,7 @@
 // What is read of an input once its names are known: renames of a map that hold for it, and the features it is asked for.
 import type { ReadOptions } from '../../pipeline/source.ts'
 import { UsageError } from '../../errors.ts'
+import { alerce2025 } from './alerce-2025.ts'
 
 /**
  * The options with which an input is read. Called by each source once, as soon as it knows its names.
@@ -78,7 +79,10 @@ const alerce2024: RenameMap = new Map([
   ...respelled('g-r_max', 'g-r_max_corr', 'g-r_mean', 'g-r_mean_corr'),
 ])
 
-const renameMaps: ReadonlyMap<string, RenameMap> = new Map([['alerce-2024', alerce2024]])
+const renameMaps: ReadonlyMap<string, RenameMap> = new Map([
+  ['alerce-2024', alerce2024],
+  ['alerce-2025', alerce2025],
+])
 
 /**
  * The library renamed `Period_fit` to `PPE` on 2020-09-23 (late_classifier a12d35a), and records of features kept the old

@@ -39,9 +39,10 @@ export async function diffPredictions(session: Session, sides: readonly [Predict
   for (let index = 0; index < pairs.length; index++) levels.push(await diffLevel({ session, sides, pairs }, index))
   const product = levels[0]!
   const changed = changedSql(pairs[0]!)
-  const names = levels.map((level) => level.classifier_name)
-  const others = ({ levels: all }: Predictions): string[] =>
-    all.map(({ classifierName }) => classifierName).filter((name) => !names.includes(name))
+  const others = (side: 'a' | 'b'): string[] => {
+    const paired = new Set(pairs.map((pair) => pair[side]))
+    return sides[side === 'a' ? 0 : 1].levels.flatMap((level) => (paired.has(level) ? [] : [level.classifierName]))
+  }
   const unmoved = `SELECT count(*) FROM ${joinedTable} WHERE distance = 0 AND ${changed}`
   return {
     schemaVersion: 1 as const,
@@ -58,8 +59,8 @@ export async function diffPredictions(session: Session, sides: readonly [Predict
     movement: await movementOf(session),
     levels,
     /** classifiers that only one side has */
-    levels_only_in_a: others(a),
-    levels_only_in_b: others(b),
+    levels_only_in_a: others('a'),
+    levels_only_in_b: others('b'),
     /** objects whose class changed, the farthest moved first */
     changed_objects: await ranked(session, pairs[0]!, { only: changed, limit }),
     /** the farthest moved, whether or not the class changed */
@@ -67,17 +68,24 @@ export async function diffPredictions(session: Session, sides: readonly [Predict
   }
 }
 
+/**
+ * The levels of both sides: the products, the tops, and branches of one name. The survey's models have names that begin
+ * alike (lc_classifier, lc_classifier_BHRF_forced_phot), and columns do not tell which it was.
+ */
 function pairsOf(a: Predictions, b: Predictions): LevelPair[] {
-  const pairs = a.levels.flatMap((level) => {
-    const other = b.levels.find(({ classifierName }) => classifierName === level.classifierName)
-    return other ? [{ a: level, b: other }] : []
-  })
-  if (pairs[0]?.a !== a.levels[0]) {
+  const [nameA = '', nameB = ''] = [a, b].map(({ levels }) => levels[0]?.classifierName)
+  const areAlike = nameA === nameB || nameA.startsWith(`${nameB}_`) || nameB.startsWith(`${nameA}_`)
+  if (!areAlike) {
     throw new DataError(`${a.address} and ${b.address} have no classifier in common`, {
       hint: 'Both must be results of the same survey’s classifier.',
     })
   }
-  return pairs
+  return a.levels.flatMap((level) => {
+    const other = b.levels.find(
+      ({ classifierName }) => classifierName.slice(nameB.length) === level.classifierName.slice(nameA.length),
+    )
+    return other ? [{ a: level, b: other }] : []
+  })
 }
 
 async function sideOf(

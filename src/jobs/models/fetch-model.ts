@@ -7,7 +7,7 @@ import { s3Settings } from '../../connectors/s3/address.ts'
 import { ModelError, ServiceError, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { alerceTaxonomy, type FileDigest, type Manifest, parseManifest } from '../../model/bundle/manifest.ts'
-import { type IndexEntry, indexFile, parseIndex } from '../../model/store/model-lists.ts'
+import { type IndexEntry, indexFile, type KnownModel, parseIndex } from '../../model/store/model-lists.ts'
 import { highestOf, listOf } from '../../model/store/model-store.ts'
 import { download, type Downloaded, type DownloadOptions } from '../../transfer/download.ts'
 import { httpReader } from '../../transfer/http-reader.ts'
@@ -59,8 +59,8 @@ interface FetchOptions {
   /** where an index offers several */
   readonly name?: string | undefined
   readonly version?: string | undefined
-  /** the pickles, where they are known by name */
-  readonly files?: readonly string[] | undefined
+  /** the pickles, where they are known by name, and what is known of them */
+  readonly known?: Pick<KnownModel, 'files' | 'md5' | 'size'> | undefined
   /** the checksums of the files; if given, it must name every file that is fetched */
   readonly sums?: Sha256Sums | undefined
   /** whether a bundle need not be fetched; the sha256 is that of its manifest */
@@ -93,7 +93,7 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
   await mkdir(folder, { recursive: true })
   const fetcher = createFetcher(reader, folder, options)
   if (isArchive(reader.address)) return fetchArchive(fetcher)
-  const known = options.files?.map((name) => [name])
+  const known = options.known?.files.map((name) => [name])
   if (known) return fetchPickles(fetcher, known)
   const index = await fetcher.text(indexFile)
   if (index !== null) {
@@ -103,7 +103,8 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
     return fetchBundle(fetcher, `${name}/${version}/`, sha256)
   }
   if ((await fetcher.text('manifest.json')) !== null) return fetchBundle(fetcher, '', undefined)
-  const top = await fetcher.any(topNames)
+  const top = await fetcher.any([...topNames, wholeModel])
+  if (top.file === wholeModel) return { kind: 'pickles', folder, files: [top] }
   return fetchPickles(fetcher, [[top.file], ['features_RF_model.pkl'], ...branchNames(top.file)])
 }
 
@@ -138,7 +139,8 @@ function createFetcher(reader: ObjectReader, folder: string, options: FetchOptio
     async any(choice: readonly string[]) {
       const reasons: string[] = []
       for (const name of choice) {
-        const got = await attempt(name, { sha256: sums?.get(name) })
+        const { md5, size } = options.known ?? {}
+        const got = await attempt(name, { sha256: sums?.get(name), md5: md5?.[name], size: size?.[name] })
         if (got.kind === 'downloaded') {
           if (sums && !sums.has(name)) throw unlisted(name)
           if (!(await isWebPage(got.path))) return fetched(name, got)
@@ -264,6 +266,9 @@ const topNames = [
   'top_level_RF_model.pkl',
   'hierarchical_level_BRF_model.pkl',
 ]
+
+/** Since 2024 all forests are in one file. */
+const wholeModel = 'hierarchical_random_forest_model.pkl'
 
 /** The files of the branches, beside the top that was found. */
 function branchNames(top: string): string[][] {

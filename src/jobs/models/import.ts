@@ -9,8 +9,8 @@ import { redactedText } from '../../formats/shown-text.ts'
 import { goldenMatrix } from '../../model/bundle/golden.ts'
 import type { ImportProgress } from '../../model/bundle/write-bundle.ts'
 import type { InputProfile, ProfiledImport } from '../../model/bundle/input-profile.ts'
-import { taxonomyOf } from '../../model/bundle/manifest.ts'
-import { importModel } from '../../model/sklearn/import-model.ts'
+import { type BranchTaxonomy, taxonomyOf } from '../../model/bundle/manifest.ts'
+import { importModel, type PickleImportOptions } from '../../model/sklearn/import-model.ts'
 import { enginesOf } from '../../model/open.ts'
 import { importOnnx } from '../../model/onnx/import-graph.ts'
 import type { OnnxTaxonomy } from '../../model/onnx/levels.ts'
@@ -24,7 +24,7 @@ import { print } from '../../terminal/standard-streams.ts'
 
 /** Imports, says what was made, and with --json prints one object. */
 export async function importFiles(flags: ImportFlags & { readonly source: string }): Promise<void> {
-  const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite } = flags
+  const { source, name, version, golden, features, taxonomy, acceptSwapped, overwrite, missing, classifierName } = flags
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(source)) {
     throw new UsageError(`${redactedText(source)} is not a folder`, {
       hint: 'lcclf model pull fetches a model from an address, and imports pickles on the way.',
@@ -50,8 +50,18 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
       onProgress: ({ step, done, total }: ImportProgress) => progress.update(step, total > 0 ? done / total : NaN),
     }
     const { directory, manifest, sha256, warnings } = source.toLowerCase().endsWith('.onnx')
-      ? await importOnnx({ ...options, taxonomy: taxonomy === undefined ? undefined : readOnnxTaxonomy(taxonomy) })
-      : await importModel({ ...options, taxonomy: taxonomy === undefined ? undefined : readTaxonomy(taxonomy) })
+      ? await importOnnx({
+          ...options,
+          taxonomy: taxonomy === undefined ? undefined : readTaxonomyOrList(taxonomy),
+          classifierName,
+          missing,
+        })
+      : await importModel({
+          ...options,
+          ...(taxonomy === undefined ? {} : asTaxonomyOrClasses(readTaxonomyOrList(taxonomy))),
+          missing,
+          classifierName,
+        })
     progress.stop()
     for (const warning of warnings) say(`warning: ${warning}`)
     for (const level of manifest.levels) {
@@ -68,9 +78,13 @@ export async function importFiles(flags: ImportFlags & { readonly source: string
 }
 
 /** A flat classifier may also be given its classes as a plain list. */
-function readOnnxTaxonomy(path: string): OnnxTaxonomy {
+function readTaxonomyOrList(path: string): OnnxTaxonomy {
   const value = readJson('--taxonomy', path)
   return isTextList(value) ? value : readTaxonomy(path)
+}
+
+function asTaxonomyOrClasses(value: OnnxTaxonomy): Pick<PickleImportOptions, 'taxonomy' | 'classes'> {
+  return isTextList(value) ? { classes: value } : { taxonomy: value as BranchTaxonomy }
 }
 
 function readTaxonomy(path: string): Record<string, string[]> {

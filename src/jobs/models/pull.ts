@@ -202,7 +202,7 @@ async function fetchFiles(work: PullWork, reader: ObjectReader, folder: string):
     return await fetchModel(reader, folder, {
       name,
       version,
-      files: known?.files,
+      known,
       sums,
       signal: interrupts.signal,
       ...(flags.overwrite ? {} : { isStored: isWholeInStore }),

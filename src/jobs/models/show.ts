@@ -29,6 +29,7 @@ export async function showModel(reference: string, { json }: { json: boolean }):
     `  sha256     ${sha256}`,
     `  kind       ${manifest.kind}, trained by ${library}`,
     `  golden     ${golden.rows} rows from ${golden.source}`,
+    `  missing    ${missingRule(manifest.preprocessing)}`,
     ...(pulled ? [`  pulled     from ${pulled.address} at ${pulled.pulledAt}`] : []),
     '',
     'hierarchy',
@@ -41,6 +42,13 @@ export async function showModel(reference: string, { json }: { json: boolean }):
     ...digestsOf('files', files),
   ]
   await print(`${lines.map(harmless).join('\n')}\n`)
+}
+
+/** What becomes of a missing value, in words. */
+function missingRule({ missing, rejectsMissing }: Manifest['preprocessing']): string {
+  if (!Number.isNaN(missing)) return `values become ${missing}`
+  if (rejectsMissing !== undefined) return `values reject their row: ${rejectsMissing}`
+  return 'values stay missing: the model has a rule of its own for them'
 }
 
 /** The levels as a tree; the classes of a branch below it, in the model's order. */

@@ -20,7 +20,7 @@ const nothingUsed = 'Nothing of this archive is used.'
 
 /**
  * Unpacks the files of a model, which must lie in one folder of the archive (`manifest.json`, `profile.json`, `*.arrow`,
- * `*.onnx`, `*.pkl`), into a folder of ours. Other files are skipped; links, devices and paths that lead elsewhere are
+ * `*.onnx`, `*.pkl`, `*.joblib`), into a folder of ours. Other files are skipped; links, devices and paths that lead elsewhere are
  * refused with the whole archive.
  *
  * @param target is made anew
@@ -39,7 +39,7 @@ export async function unpackModel(
     const names: string[] = []
     await unpack(archive, { target, label, limits, choose: entryChooser(names, label, limits) })
     if (names.includes('manifest.json')) return 'bundle'
-    if (names.some((name) => name.endsWith('.pkl'))) return 'pickles'
+    if (names.some((name) => /\.(pkl|joblib)$/.test(name))) return 'pickles'
     throw new ModelError(`${label}: holds no model (no manifest.json and no pickles)`)
   } catch (cause) {
     await rm(target, { recursive: true, force: true })
@@ -150,7 +150,7 @@ function entryChooser(names: string[], label: string, limits: UnpackLimits) {
     bytes += size
     if (bytes > limits.bytes) throw tooLarge(label, `more than ${limits.bytes} bytes`)
     const name = posix.basename(path)
-    if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*\.(arrow|onnx|pkl)$/.test(name) && !textFiles.has(name)) return null
+    if (!/^[A-Za-z0-9][A-Za-z0-9._+-]*\.(arrow|onnx|pkl|joblib)$/.test(name) && !textFiles.has(name)) return null
     const parent = posix.dirname(posix.normalize(path))
     folder ??= parent
     if (parent !== folder) throw refuse(`is in another folder than ${names[0]}: one archive, one model`)

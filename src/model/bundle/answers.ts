@@ -23,8 +23,9 @@ export interface Surroundings extends Hierarchy {
 }
 
 /** How the answers of a model's parts become those of the model. */
-export function createAnswering({ taxonomy, levels, parts }: Surroundings) {
-  const product = productColumns({ taxonomy, levels })
+export function createAnswering({ parts, ...hierarchy }: Surroundings) {
+  const { levels } = hierarchy
+  const product = productColumns(hierarchy)
   const widths = levels.map(({ classes }) => classes.length)
   const hasMargins = marginsOf(parts) !== undefined
   const partsOfLevels = levels.map((_, level) => [...parts.keys()].filter((index) => parts[index]!.level === level))

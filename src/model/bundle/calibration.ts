@@ -24,7 +24,7 @@ export function calibrate(
   answers: Float64Array,
   rowCount: number,
   classCount: number,
-): Float64Array {
+): Float64Array<ArrayBuffer> {
   const calibrated = new Float64Array(rowCount * classCount)
   for (let row = 0; row < rowCount; row++) {
     const target = calibrated.subarray(row * classCount, (row + 1) * classCount)
@@ -64,7 +64,8 @@ export function readCalibration(check: Checker, value: unknown): Calibration {
     case 'isotonic': {
       const lists = (list: unknown) => check.list(list, 'points of a calibration').map(numbers)
       const [x, y] = [lists(calibration['x']), lists(calibration['y'])]
-      const isWhole = x.length === y.length && x.every((points, i) => points.length > 0 && points.length === y[i]!.length)
+      const isWhole =
+        x.length === y.length && x.every((points, i) => points.length > 0 && points.length === y[i]!.length)
       if (!isWhole) throw check.error('points of a calibration')
       return { kind: 'isotonic', x, y }
     }

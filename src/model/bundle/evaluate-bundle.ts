@@ -8,7 +8,7 @@ import type { Sum } from './sums.ts'
 
 /** What an evaluation needs of a bundle. */
 export interface EvaluatedBundle {
-  readonly manifest: Pick<Manifest, 'taxonomy' | 'levels' | 'features' | 'preprocessing'>
+  readonly manifest: Pick<Manifest, 'taxonomy' | 'productClasses' | 'levels' | 'features' | 'preprocessing'>
   readonly parts: readonly Part[]
   /** one a part */
   readonly forests: readonly Forest[]

@@ -1,6 +1,6 @@
 // A forest in memory, as the bundle stores it and the kernel reads it: whether it is whole, and what it answers.
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
-import type { BranchTaxonomy, ManifestLevel } from './manifest.ts'
+import { type BranchTaxonomy, leafClasses, type ManifestLevel } from './manifest.ts'
 
 /**
  * The trees of one part of a model (see parts.ts). A node is a row; the rows of one tree are together, in breadth-first
@@ -176,6 +176,8 @@ export function evaluatePlainly(forest: Forest, matrix: FeatureMatrix, rowCount:
 /** What the product needs to know of a model. */
 export interface Hierarchy {
   readonly taxonomy: BranchTaxonomy | null
+  /** see Manifest */
+  readonly productClasses?: readonly string[]
   /** the top first, then the branches */
   readonly levels: readonly Pick<ManifestLevel, 'branch' | 'classes'>[]
 }
@@ -184,15 +186,14 @@ export interface Hierarchy {
  * How the product is made of the forests' answers: for each leaf class, in output order, the column of its branch in the top
  * level, its own level and its column there. null for a model of one level.
  */
-export function productColumns({ taxonomy, levels: [top, ...branches] }: Hierarchy) {
+export function productColumns({ taxonomy, productClasses, levels }: Hierarchy) {
+  const [top, ...branches] = levels
   if (taxonomy === null || top === undefined) return null
-  return branches.flatMap(({ branch, classes }, index) =>
-    (taxonomy[branch!] ?? []).map((name) => ({
-      topColumn: top.classes.indexOf(branch!),
-      level: index + 1,
-      column: classes.indexOf(name),
-    })),
-  )
+  return leafClasses({ levels, taxonomy, productClasses }).map((name) => {
+    const index = branches.findIndex(({ branch }) => taxonomy[branch!]?.includes(name))
+    const { branch, classes } = branches[index]!
+    return { topColumn: top.classes.indexOf(branch!), level: index + 1, column: classes.indexOf(name) }
+  })
 }
 
 /**

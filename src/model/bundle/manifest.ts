@@ -44,6 +44,8 @@ export interface Manifest {
   readonly classifierName: string
   /** null for a model of one level */
   readonly taxonomy: BranchTaxonomy | null
+  /** the leaf classes in output order, where that is not the taxonomy's: branches interleaved */
+  readonly productClasses?: readonly string[]
   /** the top first, then the branches in output order */
   readonly levels: readonly ManifestLevel[]
   readonly features: readonly string[]
@@ -60,18 +62,22 @@ export function isPlainName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(text)
 }
 
+/** classifier_name of the survey's first form, and of a model that nobody gave another. */
+export const usualName = 'lc_classifier'
+
 /** The manifest's first lines. Throws UsageError for a name or version that cannot be a folder and a column. */
 export function identityOf(
   name: string,
   version: string,
+  classifierName = usualName,
 ): Pick<Manifest, 'formatVersion' | 'kind' | 'name' | 'version' | 'classifierName'> {
   // name_version is a column of the database, and both are folders of the store
-  for (const [what, value] of Object.entries({ name, version })) {
+  for (const [what, value] of Object.entries({ name, version, 'classifier name': classifierName })) {
     if (!isPlainName(value)) {
       throw new UsageError(`the model's ${what} ${JSON.stringify(value)} may have letters, digits and . _ + - only`)
     }
   }
-  return { formatVersion: 1, kind: 'forest', name, version, classifierName: 'lc_classifier' }
+  return { formatVersion: 1, kind: 'forest', name, version, classifierName }
 }
 
 /**
@@ -80,7 +86,7 @@ export function identityOf(
  * @param margins of a booster: `marginsOf` its parts
  */
 export function taxonomyOf(
-  manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy'>,
+  manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'productClasses'>,
   margins?: readonly string[],
 ): Taxonomy {
   const { classifierName, levels, taxonomy } = manifest
@@ -88,7 +94,7 @@ export function taxonomyOf(
     const flat = { levels: [{ classifierName, prefix: '', branch: null, classes: levels[0]?.classes ?? [] }] }
     return margins === undefined ? flat : { ...flat, margins }
   }
-  const classes = levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
+  const classes = leafClasses({ levels, taxonomy, productClasses: manifest.productClasses })
   const forests = levels.map(({ name, branch, classes: own }) => ({
     classifierName: `${classifierName}_${name}`,
     prefix: name,
@@ -96,6 +102,19 @@ export function taxonomyOf(
     classes: own,
   }))
   return { levels: [{ classifierName, prefix: '', branch: null, classes }, ...forests] }
+}
+
+/** The classes of the product in output order: branch by branch unless the model says otherwise. */
+export function leafClasses({
+  levels,
+  taxonomy,
+  productClasses,
+}: {
+  readonly levels: readonly Pick<ManifestLevel, 'branch'>[]
+  readonly taxonomy: BranchTaxonomy
+  readonly productClasses?: readonly string[] | undefined
+}): readonly string[] {
+  return productClasses ?? levels.flatMap(({ branch }) => (branch === null ? [] : (taxonomy[branch] ?? [])))
 }
 
 /** The survey's own. The order of branches and classes is that of the outputs, and decides ties. */
@@ -150,6 +169,7 @@ export function parseManifest(text: string, where: string): Manifest {
     version: readPlainName(check, value['version'], 'version'),
     classifierName: check.text(value['classifierName'], 'classifierName'),
     taxonomy: value['taxonomy'] === null ? null : readTaxonomy(check, value['taxonomy']),
+    ...('productClasses' in value ? { productClasses: check.names(value['productClasses'], 'productClasses') } : {}),
     levels: check.list(value['levels'], 'levels').map((level) => readLevel(check, level)),
     features: check.names(value['features'], 'features'),
     preprocessing: readPreprocessing(check, value['preprocessing']),
@@ -166,8 +186,8 @@ export function parseManifest(text: string, where: string): Manifest {
   return manifest
 }
 
-/** NaN and Infinity are null in JSON. */
-function readPreprocessing(check: Checker, value: unknown): Preprocessing {
+/** Reads the rules of a manifest, or of a graph; NaN and Infinity are null in JSON. */
+export function readPreprocessing(check: Checker, value: unknown): Preprocessing {
   const rules = check.record(value, 'preprocessing')
   const numberOr = (name: string, otherwise: number) =>
     rules[name] === null ? otherwise : check.number(rules[name], `preprocessing.${name}`)
@@ -202,7 +222,7 @@ function checkMissingRule({ formatVersion, kind, taxonomy, trainedBy }: Manifest
 }
 
 /** Whether the forests of a version of scikit-learn have a rule for missing values in their nodes: from 1.4 on. */
-export function knowsMissingValues(version: string | null): boolean {
+function knowsMissingValues(version: string | null): boolean {
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
   return major > 1 || (major === 1 && minor >= 4)
 }
@@ -280,11 +300,12 @@ function readContent(check: Checker, value: unknown): FileDigest {
 }
 
 /** The levels must be those of the taxonomy, so that nothing later looks for a class that is not there. */
-function checkHierarchy(check: Checker, { taxonomy, levels }: Manifest): void {
+function checkHierarchy(check: Checker, { taxonomy, levels, productClasses }: Manifest): void {
   const [top, ...branches] = levels
   if (!top || top.branch !== null) throw check.error('top level')
   if (taxonomy === null) {
     if (branches.length > 0) throw check.error('levels of a model without taxonomy')
+    if (productClasses) throw check.error('productClasses of a model without taxonomy')
     return
   }
   const names = branches.map(({ branch }) => branch ?? '')
@@ -296,6 +317,7 @@ function checkHierarchy(check: Checker, { taxonomy, levels }: Manifest): void {
   }
   const leaves = Object.values(taxonomy).flat()
   if (new Set(leaves).size !== leaves.length) throw check.error('taxonomy: a class is in two branches')
+  if (productClasses && !isSameSet(productClasses, leaves)) throw check.error('productClasses')
 }
 
 /** Whether two lists without repetitions hold the same names, in any order. */

@@ -41,7 +41,7 @@ const powerMethods = ['yeo-johnson', 'yeo-johnson-expm1', 'box-cox'] as const
  * @throws DataError where a value becomes infinite or too large for float32, or has no transformation: scikit-learn refuses
  *   such a batch
  */
-export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array {
+export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array<ArrayBuffer> {
   let matrix = rows.slice()
   for (const step of steps) {
     const width = rowCount === 0 ? 0 : matrix.length / rowCount
@@ -137,12 +137,14 @@ function quantileFunction(
   { references, output }: Extract<Step, { kind: 'quantiles' }>,
   quantiles: Numbers,
 ): (x: number) => number {
-  const backwards = (list: Numbers) => Float64Array.from(list).reverse().map((value) => -value)
+  const backwards = (list: Numbers) =>
+    Float64Array.from(list)
+      .reverse()
+      .map((value) => -value)
   const [turned, turnedReferences] = [backwards(quantiles), backwards(references)]
   const [lowest, highest] = [quantiles[0]!, quantiles[quantiles.length - 1]!]
   // the mean of both directions, because quantiles can be equal
-  const place = (x: number) =>
-    0.5 * (interpolate(x, quantiles, references) - interpolate(-x, turned, turnedReferences))
+  const place = (x: number) => 0.5 * (interpolate(x, quantiles, references) - interpolate(-x, turned, turnedReferences))
   if (output === 'uniform') return (x) => (x === lowest ? 0 : x === highest ? 1 : place(x))
   return (x) => {
     if (x - boundsThreshold < lowest) return lowestNormal

@@ -32,6 +32,10 @@ export interface OnnxImportOptions extends ImportOptions {
   readonly taxonomy?: OnnxTaxonomy | undefined
   /** what happens to a feature before the graph sees it; the survey's rules by default */
   readonly preprocessing?: Preprocessing
+  /** what becomes of a missing value, in place of what these rules say */
+  readonly missing?: number | undefined
+  /** in place of what the graph says, or of the usual */
+  readonly classifierName?: string | undefined
 }
 
 /**
@@ -44,7 +48,7 @@ export interface OnnxImportOptions extends ImportOptions {
  */
 export async function importOnnx(options: OnnxImportOptions): Promise<ImportedModel> {
   const { source, name, version, onProgress } = options
-  const identity = { ...identityOf(name, version), kind: 'onnx' as const }
+  identityOf(name, version, options.classifierName)
   await checkBundlePlace(options)
   const label = basename(source)
   const { bytes, digest } = await readDigested(source, {
@@ -53,9 +57,17 @@ export async function importOnnx(options: OnnxImportOptions): Promise<ImportedMo
   const document = readDocument(bytes, label)
   const known = readMetadata(document, label)
   const found = findOnnxLevels(document, options.taxonomy, label)
+  const { classifierName = known.classifierName, missing } = options
+  const rules = options.preprocessing ?? known.preprocessing ?? alercePreprocessing
+  // a taxonomy that was asked for has an order of its own
+  const isKnownOrder = options.taxonomy === undefined && found.taxonomy !== null
+  const productClasses = isKnownOrder ? known.productClasses : undefined
   const content = {
-    ...identity,
+    ...identityOf(name, version, classifierName),
+    formatVersion: formatOf({ ...rules, missing: missing ?? rules.missing }, productClasses),
+    kind: 'onnx' as const,
     taxonomy: found.taxonomy,
+    ...(productClasses ? { productClasses } : {}),
     levels: found.levels.map(({ name: level, branch, classes }) => ({
       name: level,
       branch,
@@ -64,7 +76,7 @@ export async function importOnnx(options: OnnxImportOptions): Promise<ImportedMo
       nodes: 0,
     })),
     features: chooseFeatures(document, options.features ?? known.features, label),
-    preprocessing: options.preprocessing ?? known.preprocessing ?? alercePreprocessing,
+    preprocessing: missing === undefined ? rules : { ...rules, missing },
     trainedBy: { library: `ONNX by ${document.producer.name || 'unknown'}`, version: document.producer.version },
   }
   const graph = rewriteGraph(document, { manifest: content, levels: found.levels }, label)
@@ -79,6 +91,12 @@ export async function importOnnx(options: OnnxImportOptions): Promise<ImportedMo
   } finally {
     await runner.close()
   }
+}
+
+/** The first format has no order of its own for the product, and three numbers for rules. */
+function formatOf(rules: Preprocessing, productClasses: unknown): 1 | 2 {
+  const areThree = Number.isFinite(rules.missing) && Number.isFinite(rules.hugeAbove) && Object.keys(rules).length === 3
+  return areThree && productClasses === undefined ? 1 : 2
 }
 
 function chooseFeatures(

@@ -92,7 +92,7 @@ function findHierarchy(candidates: readonly Candidate[], taxonomy: BranchTaxonom
     }),
   ]
   const found = wanted.map(({ known }) =>
-    candidates.find(({ name }) => known.some((level) => name === level || name === `lc_classifier_${level}`)),
+    candidates.find(({ name }) => known.some((level) => name === level || isLevelName(name, level))),
   )
   if (found.includes(undefined)) return null
   const named = wanted.map((level, index) => nameColumns(found[index]!, level, where))
@@ -101,6 +101,11 @@ function findHierarchy(candidates: readonly Candidate[], taxonomy: BranchTaxonom
     levels: named.map(({ level }) => level),
     warnings: named.map(({ warning }) => warning).filter((warning) => warning !== null),
   }
+}
+
+/** A level's classifier_name, whatever the model's is. */
+function isLevelName(name: string, level: string): boolean {
+  return name.startsWith('lc_classifier_') && name.endsWith(`_${level}`)
 }
 
 function onlyCandidate(candidates: readonly Candidate[], where: string): Candidate {

@@ -201,5 +201,10 @@ export function writeProduct(
     writeNode(graph, { operator: 'Mul', inputs, outputs: [part] })
     return part
   })
-  writeNode(graph, { operator: 'Concat', inputs: parts, outputs: [name], attributes: [attributeOf.int('axis', 1)] })
+  const { productClasses } = hierarchy
+  const joined = productClasses ? fresh(`${name}_joined`) : name
+  writeNode(graph, { operator: 'Concat', inputs: parts, outputs: [joined], attributes: [attributeOf.int('axis', 1)] })
+  if (!productClasses) return
+  const there = branches.flatMap(({ branch }) => hierarchy.taxonomy?.[branch!] ?? [])
+  writeColumns(graph, { matrix: joined, columns: productClasses.map((class_) => there.indexOf(class_)), name }, fresh)
 }

@@ -1,8 +1,7 @@
 // What a graph that lcclf wrote says of itself, so that it can be imported again without further files.
 import type { Writer } from 'protobufjs/minimal.js'
-import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
-import { type Manifest, taxonomyOf } from '../bundle/manifest.ts'
+import { checkerOf, type Manifest, readPreprocessing, taxonomyOf, usualName } from '../bundle/manifest.ts'
 import type { OnnxDocument } from './document.ts'
 import { modelField, writeMessage, writeText } from './messages.ts'
 
@@ -10,7 +9,10 @@ import { modelField, writeMessage, writeText } from './messages.ts'
 export const metadataPrefix = 'lcclf.'
 
 /** What a graph says of itself. */
-export type GraphManifest = Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'features' | 'preprocessing'>
+export type GraphManifest = Pick<
+  Manifest,
+  'classifierName' | 'levels' | 'taxonomy' | 'productClasses' | 'features' | 'preprocessing'
+>
 
 /**
  * Writes it as fields of a model.
@@ -18,10 +20,18 @@ export type GraphManifest = Pick<Manifest, 'classifierName' | 'levels' | 'taxono
  * @param names of the graph's outputs, by level of the taxonomy
  */
 export function writeMetadata(model: Writer, manifest: GraphManifest, names: readonly string[]): void {
-  const { features, preprocessing, taxonomy } = manifest
+  const { features, preprocessing, taxonomy, productClasses, classifierName } = manifest
   const { levels } = taxonomyOf(manifest)
   const outputs = Object.fromEntries(levels.map(({ classes }, index) => [names[index]!, classes]))
-  const content = { features, preprocessing, taxonomy, outputs }
+  // the usual is not said, as it never was
+  const content = {
+    features,
+    preprocessing,
+    taxonomy,
+    ...(productClasses ? { productClasses } : {}),
+    ...(classifierName === usualName ? {} : { classifierName }),
+    outputs,
+  }
   for (const [key, value] of Object.entries(content)) {
     writeMessage(model, modelField.metadata, (entry) => {
       writeText(entry, 1, `${metadataPrefix}${key}`)
@@ -50,11 +60,13 @@ export function readMetadata({ metadata }: Pick<OnnxDocument, 'metadata'>, where
     throw damaged(key)
   }
   const outputs = valueOf('outputs', areLists)
-  const rules = valueOf('preprocessing', isPreprocessing)
+  const rules = valueOf('preprocessing', (value): value is object => typeof value === 'object')
   return {
     features: valueOf('features', isNames),
-    preprocessing: rules && { missing: rules.missing, hugeAbove: rules.hugeAbove, huge: rules.huge },
+    preprocessing: rules && readPreprocessing(checkerOf(where), rules),
     taxonomy: valueOf('taxonomy', areLists),
+    productClasses: valueOf('productClasses', isNames) ?? undefined,
+    classifierName: valueOf('classifierName', (value) => typeof value === 'string') ?? undefined,
     outputs: new Map(Object.entries(outputs ?? {})),
   }
 }
@@ -65,9 +77,4 @@ function isNames(value: unknown): value is string[] {
 
 function areLists(value: unknown): value is Record<string, string[]> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isNames)
-}
-
-function isPreprocessing(value: unknown): value is Preprocessing {
-  const rules = (value ?? {}) as Partial<Record<keyof Preprocessing, unknown>>
-  return [rules.missing, rules.hugeAbove, rules.huge].every((number) => typeof number === 'number')
 }

@@ -102,7 +102,8 @@ function unfrozen(value: PyValue): PyValue {
 function readCalibrators(fold: PyObject, what: string, count: number): Calibration {
   const list = fold.attribute('calibrators') ?? fold.attribute('calibrators_')
   const calibrators = list instanceof PyList ? list.items : []
-  if (calibrators.length !== count) throw new ModelError(`${what}: ${calibrators.length} calibrators, where ${count} are needed`)
+  if (calibrators.length !== count)
+    throw new ModelError(`${what}: ${calibrators.length} calibrators, where ${count} are needed`)
   const objects = calibrators.filter((calibrator) => calibrator instanceof PyObject)
   const isAll = (name: string) =>
     objects.length === count && objects.every(({ type }) => /^sklearn\./.test(type.module) && type.name === name)

@@ -3,11 +3,11 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ModelError, systemCode, whyUnreadable } from '../../errors.ts'
 import { alerceTaxonomy, type BranchTaxonomy, checkTaxonomy, type FileDigest, isSameSet } from '../bundle/manifest.ts'
-import { readDigested } from '../bundle/read-bundle.ts'
+import { openModelFile } from '../container/model-file.ts'
 import { readNames } from './pickle/names.ts'
 import { unpickle } from './pickle/unpickle.ts'
-import type { PyValue } from './pickle/values.ts'
-import type { PickledForest } from './pickled-forest.ts'
+import { PyDict } from './pickle/values.ts'
+import type { ReadLevel } from './survey-form.ts'
 
 /** One forest of a model and the file its name promises it in. */
 export interface LevelFile {
@@ -19,9 +19,11 @@ export interface LevelFile {
 }
 
 /** The files of one model: the top first, then the branches in output order, and features_RF_model.pkl where there is one. */
-interface ModelFiles {
-  /** null for a model of one level */
+export interface ModelFiles {
+  /** null for one file */
   readonly taxonomy: BranchTaxonomy | null
+  /** the branches have the classes that their forests know, whatever the taxonomy says */
+  readonly areOwn: boolean
   readonly levels: readonly LevelFile[]
   readonly features: string | null
 }
@@ -29,11 +31,13 @@ interface ModelFiles {
 const whatIsNeeded = 'Give the folder with the pickles of the model, or one pickle.'
 
 const featuresFile = 'features_RF_model.pkl'
+/** of the forests of ELAsTiCC, where it has a list for each of them */
+const featuresFiles = [featuresFile, 'features_HRF_model.pkl']
 
 /**
  * Finds the files of a model. 1.0.0 has `hierarchical_level_RF_model.pkl` for the top and `<branch>_level_RF_model.pkl`,
- * 1.1.x `top_level_BRF_model.pkl` and `<branch>_level_BRF_model.pkl`; a folder with one forest only, or a single file,
- * is a model of one level.
+ * 1.1.x `top_level_BRF_model.pkl` and `<branch>_level_BRF_model.pkl`, ELAsTiCC's `HRF`; a folder with one file only, or a
+ * single file, is a model of one level, or one that says itself what it is made of.
  *
  * @param source a folder, or one pickle
  * @param asked a taxonomy in place of the survey's own
@@ -44,7 +48,8 @@ export async function findModelFiles(source: string, asked: BranchTaxonomy | und
   const names = await namesIn(source)
   const folder = names === null ? dirname(source) : source
   const siblings = names ?? (await namesIn(folder)) ?? []
-  const features = siblings.includes(featuresFile) ? join(folder, featuresFile) : null
+  const listed = featuresFiles.find((name) => siblings.includes(name))
+  const features = listed === undefined ? null : join(folder, listed)
   if (names === null) return flatModel(source, features)
   const levels = [
     { name: 'top', branch: null, path: levelFile(source, names, ['top', 'hierarchical']) },
@@ -54,7 +59,7 @@ export async function findModelFiles(source: string, asked: BranchTaxonomy | und
     }),
   ]
   const missing = levels.filter(({ path }) => path === null).map(({ name }) => name)
-  const others = names.filter((name) => name.endsWith('.pkl') && name !== featuresFile)
+  const others = names.filter((name) => modelFile.test(name) && !featuresFiles.includes(name))
   // with a taxonomy asked for, one forest alone is an incomplete hierarchy
   if (asked === undefined && others.length === 1) return flatModel(join(source, others[0]!), features)
   if (names.includes('manifest.json')) {
@@ -62,15 +67,21 @@ export async function findModelFiles(source: string, asked: BranchTaxonomy | und
   }
   if (others.length === 0) throw new ModelError(`${source}: holds no pickles`, { hint: whatIsNeeded })
   if (missing.length > 0) throw incomplete(source, missing, others)
-  return { taxonomy, levels: levels.map((level) => ({ ...level, path: level.path! })), features }
+  const areOwn = asked === undefined && features !== null && basename(features) !== featuresFile
+  return { taxonomy, areOwn, levels: levels.map((level) => ({ ...level, path: level.path! })), features }
 }
 
+/** What people call pickles and files of joblib, compressed or not. */
+const modelFile = /\.(pkl|pickle|sav|obj|joblib)(\.(gz|bz2|xz|lz4|z))?$/i
+
 function flatModel(path: string, features: string | null): ModelFiles {
-  return { taxonomy: null, levels: [{ name: 'flat', branch: null, path }], features }
+  return { taxonomy: null, areOwn: false, levels: [{ name: 'flat', branch: null, path }], features }
 }
 
 function levelFile(source: string, names: readonly string[], prefixes: readonly string[]): string | null {
-  const candidates = prefixes.flatMap((prefix) => ['RF', 'BRF'].map((kind) => `${prefix}_level_${kind}_model.pkl`))
+  const candidates = prefixes.flatMap((prefix) =>
+    ['RF', 'BRF', 'HRF'].map((kind) => `${prefix}_level_${kind}_model.pkl`),
+  )
   const found = candidates.filter((name) => names.includes(name))
   if (found.length > 1) {
     throw new ModelError(`${source}: ${found.join(' and ')} are the same level of two models`, {
@@ -155,43 +166,51 @@ function foreignClasses({ file, classes }: LevelContent, wanted: readonly string
 
 // The features a model asks for, in their order: the one thing the forests themselves rarely say.
 
-type Featured = Pick<PickledForest, 'featureCount' | 'featureNames'> & { file: { readonly path: string } }
+/** One level as its file says it. */
+type Featured = Pick<ReadLevel, 'name' | 'estimator' | 'features'> & { readonly label: string }
 
 const featuresHint = 'Give the names in the order of training with --features FILE (a JSON list).'
 
 /**
- * Chooses the feature list: the one given, else features_RF_model.pkl, else the names the forest was trained with.
+ * Chooses each level's list of features: the one given, else that of the model's own form, else that of
+ * features_RF_model.pkl (or of features_HRF_model.pkl, which has one for each), else the names the forest was trained with.
  *
- * @throws ModelError where there is none, or where it does not fit the forests
+ * @returns a list for each level, most often the same
+ * @throws ModelError where there is none, or where one does not fit its forest
  */
 export async function chooseFeatures(
   levels: readonly Featured[],
   featuresPath: string | null,
   given: readonly string[] | undefined,
 ) {
-  const { what, features, origin } = await findFeatures(levels, featuresPath, given)
-  if (new Set(features).size !== features.length) throw new ModelError(`${what} names a feature twice`)
-  for (const { file, featureCount } of levels) {
-    if (featureCount === features.length) continue
-    const problem = `the forest has ${featureCount} features, ${what} has ${features.length} names`
-    throw new ModelError(`${basename(file.path)}: ${problem}`, { hint: featuresHint })
-  }
-  const warnings = levels.flatMap((level) => disagreement(level, features, what))
+  const { what, namesOf, origin } = await findFeatures(levels, featuresPath, given)
+  const lists = levels.map(namesOf)
+  levels.forEach(({ label, estimator }, index) => {
+    const features = lists[index]!
+    if (new Set(features).size !== features.length) throw new ModelError(`${what} names a feature twice`)
+    if (estimator.featureCount === features.length) return
+    const problem = `the forest has ${estimator.featureCount} features, ${what} has ${features.length} names`
+    throw new ModelError(`${label}: ${problem}`, { hint: featuresHint })
+  })
+  const warnings = levels.flatMap((level, index) => disagreement(level, lists[index]!, what))
   // what the user gives wins; a list that only lies beside the forest may be another model's
   if (warnings.length > 0 && given === undefined) throw new ModelError(warnings[0]!, { hint: featuresHint })
-  return { features, origin, warnings }
+  return { lists, origin, warnings }
 }
 
-/** The list, what messages call it, and the file it came from. */
+/** The lists, what messages call them, and the file they came from. */
 async function findFeatures(
   levels: readonly Featured[],
   featuresPath: string | null,
   given: readonly string[] | undefined,
-) {
-  if (given !== undefined) return { what: 'the list given', features: given, origin: [] }
+): Promise<{ what: string; namesOf: (level: Featured) => readonly string[]; origin: FileDigest[] }> {
+  if (given !== undefined) return { what: 'the list given', namesOf: () => given, origin: [] }
+  if (levels.every(({ features }) => features !== null)) {
+    return { what: 'feature_list', namesOf: ({ features }) => features!, origin: [] }
+  }
   if (featuresPath !== null) return readFeatureFile(featuresPath)
-  const features = levels.map(({ featureNames }) => featureNames).find((names) => names !== null)
-  if (features) return { what: 'feature_names_in_', features, origin: [] }
+  const own = levels.map(({ estimator }) => estimator.featureNames).find((names) => names !== null)
+  if (own) return { what: 'feature_names_in_', namesOf: () => own, origin: [] }
   throw new ModelError('unknown feature names: there is no features_RF_model.pkl, and the forest has none', {
     hint: featuresHint,
   })
@@ -199,63 +218,27 @@ async function findFeatures(
 
 async function readFeatureFile(path: string) {
   const what = basename(path)
+  const file = await openModelFile(path)
   try {
-    const { value, digest } = await readPickleFile(path)
-    return { what, features: readNames(value, what), origin: [digest] }
+    const value = unpickle(file.content, what)
+    const list = value instanceof PyDict ? null : readNames(value, what)
+    const namesOf = ({ name }: Featured) =>
+      list ?? readNames(value instanceof PyDict ? value.get(name) : value, `${what}: ${name}`)
+    return { what, namesOf, origin: [await file.digest()] }
   } catch (error) {
     if (!(error instanceof ModelError)) throw error
     // whatever form the list is in, there is a way without it
     const hint = error.hint === undefined ? featuresHint : `${error.hint} ${featuresHint}`
     throw new ModelError(error.message, { cause: error, hint })
+  } finally {
+    await file.close()
   }
 }
 
-function disagreement({ file, featureNames }: Featured, features: readonly string[], what: string): string[] {
+function disagreement({ label, estimator }: Featured, features: readonly string[], what: string): string[] {
+  const { featureNames } = estimator
   const place = featureNames?.findIndex((name, index) => name !== features[index]) ?? -1
   if (place === -1) return []
   const known = JSON.stringify(featureNames![place])
-  return [
-    `${basename(file.path)}: feature ${place} was ${known} in training, in ${what} it is ${JSON.stringify(features[place])}`,
-  ]
-}
-
-// A file on disk → what its pickle holds, with a word of help where it is not a pickle.
-
-const unpackHint =
-  'Unpack it first. A model saved with joblib: pickle.dump(joblib.load(old), open(new, "wb")) in Python.'
-const otherHint = 'This is what the file looks like, whatever its name says.'
-
-/** The first bytes of what people take for pickles. */
-const otherKinds: readonly (readonly [string, readonly number[], string])[] = [
-  ['is compressed with gzip', [0x1f, 0x8b], unpackHint],
-  ['is compressed with zlib', [0x78, 0x01], unpackHint],
-  ['is compressed with zlib', [0x78, 0x5e], unpackHint],
-  ['is compressed with zlib', [0x78, 0x9c], unpackHint],
-  ['is compressed with zlib', [0x78, 0xda], unpackHint],
-  ['is compressed with bzip2', [0x42, 0x5a, 0x68], unpackHint],
-  ['is compressed with xz', [0xfd, 0x37, 0x7a, 0x58], unpackHint],
-  ['is compressed with LZMA', [0x5d, 0x00, 0x00], unpackHint],
-  ['is compressed with LZ4', [0x04, 0x22, 0x4d, 0x18], unpackHint],
-  ['is compressed with Zstandard', [0x28, 0xb5, 0x2f, 0xfd], unpackHint],
-  ['is a zip archive (a skops, npz or PyTorch file?)', [0x50, 0x4b, 0x03, 0x04], otherHint],
-  ['is an HDF5 file', [0x89, 0x48, 0x44, 0x46], otherHint],
-  ['is a web page', [0x3c], 'The download failed and left its error message: download the file again.'],
-  ['is a Git LFS pointer', [...Buffer.from('version https://git-lfs')], 'Fetch the file itself with git lfs pull.'],
-]
-
-/**
- * Reads one pickle file. Its value keeps the file's bytes alive.
- *
- * @throws ModelError for a file of another kind, a broken one, and one that would have to call what it must not
- */
-export async function readPickleFile(
-  path: string,
-  onBytes: (done: number, total: number) => void = () => undefined,
-): Promise<{ value: PyValue; digest: FileDigest }> {
-  const { bytes, digest } = await readDigested(path, { onBytes })
-  const label = basename(path)
-  if (bytes.length === 0) throw new ModelError(`${label}: is empty`)
-  const other = otherKinds.find(([, magic]) => magic.every((byte, index) => bytes[index] === byte))
-  if (other) throw new ModelError(`${label}: ${other[0]}, where a pickle is needed`, { hint: other[2] })
-  return { value: unpickle(bytes, label), digest }
+  return [`${label}: feature ${place} was ${known} in training, in ${what} it is ${JSON.stringify(features[place])}`]
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { messageOf, ModelError } from '../../errors.ts'
 import { jsonChecker } from '../../formats/checked-json.ts'
 import { sha256OfFile } from '../../whole-file.ts'
-import { type FileDigest, type Manifest, readDigest } from '../bundle/manifest.ts'
+import { type FileDigest, type Manifest, readDigest, taxonomyOf } from '../bundle/manifest.ts'
 import { readManifest } from '../bundle/read-bundle.ts'
 import type { StoredModel } from './model-store.ts'
 
@@ -31,12 +31,12 @@ export interface ModelDescription extends StoredModel {
 export async function describeModel(model: StoredModel, { verify }: { verify: boolean }): Promise<ModelDescription> {
   try {
     const { manifest, sha256 } = await readManifest(model.folder)
-    const { taxonomy, levels, features, files } = manifest
+    const { levels, features, files } = manifest
     const problem = verify ? await findWrongFile(model.folder, files) : null
     return {
       ...model,
       sha256,
-      classes: taxonomy === null ? levels[0]!.classes : Object.values(taxonomy).flat(),
+      classes: taxonomyOf(manifest).levels[0]!.classes,
       trees: levels.reduce((sum, { trees }) => sum + trees, 0),
       features: features.length,
       size: files.reduce((sum, { size }) => sum + size, 0),

@@ -16,6 +16,9 @@ export interface KnownModel {
   readonly files: readonly string[]
   /** file → sha256, where somebody has written them down */
   readonly sha256: Readonly<Record<string, string>>
+  /** the same of what else is known of a file */
+  readonly md5: Readonly<Record<string, string>>
+  readonly size: Readonly<Record<string, number>>
   readonly note: string
 }
 
@@ -45,6 +48,12 @@ export function readKnownModels(path: string = shipped) {
   return { models, byDefault: models.find(({ name, version }) => `${name}@${version}` === list['default']) }
 }
 
+function readMd5(check: JsonChecker, value: unknown, file: string): string {
+  const sum = check.text(value, `md5 of ${file}`)
+  if (!/^[0-9a-f]{32}$/.test(sum)) throw check.error(`md5 of ${file}`)
+  return sum
+}
+
 function readKnownModel(check: JsonChecker, value: unknown): KnownModel {
   const entry = check.record(value, 'entry')
   const textOf = (key: 'name' | 'version' | 'url' | 'note'): string => check.text(entry[key] ?? '', key)
@@ -54,7 +63,12 @@ function readKnownModel(check: JsonChecker, value: unknown): KnownModel {
   if (!url.endsWith('/')) throw check.error(`url: ${redactedText(url)} does not end with a slash`)
   const sums = Object.entries(check.record(entry['sha256'] ?? {}, 'sha256'))
   const sha256 = Object.fromEntries(sums.map(([file, sum]) => [file, check.sha256(sum, `sha256 of ${file}`)]))
-  return { name, version, url, files, sha256, note }
+  const md5Sums = Object.entries(check.record(entry['md5'] ?? {}, 'md5'))
+  const md5 = Object.fromEntries(md5Sums.map(([file, sum]) => [file, readMd5(check, sum, file)]))
+  const sizes = Object.entries(check.record(entry['size'] ?? {}, 'size'))
+  const size = Object.fromEntries(sizes.map(([file, bytes]) => [file, check.count(bytes, `size of ${file}`)]))
+  return { name, version, url, files, sha256, md5, size, note }
+
 }
 
 /** The name of the index, directly below the address. `model push` writes it and `model pull` reads it. */

@@ -3,7 +3,7 @@ import { ModelError } from '../../errors.ts'
 import type { Estimator } from '../estimator.ts'
 import { readNames } from '../sklearn/pickle/names.ts'
 import { readInteger } from '../sklearn/pickle/numpy.ts'
-import { describe, PyObject, type PyValue } from '../sklearn/pickle/values.ts'
+import { contentOf, describe, isBytes, PyObject, type PyValue } from '../sklearn/pickle/values.ts'
 import { readXgboost } from './read-xgboost.ts'
 
 const classifiers = new Set(['xgboost.sklearn.XGBClassifier', 'xgboost.sklearn.XGBRFClassifier'])
@@ -35,7 +35,7 @@ export function readPickledXgboost(value: PyObject, label: string): Estimator {
 
 function bytesOf(booster: PyObject, label: string): Uint8Array {
   const handle = booster.attribute('handle')
-  if (handle instanceof Uint8Array) return handle
+  if (isBytes(handle)) return contentOf(handle)
   throw new ModelError(`${label}: the booster's handle is ${describe(handle)}, where bytes are needed`)
 }
 

@@ -215,12 +215,16 @@ describe('a single forest', () => {
   })
 })
 
-describe('a file that is no pickle', () => {
+describe('a file that is no model', () => {
   const folder = temporaryFolder()
   const pickle = pickleOf(forest({ estimators: [stump] }))
   it.each([
-    ['gzip', gzipSync(pickle), 'is compressed with gzip'],
-    ['zlib', deflateSync(pickle), 'is compressed with zlib'],
+    ['twice', gzipSync(deflateSync(pickle)), 'is compressed twice'],
+    ['cut', gzipSync(pickle).subarray(0, 99), 'is compressed with gzip, and damaged or cut off'],
+    ['lzma', Buffer.of(0x5d, 0, 0, 0x80, 0, 0xff), 'is compressed with LZMA'],
+    ['zstd', Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0), 'is compressed with Zstandard'],
+    ['hdf5', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), 'is an HDF5 file'],
+    ['binf', Buffer.from('binf\0\0'), 'is a model in the binary form that XGBoost no longer reads'],
     ['zip', Buffer.from('PK\x03\x04…'), 'is a zip archive'],
     ['html', Buffer.from('<!DOCTYPE html><title>404</title>'), 'is a web page'],
     ['lfs', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), 'is a Git LFS pointer'],

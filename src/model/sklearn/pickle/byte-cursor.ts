@@ -1,20 +1,32 @@
 // Reads a pickle's bytes in order; every read is checked against the end of the file.
 import { isUtf8 } from 'node:buffer'
 import { ModelError } from '../../../errors.ts'
+import { ByteSlice, type ByteSource } from '../../container/byte-source.ts'
 
 // V8 refuses strings of half a gigabyte; nothing in a model comes near
 const longestText = 2 ** 28
 const longestLine = 4096
+/** bytes from here on are read when somebody asks for them: nodes of trees, and what nobody asks for, such as samples */
+const sliceFrom = 1024
+/** what is read ahead; small, because behind it there is often an array that is skipped */
+const readAhead = 16 * 1024
 
-/** A position in a file that is held in memory. Views are handed out, never copies. */
+/** A position in a model's bytes, of which a small piece is in memory. */
 export class ByteCursor {
-  readonly bytes: Buffer
+  readonly source: ByteSource
   readonly label: string
   position = 0
+  #piece: Buffer
+  #pieceStart = 0
 
-  constructor(bytes: Buffer, label: string) {
-    this.bytes = bytes
+  constructor(source: ByteSource, label: string) {
+    this.source = source
     this.label = label
+    this.#piece = Buffer.alloc(0)
+  }
+
+  get size(): number {
+    return this.source.size
   }
 
   /** The error for what stands here; says at which byte. */
@@ -25,65 +37,95 @@ export class ByteCursor {
   /** Moves over `length` bytes and says where they began. */
   skip(length: number): number {
     const start = this.position
-    if (length > this.bytes.length - start) {
-      throw this.error(
-        `ends too early: ${length} more bytes were announced, ${this.bytes.length - start} are there`,
-        moreHint,
-      )
+    if (length > this.size - start) {
+      throw this.error(`ends too early: ${length} more bytes were announced, ${this.size - start} are there`, moreHint)
     }
     this.position = start + length
     return start
   }
 
+  /** Moves over `length` bytes; `#piece` then has them, from the index that is returned. */
+  #take(length: number): number {
+    const start = this.skip(length)
+    const at = start - this.#pieceStart
+    if (at >= 0 && at + length <= this.#piece.length) return at
+    this.#load(start, length)
+    return 0
+  }
+
+  #load(start: number, length: number): void {
+    this.#piece = this.source.read(start, Math.min(this.size - start, Math.max(length, readAhead)))
+    this.#pieceStart = start
+  }
+
   uint8(): number {
-    const value = this.bytes[this.position]
-    if (value === undefined) throw this.error('ends in the middle of a pickle', moreHint)
-    this.position++
-    return value
+    if (this.position >= this.size) throw this.error('ends in the middle of a pickle', moreHint)
+    const at = this.#take(1)
+    return this.#piece[at]!
   }
 
   uint16(): number {
-    return this.bytes.readUInt16LE(this.skip(2))
+    const at = this.#take(2)
+    return this.#piece.readUInt16LE(at)
   }
 
   int32(): number {
-    return this.bytes.readInt32LE(this.skip(4))
+    const at = this.#take(4)
+    return this.#piece.readInt32LE(at)
   }
 
   uint32(): number {
-    return this.bytes.readUInt32LE(this.skip(4))
+    const at = this.#take(4)
+    return this.#piece.readUInt32LE(at)
   }
 
   float64(): number {
-    return this.bytes.readDoubleBE(this.skip(8))
+    const at = this.#take(8)
+    return this.#piece.readDoubleBE(at)
   }
 
   /** A length of eight bytes. One beyond 2^53 loses its last digits here, and is refused by `skip` in any case. */
   length64(): number {
-    const start = this.skip(8)
-    return this.bytes.readUInt32LE(start) + this.bytes.readUInt32LE(start + 4) * 2 ** 32
+    const at = this.#take(8)
+    return this.#piece.readUInt32LE(at) + this.#piece.readUInt32LE(at + 4) * 2 ** 32
   }
 
-  view(length: number): Buffer {
-    const start = this.skip(length)
-    return this.bytes.subarray(start, start + length)
+  /** Some bytes; many are only remembered. */
+  bytes(length: number): Uint8Array | ByteSlice {
+    if (length >= sliceFrom) return new ByteSlice(this.source, this.skip(length), length)
+    const at = this.#take(length)
+    // a copy, because a view would keep the whole piece
+    return Uint8Array.prototype.slice.call(this.#piece, at, at + length)
   }
 
   text(length: number, encoding: 'utf8' | 'latin1'): string {
-    const view = this.view(length)
-    if (length > longestText) throw this.error(`holds a text of ${length} bytes, which is more than any model has`)
+    if (length > longestText) {
+      this.skip(length)
+      throw this.error(`holds a text of ${length} bytes, which is more than any model has`)
+    }
+    const at = this.#take(length)
+    const view = this.#piece.subarray(at, at + length)
     if (encoding === 'utf8' && length > 0 && !isUtf8(view)) throw this.error('holds a text that is not UTF-8')
     return view.toString(encoding)
   }
 
+  /** The next bytes without moving; fewer at the end. */
+  peek(length: number): Buffer {
+    const start = this.position
+    const at = this.#take(Math.min(length, this.size - start))
+    const view = this.#piece.subarray(at, at + this.position - start)
+    this.position = start
+    return view
+  }
+
   /** The text up to the next line feed, which is skipped. */
   line(): string {
-    const end = this.bytes.indexOf(10, this.position)
+    const view = this.peek(longestLine + 1)
+    const end = view.indexOf(10)
+    if (end === -1 && view.length > longestLine) throw this.error(`holds a line of more than ${longestLine} bytes`)
     if (end === -1) throw this.error('ends in the middle of a line', moreHint)
-    if (end - this.position > longestLine) throw this.error(`holds a line of ${end - this.position} bytes`)
-    const line = this.bytes.toString('utf8', this.position, end)
-    this.position = end + 1
-    return line
+    this.position += end + 1
+    return view.toString('utf8', 0, end)
   }
 }
 

@@ -1,6 +1,11 @@
 // What becomes of a call in a pickle: data, an inert placeholder, or the refusal of the file. A list decides.
 import type { ByteCursor } from './byte-cursor.ts'
-import { describe, PyDict, PyGlobal, PyObject, PySet, PyTuple, type PyValue } from './values.ts'
+import { describe, isBytes, type PyBytes, PyDict, PyGlobal, PyObject, PySet, PyTuple, type PyValue } from './values.ts'
+
+/** joblib's placeholder for an array that follows in the file, today and when scikit-learn had a copy of joblib. */
+export const arrayWrappers = ['joblib', 'sklearn.externals.joblib'].map(
+  (package_) => `${package_}.numpy_pickle.NumpyArrayWrapper`,
+)
 
 /** Python's own, under their names in Python 3 and in Python 2. */
 const builtins = (names: string) => names.split(' ').flatMap((name) => [`builtins.${name}`, `__builtin__.${name}`])
@@ -44,6 +49,7 @@ const callable = {
     'uuid.UUID',
     'pathlib.PosixPath',
     'pathlib.WindowsPath',
+    ...arrayWrappers,
   ],
 } as const
 
@@ -72,7 +78,7 @@ function isLoss({ module, name }: PyGlobal): boolean {
   return (module === '_loss' || module === 'sklearn._loss._loss') && /^(__pyx_unpickle_)?Cy[A-Z][A-Za-z]*$/.test(name)
 }
 
-/** joblib's own leave the arrays outside the pickle. */
+/** Those of before joblib 0.10 leave the arrays in other files. */
 function isJoblib(global: PyGlobal): boolean {
   return /(^|\.)joblib(\.|$)/.test(global.module)
 }
@@ -117,7 +123,7 @@ export class Calls {
     const name = JSON.stringify(global.fullName.slice(0, 200)).slice(1, -1)
     if (isJoblib(global)) {
       return this.#cursor.error(
-        `was written by joblib (needs ${name}), which keeps the arrays outside the pickle`,
+        `needs ${name} of joblib, which keeps arrays outside the file (joblib before 0.10), or is no array`,
         'In Python: pickle.dump(joblib.load(old), open(new, "wb")), then import the new file.',
       )
     }
@@ -166,10 +172,10 @@ export class Calls {
     return this.#take(callee, args)
   }
 
-  #bytes(args: readonly PyValue[]): Uint8Array {
+  #bytes(args: readonly PyValue[]): PyBytes {
     const [content, encoding] = args
     if (content === undefined) return new Uint8Array(0)
-    if (content instanceof Uint8Array) return content
+    if (isBytes(content)) return content
     if (typeof content === 'string' && typeof encoding === 'string') return this.#encode(args)
     throw this.#cursor.error(`makes bytes of ${describe(content)}`)
   }
@@ -181,7 +187,7 @@ export class Calls {
     }
     // an honest file encodes each of its texts once; a text of megabytes encoded a million times is an attack
     this.#encoded += text.length
-    if (this.#encoded > this.#cursor.bytes.length) throw this.#cursor.error('encodes more bytes than the file has')
+    if (this.#encoded > this.#cursor.size) throw this.#cursor.error('encodes more bytes than the file has')
     const bytes = encodeLatin1(text)
     if (!bytes) throw this.#cursor.error('holds bytes that are not Latin-1')
     return bytes

@@ -1,7 +1,7 @@
 // Lists of names in a pickle: feature names and class names, in the many forms Python keeps them.
 import { ModelError } from '../../../errors.ts'
 import { integersOf, isArray, type NumpyArray, readArray, readScalar } from './numpy.ts'
-import { describe, PyDict, PyList, PyObject, PyTuple, type PyValue } from './values.ts'
+import { contentOf, describe, isBytes, PyDict, PyList, PyObject, PyTuple, type PyValue } from './values.ts'
 
 // features and nodes are numbered in 16 bits, classes are fewer
 const mostNames = 32_767
@@ -56,7 +56,7 @@ function nameOf(value: PyValue | undefined, what: string): string {
   if (typeof value === 'string') return value
   if (typeof value === 'boolean') return value ? 'True' : 'False'
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))) return String(value)
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8')
+  if (isBytes(value)) return Buffer.from(contentOf(value)).toString('utf8')
   const scalar = readScalar(value)
   if (scalar) return namesOfArray(scalar, what)[0]!
   throw new ModelError(`${what} holds ${describe(value)}, where a name is needed`)

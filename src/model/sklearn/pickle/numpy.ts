@@ -1,7 +1,18 @@
 // numpy's arrays, scalars and dtypes, read out of the placeholders that the pickle reader leaves.
 import { ModelError } from '../../../errors.ts'
 import { encodeLatin1 } from './calls.ts'
-import { describe, PyDict, PyGlobal, PyList, PyObject, PyTuple, type PyValue } from './values.ts'
+import {
+  contentOf,
+  describe,
+  isBytes,
+  type PyBytes,
+  PyDict,
+  PyGlobal,
+  PyList,
+  PyObject,
+  PyTuple,
+  type PyValue,
+} from './values.ts'
 
 /** What a dtype says. `V` has fields; `O` has Python objects and no bytes. */
 interface NumpyType {
@@ -22,8 +33,9 @@ export interface NumpyArray {
   /** product of the shape */
   readonly length: number
   readonly isFortran: boolean
-  /** the elements' bytes; empty for objects */
+  /** the elements' bytes, read from the file whenever they are asked for; empty for objects */
   readonly bytes: Uint8Array
+  readonly byteLength: number
   /** the elements of an array of objects; empty for the others */
   readonly objects: readonly PyValue[]
 }
@@ -67,7 +79,7 @@ export function readScalar(value: PyValue | undefined): NumpyArray | undefined {
   if (isRecord(dtype)) return undefined
   const type = readType(dtype, 'a scalar')
   const bytes = rawBytes(content)
-  return bytes?.length === type.size ? { type, shape: [1], length: 1, isFortran: false, bytes, objects: [] } : undefined
+  return bytes?.length === type.size ? arrayIn(bytes, { type, shape: [1], length: 1, isFortran: false }) : undefined
 }
 
 /** An integer, be it Python's or numpy's scalar; undefined for what is none. */
@@ -115,18 +127,33 @@ function arrayOf(
     type.kind === 'O'
       ? objects.length === length
       : bytes?.length === length * type.size && (type.size > 0 || length === 0)
-  if (bytes && isWhole) return { type, shape, length, isFortran, bytes, objects }
+  if (bytes && isWhole) return arrayIn(bytes, { type, shape, length, isFortran }, objects)
   throw new ModelError(`${what}: the array should have ${length} elements, the file has ${describe(content)} for it`)
 }
 
-function shapeOf(value: PyValue | undefined): number[] | undefined {
-  const items = value instanceof PyTuple ? value.items : [value]
-  const sizes = items.map((item) => readInteger(item) ?? -1)
-  return items.length > 0 && items.length <= 32 && sizes.every((size) => size >= 0) ? sizes : undefined
+function arrayIn(
+  content: PyBytes,
+  form: Pick<NumpyArray, 'type' | 'shape' | 'length' | 'isFortran'>,
+  objects: readonly PyValue[] = [],
+): NumpyArray {
+  return {
+    ...form,
+    objects,
+    byteLength: content.length,
+    get bytes() {
+      return contentOf(content)
+    },
+  }
 }
 
-function rawBytes(value: PyValue | undefined): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value
+export function shapeOf(value: PyValue | undefined): number[] | undefined {
+  const items = value instanceof PyTuple ? value.items : [value]
+  const sizes = items.map((item) => readInteger(item) ?? -1)
+  return items.length <= 32 && sizes.every((size) => size >= 0) ? sizes : undefined
+}
+
+function rawBytes(value: PyValue | undefined): PyBytes | undefined {
+  if (isBytes(value)) return value
   // Python 2 wrote bytes as its byte strings, which arrive as Latin-1
   return typeof value === 'string' ? encodeLatin1(value) : undefined
 }
@@ -134,7 +161,7 @@ function rawBytes(value: PyValue | undefined): Uint8Array | undefined {
 const knownTypes = new WeakMap<PyObject, NumpyType>()
 
 /** Reads a dtype; one that is shared by many arrays is read once. */
-function readType(value: PyValue | undefined, what: string): NumpyType {
+export function readType(value: PyValue | undefined, what: string): NumpyType {
   if (!(value instanceof PyObject) || value.type.fullName !== 'numpy.dtype') {
     throw new ModelError(`${what} has ${describe(value)} for a dtype`)
   }

@@ -1,21 +1,34 @@
 // The pickle machine, protocols 1 to 5: builds data, never calls anything.
+import { ByteSlice, type ByteSource, memorySource } from '../../container/byte-source.ts'
 import { ByteCursor } from './byte-cursor.ts'
 import { Calls } from './calls.ts'
+import { isArrayWrapper, readWrappedArray } from './joblib-array.ts'
 import { describe, PyDict, PyGlobal, PyList, PyObject, PySet, PyTuple, type PyValue } from './values.ts'
 
 /**
- * Reads one pickle. The work and the memory are bounded by the file's size: the number of opcodes is limited, bytes are
- * views of the file, shared references stay references.
+ * Reads one pickle, or a file of joblib's, which has arrays between the pickle's instructions. The work and the memory are
+ * bounded by the file's size: the number of opcodes is limited, many bytes stay in the file, shared references stay
+ * references.
  *
- * @param bytes the whole file; the result keeps it alive
+ * @param content the whole file; the result reads from it whenever its arrays are asked for
  * @param label the file's name, for messages
  * @throws ModelError for a broken file, one of protocol 0, and one that would have to call what is not on the list (calls.ts)
  */
-export function unpickle(bytes: Buffer, label: string): PyValue {
-  const machine = new Machine(new ByteCursor(bytes, label))
-  const { cursor } = machine
-  const mostOpcodes = opcodeLimit(bytes.length)
-  for (let count = 0; count < mostOpcodes; count++) {
+export function unpickle(content: Buffer | ByteSource, label: string): PyValue {
+  const source = Buffer.isBuffer(content) ? memorySource(content) : content
+  return run(new ByteCursor(source, label), { left: opcodeLimit(source.size), isInner: false })
+}
+
+/** @param budget how many opcodes may follow; `isInner`: of an array of objects inside a file of joblib's */
+function run(cursor: ByteCursor, budget: { left: number; readonly isInner: boolean }): PyValue {
+  const machine = new Machine(cursor, (wrapper) => {
+    if (budget.isInner) throw cursor.error('holds an array within the elements of an array')
+    const inner = { left: budget.left, isInner: true }
+    const array = readWrappedArray(cursor, wrapper, () => run(cursor, inner))
+    budget.left = inner.left
+    return array
+  })
+  while (budget.left-- > 0) {
     const opcode = cursor.uint8()
     if (opcode === stop) return machine.pop()
     const instruction = instructions[opcode]
@@ -39,7 +52,6 @@ function opcodeLimit(fileSize: number): number {
 // limits that no honest model comes near; only a tuple puts more than 1000 values on the stack at once
 const deepestStack = 200_000
 const deepestMarks = 1_000
-const longestInteger = 1024
 
 const emptyTuple = new PyTuple([])
 
@@ -47,6 +59,8 @@ const emptyTuple = new PyTuple([])
 class Machine {
   readonly cursor: ByteCursor
   readonly calls: Calls
+  /** reads the array that follows joblib's placeholder for it */
+  readonly readArray: (wrapper: PyObject) => PyValue
   /** entries 0, 1, 2 …, as every pickler numbers them */
   readonly #memo: PyValue[] = []
   /** entries with other numbers */
@@ -56,9 +70,10 @@ class Machine {
   /** values below this lie under a mark and may not be popped one by one */
   #floor = 0
 
-  constructor(cursor: ByteCursor) {
+  constructor(cursor: ByteCursor, readArray: (wrapper: PyObject) => PyValue) {
     this.cursor = cursor
     this.calls = new Calls(cursor)
+    this.readArray = readArray
   }
 
   push(value: PyValue): void {
@@ -102,7 +117,7 @@ class Machine {
 
   put(index: number): void {
     // every PUT takes a byte of the file, so an honest index is smaller than the file
-    if (index > this.cursor.bytes.length) {
+    if (index > this.cursor.size) {
       throw this.cursor.error(`uses the memo index ${index}, which no pickle of this size has`)
     }
     if (index <= this.#memo.length) this.#memo[index] = this.top()
@@ -209,10 +224,10 @@ const instructions: Readonly<Record<number, Instruction>> = {
   0x8b: pushing((cursor) => readInteger(cursor, cursor.uint32())), // LONG4
   0x47: pushing((cursor) => cursor.float64()), // BINFLOAT
   // bytes and texts; Python 2's byte strings are Latin-1, as numpy itself reads its arrays in them
-  0x43: pushing((cursor) => cursor.view(cursor.uint8())), // SHORT_BINBYTES
-  0x42: pushing((cursor) => cursor.view(cursor.uint32())), // BINBYTES
-  0x8e: pushing((cursor) => cursor.view(cursor.length64())), // BINBYTES8
-  0x96: pushing((cursor) => cursor.view(cursor.length64())), // BYTEARRAY8
+  0x43: pushing((cursor) => cursor.bytes(cursor.uint8())), // SHORT_BINBYTES
+  0x42: pushing((cursor) => cursor.bytes(cursor.uint32())), // BINBYTES
+  0x8e: pushing((cursor) => cursor.bytes(cursor.length64())), // BINBYTES8
+  0x96: pushing((cursor) => cursor.bytes(cursor.length64())), // BYTEARRAY8
   0x8c: pushing((cursor) => cursor.text(cursor.uint8(), 'utf8')), // SHORT_BINUNICODE
   0x58: pushing((cursor) => cursor.text(cursor.uint32(), 'utf8')), // BINUNICODE
   0x8d: pushing((cursor) => cursor.text(cursor.length64(), 'utf8')), // BINUNICODE8
@@ -287,7 +302,11 @@ const instructions: Readonly<Record<number, Instruction>> = {
   // BUILD
   0x62: (machine) => {
     const state = machine.pop()
-    machine.calls.build(machine.top(), state)
+    const target = machine.top()
+    machine.calls.build(target, state)
+    if (!isArrayWrapper(target)) return
+    machine.pop()
+    machine.push(machine.readArray(target))
   },
   // what is not read
   0x46: textForm, // FLOAT
@@ -330,15 +349,15 @@ function readIntegerLine(cursor: ByteCursor): number | bigint {
 }
 
 function readIntLine(cursor: ByteCursor): boolean | number | bigint {
-  const text = cursor.bytes.toString('latin1', cursor.position, cursor.position + 3)
+  const text = cursor.peek(3).toString('latin1')
   const value = readIntegerLine(cursor)
   return text === '00\n' || text === '01\n' ? value === 1 : value
 }
 
 /** A little-endian integer in two's complement. */
 function readInteger(cursor: ByteCursor, length: number): number | bigint {
-  const bytes = cursor.view(length)
-  if (length > longestInteger) throw cursor.error(`holds an integer of ${length} bytes`)
+  const bytes = cursor.bytes(length)
+  if (bytes instanceof ByteSlice) throw cursor.error(`holds an integer of ${length} bytes`)
   if (length === 0) return 0
   const value = BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`)
   return asNumber(BigInt.asIntN(length * 8, value))

@@ -1,8 +1,21 @@
 // What a pickle turns into: data and inert, named placeholders. Nothing here can run.
+import { ByteSlice } from '../../container/byte-source.ts'
 
-/** Everything that can lie on the reader's stack. Python's bytes and bytearray are both Uint8Array (views of the file). */
+/** Everything that can lie on the reader's stack. Python's bytes and bytearray are both bytes here. */
 export type PyValue =
-  null | boolean | number | bigint | string | Uint8Array | PyList | PyTuple | PyDict | PySet | PyGlobal | PyObject
+  null | boolean | number | bigint | string | PyBytes | PyList | PyTuple | PyDict | PySet | PyGlobal | PyObject
+
+/** Few bytes, or where many lie in the file. */
+export type PyBytes = Uint8Array | ByteSlice
+
+export function isBytes(value: PyValue | undefined): value is PyBytes {
+  return value instanceof Uint8Array || value instanceof ByteSlice
+}
+
+/** The bytes themselves, read from the file where there are many. */
+export function contentOf(bytes: PyBytes): Uint8Array {
+  return bytes instanceof ByteSlice ? bytes.read() : bytes
+}
 
 export class PyList {
   readonly items: PyValue[] = []
@@ -32,6 +45,11 @@ export class PyDict {
 
   get(key: string): PyValue | undefined {
     return this.#entries?.get(key)
+  }
+
+  /** The keys that are texts, in the order of the file. */
+  keys(): string[] {
+    return [...(this.#entries?.keys() ?? [])].filter((key) => typeof key === 'string')
   }
 
   get size(): number {
@@ -79,7 +97,7 @@ export function describe(value: PyValue | undefined): string {
   if (value instanceof PyTuple) return `a tuple of ${value.items.length}`
   if (value instanceof PyDict) return `a dict of ${value.size}`
   if (value instanceof PySet) return 'a set'
-  if (value instanceof Uint8Array) return `${value.length} bytes`
+  if (isBytes(value)) return `${value.length} bytes`
   if (typeof value === 'string') return `the text ${JSON.stringify(value.slice(0, 40))}`
   return `the ${typeof value === 'boolean' ? 'truth value' : 'number'} ${String(value).slice(0, 40)}`
 }

@@ -87,6 +87,54 @@ describe('lengths and indices beyond the file', () => {
   })
 })
 
+describe('arrays of joblib’s', () => {
+  const wrapper = (changes: Record<string, Buffer> = {}, name = 'joblib.numpy_pickle.NumpyArrayWrapper') =>
+    build(
+      newObject(global(name)),
+      dict({
+        subclass: global('numpy.ndarray'),
+        shape: tuple(integer(2)),
+        order: text('C'),
+        dtype: dtype('f8'),
+        ...changes,
+      }),
+    )
+  const classes = (piece: Buffer) => pickleOf(forest({ attributes: { classes_: piece } }))
+  const objects = (inner: Buffer) => Buffer.concat([wrapper({ dtype: dtype('O8') }), inner])
+  const names = array(dtype('O8'), [2], list(text('no'), text('yes')))
+  it.each([
+    ['that are cut off', classes(wrapper({ shape: tuple(integer(1_000_000)) })), 'ends too early'],
+    ['of 2^80 bytes', classes(wrapper({ shape: tuple(...Array<Buffer>(3).fill(integer(2 ** 30))) })), 'usable shape'],
+    ['of a negative length', classes(wrapper({ shape: tuple(integer(-1)) })), 'usable shape'],
+    ['without a dtype', classes(wrapper({ dtype: none })), 'for a dtype'],
+    ['of another class', classes(wrapper({ subclass: global('numpy.matrix') })), 'an array of the class numpy.matrix'],
+    ['of objects that are no array', classes(objects(pickleOf(none))), 'where an array of objects is announced'],
+    ['of objects that call', classes(objects(pickleOf(reduce(global('posix.system'), text('id'))))), 'posix.system'],
+    ['within arrays', classes(objects(pickleOf(wrapper()))), 'within the elements of an array'],
+    ['aligned beyond the file', pickleOf(wrapper({ numpy_array_alignment_bytes: integer(16) })), 'ends too early'],
+    ['in other files', pickleOf(wrapper({}, 'joblib.numpy_pickle.NDArrayWrapper')), 'joblib before 0.10'],
+  ])('%s are refused', (_, bytes, message) => {
+    expect(refuse(bytes).message).toContain(message)
+  })
+
+  it('of any dimensions are read over, those of objects and those with alignment too', () => {
+    const floats = Buffer.from(Float64Array.of(1, 2).buffer)
+    const attributes = {
+      none: Buffer.concat([wrapper({ shape: tuple() }), floats.subarray(8)]),
+      aligned: Buffer.concat([
+        wrapper(
+          { numpy_array_alignment_bytes: integer(16) },
+          'sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper',
+        ),
+        Buffer.of(3, 255, 255, 255),
+        floats,
+      ]),
+      classes_: objects(pickleOf(names)),
+    }
+    expect(readForest(pickleOf(forest({ attributes }))).classes).toEqual(['no', 'yes'])
+  })
+})
+
 describe('files that would take for ever or fill the memory', { tags: ['long'] }, () => {
   const million = 1_000_000
   const shared = remember(stump, 1)
@@ -106,7 +154,7 @@ describe('files that would take for ever or fill the memory', { tags: ['long'] }
       'far more instructions',
     ],
     ['an integer of a million digits', raw('I' + '1'.repeat(million) + '\n.'), 'a line of'],
-    ['an integer without an end', raw('I' + '1'.repeat(million)), 'middle of a line'],
+    ['an integer without an end', raw('I' + '1'.repeat(million)), 'a line of'],
     [
       'a text of a megabyte, encoded a thousand times',
       Buffer.concat([

@@ -79,10 +79,10 @@ describe('a call of what is not on the list', () => {
     expect(() => readForest(pickleOf(forest({ attributes })))).toThrow('needs posix.system')
   })
 
-  it('says what to do about a file of joblib', () => {
-    const wrapper = newObject(global('joblib.numpy_pickle.NumpyArrayWrapper'))
+  it('says what to do about a file of joblib whose arrays are in other files', () => {
+    const wrapper = newObject(global('joblib.numpy_pickle_compat.NDArrayWrapper'))
     const error = catchError(() => unpickle(pickleOf(wrapper), 'x.pkl'))
-    expect(error.message).toContain('written by joblib')
+    expect(error.message).toContain('joblib before 0.10')
     expect(error.hint).toContain('joblib.load')
   })
 

@@ -33,6 +33,9 @@ export function readXgboost(bytes: Uint8Array, label: string, context: BoosterCo
   const parameters = learner.object('learner_model_param')
   const objective = readObjective(learner.object('objective').text('name'), parameters, label)
   const featureCount = parameters.count('num_feature')
+  if (featureCount < 1 || featureCount > 32_767) {
+    throw new ModelError(`${label}: has ${featureCount} features, where a bundle can hold 1 to 32767`)
+  }
   const { trees, warnings } = usedTrees(learner, { label, featureCount, groups: objective.groups, ...context })
   const classes = context.classes ?? Array.from({ length: Math.max(objective.groups, 2) }, (_, i) => String(i))
   if (classes.length !== Math.max(objective.groups, 2)) {

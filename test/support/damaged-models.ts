@@ -105,7 +105,10 @@ export function readDamaged(count: number, readOne: () => Estimator): Verdict {
 function check(estimator: Estimator): void {
   const { featureCount, forests, parts } = estimator
   forests.forEach((forest, i) => {
-    const wide = parts[i]!.steps.reduce((width, step) => (step.kind === 'columns' ? step.indices.length : width), featureCount)
+    const wide = parts[i]!.steps.reduce(
+      (width, step) => (step.kind === 'columns' ? step.indices.length : width),
+      featureCount,
+    )
     const unsafe = findUnsafeNode(forest, wide)
     if (unsafe !== null) throw new Error(unsafe)
   })

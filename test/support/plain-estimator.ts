@@ -108,7 +108,8 @@ export function distance(got: Float64Array, expected: Float64Array, precision: '
   for (let i = 0; i < expected.length; i++) {
     if (got[i] === expected[i]) continue
     differing++
-    const apart = precision === 'float32' ? ordinal32(got[i]!) - ordinal32(expected[i]!) : apart64(got[i]!, expected[i]!)
+    const apart =
+      precision === 'float32' ? ordinal32(got[i]!) - ordinal32(expected[i]!) : apart64(got[i]!, expected[i]!)
     if (!(Math.abs(apart) <= worst)) worst = Math.abs(apart)
   }
   return { differing, worst }

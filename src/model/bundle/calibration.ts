@@ -64,7 +64,8 @@ export function readCalibration(check: Checker, value: unknown): Calibration {
     case 'isotonic': {
       const lists = (list: unknown) => check.list(list, 'points of a calibration').map(numbers)
       const [x, y] = [lists(calibration['x']), lists(calibration['y'])]
-      const isWhole = x.length === y.length && x.every((points, i) => points.length > 0 && points.length === y[i]!.length)
+      const isWhole =
+        x.length === y.length && x.every((points, i) => points.length > 0 && points.length === y[i]!.length)
       if (!isWhole) throw check.error('points of a calibration')
       return { kind: 'isotonic', x, y }
     }

@@ -137,12 +137,14 @@ function quantileFunction(
   { references, output }: Extract<Step, { kind: 'quantiles' }>,
   quantiles: Numbers,
 ): (x: number) => number {
-  const backwards = (list: Numbers) => Float64Array.from(list).reverse().map((value) => -value)
+  const backwards = (list: Numbers) =>
+    Float64Array.from(list)
+      .reverse()
+      .map((value) => -value)
   const [turned, turnedReferences] = [backwards(quantiles), backwards(references)]
   const [lowest, highest] = [quantiles[0]!, quantiles[quantiles.length - 1]!]
   // the mean of both directions, because quantiles can be equal
-  const place = (x: number) =>
-    0.5 * (interpolate(x, quantiles, references) - interpolate(-x, turned, turnedReferences))
+  const place = (x: number) => 0.5 * (interpolate(x, quantiles, references) - interpolate(-x, turned, turnedReferences))
   if (output === 'uniform') return (x) => (x === lowest ? 0 : x === highest ? 1 : place(x))
   return (x) => {
     if (x - boundsThreshold < lowest) return lowestNormal

@@ -92,9 +92,12 @@ function readFold(
   }
   // XGBoost's are calibrated in float32; LightGBM's margins since its version 4.7, its probabilities before, and no file says
   if (part.sum && part.sum.link.library !== 'scikit-learn' && part.sum.link.library !== 'scikit-learn-hist') {
-    throw new ModelError(`${what} calibrates a booster of ${inner.trainedBy.library}, which a bundle cannot hold exactly`, {
-      hint: 'Import the booster without its calibration, or calibrate a classifier of scikit-learn.',
-    })
+    throw new ModelError(
+      `${what} calibrates a booster of ${inner.trainedBy.library}, which a bundle cannot hold exactly`,
+      {
+        hint: 'Import the booster without its calibration, or calibrate a classifier of scikit-learn.',
+      },
+    )
   }
   const calibration = readCalibrators(fold, what, classes.length === 2 ? 1 : classes.length)
   return { inner, part: { ...part, sum: part.sum && { ...part.sum, link: marginsThemselves }, calibration } }
@@ -108,7 +111,8 @@ function unfrozen(value: PyValue): PyValue {
 function readCalibrators(fold: PyObject, what: string, count: number): Calibration {
   const list = fold.attribute('calibrators') ?? fold.attribute('calibrators_')
   const calibrators = list instanceof PyList ? list.items : []
-  if (calibrators.length !== count) throw new ModelError(`${what}: ${calibrators.length} calibrators, where ${count} are needed`)
+  if (calibrators.length !== count)
+    throw new ModelError(`${what}: ${calibrators.length} calibrators, where ${count} are needed`)
   const objects = calibrators.filter((calibrator) => calibrator instanceof PyObject)
   const isAll = (name: string) =>
     objects.length === count && objects.every(({ type }) => /^sklearn\./.test(type.module) && type.name === name)

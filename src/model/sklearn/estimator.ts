@@ -53,8 +53,7 @@ const advice: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^(GridSearchCV|RandomizedSearchCV|Halving\w+SearchCV)$/, 'Save its best_estimator_ instead.'],
   [/^(MultiOutput\w*|ClassifierChain)$/, 'Save one classifier for each output instead.'],
 ]
-const otherHint =
-  'Convert it to ONNX (skl2onnx, or what its library has for it) and import that file.'
+const otherHint = 'Convert it to ONNX (skl2onnx, or what its library has for it) and import that file.'
 
 function refusal(value: PyValue, label: string): ModelError {
   const name = value instanceof PyObject ? value.type.name : ''

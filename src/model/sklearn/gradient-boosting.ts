@@ -55,9 +55,7 @@ export function readGradientBoosting(value: PyObject, file: EstimatorFile): Esti
     classes,
     featureNames: readFeatureNames(value, label, featureCount),
     featureCount,
-    parts: [
-      { level: 0, trees: source.treeCount, nodes: source.nodeCount, steps: [], sum, calibration: null },
-    ],
+    parts: [{ level: 0, trees: source.treeCount, nodes: source.nodeCount, steps: [], sum, calibration: null }],
     forests: [forest],
     preprocessing: {
       ...float32Features,

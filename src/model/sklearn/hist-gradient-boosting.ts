@@ -32,16 +32,17 @@ export function readHistGradientBoosting(value: PyObject, file: EstimatorFile): 
     targets: Array.from({ length: source.treeCount }, (_, index) => index % groups),
     base: readBase(value, label, groups),
     precision: 'float64',
-    link: groups === 1 ? { kind: 'sigmoid', library: 'scikit-learn' } : { kind: 'softmax', library: 'scikit-learn-hist', numpy: numpyGeneration(value) },
+    link:
+      groups === 1
+        ? { kind: 'sigmoid', library: 'scikit-learn' }
+        : { kind: 'softmax', library: 'scikit-learn-hist', numpy: numpyGeneration(value) },
   }
   const forest = convertForest(source, (done) => file.onTree?.(done, source.treeCount))
   return {
     classes,
     featureNames: readFeatureNames(value, label, featureCount),
     featureCount,
-    parts: [
-      { level: 0, trees: source.treeCount, nodes: source.nodeCount, steps: [], sum, calibration: null },
-    ],
+    parts: [{ level: 0, trees: source.treeCount, nodes: source.nodeCount, steps: [], sum, calibration: null }],
     forests: [forest],
     preprocessing: rawFeatures,
     trainedBy: { library: 'scikit-learn', version: versionOf(value) },
@@ -108,7 +109,8 @@ function readTree(nodes: NumpyArray, what: string): SourceTree {
     })
   }
   const isLeaf = integersOf(nodes, what, 'is_leaf')
-  const children = (field: string) => integersOf(nodes, what, field).map((child, node) => (isLeaf[node] === 1 ? -1 : child))
+  const children = (field: string) =>
+    integersOf(nodes, what, field).map((child, node) => (isLeaf[node] === 1 ? -1 : child))
   return {
     nodeCount: nodes.length,
     left: children('left'),

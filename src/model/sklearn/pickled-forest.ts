@@ -41,9 +41,7 @@ function isTree({ type }: PyObject): boolean {
  */
 export function readPickledForest(value: PyValue, { label, fileSize }: { label: string; fileSize: number }) {
   if (!isForest(value)) {
-    throw new ModelError(
-      `${label} holds ${describe(value)}, where a forest is needed`,
-    )
+    throw new ModelError(`${label} holds ${describe(value)}, where a forest is needed`)
   }
   if (value.state === undefined) throw new ModelError(`${label}: the forest is empty (was it never fitted?)`)
   const outputs = readInteger(value.attribute('n_outputs_'))
@@ -201,11 +199,7 @@ export function readFeatureCount(forest: PyObject, label: string): number {
   return count
 }
 
-export function readFeatureNames(
-  forest: PyObject,
-  label: string,
-  featureCount: number,
-): readonly string[] | null {
+export function readFeatureNames(forest: PyObject, label: string, featureCount: number): readonly string[] | null {
   const attribute = forest.attribute('feature_names_in_')
   if (attribute === undefined || attribute === null) return null
   const names = readNames(attribute, `${label}: feature_names_in_`)

@@ -19,11 +19,7 @@ export function isPipeline(value: PyValue): value is PyObject {
  * @param readClassifier reads its last step
  * @throws ModelError for a step that a bundle cannot hold exactly
  */
-export function readPipeline(
-  value: PyObject,
-  label: string,
-  readClassifier: (value: PyValue) => Estimator,
-): Estimator {
+export function readPipeline(value: PyObject, label: string, readClassifier: (value: PyValue) => Estimator): Estimator {
   const stages = stagesOf(value, label)
   const last = stages.pop()
   if (last === undefined) throw new ModelError(`${label}: the pipeline has no steps`)
@@ -82,7 +78,8 @@ function stagesOf(value: PyObject, label: string): { name: string; estimator: Py
   }
   return steps.items.map((step) => {
     const [name, estimator] = step instanceof PyTuple ? step.items : []
-    if (typeof name === 'string' && estimator !== undefined) return { name: JSON.stringify(name.slice(0, 60)), estimator }
+    if (typeof name === 'string' && estimator !== undefined)
+      return { name: JSON.stringify(name.slice(0, 60)), estimator }
     throw new ModelError(`${label}: a step of the pipeline is ${describe(step)}`)
   })
 }

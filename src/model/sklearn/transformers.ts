@@ -65,7 +65,8 @@ function affine(scaler: PyObject, what: string, centre: string, scale: string): 
 function readMinMax(scaler: PyObject, what: string): Step {
   const range = scaler.attribute('feature_range')
   const limits = range instanceof PyTuple ? range.items.map((limit) => readNumber(limit) ?? NaN) : []
-  if (limits.length !== 2 || limits.some(Number.isNaN)) throw new ModelError(`${what}: feature_range is not two numbers`)
+  if (limits.length !== 2 || limits.some(Number.isNaN))
+    throw new ModelError(`${what}: feature_range is not two numbers`)
   return {
     kind: 'scale',
     multiply: numbersAt(scaler, what, 'scale_'),
@@ -116,7 +117,8 @@ function readQuantiles(transformer: PyObject, what: string): Step {
 /** With a StandardScaler behind it where it standardises. */
 function readPower(transformer: PyObject, what: string): Step[] {
   const method = transformer.attribute('method')
-  if (method !== 'yeo-johnson' && method !== 'box-cox') throw new ModelError(`${what}: its method is ${describe(method)}`)
+  if (method !== 'yeo-johnson' && method !== 'box-cox')
+    throw new ModelError(`${what}: its method is ${describe(method)}`)
   const isScipys = method === 'yeo-johnson' && isSince(versionOf(transformer), 1, 9)
   const lambdas = numbersAt(transformer, what, 'lambdas_')
   const power: Step = { kind: 'power', method: isScipys ? 'yeo-johnson-expm1' : method, lambdas }
@@ -125,4 +127,3 @@ function readPower(transformer: PyObject, what: string): Step[] {
   if (!(scaler instanceof PyObject)) throw new ModelError(`${what}: it has no scaler`)
   return [power, affine(scaler, `${what}: its scaler`, 'mean_', 'scale_')]
 }
-

@@ -53,9 +53,7 @@ export function readXgboost(bytes: Uint8Array, label: string, context: BoosterCo
     classes,
     featureNames: readFeatureNames(learner, featureCount, label),
     featureCount,
-    parts: [
-      { level: 0, trees: forest.roots.length, nodes: forest.feature.length, steps: [], sum, calibration: null },
-    ],
+    parts: [{ level: 0, trees: forest.roots.length, nodes: forest.feature.length, steps: [], sum, calibration: null }],
     forests: [forest],
     preprocessing: float32Features,
     trainedBy: { library: 'xgboost', version: readVersion(root) },
@@ -95,9 +93,12 @@ const links: Readonly<Record<string, Link>> = {
 function readObjective(name: string, parameters: Members, label: string): { link: Link; groups: number } {
   const link = Object.hasOwn(links, name) ? links[name] : undefined
   if (!link) {
-    throw new ModelError(`${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`, {
-      hint: 'Boosters of binary:logistic, multi:softprob and multi:softmax can be imported.',
-    })
+    throw new ModelError(
+      `${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`,
+      {
+        hint: 'Boosters of binary:logistic, multi:softprob and multi:softmax can be imported.',
+      },
+    )
   }
   const targets = parameters.get('num_target') === undefined ? 1 : parameters.count('num_target')
   if (targets > 1) throw unsupported(label, 'several outputs')

@@ -2,7 +2,7 @@
 import { exp } from './exact-math.ts'
 import { sigmoidOfXgboost, softmaxOfScipy, softmaxOfXgboost } from './float32-links.ts'
 import type { Checker } from './manifest.ts'
-import { numpyExp, numpyLog } from './numpy-math.ts'
+import { type NumpyGeneration, numpyMath } from './numpy-math.ts'
 import { numpySum } from './numpy-sum.ts'
 
 /** How trees add up. */
@@ -35,6 +35,8 @@ export interface Link {
   readonly library: 'scikit-learn' | 'scikit-learn-hist' | 'xgboost' | 'xgboost-scipy' | 'lightgbm'
   /** of a sigmoid; absent for 1 */
   readonly scale?: number
+  /** whose exp and log scikit-learn's softmax is made of; absent for 2 */
+  readonly numpy?: NumpyGeneration
 }
 
 /**
@@ -76,10 +78,10 @@ function linkMany(link: Link, row: Float64Array): void {
       if (link.library === 'xgboost') softmaxOfXgboost(row)
       else if (link.library === 'xgboost-scipy') softmaxOfScipy(row)
       else if (link.library === 'lightgbm') softmax(row, exp, sumInOrder)
-      else softmax(row, numpyExp, link.library === 'scikit-learn' ? sumOfRow : sumInOrder)
+      else softmax(row, numpyMath[link.numpy ?? 2].exp, link.library === 'scikit-learn' ? sumOfRow : sumInOrder)
       return
     case 'logSoftmax':
-      logSoftmax(row)
+      logSoftmax(row, numpyMath[link.numpy ?? 2])
       return
     case 'sigmoid':
       for (let i = 0; i < row.length; i++) row[i] = sigmoid(link, row[i]!)
@@ -115,10 +117,10 @@ function sumInOrder(row: Float64Array): number {
   return sum
 }
 
-function logSoftmax(row: Float64Array): void {
+function logSoftmax(row: Float64Array, { exp, log }: (typeof numpyMath)[NumpyGeneration]): void {
   const maximum = maximumOf(row)
-  const logarithm = numpyLog(sumOfRow(row.map((margin) => numpyExp(margin - maximum)))) + maximum
-  for (let i = 0; i < row.length; i++) row[i] = numpyExp(row[i]! - logarithm)
+  const logarithm = log(sumOfRow(row.map((margin) => exp(margin - maximum)))) + maximum
+  for (let i = 0; i < row.length; i++) row[i] = exp(row[i]! - logarithm)
 }
 
 function sigmoid({ library, scale = 1 }: Link, margin: number): number {
@@ -140,10 +142,15 @@ export function readSum(check: Checker, value: unknown): Sum {
 }
 
 function readLink(check: Checker, value: unknown): Link {
-  const { kind, library, scale } = check.record(value, 'link')
+  const { kind, library, scale, numpy } = check.record(value, 'link')
   const known = Object.keys(links).find((name): name is Link['kind'] => name === kind)
   const found = known && links[known].find((name) => name === library)
   if (!known || !found) throw check.error('link')
-  if (scale === undefined) return { kind: known, library: found }
-  return { kind: known, library: found, scale: check.number(scale, 'scale of a link') }
+  if (numpy !== undefined && numpy !== 1 && numpy !== 2) throw check.error('numpy of a link')
+  return {
+    kind: known,
+    library: found,
+    ...(scale === undefined ? {} : { scale: check.number(scale, 'scale of a link') }),
+    ...(numpy === undefined ? {} : { numpy }),
+  }
 }

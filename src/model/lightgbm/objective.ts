@@ -14,9 +14,12 @@ export function readObjective(header: TextSection, label: string): { link: Link;
   const classCount = header.count('num_class')
   const kind = Object.hasOwn(kinds, name) ? kinds[name as keyof typeof kinds] : undefined
   if (!kind) {
-    throw new ModelError(`${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`, {
-      hint: 'Boosters of binary, multiclass and multiclassova can be imported.',
-    })
+    throw new ModelError(
+      `${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`,
+      {
+        hint: 'Boosters of binary, multiclass and multiclassova can be imported.',
+      },
+    )
   }
   const isFitting = groups === classCount && groups >= 1 && groups <= 32_767 && (name === 'binary') === (groups === 1)
   if (!isFitting) throw new ModelError(`${label}: ${name} with ${classCount} classes does not fit together`)

@@ -2,8 +2,9 @@
 import { ModelError } from '../../errors.ts'
 import { calibrate, type Calibration } from '../bundle/calibration.ts'
 import type { Part } from '../bundle/parts.ts'
-import { linkMargins, type Sum } from '../bundle/sums.ts'
+import { linkMargins } from '../bundle/sums.ts'
 import type { Estimator } from '../estimator.ts'
+import type { EstimatorFile } from './estimator.ts'
 import { readNames } from './pickle/names.ts'
 import { numbersOf, readArray, readNumber } from './pickle/numpy.ts'
 import { describe, PyList, PyObject, type PyValue } from './pickle/values.ts'
@@ -12,6 +13,9 @@ import { versionOf } from './pickled-forest.ts'
 const classifierClass = 'sklearn.calibration.CalibratedClassifierCV'
 const frozenClass = 'sklearn.frozen._frozen.FrozenEstimator'
 const most = 1000
+const marginsThemselves = { kind: 'none', library: 'scikit-learn' } as const
+/** of a node in any form of file */
+const leastBytes = 8
 
 export function isCalibrated(value: PyValue): value is PyObject {
   return value instanceof PyObject && value.type.fullName === classifierClass
@@ -26,7 +30,7 @@ export function isCalibrated(value: PyValue): value is PyObject {
  */
 export function readCalibrated(
   value: PyObject,
-  label: string,
+  { label, fileSize }: EstimatorFile,
   readClassifier: (value: PyValue) => Estimator,
 ): Estimator {
   const list = value.attribute('calibrated_classifiers_')
@@ -34,7 +38,13 @@ export function readCalibrated(
     throw new ModelError(`${label}: calibrated_classifiers_ is ${describe(list)}, where a list is needed`)
   }
   const classes = readNames(value.attribute('classes_'), `${label}: classes_`)
-  const folds = list.items.map((fold, index) => readFold(fold, `${label}: fold ${index}`, { classes, readClassifier }))
+  let nodes = 0
+  const folds = list.items.map((fold, index) => {
+    const read = readFold(fold, `${label}: fold ${index}`, { classes, readClassifier })
+    nodes += read.part.nodes
+    if (nodes * leastBytes > fileSize) throw new ModelError(`${label}: its folds share their trees`)
+    return read
+  })
   const [first] = folds
   if (folds.some(({ inner }) => !isSameForm(inner, first!.inner))) {
     throw new ModelError(`${label}: its folds take features in different ways, which a bundle cannot hold`)
@@ -80,18 +90,17 @@ function readFold(
   if (part === undefined || other !== undefined || part.calibration !== null) {
     throw new ModelError(`${what} is calibrated twice, which a bundle cannot hold`)
   }
-  if (part.sum?.precision === 'float32') {
-    throw new ModelError(`${what} calibrates XGBoost's float32 answers, which a bundle cannot hold exactly`, {
-      hint: 'Import the XGBClassifier without its calibration, or calibrate a forest.',
-    })
+  // XGBoost's are calibrated in float32; LightGBM's margins since its version 4.7, its probabilities before, and no file says
+  if (part.sum && part.sum.link.library !== 'scikit-learn' && part.sum.link.library !== 'scikit-learn-hist') {
+    throw new ModelError(
+      `${what} calibrates a booster of ${inner.trainedBy.library}, which a bundle cannot hold exactly`,
+      {
+        hint: 'Import the booster without its calibration, or calibrate a classifier of scikit-learn.',
+      },
+    )
   }
   const calibration = readCalibrators(fold, what, classes.length === 2 ? 1 : classes.length)
-  return { inner, part: { ...part, sum: part.sum && withoutLink(part.sum), calibration } }
-}
-
-/** LightGBM's classifier has no decision_function, so that its probabilities are calibrated. */
-function withoutLink(sum: Sum): Sum {
-  return sum.link.library === 'lightgbm' ? sum : { ...sum, link: { kind: 'none', library: 'scikit-learn' } }
+  return { inner, part: { ...part, sum: part.sum && { ...part.sum, link: marginsThemselves }, calibration } }
 }
 
 function unfrozen(value: PyValue): PyValue {

@@ -29,17 +29,16 @@ export interface EstimatorFile {
  * @throws ModelError for what is none, for one that is damaged, and for what the bundle cannot hold exactly
  */
 export function readEstimator(value: PyValue, file: EstimatorFile): Estimator {
-  return readNested(value, file, 0)
+  return readNested(value, file, new Set())
 }
 
-/** A pipeline within a calibration within a pipeline is as deep as anyone goes, and a file can hold itself. */
-const deepest = 4
-
-function readNested(value: PyValue, file: EstimatorFile, depth: number): Estimator {
-  if (depth > deepest) throw new ModelError(`${file.label}: its classifiers are nested too deeply`)
-  const readInner = (inner: PyValue) => readNested(inner, file, depth + 1)
+/** @param seen what was read before: a file can hold itself, or one thing a thousand times */
+function readNested(value: PyValue, file: EstimatorFile, seen: Set<PyValue>): Estimator {
+  if (seen.has(value)) throw new ModelError(`${file.label}: ${describe(value)} appears in it twice`)
+  seen.add(value)
+  const readInner = (inner: PyValue) => readNested(inner, file, seen)
   if (isPipeline(value)) return readPipeline(value, file.label, readInner)
-  if (isCalibrated(value)) return readCalibrated(value, file.label, readInner)
+  if (isCalibrated(value)) return readCalibrated(value, file, readInner)
   if (isForest(value)) return readForest(value, file)
   if (isXgboost(value)) return readPickledXgboost(value, file.label)
   if (isLightgbm(value)) return readPickledLightgbm(value, file.label)

@@ -1,7 +1,7 @@
 // GradientBoostingClassifier: regression trees of float32 features, added up in float64 from a base.
 import { ModelError } from '../../errors.ts'
 import { log } from '../bundle/exact-math.ts'
-import { numpyExp, numpyLog } from '../bundle/numpy-math.ts'
+import { numpyMath } from '../bundle/numpy-math.ts'
 import { numpySum } from '../bundle/numpy-sum.ts'
 import { type Link, linkMargins, type Sum } from '../bundle/sums.ts'
 import { type Estimator, float32Features } from '../estimator.ts'
@@ -10,7 +10,7 @@ import { convertForest, type SourceForest, type SourceTree } from './convert-for
 import type { EstimatorFile } from './estimator.ts'
 import { goesLeft } from './forests.ts'
 import { readNames } from './pickle/names.ts'
-import { numbersOf, readArray, readNumber } from './pickle/numpy.ts'
+import { numbersOf, numpyGeneration, readArray, readNumber } from './pickle/numpy.ts'
 import { describe, PyObject, type PyValue } from './pickle/values.ts'
 import {
   checkShared,
@@ -115,7 +115,11 @@ function readLink(value: PyObject, label: string, version: string | null): Link 
   if (loss === 'exponential' && isBinary) return { kind: 'sigmoid', library: 'scikit-learn', scale: 2 }
   if (loss !== 'log_loss' && loss !== 'deviance') throw new ModelError(`${label}: its loss is ${describe(loss)}`)
   if (isBinary) return { kind: 'sigmoid', library: 'scikit-learn' }
-  return { kind: isSince(version, 1, 4) ? 'softmax' : 'logSoftmax', library: 'scikit-learn' }
+  return {
+    kind: isSince(version, 1, 4) ? 'softmax' : 'logSoftmax',
+    library: 'scikit-learn',
+    numpy: numpyGeneration(value),
+  }
 }
 
 // Where margins begin: zero, or the link of the classes' shares in training (`_init_raw_predictions`).
@@ -145,10 +149,11 @@ function readBase(
     throw new ModelError(`${label}: class_prior_ does not have the share of each class`)
   }
   const isNew = isSince(version, 1, 4)
+  const { exp, log: numpyLog } = numpyMath[numpyGeneration(value)]
   if (groups === 1) return [(isNew ? logit(shares[1]!) : numpyLog(shares[1]! / (1 - shares[1]!))) / scale]
   if (!isNew) return shares.map(numpyLog)
   const logarithms = Float64Array.from(shares, numpyLog)
-  const mean = numpyExp(numpySum(logarithms, 0, groups) / groups)
+  const mean = exp(numpySum(logarithms, 0, groups) / groups)
   return shares.map((share) => numpyLog(share / mean))
 }
 

@@ -7,7 +7,7 @@ import { convertForest, type SourceForest, type SourceTree } from './convert-for
 import type { EstimatorFile } from './estimator.ts'
 import { goesLeft } from './forests.ts'
 import { readNames } from './pickle/names.ts'
-import { floatsOf, integersOf, numbersOf, type NumpyArray, readArray } from './pickle/numpy.ts'
+import { floatsOf, integersOf, numbersOf, type NumpyArray, numpyGeneration, readArray } from './pickle/numpy.ts'
 import { describe, PyList, PyObject, type PyValue } from './pickle/values.ts'
 import { readFeatureCount, readFeatureNames, versionOf } from './pickled-forest.ts'
 
@@ -33,7 +33,9 @@ export function readHistGradientBoosting(value: PyObject, file: EstimatorFile): 
     base: readBase(value, label, groups),
     precision: 'float64',
     link:
-      groups === 1 ? { kind: 'sigmoid', library: 'scikit-learn' } : { kind: 'softmax', library: 'scikit-learn-hist' },
+      groups === 1
+        ? { kind: 'sigmoid', library: 'scikit-learn' }
+        : { kind: 'softmax', library: 'scikit-learn-hist', numpy: numpyGeneration(value) },
   }
   const forest = convertForest(source, (done) => file.onTree?.(done, source.treeCount))
   return {

@@ -84,4 +84,4 @@ function stagesOf(value: PyObject, label: string): { name: string; estimator: Py
   })
 }
 
-const mostSteps = 100
+const mostSteps = 20

@@ -23,6 +23,7 @@ export function readBaseScore(
   if (!isWhole) throw new ModelError(`${label}: base_score is ${JSON.stringify(text.slice(0, 60))}, which is no score`)
   if (!isProbability) return Array.from({ length: groups }, (_, i) => scores[i] ?? scores[0]!)
   const [score] = scores
-  if (!(score! > 0 && score! < 1)) throw new ModelError(`${label}: base_score is ${score}, where a probability is needed`)
+  if (!(score! > 0 && score! < 1))
+    throw new ModelError(`${label}: base_score is ${score}, where a probability is needed`)
   return [fround(-fround(log(fround(fround(1 / score!) - 1))))]
 }

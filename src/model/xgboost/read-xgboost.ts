@@ -33,6 +33,9 @@ export function readXgboost(bytes: Uint8Array, label: string, context: BoosterCo
   const parameters = learner.object('learner_model_param')
   const objective = readObjective(learner.object('objective').text('name'), parameters, label)
   const featureCount = parameters.count('num_feature')
+  if (featureCount < 1 || featureCount > 32_767) {
+    throw new ModelError(`${label}: has ${featureCount} features, where a bundle can hold 1 to 32767`)
+  }
   const { trees, warnings } = usedTrees(learner, { label, featureCount, groups: objective.groups, ...context })
   const classes = context.classes ?? Array.from({ length: Math.max(objective.groups, 2) }, (_, i) => String(i))
   if (classes.length !== Math.max(objective.groups, 2)) {
@@ -50,9 +53,7 @@ export function readXgboost(bytes: Uint8Array, label: string, context: BoosterCo
     classes,
     featureNames: readFeatureNames(learner, featureCount, label),
     featureCount,
-    parts: [
-      { level: 0, trees: forest.roots.length, nodes: forest.feature.length, steps: [], sum, calibration: null },
-    ],
+    parts: [{ level: 0, trees: forest.roots.length, nodes: forest.feature.length, steps: [], sum, calibration: null }],
     forests: [forest],
     preprocessing: float32Features,
     trainedBy: { library: 'xgboost', version: readVersion(root) },
@@ -92,9 +93,12 @@ const links: Readonly<Record<string, Link>> = {
 function readObjective(name: string, parameters: Members, label: string): { link: Link; groups: number } {
   const link = Object.hasOwn(links, name) ? links[name] : undefined
   if (!link) {
-    throw new ModelError(`${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`, {
-      hint: 'Boosters of binary:logistic, multi:softprob and multi:softmax can be imported.',
-    })
+    throw new ModelError(
+      `${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`,
+      {
+        hint: 'Boosters of binary:logistic, multi:softprob and multi:softmax can be imported.',
+      },
+    )
   }
   const targets = parameters.get('num_target') === undefined ? 1 : parameters.count('num_target')
   if (targets > 1) throw unsupported(label, 'several outputs')

@@ -18,7 +18,8 @@ export function readTrees(
   documents: readonly unknown[],
   { label, featureCount, count }: { label: string; featureCount: number; count: number },
 ): { source: SourceForest<XgboostTree>; converted: SourceForest } {
-  if (documents.length < count) throw new ModelError(`${label}: has ${documents.length} trees, where ${count} are needed`)
+  if (documents.length < count)
+    throw new ModelError(`${label}: has ${documents.length} trees, where ${count} are needed`)
   const trees = documents.slice(0, count).map((tree, index) => readTree(tree, `${label}: tree ${index}`))
   const source = {
     label,

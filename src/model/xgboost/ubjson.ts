@@ -3,8 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { ModelError } from '../../errors.ts'
 
 /** Lists of numbers of one type come as typed arrays, integers of 64 bits as numbers. */
-export type UbjsonValue =
-  null | boolean | number | string | NumberList | UbjsonValue[] | { [key: string]: UbjsonValue }
+export type UbjsonValue = null | boolean | number | string | NumberList | UbjsonValue[] | { [key: string]: UbjsonValue }
 type NumberList = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Int32Array
 
 // a booster's own is 8 deep

@@ -206,6 +206,12 @@ function fieldsOf([names, table]: readonly PyValue[], size: number, what: string
   return fields
 }
 
+/** The major version of the numpy that wrote an estimator, by the name of the module that its arrays are of. */
+export function numpyGeneration(estimator: PyObject): 1 | 2 {
+  const classes = estimator.attribute('classes_')
+  return classes instanceof PyObject && classes.type.module.startsWith('numpy.core') ? 1 : 2
+}
+
 /** A number of any kind, be it Python's or numpy's scalar; undefined for what is none. */
 export function readNumber(value: PyValue | undefined): number | undefined {
   if (typeof value === 'number') return value

@@ -3,7 +3,7 @@ import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Estimator, float32Features } from '../estimator.ts'
 import { walkTrees } from '../plain-sums.ts'
 import { convertForest, leafValues, type SourceTree } from './convert-forest.ts'
-import type { EstimatorFile } from './estimator.ts'
+import type { EstimatorFile } from '../estimator.ts'
 import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 import type { PyValue } from './pickle/values.ts'
 

@@ -23,7 +23,7 @@ import {
 } from '../bundle/write-bundle.ts'
 import { plainParts } from '../bundle/parts.ts'
 import { openEngine } from '../open.ts'
-import { convertForest, leafValues } from './convert-forest.ts'
+import { convertForest, leafValues, withoutMissingRule } from './convert-forest.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, readPickleFile } from './model-files.ts'
 import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 
@@ -93,7 +93,10 @@ async function loadLevel(file: LevelFile, onProgress: ImportOptions['onProgress'
   await setImmediate()
   const pickled = readPickledForest(value, { label: base, fileSize: digest.size })
   const { treeCount: total, featureCount, featureNames, sklearnVersion, warnings } = pickled
-  const forest = convertForest(pickled, (done) => onProgress?.({ step: `convert ${base}`, done, total }))
+  // the survey fills missing values
+  const forest = withoutMissingRule(
+    convertForest(pickled, (done) => onProgress?.({ step: `convert ${base}`, done, total })),
+  )
   await setImmediate()
   const { classes } = forest
   return { file, forest, classes, featureCount, featureNames, sklearnVersion, digest, warnings }

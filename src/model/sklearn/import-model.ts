@@ -2,13 +2,7 @@
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import {
-  alercePreprocessing,
-  type FeatureMatrix,
-  preprocess,
-  type Preprocessing,
-  whyRejected,
-} from '../../pipeline/preprocess.ts'
+import { alercePreprocessing, preprocess, type Preprocessing, whyRejected } from '../../pipeline/preprocess.ts'
 import { ModelError, UsageError } from '../../errors.ts'
 import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
 import { type CoveredForest, withProduct } from '../bundle/forest.ts'

@@ -121,7 +121,7 @@ describe('lcclf classify to Postgres', () => {
     ])
     expect(code).toBe(3)
     expect(stderr).toContain('300 × no row in table object')
-    expect(stderr.match(/The survey's pipeline fills table object/g)).toHaveLength(1)
+    expect(stderr.match(/lcclf never fills table object/g)).toHaveLength(1)
     await database.query(/INSERT INTO object .*/.exec(stderr)![0])
     expect(await database.query('SELECT oid FROM object')).toEqual([[oids[0]]])
   })

@@ -169,7 +169,7 @@ function objectsToUpsert({ absent, different }: Comparison, entered: ReadonlySet
 /** Who fills the table `object`, and how to do it oneself: its other columns may be null. */
 export function additionOf({ objectTable = 'object' }: Pick<TablesForWriting, 'objectTable'>, oid: string): string {
   const statement = `INSERT INTO ${objectTable} (oid) VALUES (${literal(oid).trim()}) ON CONFLICT DO NOTHING`
-  return `The survey's pipeline fills table ${objectTable}, lcclf never does; to add an object yourself: ${statement}`
+  return `lcclf never fills table ${objectTable}, the survey's pipeline does; to add an object yourself: ${statement}`
 }
 
 /** The objects of one batch that have no row in the table `object`. */

@@ -294,7 +294,7 @@ describe('an object without a row in table object', () => {
     const sink = await open({ missingObject: 'reject' })
     const { advice } = await sink.write(batchOf(oids, 1))
     expect((await sink.write(batchOf(['d'], 1))).advice).toBe(advice)
-    expect(advice).toContain("The survey's pipeline fills table object, lcclf never does")
+    expect(advice).toContain("lcclf never fills table object, the survey's pipeline does")
     await database.query(/INSERT INTO .*/.exec(advice!)![0])
     expect(await database.query('SELECT oid FROM object')).toEqual([[oids[0]]])
     const { refused, ...outcome } = await sink.write(batchOf(oids.slice(0, 1), 1))

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { additivityError, byClass } from '../../../src/jobs/explain/explain-object.ts'
+import { additivityError, byClass } from '../../../src/jobs/explain/explain-levels.ts'
 import { type Attribution, gaussLegendre, pathAttribution, treeShap } from '../../../src/jobs/explain/tree-shap.ts'
 import { type CoveredForest, evaluatePlainly, type Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
@@ -48,7 +48,7 @@ async function importedFixture(version: string): Promise<{
 }
 
 const gapOf = (forest: Forest, row: Float32Array | Float64Array, attribution: Attribution): number =>
-  Math.max(...byClass(attribution, forest.classes, evaluatePlainly(forest, row, 1)).map(additivityError))
+  Math.max(...byClass(attribution, forest.classes, { probabilities: evaluatePlainly(forest, row, 1) }).map(additivityError))
 
 describe('the hierarchy of scikit-learn 1.5.2', () => {
   it(

@@ -132,7 +132,7 @@ export function renameFlags(what: string, place: { readonly helpGroup: string; r
       helpValue: 'NAME',
       ...place,
       description:
-        "a known set of renames: alerce-2024 reads the survey's spellings since 2024 for its models of 2020 (W1_W2_12 as W1-W2), alerce-2025 older ones and the database's for its model of 2025 (Power_rate_1/2_g,r as Power_rate_1_2_12). Columns that are not there are ignored; --rename wins",
+        "a known set of renames. alerce-2024: spellings since 2024, for models of 2020 (W1_W2_12 as W1-W2). alerce-2025: older spellings and the database's, for the model of 2025 (Power_rate_1/2_g,r as Power_rate_1_2_12). Columns that are not there are ignored; --rename wins",
     }),
   }
 }
@@ -169,7 +169,7 @@ const rowFlags = {
     helpValue: 'SQL',
     ...input,
     description:
-      "only rows that satisfy this condition, written with the input's own column names: for Postgres queries, and for Parquet files (run by DuckDB, which can read that file and nothing else)",
+      "only rows that satisfy this condition, written with the input's own column names: for Postgres queries, and for Parquet files (run by DuckDB, which can read nothing but that file)",
   }),
   limit: wholeNumber({ min: 0, helpValue: 'N', ...input, description: 'read at most N rows in all' }),
 }

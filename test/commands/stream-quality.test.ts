@@ -63,7 +63,7 @@ describe.skipIf(!kafka)('the quality of a stream', () => {
     const check = (...more: string[]): ReturnType<typeof lcclf> =>
       lcclf(['check', `kafka://${kafka.server}/${input}`, '--model', model, '--json', ...more])
     const good = await check()
-    expect([good.code, good.stderr]).toEqual([0, ''])
+    expect([good.code, good.stderr]).toEqual([0, 'model: hierarchical_random_forest 1.0.0 (--model)\n'])
     expect(JSON.parse(good.stdout)).toMatchObject({ inputs: [{ read: 40, rejected: 0 }] })
     await produce(kafka, input, alerts(40, { [broken]: undefined }))
     await pause(100)

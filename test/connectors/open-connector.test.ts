@@ -39,6 +39,5 @@ describe('a connector', () => {
     await expect(several).rejects.toThrow(/stands for \d+ inputs/)
     const context = contextOf({ oidType: 'string', hasCandid: false })
     await expect(openConnector(join(folder, 'out.xyz')).sink(context)).rejects.toThrow(UsageError)
-    await expect(openConnector('-').source(readOptions())).rejects.toThrow('--from-format')
   })
 })

@@ -24,7 +24,7 @@ export function calibrate(
   answers: Float64Array,
   rowCount: number,
   classCount: number,
-): Float64Array<ArrayBuffer> {
+): Float64Array {
   const calibrated = new Float64Array(rowCount * classCount)
   for (let row = 0; row < rowCount; row++) {
     const target = calibrated.subarray(row * classCount, (row + 1) * classCount)

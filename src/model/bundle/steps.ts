@@ -41,8 +41,8 @@ const powerMethods = ['yeo-johnson', 'yeo-johnson-expm1', 'box-cox'] as const
  * @throws DataError where a value becomes infinite or too large for float32, or has no transformation: scikit-learn refuses
  *   such a batch
  */
-export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array<ArrayBuffer> {
-  let matrix = rows.slice()
+export function transformRows(steps: readonly Step[], rows: Float64Array, rowCount: number): Float64Array {
+  let matrix: Float64Array = rows.slice()
   for (const step of steps) {
     const width = rowCount === 0 ? 0 : matrix.length / rowCount
     if (step.kind === 'columns') matrix = pickColumns(matrix, { rowCount, width, indices: step.indices })
@@ -61,7 +61,7 @@ export function transformRows(steps: readonly Step[], rows: Float64Array, rowCou
 function pickColumns(
   matrix: Float64Array,
   { rowCount, width, indices }: { rowCount: number; width: number; indices: readonly number[] },
-): Float64Array<ArrayBuffer> {
+): Float64Array {
   const picked = new Float64Array(rowCount * indices.length)
   for (let row = 0; row < rowCount; row++) {
     for (let i = 0; i < indices.length; i++) picked[row * indices.length + i] = matrix[row * width + indices[i]!]!

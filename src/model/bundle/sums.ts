@@ -50,7 +50,7 @@ export function linkMargins(
   margins: Float64Array,
   rowCount: number,
   classCount: number,
-): Float64Array<ArrayBuffer> {
+): Float64Array {
   const width = names.length
   const answer = new Float64Array(rowCount * classCount)
   for (let row = 0; row < rowCount; row++) {

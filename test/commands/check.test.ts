@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { importedEstimator } from '../support/imported-estimator.ts'
 import { lcclf, samples } from '../support/lcclf.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -245,5 +246,22 @@ describe('a model with a profile', () => {
     const { ranking } = JSON.parse(stdout) as { ranking: { training: { q50: number } | null }[] }
     expect(ranking[0]!.training?.q50).toBeTypeOf('number')
     expect((await hostedLcclf(args)).stdout).toMatch(/usual 5 % +median +95 %/)
+  })
+})
+
+describe('a model that keeps missing and infinite values', () => {
+  it('is compared with its profile, in which null is null and every value lies', async () => {
+    const folder = temporaryFolder()
+    const rows = join(folder, 'lgb-multi.csv')
+    const { model } = await importedEstimator(folder, 'lgb-multi', ['--profile', rows])
+    const same = await report([rows, '--model', model])
+    expect(same.code).toBe(0)
+    expect(bad(same)).toEqual([])
+    const lines = readFileSync(rows, 'utf8').trimEnd().split('\n')
+    const without = lines.map((line, i) => (i === 0 ? line : line.replace(/^(o\d+),[^,]*/, '$1,')))
+    writeFileSync(join(folder, 'without.csv'), `${without.join('\n')}\n`)
+    expect(bad(await report([join(folder, 'without.csv'), '--model', model]))).toEqual([
+      expect.objectContaining({ column: 'f0', message: expect.stringContaining('lack it; usual is') as string }),
+    ])
   })
 })

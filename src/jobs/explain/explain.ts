@@ -25,7 +25,12 @@ export async function explain(flags: ExplainRequest): Promise<void> {
     () => explanationOf(flags, directory),
     async (found) => (await import('./page.ts')).explainPage(found),
   )
-  await print(flags.json ? `${JSON.stringify(explanation)}\n` : explainText(explanation))
+  await print(flags.json ? `${JSON.stringify(explanation, infinityAsText)}\n` : explainText(explanation))
+}
+
+/** A value that some boosters take and JSON does not have; a missing one is null, and `is_missing`. */
+function infinityAsText(_: string, value: unknown): unknown {
+  return value === Infinity || value === -Infinity ? String(value) : value
 }
 
 /**

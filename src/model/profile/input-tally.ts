@@ -55,7 +55,8 @@ export function createInputTally(options: {
     let [absent, minimum, maximum] = [0, minima[f]!, maxima[f]!]
     let [n0, n1, n2, n3, n4, n5, n6, all, far] = [0, 0, 0, 0, 0, 0, 0, 0, 0]
     for (let cell = f; cell < end; cell += step) {
-      const value = matrix[cell]!
+      // compared with what the profile holds in float32, also where the model compares float64
+      const value = Math.fround(matrix[cell]!)
       if (value === missing || value !== value) {
         absent++
         continue
@@ -94,8 +95,8 @@ export function createInputTally(options: {
     return {
       name,
       missing: missings[f]!,
-      minimum: hasValues ? minima[f]! : null,
-      maximum: hasValues ? maxima[f]! : null,
+      minimum: hasValues ? finiteFloat(minima[f]!) : null,
+      maximum: hasValues ? finiteFloat(maxima[f]!) : null,
       bins: profile ? [...bins.subarray(f * binCount, (f + 1) * binCount)] : [],
       beyond: beyond[f]!,
       typicalSize: sizes && hasValues ? medianSize(sizes.subarray(f * sizeBins, (f + 1) * sizeBins)) : null,
@@ -115,6 +116,13 @@ export function createInputTally(options: {
     },
     counts: (): FeatureCounts[] => features.map(countsOf),
   }
+}
+
+const largest = 3.4028234663852886e38
+
+/** A value as a profile holds it: in float32, and finite, although some models take infinite values. */
+export function finiteFloat(value: number): number {
+  return value > largest ? largest : value < -largest ? -largest : Math.fround(value)
 }
 
 /** Quantiles (features × profileQuantiles) and extremes. An input may have fewer features than the profile, in another order. */
@@ -139,5 +147,7 @@ function medianSize(counts: Uint32Array): number {
   let seen = 0
   const place = counts.findIndex((count) => (seen += count) >= half && seen > 0)
   const bits = Uint32Array.of((place << 20) | (1 << 19))
-  return place <= 0 ? 0 : new Float32Array(bits.buffer)[0]!
+  // behind the exponents of numbers is that of infinities
+  const middle = place >= 255 << 3 ? Infinity : new Float32Array(bits.buffer)[0]!
+  return place <= 0 ? 0 : finiteFloat(middle)
 }

@@ -3,7 +3,7 @@ import { firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { randomNumbers } from '../bundle/golden.ts'
 import { type FeatureProfile, type InputProfile, profileQuantiles } from '../bundle/input-profile.ts'
-import { createInputTally, type FeatureCounts } from './input-tally.ts'
+import { createInputTally, type FeatureCounts, finiteFloat } from './input-tally.ts'
 
 export type InputProfiler = ReturnType<typeof createInputProfiler>
 
@@ -47,7 +47,7 @@ export function createInputProfiler(
     let count = 0
     for (let row = 0; row < sampled; row++) {
       const value = sample[row * width + f]!
-      if (value !== missing && value === value) found[count++] = value
+      if (value !== missing && value === value) found[count++] = finiteFloat(value)
     }
     const values = count > 0 ? found.subarray(0, count).sort() : Float32Array.of(minimum)
     const quantiles = profileQuantiles.map((share) => quantileOf(values, share))

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeProfile, parseProfile, profileQuantiles } from '../../../src/model/bundle/input-profile.ts'
+import { compareInputs } from '../../../src/model/profile/compare-inputs.ts'
+import { createInputTally } from '../../../src/model/profile/input-tally.ts'
 import { createInputProfiler } from '../../../src/model/profile/profile-inputs.ts'
 import { missing, profileOf, taxonomy } from './rows.ts'
 
@@ -35,6 +37,37 @@ describe('a profile of inputs', () => {
         expect(parseProfile(text, 'profile.json', ['a', 'b'])).toEqual(plain)
       }),
     )
+  })
+
+  it('of a model that keeps what is missing counts NaN as missing, and −999 as the number that it is', () => {
+    const profiler = createInputProfiler({ features: ['a', 'b'], missing: NaN, taxonomy })
+    profiler.addRows(Float64Array.of(NaN, -999, 2, -999, NaN, 4, NaN, NaN), 4)
+    const [a, b] = profiler.profile({ source: 'file', name: 'x' }).features
+    expect([a!.missing, b!.missing]).toEqual([3, 1])
+    expect([a!.values!.minimum, b!.values!.minimum, b!.values!.maximum]).toEqual([2, -999, 4])
+  })
+
+  it('is read back where the model takes infinite values, and those beyond float32', () => {
+    const profiler = createInputProfiler({ features: ['a', 'b'], missing: NaN, taxonomy })
+    profiler.addRows(Float64Array.of(Infinity, 1e300, -Infinity, -1e300, 1, 2), 3)
+    const text = Buffer.from(encodeProfile(profiler.profile({ source: 'file', name: 'x' }))).toString()
+    const largest = 3.4028234663852886e38
+    for (const { values } of parseProfile(text, 'profile.json', ['a', 'b']).features) {
+      expect([values!.minimum, values!.maximum]).toEqual([-largest, largest])
+    }
+  })
+
+  it('of float64 values has them where it holds them, so that none is unusual in itself', () => {
+    const rows = Float64Array.from({ length: 100 }, (_, i) => [0.1, 0.7][i % 2]!)
+    const features = ['a']
+    const profiler = createInputProfiler({ features, missing: NaN, taxonomy })
+    profiler.addRows(rows, 100)
+    const profile = profiler.profile({ source: 'file', name: 'x' })
+    const tally = createInputTally({ features, missing: NaN, profile })
+    tally.add(rows, 100)
+    const [a] = tally.counts()
+    expect([a!.beyond, a!.bins[0], a!.bins.at(-1)]).toEqual([0, 0, 0])
+    expect(compareInputs(tally.counts(), 100, profile)).toEqual([])
   })
 
   it('counts the class with the largest probability, by classifier', () => {

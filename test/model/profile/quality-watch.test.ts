@@ -3,6 +3,7 @@ import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { tooFewNote } from '../../../src/model/profile/watch-inputs.ts'
 import { createQualityWatch, type QualityChange } from '../../../src/model/profile/watch-inputs.ts'
 import type { InputProfile } from '../../../src/model/bundle/input-profile.ts'
+import { createInputProfiler } from '../../../src/model/profile/profile-inputs.ts'
 import { answersOf, matrixOf, missing, profileOf, taxonomy } from './rows.ts'
 
 const usual = Array.from({ length: 1000 }, (_, i): [number, number] => [i, i % 4 === 0 ? missing : i])
@@ -38,6 +39,24 @@ describe('the watch on quality', () => {
     expect([...watch.nullRates.keys()]).toEqual(['a'])
     expect([1, 2, 3, 4, 5].flatMap(() => feed(half, [200, 299, 1]))).toEqual(['-a'])
     expect(watch.warnings).toEqual([])
+  })
+
+  it('counts NaN as null, and −999 as a number, of a model that keeps what is missing', () => {
+    const usualNulls = (r: number, f: number) => (f === 1 && r % 4 === 0 ? NaN : -999 + (r % 7))
+    const matrix = (of: (r: number, f: number) => number) =>
+      Float64Array.from({ length: 2000 }, (_, i) => of(i >> 1, i % 2))
+    const profiler = createInputProfiler({ features: ['a', 'b'], missing: NaN, taxonomy })
+    profiler.addRows(matrix(usualNulls), 1000)
+    const known = profiler.profile({ source: 'file', name: 'x' })
+    const watch = createQualityWatch({ features: ['a', 'b'], missing: NaN, taxonomy, profile: known })
+    const seen = (rows: Float64Array) => {
+      watch.see(rows, 1000)
+      const ids = { rowCount: 0, oids: [], candids: [], taxonomy, classifierVersion: 'x_1' }
+      return watch.seeAnswers({ ...ids, probabilities: [answersOf([0, 0, 0])] }).begun
+    }
+    expect(seen(matrix(usualNulls))).toEqual([])
+    expect(seen(matrix((r, f) => (r % 10 === 0 ? -999 : f === 1 ? NaN : 1)))).toHaveLength(1)
+    expect([...watch.nullRates]).toEqual([['b', (250 + 900) / 2000]])
   })
 
   it('warns of a share of a class that moved tenfold, up or down, and not of a rare class that stays away', () => {

@@ -33,6 +33,16 @@ export interface Answers {
   readonly margins: Float64Array | null
 }
 
+/** What a reader is told of a file. */
+export interface EstimatorFile {
+  /** the file's name, for messages */
+  readonly label: string
+  /** bytes of its content: what its trees take together cannot be more */
+  readonly fileSize: number
+  /** is told how many of how many trees are done, now and then */
+  readonly onTree?: ((done: number, total: number) => void) | undefined
+}
+
 /** Rules that leave every value as it is, for a model that compares float64 and takes all there is. */
 export const rawFeatures: Preprocessing = {
   missing: NaN,
@@ -44,3 +54,13 @@ export const rawFeatures: Preprocessing = {
 
 /** Rules of a model that compares float32, as scikit-learn and XGBoost do: what float32 cannot hold rejects its row. */
 export const float32Features: Preprocessing = { missing: NaN, hugeAbove: Infinity, huge: 0, infinite: 'rejected' }
+
+/** What a reader is told of a file. */
+export interface EstimatorFile {
+  /** the file's name, for messages */
+  readonly label: string
+  /** bytes of its content: what its trees take together cannot be more */
+  readonly fileSize: number
+  /** is told how many of how many trees are done, now and then */
+  readonly onTree?: ((done: number, total: number) => void) | undefined
+}

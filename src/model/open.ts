@@ -92,10 +92,9 @@ export function identityOf({ manifest, sha256 }: Pick<Bundle, 'manifest' | 'sha2
 export function enginesOf({
   manifest,
   parts = [],
-  forests = [],
 }: Pick<Bundle, 'manifest'> & Partial<Bundle>): readonly [EngineName, ...EngineName[]] {
   const [first, ...others] = engines[manifest.kind]
-  return whyNotOnnx({ manifest, parts, forests }) === undefined ? [first, ...others] : [first]
+  return whyNotOnnx({ parts }) === undefined ? [first, ...others] : [first]
 }
 
 /**

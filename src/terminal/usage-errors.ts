@@ -31,7 +31,18 @@ export function usageOf(error: ParserError, { words, flags }: AskedCommand) {
     if (found) return { message: say(...(found.slice(1) as [string, string, string])), hint }
   }
   const [, reasons] = /^The following errors? occurred:(.*)$/s.exec(message) ?? []
-  return { message: reasons === undefined ? message : reasonsOf(reasons.trim().split('\n').map((one) => one.trim())), hint }
+  return {
+    message:
+      reasons === undefined
+        ? message
+        : reasonsOf(
+            reasons
+              .trim()
+              .split('\n')
+              .map((one) => one.trim()),
+          ),
+    hint,
+  }
 }
 
 /** What oclif says of one flag or argument → what we say. */

@@ -15,7 +15,7 @@ import type { Receipt } from '../../src/jobs/classify/receipt.ts'
 export const hostile = `</script><script>alert('x')</script><img src=x onerror=alert(1)>"&\u202e\0`
 
 /** A hierarchy of three branches. */
-export function drawnTaxonomy(leafCount: number, name = (i: number): string => `C${i}`): Taxonomy {
+function drawnTaxonomy(leafCount: number, name = (i: number): string => `C${i}`): Taxonomy {
   const leaves = Array.from({ length: leafCount }, (_, i) => name(i))
   const branches = ['Stochastic', 'Periodic', 'Transient']
   const own = branches.map((branch, b) => ({
@@ -45,7 +45,7 @@ function drawnRows(rowCount: number, width: number, next: () => number): Float64
   return values
 }
 
-export function drawnBatch(
+function drawnBatch(
   taxonomy: Taxonomy,
   rowCount: number,
   oid = (row: number): string => `o${row}`,
@@ -61,7 +61,7 @@ export function drawnBatch(
   }
 }
 
-export function drawnReceipt(address: string): Receipt {
+function drawnReceipt(address: string): Receipt {
   return {
     schemaVersion: 1,
     command: 'classify',
@@ -77,7 +77,7 @@ export function drawnReceipt(address: string): Receipt {
   }
 }
 
-export function drawnEvaluation(taxonomy: Taxonomy, rowCount: number, text = 'file.csv'): EvaluationReport {
+function drawnEvaluation(taxonomy: Taxonomy, rowCount: number, text = 'file.csv'): EvaluationReport {
   const { probabilities } = drawnBatch(taxonomy, rowCount)
   const leaves = taxonomy.levels[0]!.classes
   const next = drawnNumbers(7)
@@ -115,7 +115,7 @@ export function drawnEvaluation(taxonomy: Taxonomy, rowCount: number, text = 'fi
   }
 }
 
-export function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
+function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
   const next = drawnNumbers(3)
   const side = {
     address: text,
@@ -181,7 +181,7 @@ export function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
   }
 }
 
-export function drawnExplanation(taxonomy: Taxonomy, text = 'object', featureCount = 30): Explanation {
+function drawnExplanation(taxonomy: Taxonomy, text = 'object', featureCount = 30): Explanation {
   const next = drawnNumbers(5)
   const features = Array.from({ length: featureCount }, (_, i) => ({
     name: `${text}${i}`,

@@ -1,5 +1,7 @@
 // How else the features of the survey's model of 2025 are written: by its database, its library, its records, and in 2020.
-import type { RenameMap } from './settle-names.ts'
+
+/** OLD → NEW; several OLD may lead to one NEW. */
+export type RenameMap = ReadonlyMap<string, string>
 
 // Names as the library has them, without their band (the step makes - and / to _ and adds _1, _2 or _12).
 

@@ -1,7 +1,7 @@
 // What is read of an input once its names are known: renames of a map that hold for it, and the features it is asked for.
 import type { ReadOptions } from '../../pipeline/source.ts'
 import { UsageError } from '../../errors.ts'
-import { alerce2025 } from './alerce-2025.ts'
+import { alerce2025, type RenameMap } from './alerce-2025.ts'
 
 /**
  * The options with which an input is read. Called by each source once, as soon as it knows its names.
@@ -63,9 +63,6 @@ export function recordKeys({ idColumn, candidColumn, features, rename }: ReadOpt
 }
 
 // Renamings that are known by a name: the survey's features as others spell them (`--rename-map`).
-
-/** OLD → NEW; several OLD may lead to one NEW. */
-export type RenameMap = ReadonlyMap<string, string>
 
 /**
  * The survey's record of features since 2024: first `/` became `_` (feature_step 4380ea5a0, 2024-04-12), then `-`, then the

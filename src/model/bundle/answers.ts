@@ -45,7 +45,8 @@ export function createAnswering({ parts, ...hierarchy }: Surroundings) {
   return (said: readonly Float64Array<ArrayBuffer>[], rowCount: number): Pick<Answers, 'probabilities' | 'margins'> => {
     const each = said.map((own, index) => probabilitiesOf(parts[index]!, own, rowCount))
     const answers = isOneEach ? each : partsOfLevels.map((indices) => meanOf(indices.map((index) => each[index]!)))
-    const whole = product === null ? [] : [multiplyLevels(product, widths, answers, rowCount) as Float64Array<ArrayBuffer>]
+    const whole =
+      product === null ? [] : [multiplyLevels(product, widths, answers, rowCount) as Float64Array<ArrayBuffer>]
     const probabilities = [...whole, ...answers]
     return hasMargins ? { probabilities, margins: said[0]! } : { probabilities }
   }

@@ -256,7 +256,11 @@ function listsOf(step: Step): (Numbers | null)[] {
       return [step.quantiles as unknown as Numbers]
     case 'power':
       return [step.lambdas]
-    default:
+    case 'columns':
+    case 'zeros':
+    case 'float32':
       return []
+    default:
+      return step satisfies never
   }
 }

@@ -154,7 +154,7 @@ function writeForest(
   writeNode(graph, { operator: 'Div', inputs: [sum, trees], outputs: [output] })
 }
 
-function nodeAttributes({ roots, feature, threshold, left }: Forest): WriteFields[] {
+function nodeAttributes({ roots, feature, threshold, left, missingLeft }: Forest): WriteFields[] {
   const count = feature.length
   const treeOf = treeNumbers(roots, count)
   const placeOf = (node: number) => node - roots[treeOf[node]!]!
@@ -167,6 +167,7 @@ function nodeAttributes({ roots, feature, threshold, left }: Forest): WriteField
     attributeOf.floats('nodes_values', count, (node) => (isLeaf(node) ? 0 : roundDownToFloat32(threshold[node]!))),
     attributeOf.ints('nodes_truenodeids', count, (node) => (isLeaf(node) ? 0 : placeOf(left[node]!))),
     attributeOf.ints('nodes_falsenodeids', count, (node) => (isLeaf(node) ? 0 : placeOf(left[node]!) + 1)),
+    ...(missingLeft ? [attributeOf.ints('nodes_missing_value_tracks_true', count, (node) => missingLeft[node]!)] : []),
   ]
 }
 

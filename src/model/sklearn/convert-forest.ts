@@ -72,6 +72,12 @@ export function convertForest(source: SourceForest, onTree: (done: number) => vo
   return missingLeft.includes(1) ? { ...answer, missingLeft } : answer
 }
 
+/** The same forest where missing values never reach its trees. */
+export function withoutMissingRule(forest: CoveredForest): CoveredForest {
+  const { classes, roots, feature, threshold, left, leaf, leaves, cover } = forest
+  return { classes, roots, feature, threshold, left, leaf, leaves, cover }
+}
+
 type BareForest = Omit<CoveredForest, 'leaves'> & { readonly missingLeft: Uint8Array }
 type LeafTable = ReturnType<typeof createLeafTable>
 

@@ -1,6 +1,6 @@
 // What a pickle holds → a classifier, by the name of its class.
 import { ModelError } from '../../errors.ts'
-import type { Estimator } from '../estimator.ts'
+import type { Estimator, EstimatorFile } from '../estimator.ts'
 import { isLightgbm, readPickledLightgbm } from '../lightgbm/pickled-lightgbm.ts'
 import { isXgboost, readPickledXgboost } from '../xgboost/pickled-xgboost.ts'
 import { isCalibrated, readCalibrated } from './calibrated.ts'
@@ -10,18 +10,6 @@ import { isHistGradientBoosting, readHistGradientBoosting } from './hist-gradien
 import { isPipeline, readPipeline } from './pipeline.ts'
 import { isForest } from './pickled-forest.ts'
 import { describe, PyObject, type PyValue } from './pickle/values.ts'
-
-export type { Estimator } from '../estimator.ts'
-
-/** What a reader is told of a file. */
-export interface EstimatorFile {
-  /** the file's name, for messages */
-  readonly label: string
-  /** bytes of its content: what its trees take together cannot be more */
-  readonly fileSize: number
-  /** is told how many of how many trees are done, now and then */
-  readonly onTree?: ((done: number, total: number) => void) | undefined
-}
 
 /**
  * Reads a classifier of scikit-learn, imbalanced-learn, XGBoost or LightGBM.

@@ -1,9 +1,8 @@
 // RandomForest, ExtraTrees, BalancedRandomForest and DecisionTree as classifiers.
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
-import { type Estimator, float32Features } from '../estimator.ts'
+import { type Estimator, type EstimatorFile, float32Features } from '../estimator.ts'
 import { walkTrees } from '../plain-sums.ts'
-import { convertForest, leafValues, type SourceTree } from './convert-forest.ts'
-import type { EstimatorFile } from './estimator.ts'
+import { convertForest, leafValues, type SourceTree, withoutMissingRule } from './convert-forest.ts'
 import { type PickledForest, readPickledForest } from './pickled-forest.ts'
 import type { PyValue } from './pickle/values.ts'
 
@@ -12,13 +11,12 @@ export function readForest(value: PyValue, file: EstimatorFile): Estimator {
   const pickled = readPickledForest(value, file)
   const { classes, featureNames, featureCount, treeCount, nodeCount, rejectsMissing, warnings } = pickled
   const forest = convertForest(pickled, (done) => file.onTree?.(done, treeCount))
-  const { missingLeft: _, ...neverMissing } = forest
   return {
     classes,
     featureNames,
     featureCount,
     parts: [{ level: 0, trees: treeCount, nodes: nodeCount, steps: [], sum: null, calibration: null }],
-    forests: [rejectsMissing === null ? forest : neverMissing],
+    forests: [rejectsMissing === null ? forest : withoutMissingRule(forest)],
     preprocessing: rejectsMissing === null ? float32Features : { ...float32Features, rejectsMissing },
     trainedBy: { library: 'scikit-learn', version: pickled.sklearnVersion },
     warnings,

@@ -1,10 +1,9 @@
 // HistGradientBoostingClassifier: trees of float64 features, each node with a rule for missing values.
 import { ModelError } from '../../errors.ts'
 import { linkMargins, type Sum } from '../bundle/sums.ts'
-import { type Estimator, rawFeatures } from '../estimator.ts'
+import { type Estimator, type EstimatorFile, rawFeatures } from '../estimator.ts'
 import { addMargins } from '../plain-sums.ts'
 import { convertForest, type SourceForest, type SourceTree } from './convert-forest.ts'
-import type { EstimatorFile } from './estimator.ts'
 import { goesLeft } from './forests.ts'
 import { readNames } from './pickle/names.ts'
 import { floatsOf, integersOf, numbersOf, type NumpyArray, numpyGeneration, readArray } from './pickle/numpy.ts'

@@ -2,13 +2,7 @@
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import {
-  alercePreprocessing,
-  type FeatureMatrix,
-  preprocess,
-  type Preprocessing,
-  whyRejected,
-} from '../../pipeline/preprocess.ts'
+import { alercePreprocessing, preprocess, type Preprocessing, whyRejected } from '../../pipeline/preprocess.ts'
 import { ModelError, UsageError } from '../../errors.ts'
 import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
 import { type CoveredForest, withProduct } from '../bundle/forest.ts'
@@ -34,7 +28,8 @@ import { type ModelFile, openModelFile } from '../container/model-file.ts'
 import { readLightgbm } from '../lightgbm/read-lightgbm.ts'
 import { openEngine } from '../open.ts'
 import { readXgboost } from '../xgboost/read-xgboost.ts'
-import { type Estimator, readEstimator } from './estimator.ts'
+import type { Estimator } from '../estimator.ts'
+import { readEstimator } from './estimator.ts'
 import { unionOf, withFeatures } from './level-features.ts'
 import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, type ModelFiles } from './model-files.ts'
 import { unpickle } from './pickle/unpickle.ts'

@@ -1,7 +1,7 @@
 // Levels that were trained with lists of features of their own: one list for the model, and each forest's indices into it.
 import { ModelError } from '../../errors.ts'
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
-import type { Estimator } from './estimator.ts'
+import type { Estimator } from '../estimator.ts'
 
 /** Every feature of some lists, in the order of first appearance. */
 export function unionOf(lists: readonly (readonly string[])[]): string[] {

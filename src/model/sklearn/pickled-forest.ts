@@ -218,7 +218,7 @@ function warningsOf(forest: PyObject, label: string, treeCount: number): string[
   return [`${label}: n_estimators says ${asked}, the forest has ${treeCount} trees; as in scikit-learn, these count`]
 }
 
-export function expectInteger(value: PyValue | undefined, expected: number, what: string): void {
+function expectInteger(value: PyValue | undefined, expected: number, what: string): void {
   const found = readInteger(value)
   if (found !== expected) throw new ModelError(`${what} is ${found ?? describe(value)}, where ${expected} is expected`)
 }

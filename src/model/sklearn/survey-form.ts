@@ -2,7 +2,7 @@
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { LcclfError, ModelError } from '../../errors.ts'
 import { type BranchTaxonomy, checkTaxonomy, isSameSet } from '../bundle/manifest.ts'
-import type { Estimator, EstimatorFile } from './estimator.ts'
+import type { Estimator, EstimatorFile } from '../estimator.ts'
 import { readNames } from './pickle/names.ts'
 import { describe, PyDict, type PyValue } from './pickle/values.ts'
 

@@ -68,7 +68,6 @@ function readKnownModel(check: JsonChecker, value: unknown): KnownModel {
   const sizes = Object.entries(check.record(entry['size'] ?? {}, 'size'))
   const size = Object.fromEntries(sizes.map(([file, bytes]) => [file, check.count(bytes, `size of ${file}`)]))
   return { name, version, url, files, sha256, md5, size, note }
-
 }
 
 /** The name of the index, directly below the address. `model push` writes it and `model pull` reads it. */

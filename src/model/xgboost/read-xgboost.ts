@@ -55,7 +55,8 @@ export function readXgboost(bytes: Uint8Array, label: string, context: BoosterCo
     featureCount,
     parts: [{ level: 0, trees: forest.roots.length, nodes: forest.feature.length, steps: [], sum, calibration: null }],
     forests: [forest],
-    preprocessing: float32Features,
+    // XGBClassifier's predict_proba takes infinities, and what float32 makes infinite (DMatrix refuses both)
+    preprocessing: { ...float32Features, infinite: 'kept' },
     trainedBy: { library: 'xgboost', version: readVersion(root) },
     warnings,
     evaluate(matrix, rowCount) {

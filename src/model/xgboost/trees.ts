@@ -47,6 +47,9 @@ function readTree(document: unknown, what: string): XgboostTree {
   const categorical = members.get('categories_nodes') === undefined ? [] : members.numbers('categories_nodes')
   if (kinds.some((kind) => kind !== 0) || categorical.length > 0) throw unsupported(what, 'categorical splits')
   const conditions = Float64Array.from(members.numbers('split_conditions', nodeCount), Math.fround)
+  if (conditions.includes(-Infinity)) {
+    throw new ModelError(`${what} has a threshold of -Infinity, which a bundle cannot hold exactly`)
+  }
   const tree = {
     nodeCount,
     left: members.numbers('left_children', nodeCount),
@@ -110,7 +113,7 @@ const float = new Float32Array(1)
 const floatBits = new Int32Array(float.buffer)
 
 /** The greatest float32 below a float32: what is not above it is what is below the other. */
-export function floatBelow(value: number): number {
+function floatBelow(value: number): number {
   if (value === -Infinity || Number.isNaN(value)) return value
   float[0] = value
   if (value === 0) return -(2 ** -149)

@@ -1,6 +1,5 @@
 // The numeric rules between a feature as it is read and the number that the model sees.
 import { DataError, UsageError } from '../errors.ts'
-import type { FeatureBatch } from './batch.ts'
 
 /**
  * What is done to a feature before the model sees it, kept in the bundle's manifest. Rules, in this order, on float64: ±∞ is
@@ -72,7 +71,7 @@ export function createMatrix(length: number, { precision }: Preprocessing): Feat
  *   model does not take
  */
 export function prepareMatrix(
-  { matrix, rowCount }: Pick<FeatureBatch, 'matrix' | 'rowCount'>,
+  { matrix, rowCount }: { readonly matrix: FeatureMatrix; readonly rowCount: number },
   { features, preprocessing }: { readonly features: readonly string[]; readonly preprocessing: Preprocessing },
 ): void {
   const kind = preprocessing.precision === undefined ? 'Float32Array' : 'Float64Array'

@@ -19,6 +19,8 @@ export interface WriteOutcome {
   /** rows, each with the message it came in: whoever keeps dead letters has it from here */
   readonly refused: readonly Reject[]
   readonly superseded: number
+  /** what people can do about `refused`: said once in a run, however many outcomes have it */
+  readonly advice?: string
   /** of `objects`: those that replaced something of which nobody knows whether it was newer */
   readonly unguarded?: number
 }

@@ -115,6 +115,17 @@ describe('lcclf classify to Postgres', () => {
     expect(refused.map((line) => (JSON.parse(line) as { oid: string }).oid)).toEqual(oids.slice(0, 2))
   })
 
+  it('says once what fills a table object that is empty, and the statement that does', async () => {
+    const { code, stderr } = await hostedLcclf([
+      ...['classify', parquet, ...model, '--to', database.url, '--missing-object', 'reject', '--batch-size', '100'],
+    ])
+    expect(code).toBe(3)
+    expect(stderr).toContain('300 × no row in table object')
+    expect(stderr.match(/lcclf never fills table object/g)).toHaveLength(1)
+    await database.query(/INSERT INTO object .*/.exec(stderr)![0])
+    expect(await database.query('SELECT oid FROM object')).toEqual([[oids[0]]])
+  })
+
   it('never writes the answers of the sample model unless it is named', async () => {
     const { code, stderr } = await hostedLcclf(['classify', parquet, '--to', database.url])
     expect(code).toBe(4)

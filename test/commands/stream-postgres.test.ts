@@ -97,6 +97,7 @@ describe.skipIf(!kafka)('lcclf stream into Postgres and a topic', () => {
       { reason: 'no row in table object', topic, partition: 0, offset: 0 },
       { reason: 'no row in table object', topic, partition: 0, offset: 1 },
     ])
+    expect(log.filter(({ message }) => /INSERT INTO object .*'nobody'/.test(String(message)))).toHaveLength(1)
   })
 
   it('ends at once on a second signal, with a batch in hand', async () => {

@@ -15,7 +15,7 @@ import type { Receipt } from '../../src/jobs/classify/receipt.ts'
 export const hostile = `</script><script>alert('x')</script><img src=x onerror=alert(1)>"&\u202e\0`
 
 /** A hierarchy of three branches. */
-function drawnTaxonomy(leafCount: number, name = (i: number): string => `C${i}`): Taxonomy {
+export function drawnTaxonomy(leafCount: number, name = (i: number): string => `C${i}`): Taxonomy {
   const leaves = Array.from({ length: leafCount }, (_, i) => name(i))
   const branches = ['Stochastic', 'Periodic', 'Transient']
   const own = branches.map((branch, b) => ({
@@ -45,7 +45,7 @@ function drawnRows(rowCount: number, width: number, next: () => number): Float64
   return values
 }
 
-function drawnBatch(
+export function drawnBatch(
   taxonomy: Taxonomy,
   rowCount: number,
   oid = (row: number): string => `o${row}`,
@@ -61,7 +61,7 @@ function drawnBatch(
   }
 }
 
-function drawnReceipt(address: string): Receipt {
+export function drawnReceipt(address: string): Receipt {
   return {
     schemaVersion: 1,
     command: 'classify',

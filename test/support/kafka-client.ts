@@ -3,14 +3,8 @@ import { Admin, FetchIsolationLevels, ListOffsetTimestamps, Producer } from '@pl
 import { type Cluster, connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
 import type { KafkaConnection } from '../../src/connectors/kafka/client/connection-settings.ts'
 import { createFetcher } from '../../src/connectors/kafka/client/fetcher.ts'
-import {
-  byTopic,
-  committedOffsets,
-  keyOf,
-  listOffsets,
-  type Offsets,
-  type TopicPartition,
-} from '../../src/connectors/kafka/client/offsets.ts'
+import { byTopic, committedOffsets, listOffsets, type Offsets } from '../../src/connectors/kafka/client/offsets.ts'
+import { keyOf, type TopicPartition } from '../../src/connectors/kafka/client/partition.ts'
 import type { KafkaRecord } from '../../src/connectors/kafka/client/fetch-request.ts'
 import type { TestKafka } from './kafka.ts'
 import { until } from './until.ts'

@@ -2,7 +2,7 @@
 import { connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
 import { answerIn, hasProtocolError } from '../../src/connectors/kafka/client/failures.ts'
 import { encodeAssignment, encodeSubscription } from '../../src/connectors/kafka/client/assignment.ts'
-import type { TopicPartition } from '../../src/connectors/kafka/client/offsets.ts'
+import type { TopicPartition } from '../../src/connectors/kafka/client/partition.ts'
 import type { Answer } from '../../src/connectors/kafka/client/protocol.ts'
 import { connectionTo } from './kafka-client.ts'
 import type { TestKafka } from './kafka.ts'

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { KafkaRecord } from './client/fetch-request.ts'
 import type { FetchedChunk, Fetcher } from './client/fetcher.ts'
-import type { TopicPartition } from './client/offsets.ts'
+import type { TopicPartition } from './client/partition.ts'
 import type { GatheredRows, RowGatherer } from './rows.ts'
 
 /** messages that take long to decode must not keep heartbeats and signals from their turn */

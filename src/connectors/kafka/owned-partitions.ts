@@ -1,5 +1,5 @@
 // The partitions that are ours, each from one assignment to the next, and their deliveries that are not acknowledged yet.
-import { keyOf, type PartitionOffset, type TopicPartition } from './client/offsets.ts'
+import { keyOf, type PartitionOffset, type TopicPartition } from './client/partition.ts'
 import type { Part } from './gather.ts'
 
 /** A partition that is ours. Another assignment of the same partition is another object. */

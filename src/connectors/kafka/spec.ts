@@ -3,7 +3,7 @@ import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from './addre
 import type { Environment, KafkaAddress } from './address.ts'
 import { outputFeatures, type OutputSchema } from './output-message.ts'
 import { UsageError } from '../../errors.ts'
-import type { PartitionOffset } from './client/offsets.ts'
+import type { PartitionOffset } from './client/partition.ts'
 
 /** Kafka as an input. */
 export interface KafkaSourceSpec extends Pick<KafkaAddress, 'connection' | 'registry'> {

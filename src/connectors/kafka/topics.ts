@@ -2,7 +2,7 @@
 import { ServiceError, UsageError } from '../../errors.ts'
 import type { Cluster, TopicInfo, TopicInfos } from './client/cluster.ts'
 import { hasProtocolError, isTransient, reasonOf, usableAnswer } from './client/failures.ts'
-import type { TopicPartition } from './client/offsets.ts'
+import type { TopicPartition } from './client/partition.ts'
 import type { TopicName } from './client/connection-settings.ts'
 
 /** All partitions of these topics. */

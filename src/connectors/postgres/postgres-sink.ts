@@ -5,7 +5,7 @@ import { createSession, type Session, transaction } from './client/session.ts'
 import { type PostgresSinkSpec, serverName } from './settings.ts'
 import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
 import { pickObjects, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
-import { createMissingObjects, type WriteContext, writeObjects } from './write-batch.ts'
+import { additionOf, createMissingObjects, type WriteContext, writeObjects } from './write-batch.ts'
 
 /** milliseconds for one statement: a table that somebody has locked must not stop us indefinitely */
 const usualStatementTimeout = 300_000
@@ -30,6 +30,7 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
     const places = placesOf(context.taxonomy)
     const writing = { tables, classifierVersion, places, run: new Date().toISOString(), statementTimeout }
     const seen = { withoutHistory: !tables.hasHistory, unguarded: 0 }
+    let advice: string | undefined
     return {
       address: spec.address,
       durable: 'on-write',
@@ -40,10 +41,13 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
         return Math.max(...sessions.map((session) => session.unreachableMs))
       },
       async write(batch) {
-        const { hasHistory, ...outcome } = await writeBatch(batch, spec, sessions, writing)
+        const { hasHistory, unknownOid, ...outcome } = await writeBatch(batch, spec, sessions, writing)
         seen.withoutHistory ||= !hasHistory
         seen.unguarded += outcome.unguarded ?? 0
-        return outcome
+        if (unknownOid === undefined) return outcome
+        // the same words for every batch
+        advice ??= `${serverName(settings)}: ${additionOf(tables, unknownOid)}`
+        return { ...outcome, advice }
       },
       finish: () => Promise.resolve(),
       publish: () => Promise.resolve(),
@@ -77,7 +81,7 @@ async function writeBatch(
   spec: PostgresSinkSpec,
   sessions: readonly Session[],
   writing: WriteContext,
-): Promise<WriteOutcome & { readonly hasHistory: boolean }> {
+): Promise<WriteOutcome & { readonly hasHistory: boolean; readonly unknownOid: string | undefined }> {
   const { places } = writing
   const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
   const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
@@ -104,6 +108,7 @@ async function writeBatch(
     superseded: superseded - (withoutObject.length - missing.refused.size) + sum('superseded'),
     ...(unguarded > 0 ? { unguarded } : {}),
     hasHistory: written.every(({ hasHistory }) => hasHistory),
+    unknownOid: withoutObject[0]?.oid,
   }
 }
 

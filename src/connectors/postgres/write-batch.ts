@@ -1,7 +1,7 @@
 // One batch into the Probability table, in one transaction, whatever is stored already and whoever else writes.
 import pRetry from 'p-retry'
 import { DataError } from '../../errors.ts'
-import { textArray } from './client/binary.ts'
+import { literal, textArray } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { type Session, transaction } from './client/session.ts'
 import type { MissingObject } from './settings.ts'
@@ -166,6 +166,12 @@ function objectsToUpsert({ absent, different }: Comparison, entered: ReadonlySet
   return [...objects].sort((a, b) => a - b)
 }
 
+/** Who fills the table `object`, and how to do it oneself: its other columns may be null. */
+export function additionOf({ objectTable = 'object' }: Pick<TablesForWriting, 'objectTable'>, oid: string): string {
+  const statement = `INSERT INTO ${objectTable} (oid) VALUES (${literal(oid).trim()}) ON CONFLICT DO NOTHING`
+  return `lcclf never fills table ${objectTable}, the survey's pipeline does; to add an object yourself: ${statement}`
+}
+
 /** The objects of one batch that have no row in the table `object`. */
 type MissingObjects = ReturnType<typeof createMissingObjects>
 
@@ -184,7 +190,7 @@ export function createMissingObjects({ objectTable }: TablesForWriting, policy: 
     if (policy === 'fail' && oids.length > 0) {
       const others = oids.length > 1 ? ` and ${oids.length - 1} more` : ''
       throw new DataError(`${oids[0]!}${others}: no row in table ${objectTable ?? 'object'}`, {
-        hint: 'Use --missing-object wait or reject to continue without such objects.',
+        hint: `Use --missing-object wait or reject to continue without such objects. ${additionOf({ objectTable }, oids[0]!)}.`,
       })
     }
     for (const oid of oids) refused.add(oid)

@@ -241,7 +241,10 @@ async function moveRows(source: Source, sinks: readonly Sink[], counts: Ledger, 
     counts.count(rows, counts.outputs, { delivery, classified: classified.rowCount, outcomes })
     watch?.see(classified)
     await rejects?.write(delivery.rejected)
-    for (const { refused } of outcomes) await rejects?.write(refused)
+    for (const { refused, advice } of outcomes) {
+      await rejects?.write(refused)
+      if (advice !== undefined) note(state, [advice])
+    }
     await state.onBatch?.(report)
     state.onProgress({ objects: before + rows.read, fraction: meter.fraction(source) })
   }

@@ -1,7 +1,8 @@
 // The services: a database, brokers, S3. Nothing is written to them, and no group is joined.
 import type { KafkaAddress } from '../../connectors/kafka/address.ts'
 import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
-import { committedOffsets, keyOf, listOffsets } from '../../connectors/kafka/client/offsets.ts'
+import { committedOffsets, listOffsets } from '../../connectors/kafka/client/offsets.ts'
+import { keyOf } from '../../connectors/kafka/client/partition.ts'
 import { dailyTopic, describeTopics, selectTopics, type TopicDescription } from '../../connectors/kafka/topics.ts'
 import type { PostgresAddress } from '../../connectors/postgres/address.ts'
 import { connect, type Connection } from '../../connectors/postgres/client/connection.ts'

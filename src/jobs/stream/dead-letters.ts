@@ -10,13 +10,8 @@ import {
 } from '../../connectors/kafka/address.ts'
 import { type Cluster, connectCluster } from '../../connectors/kafka/client/cluster.ts'
 import { createFetcher } from '../../connectors/kafka/client/fetcher.ts'
-import {
-  commitOffsets,
-  committedOffsets,
-  keyOf,
-  listOffsets,
-  type TopicPartition,
-} from '../../connectors/kafka/client/offsets.ts'
+import { commitOffsets, committedOffsets, listOffsets } from '../../connectors/kafka/client/offsets.ts'
+import { keyOf, type TopicPartition } from '../../connectors/kafka/client/partition.ts'
 import { type MessageOutlet, openOutlet } from '../../connectors/kafka/client/outlet.ts'
 import { type DeadLetter, deadLetterText, readDeadLetter, requeued } from '../../connectors/kafka/dead-letters.ts'
 import { isKafkaAddress } from '../../connectors/kafka/spec.ts'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { keyOf } from '../../connectors/kafka/client/offsets.ts'
+import { keyOf } from '../../connectors/kafka/client/partition.ts'
 import type { DecodeGuard, GuardedPlace } from '../../connectors/kafka/spec.ts'
 import { messageOf } from '../../errors.ts'
 import { startWorker, workerBeside } from '../../worker-file.ts'

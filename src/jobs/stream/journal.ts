@@ -17,6 +17,7 @@ export function openJournal(log: Log, source: KafkaStream): StreamWatch & { clos
   let rejectsShown = 0
   let rejectsHidden = 0
   let unguarded = 0
+  const advised = new Set<string>()
   let partitions = ''
   let further = 0
 
@@ -68,6 +69,12 @@ export function openJournal(log: Log, source: KafkaStream): StreamWatch & { clos
     log.warn(`${where} was not classified: ${reason}`, { reason, oid, value, ...place })
   }
 
+  function sayOnce(advice: string | undefined): void {
+    if (advice === undefined || advised.has(advice)) return
+    advised.add(advice)
+    log.warn(advice)
+  }
+
   const timer = setInterval(look, lookEveryMs)
   timer.unref()
   return {
@@ -76,6 +83,7 @@ export function openJournal(log: Log, source: KafkaStream): StreamWatch & { clos
       for (const outcome of outcomes) {
         unguarded += outcome.unguarded ?? 0
         for (const reject of outcome.refused) showReject(reject)
+        sayOnce(outcome.advice)
       }
     },
     onCommitted(report, receivedAt) {

@@ -1,18 +1,9 @@
 // The metrics topic of the original: one message a batch, after its commit.
 import { messageOf } from '../../errors.ts'
-import type { KafkaConnection } from '../../connectors/kafka/client/connection-settings.ts'
 import { openOutlet } from '../../connectors/kafka/client/outlet.ts'
-import type { TopicName } from '../../connectors/kafka/client/connection-settings.ts'
 import type { Log } from '../../terminal/log.ts'
+import type { MetricsTopic } from './plan.ts'
 import { clock, type StreamWatch } from './stream-batches.ts'
-
-/** Where metrics messages go. */
-export interface MetricsTopic {
-  readonly connection: KafkaConnection
-  readonly topic: TopicName
-  /** the step takes messages one by one: scalars instead of lists, as its first version wrote them */
-  readonly isSingle: boolean
-}
 
 /** metrics are worth less than the stream: what waits beyond this is dropped */
 const mostWaiting = 100

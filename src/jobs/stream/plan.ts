@@ -25,10 +25,8 @@ import {
   timeWindow,
 } from '../../connectors/kafka/spec.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
-import type { BadMessagePolicy } from './stream-batches.ts'
-import type { DeadLetterTopic } from '../../connectors/kafka/client/connection-settings.ts'
+import type { DeadLetterTopic, KafkaConnection, TopicName } from '../../connectors/kafka/client/connection-settings.ts'
 import type { DecodeLimits } from './decode-guard.ts'
-import type { MetricsTopic } from './metrics-topic.ts'
 import { filePathOf } from '../../connectors/address.ts'
 
 /** Where results of a stream go. */
@@ -36,6 +34,17 @@ type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' | 
 
 /** Where dead letters go. */
 type DeadLetterPlace = { readonly kind: 'file'; readonly path: string } | (DeadLetterTopic & { kind: 'kafka' })
+
+/** Where metrics messages go. */
+export interface MetricsTopic {
+  readonly connection: KafkaConnection
+  readonly topic: TopicName
+  /** the step takes messages one by one: scalars instead of lists, as its first version wrote them */
+  readonly isSingle: boolean
+}
+
+/** What happens to messages that cannot be read, or lack oid or candid. */
+export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
 
 /** What a stream will do: everything that flags and environment decide, resolved. */
 export interface StreamPlan {

@@ -6,9 +6,7 @@ import type { Classifier } from '../../pipeline/classifier.ts'
 import { createLedger, type Ledger } from '../../pipeline/ledger.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import type { Delivery } from '../../pipeline/source.ts'
-
-/** What happens to messages that cannot be read, or lack oid or candid. */
-export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
+import type { BadMessagePolicy } from './plan.ts'
 
 /** What a batch goes through, in this order. */
 type Stage = 'decode' | 'classify' | 'write' | 'dead-letter' | 'commit'

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClassifiedBatch } from '../../../src/pipeline/batch.ts'
 import { openTransactionalOutlet, type TransactionalOutlet } from '../../../src/connectors/kafka/client/outlet.ts'
-import type { TopicPartition } from '../../../src/connectors/kafka/client/offsets.ts'
+import type { TopicPartition } from '../../../src/connectors/kafka/client/partition.ts'
 import type { Sink } from '../../../src/pipeline/sink.ts'
 import { type KafkaStream, openKafkaSource } from '../../../src/connectors/kafka/kafka-source.ts'
 import { committedIn, connectionTo, produce, readTopic } from '../../support/kafka-client.ts'

@@ -246,6 +246,7 @@ describe('the Postgres sink', () => {
       rows: 3300,
       refused: [oids[0]],
       superseded: 0,
+      advice: expect.stringContaining(`'${oids[0]!}'`) as string,
     })
     expect(await stored()).toEqual(expectedRows(batchOf(oids.slice(1), 1)))
   })
@@ -284,7 +285,20 @@ describe('an object without a row in table object', () => {
       rows: 33,
       refused: ['a', 'a', 'a'],
       superseded: 1,
+      advice: expect.stringContaining('INSERT INTO object') as string,
     })
+  })
+
+  it('is refused with the statement that adds it, in the same words for every batch', async () => {
+    const oids = ["Barnard's \\ star", 'b', 'c']
+    const sink = await open({ missingObject: 'reject' })
+    const { advice } = await sink.write(batchOf(oids, 1))
+    expect((await sink.write(batchOf(['d'], 1))).advice).toBe(advice)
+    expect(advice).toContain("lcclf never fills table object, the survey's pipeline does")
+    await database.query(/INSERT INTO .*/.exec(advice!)![0])
+    expect(await database.query('SELECT oid FROM object')).toEqual([[oids[0]]])
+    const { refused, ...outcome } = await sink.write(batchOf(oids.slice(0, 1), 1))
+    expect({ ...outcome, refused }).toEqual({ objects: 1, rows: 33, refused: [], superseded: 0 })
   })
 
   it('is refused with the message that it came in, as every row is, for whoever keeps dead letters', async () => {
@@ -322,6 +336,9 @@ describe('an object without a row in table object', () => {
     const writing = sink.write(batchOf(oids, 1))
     await expect(writing).rejects.toThrow(DataError)
     await expect(writing).rejects.toThrow(/and 1 more: no row in table object/)
+    await expect(writing).rejects.toMatchObject({
+      hint: expect.stringMatching(/INSERT INTO object \(oid\) VALUES \('ZTF\w+'\) ON CONFLICT DO NOTHING\.$/) as string,
+    })
     expect(await database.query('SELECT count(*)::int FROM probability')).toEqual([[0]])
   })
 

@@ -216,6 +216,12 @@ describe('the long feature table', () => {
     expect(shards.flatMap(({ rows }) => rows.map((row) => row[0])).sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
   })
 
+  it('is renamed by the name that a row has with the number of its band', async () => {
+    await addFeatures('a', [1, 2, 3, 4, 5], 'v1', [['Amp', 1], ...stored.slice(1)])
+    const { rows } = await read(await open('table=feature', { rename: new Map([['Amp_1', 'Amplitude_1']]) }))
+    expect(rows).toEqual(['a 1 2 3 4 5'])
+  })
+
   it('is a snapshot, even when it is read twice', async () => {
     await addFeatures('a', [1, 2, 3, 4, 5])
     const source = await open('table=feature')

@@ -1,5 +1,6 @@
 // How the partitions of a group are shared out, and what its members tell each other about it. Pure.
-import { byTopic, keyOf, type TopicPartition } from './offsets.ts'
+import { byTopic } from './offsets.ts'
+import { keyOf, type TopicPartition } from './partition.ts'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** A member of the group and what it asks for. */

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { existingTopics } from '../topics.ts'
 import type { Cluster, TopicInfos } from './cluster.ts'
 import { isTransient, serviceFailure } from './failures.ts'
-import { keyOf, type TopicPartition } from './offsets.ts'
+import { keyOf, type TopicPartition } from './partition.ts'
 import { type PartitionResult, sendBatches } from './protocol.ts'
 import { type BatchMessage, encodeRecordBatch, messageSpace, partitionOf } from './record-batch.ts'
 

@@ -2,7 +2,7 @@
 import type { DecodeGuard } from '../spec.ts'
 import type { Cluster } from './cluster.ts'
 import { type RecordBatch, readRecordSet } from './record-set.ts'
-import { keyOf, type TopicPartition } from './offsets.ts'
+import { keyOf, type TopicPartition } from './partition.ts'
 
 /** One message as it lies in a partition. */
 export interface KafkaRecord {

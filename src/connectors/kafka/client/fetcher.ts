@@ -5,7 +5,8 @@ import type { DecodeGuard } from '../spec.ts'
 import type { Cluster } from './cluster.ts'
 import { serviceFailure } from './failures.ts'
 import { type FetchedPartition, fetchOnce, type KafkaRecord } from './fetch-request.ts'
-import { keyOf, listOffsets, type TopicPartition } from './offsets.ts'
+import { listOffsets } from './offsets.ts'
+import { keyOf, type TopicPartition } from './partition.ts'
 
 /** Some records of one partition, in order. */
 export interface FetchedChunk<Owner> extends TopicPartition {

@@ -12,7 +12,8 @@ import {
   type PartitionCounts,
 } from './assignment.ts'
 import { answerIn, hasProtocolError, isTransient, isUnanswered, serviceFailure } from './failures.ts'
-import { type Committer, keyOf, lostMembership, refusedCommit, type TopicPartition } from './offsets.ts'
+import { type Committer, lostMembership, refusedCommit } from './offsets.ts'
+import { keyOf, type TopicPartition } from './partition.ts'
 import type { Answer } from './protocol.ts'
 import type { TopicSelection } from '../topics.ts'
 

@@ -1,21 +1,10 @@
 // Offsets: where partitions begin and end, where a time is in them, and what a group has committed.
 import type { Cluster } from './cluster.ts'
 import { hasProtocolError } from './failures.ts'
-
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
-
-export type PartitionOffset = TopicPartition & { readonly offset: bigint }
+import { keyOf, type PartitionOffset, type TopicPartition } from './partition.ts'
 
 /** The offset of each partition, by `keyOf`. */
 export type Offsets = ReadonlyMap<string, bigint>
-
-/** A partition as a key of maps. */
-export function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}:${partition}`
-}
 
 const readCommitted = 1
 

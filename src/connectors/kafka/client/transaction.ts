@@ -5,8 +5,10 @@ import type { Cluster } from './cluster.ts'
 import { deliver, openSession, sessionErrors, SessionLostError } from './delivery.ts'
 import type { OutgoingMessage, ProducerSession, TakeTooLarge } from './delivery.ts'
 import { hasProtocolError, reasonOf } from './failures.ts'
-import { byTopic, committedOffsets, keyOf, lostMembership, offsetTopics } from './offsets.ts'
-import type { Committer, PartitionOffset, TopicPartition } from './offsets.ts'
+import { byTopic, committedOffsets, lostMembership, offsetTopics } from './offsets.ts'
+import { keyOf } from './partition.ts'
+import type { Committer } from './offsets.ts'
+import type { PartitionOffset, TopicPartition } from './partition.ts'
 
 /** One batch: its outputs, and up to where its inputs were read. */
 interface TransactionWork {

@@ -6,7 +6,7 @@ import {
   type Assignments,
   type Member,
 } from '../../../../src/connectors/kafka/client/assignment.ts'
-import { keyOf, type TopicPartition } from '../../../../src/connectors/kafka/client/offsets.ts'
+import { keyOf, type TopicPartition } from '../../../../src/connectors/kafka/client/partition.ts'
 
 const counts = new Map([['t', 8]])
 

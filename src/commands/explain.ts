@@ -10,6 +10,7 @@ export default class Explain extends BaseCommand {
   static override description = [
     "Distributes a probability over the features: the model's answer for an unknown object, plus each feature's contribution, is the probability. Contributions are exact Shapley values (path-dependent TreeSHAP) for every class of every level. They add up to within 1e-9, which is checked each time.",
     "A leaf class has the product of two probabilities: f, of its branch, and g, of the class within the branch. A feature's contribution to the product is ½ (g + g₀) times its contribution to f, plus ½ (f + f₀) times its contribution to g, where f₀ and g₀ are the bases; the product's base is f₀ g₀. That is a choice: it adds up exactly and treats both levels alike.",
+    "A booster is explained in margins: the margin for an unknown object, plus each feature's contribution, is the margin of a class. A calibrated classifier is explained before its calibration. A missing value goes where each node sends it, and a pipeline's features are shown as they were read.",
     '--approximate credits only the splits on the path that the object takes: it is quicker and adds up too, but it is not a Shapley value.',
   ].join('\n\n')
   static override examples = [

@@ -94,7 +94,7 @@ export function enginesOf({
   parts = [],
 }: Pick<Bundle, 'manifest'> & Partial<Bundle>): readonly [EngineName, ...EngineName[]] {
   const [first, ...others] = engines[manifest.kind]
-  return whyNotOnnx({ parts }) === undefined ? [first, ...others] : [first]
+  return whyNotOnnx({ manifest, parts }) === undefined ? [first, ...others] : [first]
 }
 
 /**

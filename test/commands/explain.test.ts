@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Explanation } from '../../src/jobs/explain/explain-object.ts'
+import { type EstimatorFixture, estimatorFixtures } from '../support/estimator-fixtures.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { lcclf, samples } from '../support/lcclf.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -127,6 +128,58 @@ describe('lcclf explain', () => {
     const { candid, features: seen } = await explained([join(work, 'three.csv'), '--oid', oid])
     expect(candid).toBe('30')
     expect(seen[0]).toMatchObject({ value: 2, is_missing: false })
+  })
+})
+
+describe('lcclf explain of the classifiers of today', () => {
+  /** A classifier of the fixtures, imported, and the rows that came with it. */
+  async function imported(name: string): Promise<{ model: string; rows: string; fixture: EstimatorFixture }> {
+    const [fixture] = estimatorFixtures(new RegExp(`^${name}\\.`))
+    const { file, bytes, inputs, classes, probabilities } = fixture!
+    const width = inputs.length / (probabilities.length / classes.length)
+    const features = Array.from({ length: width }, (_, i) => `f${i}`)
+    const cell = (value: number): string => (Number.isNaN(value) ? '' : String(value))
+    const lines = Array.from({ length: inputs.length / width }, (_, row) =>
+      [`o${row}`, ...Array.from(inputs.subarray(row * width, (row + 1) * width), cell)].join(','),
+    )
+    const rows = join(work, `${name}.csv`)
+    writeFileSync(rows, `${[['oid', ...features].join(','), ...lines].join('\n')}\n`)
+    writeFileSync(join(work, file), bytes)
+    writeFileSync(join(work, 'features.json'), JSON.stringify(features))
+    const model = join(work, name)
+    const named = ['--name', name, '--version', '1', '--out', model, '--features', join(work, 'features.json')]
+    const { code, stderr } = await hostedLcclf(['model', 'import', join(work, file), ...named])
+    expect(code, stderr).toBe(0)
+    return { model, rows, fixture: fixture! }
+  }
+
+  it('shares out the margins of a booster, and shows values as they were read', async () => {
+    const { model, rows, fixture } = await imported('xgb-multi')
+    const flags = ['--oid', 'o20', '--model', model]
+    const report = join(work, 'booster.html')
+    const explanation = await explained([rows, ...flags, '--report', report])
+    expect(explanation).toMatchObject({ space: 'margin', method: 'tree_shap' })
+    const missing = explanation.features.filter((feature) => feature.is_missing)
+    expect(missing.length).toBeGreaterThan(0)
+    expect(missing.every(({ value }) => value === null)).toBe(true)
+    const { classes } = explanation.levels[0]!
+    expect(classes.map(({ margin }) => margin)).toEqual([...fixture.margins!.subarray(80, 84)])
+    for (const { margin, base, contributions } of classes) {
+      expect(contributions.reduce((sum, value) => sum + value, base)).toBeCloseTo(margin!, 5)
+    }
+    expect(readFileSync(report, 'utf8')).toContain('contribution to the margin')
+    const { stdout } = await hostedLcclf(['explain', rows, ...flags])
+    expect(stdout).toMatch(/^P\(\d\) = 0\.\d+, of a margin of .*; with nothing known about the object that would be/m)
+    expect(stdout).toContain('Base and contributions add up to the margin')
+    expect(stdout).toContain('missing')
+  })
+
+  it('says of a calibrated classifier that it shares out what was there before the calibration', async () => {
+    const { model, rows } = await imported('cal-sigmoid-multi-True')
+    const { code, stdout } = await hostedLcclf(['explain', rows, '--oid', 'o20', '--model', model])
+    expect(code).toBe(0)
+    expect(stdout).toContain(', of a probability before calibration of 0.')
+    expect(stdout).toContain('before calibration')
   })
 })
 

@@ -10,6 +10,7 @@ import { verifyBundle } from '../../src/model/bundle/verify-bundle.ts'
 import { writeBundle } from '../../src/model/bundle/write-bundle.ts'
 import { exportOnnx } from '../../src/model/onnx/export-graph.ts'
 import { enginesOf, openClassifier } from '../../src/model/open.ts'
+import { float32Features } from '../../src/model/estimator.ts'
 import type { Preprocessing } from '../../src/pipeline/preprocess.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { forestOf, type Tree } from './forest/random-forests.ts'
@@ -116,7 +117,7 @@ describe('a booster', () => {
   it('is not run or exported as ONNX, which does not carry it, and says so', async () => {
     const directory = await bundleOf([part])
     expect(enginesOf(await readBundle(directory))).toEqual(['forest'])
-    const why = 'an ONNX graph does not carry trees that add up to margins'
+    const why = 'an ONNX graph does not carry the steps before its trees'
     await expect(openClassifier(directory, { threads: 1, engine: 'onnx' })).rejects.toThrow(
       `--engine onnx cannot run booster_1: ${why}`,
     )
@@ -125,7 +126,14 @@ describe('a booster', () => {
     )
   })
 
-  it('of nothing but a rule for missing values is an ONNX graph', () => {
-    expect(whyNotOnnx({ parts: [{ ...part, steps: [], sum: null }] })).toBeUndefined()
+  it('without steps, in float32, is an ONNX graph; one that compares float64 is none', () => {
+    const alone = [{ ...part, steps: [] }]
+    expect(whyNotOnnx({ manifest: { preprocessing: float32Features }, parts: alone })).toBeUndefined()
+    expect(whyNotOnnx({ manifest: { preprocessing }, parts: alone })).toBe(
+      'its trees compare float64 numbers, and those of an ONNX graph float32',
+    )
+    expect(whyNotOnnx({ manifest: { preprocessing: float32Features }, parts: [...alone, ...alone] })).toBe(
+      'an ONNX graph does not carry a mean of forests',
+    )
   })
 })

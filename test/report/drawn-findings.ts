@@ -209,6 +209,7 @@ function drawnExplanation(taxonomy: Taxonomy, text = 'object', featureCount = 30
     candid: '1234567890123456789',
     method: 'tree_shap',
     is_exact: false,
+    space: 'probability',
     predicted_class: own.class,
     class: own.class,
     branch: taxonomy.levels.find(({ branch, classes }) => branch !== null && classes.includes(own.class))!.branch,

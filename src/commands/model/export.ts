@@ -8,7 +8,7 @@ import { modelArgument } from '../../terminal/model-flags.ts'
 export default class ModelExport extends BaseCommand {
   static override summary = 'Write a model as one ONNX graph, or its bundle as one .tar.gz'
   static override description = [
-    'onnx: the whole hierarchy in one graph, with float32 features in (preprocessed) and one output per level. The graph appears only if onnxruntime reproduces the golden answers within 1e-6.',
+    'onnx: the whole hierarchy in one graph, with float32 features in (preprocessed) and one output per level. The graph appears only if onnxruntime reproduces the golden answers within 1e-6. Each node keeps its rule for missing values. XGBoost and GradientBoosting are written as their sums; LightGBM, HistGradientBoosting, pipelines and calibrated classifiers are not representable and are refused.',
     'tar.gz: the verified bundle, which lcclf model pull reads. The same bundle always gives the same bytes.',
   ].join('\n\n')
   static override examples = [

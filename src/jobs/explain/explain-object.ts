@@ -1,31 +1,25 @@
 // One object through the hierarchy: every forest's attribution, and what follows for the product.
-import { evaluateBundle } from '../../model/bundle/evaluate-bundle.ts'
-import type { CoveredForest } from '../../model/bundle/forest.ts'
 import { type InputProfile, profileQuantiles } from '../../model/bundle/input-profile.ts'
-import { type Manifest, taxonomyOf } from '../../model/bundle/manifest.ts'
-import type { Part } from '../../model/bundle/parts.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
-import { type Attribution, pathAttribution, treeShap } from './tree-shap.ts'
+import {
+  additivityError,
+  type ClassExplanation,
+  type ExplainedRow,
+  explainLevels,
+  explainProduct,
+  type LevelExplanation,
+  spaceOf,
+} from './explain-levels.ts'
 
 /** Every number of the tables and figures of `lcclf explain`, in one object that is also its JSON. */
 export type Explanation = ReturnType<typeof explainObject>
 
 export type TrainingQuantiles = NonNullable<Explanation['features'][number]['training']>
 
-interface ExplanationRequest {
-  readonly manifest: Manifest
+interface ExplanationRequest extends ExplainedRow {
   readonly sha256: string
-  readonly parts: readonly Part[]
-  /** one a part */
-  readonly forests: readonly CoveredForest[]
-  /** float32 features, preprocessed */
-  readonly row: FeatureMatrix
   readonly input: string
-  readonly oid: string
   readonly candid: bigint | null
-  /** path attribution in place of Shapley values */
-  readonly isApproximate: boolean
   /** the class to rank features for, a leaf class or a branch; the predicted one where it is not given */
   readonly className?: string | undefined
   /** features to rank */
@@ -34,30 +28,22 @@ interface ExplanationRequest {
   readonly profile: InputProfile | undefined
 }
 
-/** base + Σ contributions must come this near to the probability */
-const additivityLimit = 1e-9
-
 /**
- * Explains an object: for each class of each level `base + Σ contributions = probability`, held to 1e-9.
+ * Explains an object: for each class of each level `base + Σ contributions = probability`, held to 1e-9; or the class's
+ * margin, or what the model says before it is calibrated (see ExplainedSpace).
  *
  * The product of a branch's probability f and a class's g (with bases f₀, g₀) is shared out as
  * φᵢ(fg) = ½ (g + g₀) φᵢ(f) + ½ (f + f₀) φᵢ(g), with the base f₀g₀. That is a choice: it adds up exactly and treats both
  * levels alike, and is not the Shapley value of the product as one game.
  *
- * @throws Error (a bug) where an attribution does not add up
+ * @throws ModelError for a hierarchy whose product has no explanation; DataError for a row that the model has no answer for;
+ *   Error (a bug) where an attribution does not add up
  */
 export function explainObject(request: ExplanationRequest) {
-  const { manifest, forests, row, isApproximate } = request
-  const { levels } = taxonomyOf(manifest)
-  const { probabilities: answers } = evaluateBundle(request, row, 1)
-  const firstOwn = manifest.taxonomy === null ? 0 : 1
-  const own = forests.map((forest, index) =>
-    levelOf(manifest, index, { forest, row, isApproximate, probabilities: answers[firstOwn + index]! }),
-  )
-  const explained = manifest.taxonomy === null ? own : [productLevel(levels[0]!, own), ...own]
-  const error = Math.max(...explained.flatMap(({ classes }) => classes.map(additivityError)))
-  // NaN must not pass for no gap
-  if (!(error <= additivityLimit)) throw new Error(`the contributions miss the probability by ${error}`)
+  const { manifest, isApproximate } = request
+  const space = spaceOf(request)
+  const own = explainLevels(request)
+  const explained = manifest.taxonomy === null ? own : [explainProduct(manifest, own), ...own]
   const { classes } = explained[0]!
   const probabilities = Float64Array.from(classes, ({ probability }) => probability)
   const predicted = classes[firstMaximum(probabilities, 0, classes.length)]!.class
@@ -73,60 +59,22 @@ export function explainObject(request: ExplanationRequest) {
     /** `tree_shap`: exact Shapley values; `path_attribution`: an approximation */
     method: isApproximate ? ('path_attribution' as const) : ('tree_shap' as const),
     is_exact: !isApproximate,
+    /** what base and contributions add up to */
+    space,
     predicted_class: predicted,
     ...aboutClass(explained, features, { className: request.className ?? predicted, top: request.top }),
-    /** the largest gap between `base + Σ contributions` and the probability, over all classes of all levels */
-    additivity_error: error,
+    /** the largest gap between `base + Σ contributions` and what is explained, over all classes of all levels */
+    additivity_error: Math.max(...explained.flatMap(({ classes }) => classes.map(additivityError))),
     features,
     /** the product first, then the top, then the branches */
     levels: explained,
   }
 }
 
-function levelOf(
-  { levels, taxonomy, classifierName }: Manifest,
-  index: number,
-  {
-    forest,
-    row,
-    isApproximate,
-    probabilities,
-  }: { forest: CoveredForest; row: FeatureMatrix; isApproximate: boolean; probabilities: Float64Array },
-): LevelExplanation {
-  const { name, branch, classes } = levels[index]!
-  const attribution = (isApproximate ? pathAttribution : treeShap)(forest, row)
-  return {
-    classifier_name: taxonomy === null ? classifierName : `${classifierName}_${name}`,
-    branch,
-    classes: byClass(attribution, classes, probabilities),
-  }
-}
-
-/** The leaf classes: each a branch of the top times a class of the branch. */
-function productLevel(
-  { classifierName, classes }: { classifierName: string; classes: readonly string[] },
-  [top, ...branches]: readonly LevelExplanation[],
-): LevelExplanation {
-  const found = classes.map((name) => {
-    const level = branches.find((one) => one.classes.some((inner) => inner.class === name))!
-    const f = top!.classes.find((branch) => branch.class === level.branch)!
-    const g = level.classes.find((inner) => inner.class === name)!
-    const ofTop = 0.5 * (g.probability + g.base)
-    const ofBranch = 0.5 * (f.probability + f.base)
-    return {
-      class: name,
-      probability: f.probability * g.probability,
-      base: f.base * g.base,
-      contributions: f.contributions.map((phi, i) => ofTop * phi + ofBranch * g.contributions[i]!),
-    }
-  })
-  return { classifier_name: classifierName, branch: null, classes: found }
-}
-
 function featuresOf({ manifest, row, profile }: ExplanationRequest) {
   return manifest.features.map((name, i) => ({
     name,
-    /** as the forest sees it: float32, after preprocessing */
+    /** after preprocessing, and before the steps of a pipeline; NaN (in JSON null) where a missing value stays one */
     value: row[i]!,
     /** the object lacks it, and `value` stands for that */
     is_missing: row[i] === manifest.preprocessing.missing || Number.isNaN(row[i]),
@@ -152,15 +100,13 @@ function aboutClass(
   const level = levels.find((one) => one.branch !== null && one.classes.some((inner) => inner.class === className))
   const branch = level?.branch ?? null
   const parts = explainedParts(levels, { class: className, branch }).map(({ explained }) => explained)
-  const { probability, base, contributions } = parts[0]!
+  const { contributions, ...numbers } = parts[0]!
   const order = largestFirst(contributions)
   const rest = order.slice(top)
   return {
-    /** the class that `ranking` is about */
-    class: className,
+    /** the numbers of the class that `ranking` is about */
+    ...numbers,
     branch,
-    probability,
-    base,
     ranking: order.slice(0, top).map((i) => ({
       ...features[i]!,
       contribution: contributions[i]!,
@@ -172,43 +118,6 @@ function aboutClass(
     /** features that are not ranked */
     others: { features: rest.length, contribution: rest.reduce((sum, i) => sum + contributions[i]!, 0) },
   }
-}
-
-// What an explanation is made of: contributions of features to the probabilities of classes.
-
-/** One class of a level: `base + Σ contributions = probability`. */
-export interface ClassExplanation {
-  readonly class: string
-  readonly probability: number
-  /** what the model says about an unknown object; for the product, the product of both levels' */
-  readonly base: number
-  /** one a feature, in the order of `features` */
-  readonly contributions: readonly number[]
-}
-
-/** The gap between `base + Σ contributions` and the probability. */
-export function additivityError({ base, contributions, probability }: ClassExplanation): number {
-  return Math.abs(contributions.reduce((sum, phi) => sum + phi, base) - probability)
-}
-
-export function byClass(
-  { base, contributions }: Attribution,
-  classes: readonly string[],
-  prediction: Float64Array,
-): ClassExplanation[] {
-  const width = classes.length
-  return classes.map((name, c) => ({
-    class: name,
-    probability: prediction[c]!,
-    base: base[c]!,
-    contributions: Array.from({ length: contributions.length / width }, (_, i) => contributions[i * width + c]!),
-  }))
-}
-
-export interface LevelExplanation {
-  readonly classifier_name: string
-  readonly branch: string | null
-  readonly classes: readonly ClassExplanation[]
 }
 
 /**

@@ -3,8 +3,9 @@ import { numberText, type Table } from '../../formats/table.ts'
 import { type Bar, barChart, type Canvas, contributionChart, openCanvas } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { figureOf, listOf, pageOf, tableOf } from '../../report/page.ts'
-import { type ClassExplanation, explainedParts, type Explanation, largestFirst } from './explain-object.ts'
-import { featureTable, levelTable } from './tables.ts'
+import { type ClassExplanation, explainedName, explainedValue } from './explain-levels.ts'
+import { explainedParts, type Explanation, largestFirst } from './explain-object.ts'
+import { featureTable, levelTable, sumOf } from './tables.ts'
 import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** features in a picture, however many --top asks for; the table has all of them */
@@ -12,15 +13,18 @@ const shownFeatures = 40
 
 export async function explainPage(explanation: Explanation): Promise<string> {
   const canvas = await openCanvas()
-  const { oid, model, class: name, predicted_class: predicted, probability, base, is_exact: isExact } = explanation
+  const { oid, model, class: name, predicted_class: predicted, probability, base, space } = explanation
+  const { is_exact: isExact } = explanation
   const asked = name === predicted ? '' : ` This report is about ${name}.`
+  const value = numberText(explainedValue({ ...explanation, contributions: [] }))
+  const [of, it] = space === 'probability' ? ['', 'it'] : [`, of a ${sumOf(space)} of ${value}`, 'that']
   const figures = explainedParts(explanation.levels, explanation).map((part) =>
     contributionFigure(canvas, explanation, part),
   )
   return pageOf({
     title: `lcclf explain: ${oid}`,
     lead: markup`${model.name} ${model.version} calls it ${predicted}.${asked} The probability of ${name} is
-    ${numberText(probability)}; with nothing known about the object it would be ${numberText(base)}.${demonstrationNote(`${model.name}_${model.version}`)}`,
+    ${numberText(probability)}${of}; with nothing known about the object ${it} would be ${numberText(base)}.${demonstrationNote(`${model.name}_${model.version}`)}`,
     sections: [
       { title: 'What was explained', content: [...(isExact ? [] : [approximate]), facts(explanation)] },
       { title: 'What speaks for it', content: figures },
@@ -36,7 +40,8 @@ const approximate = markup`<p class="warning">
 </p>`
 
 function facts(explanation: Explanation): Html {
-  const { oid, candid, input, model, method, probability, base, branch, additivity_error: error } = explanation
+  const { oid, candid, input, model, method, probability, base, branch, space } = explanation
+  const { additivity_error: error } = explanation
   return listOf([
     ['object', oid],
     ...(candid === null ? [] : [['candid', candid] as const]),
@@ -45,6 +50,9 @@ function facts(explanation: Explanation): Html {
     ['sha256 of its manifest', model.sha256],
     ['class', branch === null ? explanation.class : `${explanation.class} (${branch})`],
     ['probability', numberText(probability)],
+    ...(space === 'probability'
+      ? []
+      : [[sumOf(space), numberText(explainedValue({ ...explanation, contributions: [] }))] as const]),
     ['with nothing known', numberText(base)],
     ['method', method],
     ['largest gap of base + contributions', error.toExponential(1)],
@@ -54,28 +62,29 @@ function facts(explanation: Explanation): Html {
 /** One part of the explanation, with its own largest contributions. */
 function contributionFigure(
   canvas: Canvas,
-  { features, ranking }: Explanation,
+  { features, ranking, space }: Explanation,
   { name, explained }: { name: string; explained: ClassExplanation },
 ): Html {
-  const title = `Contributions to P(${name})`
+  const title = `Contributions to ${explainedName(space, name)}`
   const bars = largestFirst(explained.contributions).map((i): Bar => ({
     name: features[i]!.name,
     value: explained.contributions[i]!,
   }))
   const shown = Math.min(ranking.length, shownFeatures)
-  const { base, probability } = explained
+  const { base } = explained
+  const value = explainedValue(explained)
   const rest = bars.slice(shown)
   const others: Bar = { name: `${rest.length} others`, value: rest.reduce((sum, { value }) => sum + value, 0) }
   const othersNote = rest.length > 0 ? ` The ${others.name} add up to ${numberText(others.value)}.` : ''
   const label = `Bar chart: ${title}, the largest first`
-  const chart = { label, bars: bars.slice(0, shown), axis: 'contribution to the probability' }
+  const chart = { label, bars: bars.slice(0, shown), axis: `contribution to the ${sumOf(space)}` }
   const numbers: Table<Bar> = {
     caption: title,
     rows: [
       { name: 'with nothing known', value: base },
       ...chart.bars,
       ...(rest.length > 0 ? [others] : []),
-      { name: 'probability', value: probability },
+      { name: sumOf(space), value },
     ],
     columns: [
       { heading: 'feature', cell: ({ name }) => name, isText: true },
@@ -85,7 +94,7 @@ function contributionFigure(
   return figureOf({
     title,
     note: markup`Bars to the right make it more probable, bars to the left less. ${numberText(base)} with nothing known
-    and all contributions add up to ${numberText(probability)}.${othersNote}`,
+    and all contributions add up to ${numberText(value)}.${othersNote}`,
     pictures: [{ name: null, drawing: [contributionChart(canvas, chart)] }],
     numbers: tableOf(numbers),
   })

@@ -1,14 +1,8 @@
 // The tables of an explanation, and its text for a person at a terminal.
 import type { Cell, Column, Table } from '../../formats/table.ts'
 import { captionedTable, harmless, paragraphs, shownNumber } from '../../terminal/text-table.ts'
-import {
-  type ClassExplanation,
-  explainedParts,
-  type Explanation,
-  largestFirst,
-  type LevelExplanation,
-  type TrainingQuantiles,
-} from './explain-object.ts'
+import { type ClassExplanation, explainedName, explainedValue, type LevelExplanation } from './explain-levels.ts'
+import { explainedParts, type Explanation, largestFirst, type TrainingQuantiles } from './explain-object.ts'
 
 const decimals = 4
 const trainingHeadings = { q05: 'usual 5 %', q50: 'median', q95: '95 %', missing: 'share missing' } as const
@@ -52,7 +46,7 @@ export function featureTable(explanation: Explanation, shown: number): Table<Fea
       { heading: 'value', cell: ({ value }) => value },
       ...(features.some((feature) => feature.training !== null) ? training : []),
       ...parts.map(({ name }, part): Column<FeatureRow> => ({
-        heading: `to P(${name})`,
+        heading: `to ${explainedName(explanation.space, name)}`,
         cell: ({ contributions }) => contributions[part]!,
         decimals,
         isSigned: true,
@@ -73,14 +67,25 @@ export function levelTable(
       { heading: isOne ? undefined : 'level', cell: ([level]) => level, isText: true },
       { heading: 'class', cell: ([, one]) => one.class, isText: true },
       { heading: 'probability', cell: ([, one]) => one.probability, decimals },
+      ...explainedColumns(levels),
       { heading: 'with nothing known', cell: ([, one]) => one.base, decimals },
     ],
   }
 }
 
+/** What base and contributions add up to, where that is not the probability. */
+function explainedColumns(
+  levels: readonly LevelExplanation[],
+): Column<readonly [level: string, one: ClassExplanation]>[] {
+  const { margin, uncalibrated_probability: uncalibrated } = levels[0]!.classes[0]!
+  if (margin === undefined && uncalibrated === undefined) return []
+  const heading = margin === undefined ? 'before calibration' : 'margin'
+  return [{ heading, cell: ([, explained]) => explainedValue(explained), decimals }]
+}
+
 /** What the model says, and which features say so. */
 export function explainText(explanation: Explanation): string {
-  const { ranking, levels, is_exact: isExact, additivity_error: error } = explanation
+  const { ranking, levels, is_exact: isExact, space, additivity_error: error } = explanation
   const method = isExact
     ? 'Exact Shapley values (path-dependent TreeSHAP)'
     : 'APPROXIMATE: path attribution, which favours features near the leaves; omit --approximate for exact values'
@@ -88,17 +93,31 @@ export function explainText(explanation: Explanation): string {
     headLines(explanation),
     captionedTable(featureTable(explanation, ranking.length)),
     ...levels.map((level) => captionedTable(levelTable(level))),
-    [`${method}. Base and contributions add up to the probability (largest gap ${error.toExponential(1)}).`],
+    [`${method}. Base and contributions add up to the ${sumOf(space)} (largest gap ${error.toExponential(1)}).`],
   ])
 }
 
+const sums = {
+  probability: 'probability',
+  margin: 'margin',
+  uncalibrated_probability: 'probability before calibration',
+  uncalibrated_margin: 'margin before calibration',
+} as const
+
+/** What base and contributions add up to. */
+export function sumOf(space: Explanation['space']): string {
+  return sums[space]
+}
+
 function headLines(explanation: Explanation): string[] {
-  const { oid, candid, model, predicted_class: predicted, class: name, probability, base, branch } = explanation
+  const { oid, candid, model, predicted_class: predicted, class: name, probability, base, branch, space } = explanation
   const ids = candid === null ? harmless(oid) : `${harmless(oid)} (candid ${candid})`
   const asked = name === predicted ? `is ${name}` : `is ${predicted}; this is about ${name}`
   const way = branch === null ? '' : ` (${branch})`
+  const value = shownNumber(explainedValue({ ...explanation, contributions: [] }), decimals)
+  const [of, it] = space === 'probability' ? ['', 'it'] : [`, of a ${sumOf(space)} of ${value}`, 'that']
   return [
     `${ids} ${asked}, says ${model.name} ${model.version}`,
-    `P(${name})${way} = ${shownNumber(probability, decimals)}; with nothing known about the object it would be ${shownNumber(base, decimals)}`,
+    `P(${name})${way} = ${shownNumber(probability, decimals)}${of}; with nothing known about the object ${it} would be ${shownNumber(base, decimals)}`,
   ].map(harmless)
 }

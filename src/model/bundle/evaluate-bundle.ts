@@ -1,7 +1,7 @@
 // A whole bundle evaluated in the plainest way: the second opinion on every engine. Shares no code with the kernel.
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, seenFeatures, seenRows, whyNoAnswer } from './answers.ts'
-import { evaluatePlainly, type Forest } from './forest.ts'
+import { childOf, evaluatePlainly, type Forest } from './forest.ts'
 import type { Manifest } from './manifest.ts'
 import type { Part } from './parts.ts'
 import type { Sum } from './sums.ts'
@@ -23,19 +23,47 @@ export function evaluateBundle(
   matrix: FeatureMatrix,
   rowCount: number,
 ): Answers {
-  const unanswered = new Map<number, string>()
-  const said = parts.map((part, index) => {
-    const rows = rowsFor(part, matrix, rowCount, manifest, unanswered)
-    if (part.sum === null) return Float64Array.from(evaluatePlainly(forests[index]!, rows, rowCount))
-    return addPlainly(forests[index]!, part.sum, rows, rowCount)
-  })
-  const answers = createAnswering({ ...manifest, parts })(said, rowCount)
+  const { said, unanswered } = evaluateParts({ manifest, parts, forests }, matrix, rowCount)
+  const answers = createAnswering({ ...manifest, parts })(
+    said.map(({ values }) => values),
+    rowCount,
+  )
   if (unanswered.size === 0) return answers
   for (const values of [...answers.probabilities, ...(answers.margins ? [answers.margins] : [])]) {
     const width = values.length / rowCount
     for (const row of unanswered.keys()) values.fill(NaN, row * width, (row + 1) * width)
   }
   return { ...answers, unanswered }
+}
+
+/** What the trees of a part say, before any link, calibration or mean. */
+interface SaidByTrees {
+  /** rowCount × `features`, as they compare them */
+  readonly rows: FeatureMatrix
+  /** names of the columns of `rows`, which a forest's features are indices of */
+  readonly features: readonly string[]
+  /** rowCount × classes, or × margins, row-major */
+  readonly values: Float64Array<ArrayBuffer>
+}
+
+/**
+ * The trees of a bundle alone.
+ *
+ * @param matrix as for `evaluateBundle`
+ * @returns `said` by each part; what it says of the `unanswered` rows means nothing
+ */
+export function evaluateParts({ manifest, parts, forests }: EvaluatedBundle, matrix: FeatureMatrix, rowCount: number) {
+  const unanswered = new Map<number, string>()
+  const said = parts.map((part, index): SaidByTrees => {
+    const rows = rowsFor(part, matrix, rowCount, manifest, unanswered)
+    const forest = forests[index]!
+    const values =
+      part.sum === null
+        ? Float64Array.from(evaluatePlainly(forest, rows, rowCount))
+        : addPlainly(forest, part.sum, rows, rowCount)
+    return { rows, features: seenFeatures(part.steps, manifest.features), values }
+  })
+  return { said, unanswered }
 }
 
 /** The rows as the trees of a part compare them; those that they refuse are put into `unanswered`. */
@@ -60,11 +88,12 @@ function rowsFor(
 
 /** Margins of a forest: from each margin's base on, one value of every tree, in tree order and in the sum's precision. */
 function addPlainly(
-  { roots, feature, threshold, left, leaf, leaves, missingLeft }: Forest,
+  forest: Forest,
   { margins, targets, base, precision }: Sum,
   matrix: FeatureMatrix,
   rowCount: number,
 ): Float64Array<ArrayBuffer> {
+  const { roots, feature, leaf, leaves } = forest
   const width = matrix.length / rowCount
   const rounded = precision === 'float32' ? Math.fround : (value: number) => value
   const answer = new Float64Array(rowCount * margins.length)
@@ -72,11 +101,7 @@ function addPlainly(
     const sums = base.map(rounded)
     roots.forEach((root, tree) => {
       let node = root
-      while (feature[node]! >= 0) {
-        const value = matrix[row * width + feature[node]!]!
-        const goesLeft = Number.isNaN(value) ? missingLeft?.[node] === 1 : value <= threshold[node]!
-        node = left[node]! + (goesLeft ? 0 : 1)
-      }
+      while (feature[node]! >= 0) node = childOf(forest, node, matrix[row * width + feature[node]!]!)
       const target = targets[tree]!
       sums[target] = rounded(sums[target]! + rounded(leaves[leaf[node]!]!))
     })

@@ -145,6 +145,12 @@ export function isDistribution(fractions: Float64Array, start = 0, length = frac
 
 // Forests evaluated in the plainest way, for comparison with the fast engines: no tricks, one row and one node at a time.
 
+/** The child of a node that a value of the node's feature goes to. */
+export function childOf({ threshold, left, missingLeft }: Forest, node: number, value: number): number {
+  const goesLeft = value <= threshold[node]! || (value !== value && missingLeft?.[node] === 1)
+  return left[node]! + (goesLeft ? 0 : 1)
+}
+
 /**
  * Probabilities of a forest as the bundle holds it: leaf fractions added in tree order in float64, divided once by the
  * number of trees.

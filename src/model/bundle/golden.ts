@@ -2,7 +2,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Taxonomy } from '../../pipeline/batch.ts'
-import { createMatrix, type FeatureMatrix, preprocess, type Preprocessing } from '../../pipeline/preprocess.ts'
+import {
+  createMatrix,
+  type FeatureMatrix,
+  preprocess,
+  type Preprocessing,
+  whyRejected,
+} from '../../pipeline/preprocess.ts'
 import { messageOf, ModelError, whyUnreadable } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 import type { Forest } from './forest.ts'
@@ -141,6 +147,12 @@ export function drawGoldenInputs(forests: readonly Splits[], featureCount: numbe
   for (let i = 0; i < inputs.length; i++) inputs[i] = drawValue(pools[i % featureCount]!, random)
   const oids = Array.from({ length: drawnRows }, (_, row) => `${prefix}${row}`)
   return { rowCount: drawnRows, oids, inputs, expected: [] }
+}
+
+/** Inputs as drawn, with 0 for what would reject its row. */
+export function acceptableInputs<Inputs extends Pick<Golden, 'inputs'>>(golden: Inputs, rules: Preprocessing): Inputs {
+  const isRejected = (value: number) => whyRejected(value, preprocess(value, rules), rules) !== undefined
+  return { ...golden, inputs: golden.inputs.map((value) => (isRejected(value) ? 0 : value)) }
 }
 
 const oddValues = [NaN, Infinity, -Infinity, 1e33, 1e32, -999, 0, -0, -1e30, 1e-45, 1e300]

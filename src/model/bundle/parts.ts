@@ -1,7 +1,7 @@
 // What stands around the trees: how features are transformed first, and how the trees' leaves become probabilities.
 import { ModelError } from '../../errors.ts'
 import { type Calibration, readCalibration } from './calibration.ts'
-import { checkerOf, type Checker, type ManifestLevel, parseJson } from './manifest.ts'
+import { checkerOf, type Checker, type Manifest, type ManifestLevel, parseJson } from './manifest.ts'
 import { readStep, type Step } from './steps.ts'
 import { readSum, type Sum } from './sums.ts'
 
@@ -41,12 +41,19 @@ export function marginsOf(parts: readonly Part[]): readonly string[] | undefined
 }
 
 /** Why an ONNX graph cannot carry these forests; undefined where it can. */
-export function whyNotOnnx({ parts }: { readonly parts: readonly Part[] }): string | undefined {
-  if (parts.some(({ sum }) => sum !== null)) return 'an ONNX graph does not carry trees that add up to margins'
+export function whyNotOnnx({
+  manifest: { preprocessing },
+  parts,
+}: {
+  readonly manifest: Pick<Manifest, 'preprocessing'>
+  readonly parts: readonly Part[]
+}): string | undefined {
   if (parts.some(({ steps }) => steps.length > 0)) return 'an ONNX graph does not carry the steps before its trees'
   if (parts.some(({ calibration }) => calibration !== null)) return 'an ONNX graph does not carry its calibration'
   if (new Set(parts.map(({ level }) => level)).size < parts.length)
     return 'an ONNX graph does not carry a mean of forests'
+  if (parts.length > 0 && preprocessing.precision === 'float64')
+    return 'its trees compare float64 numbers, and those of an ONNX graph float32'
   return undefined
 }
 

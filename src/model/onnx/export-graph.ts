@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { alreadyThere, writeWholeFile } from '../../whole-file.ts'
 import { ModelError } from '../../errors.ts'
 import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
-import { drawGoldenInputs, type Golden, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
+import { acceptableInputs, drawGoldenInputs, type Golden, goldenLevels, goldenMatrix } from '../bundle/golden.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
 import { whyNotOnnx } from '../bundle/parts.ts'
 import { type Bundle, readBundle, readChecked } from '../bundle/read-bundle.ts'
@@ -51,11 +51,14 @@ export async function exportOnnx(directory: string, out: string, { overwrite }: 
   }
 }
 
-/** Rows where a threshold that was rounded the wrong way shows, and the forests' own answers. */
+/** Rows where a threshold that was rounded the wrong way shows, or a rule for missing values, and the trees' own answers. */
 function drawGolden(bundle: Bundle): Golden {
   const { manifest, forests } = bundle
   const drawn = drawGoldenInputs(forests, manifest.features.length, 'drawn')
-  const matrix = goldenMatrix(drawn, manifest.preprocessing)
-  const { probabilities } = evaluateBundle(bundle, matrix, drawn.rowCount)
-  return { ...drawn, expected: goldenLevels(taxonomyOf(manifest), probabilities) }
+  // once more with many values missing
+  const inputs = Float64Array.of(...drawn.inputs, ...drawn.inputs.map((value, i) => ((i * 7) % 11 < 4 ? NaN : value)))
+  const both = { rowCount: 2 * drawn.rowCount, oids: [...drawn.oids, ...drawn.oids], inputs }
+  const rows = acceptableInputs(both, manifest.preprocessing)
+  const { probabilities } = evaluateBundle(bundle, goldenMatrix(rows, manifest.preprocessing), rows.rowCount)
+  return { ...rows, expected: goldenLevels(taxonomyOf(manifest), probabilities) }
 }

@@ -1,4 +1,4 @@
-// A bundle of forests → one ONNX graph for the whole hierarchy, which answers as they do, as far as float32 can.
+// A bundle of forests or a booster → one ONNX graph for the whole hierarchy, which answers as they do, as far as float32 can.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writer } from 'protobufjs/minimal.js'
@@ -7,6 +7,7 @@ import { writeWholeFile } from '../../whole-file.ts'
 import type { Forest } from '../bundle/forest.ts'
 import { taxonomyOf } from '../bundle/manifest.ts'
 import type { Bundle } from '../bundle/read-bundle.ts'
+import type { Sum } from '../bundle/sums.ts'
 import {
   attributeOf,
   elementType,
@@ -28,10 +29,13 @@ import {
 import { writeMetadata } from './metadata.ts'
 
 /** Raised whenever the same forests give another graph: graphs made before are then made again. */
-const graphVersion = 1
+const graphVersion = 2
 
 /** protobuf's own limit; onnxruntime reads no more */
 const mostBytes = 2 ** 31 - 1
+
+/** What a graph is made of. */
+type Graphed = Pick<Bundle, 'manifest' | 'parts' | 'forests'>
 
 /**
  * The graph: input `features`, float32 [N, features], already preprocessed; one output for each level of the taxonomy,
@@ -41,7 +45,7 @@ const mostBytes = 2 ** 31 - 1
  *
  * @throws ModelError for a model too large for an ONNX file
  */
-export function graphOfForests({ manifest, forests }: Pick<Bundle, 'manifest' | 'forests'>): Uint8Array {
+export function graphOfForests({ manifest, parts, forests }: Graphed): Uint8Array {
   const { features, taxonomy, name, version } = manifest
   const { levels } = taxonomyOf(manifest)
   const names = levels.map(({ classifierName }) => classifierName)
@@ -58,7 +62,12 @@ export function graphOfForests({ manifest, forests }: Pick<Bundle, 'manifest' | 
     const fresh = freshNames(new Set([input, ...names]))
     writeText(graph, graphField.name, `${name}_${version}`)
     writeMatrixValue(graph, graphField.input, { name: input, width: features.length, type: elementType.float })
-    forests.forEach((forest, index) => writeForest(graph, { forest, input, output: matrices[index]! }, fresh))
+    forests.forEach((forest, index) => {
+      const { sum } = parts[index]!
+      const values = { forest, input, output: matrices[index]! }
+      if (sum === null) writeForest(graph, values, fresh)
+      else writeBooster(graph, { ...values, sum }, fresh)
+    })
     if (taxonomy !== null) writeProduct(graph, { hierarchy: manifest, matrices, name: names[0]! }, fresh)
     for (const { classifierName, classes } of levels) {
       const note = `probabilities of ${classes.join(', ')}`
@@ -82,7 +91,7 @@ export function graphOfForests({ manifest, forests }: Pick<Bundle, 'manifest' | 
  * @throws ModelError for a model too large for an ONNX file
  */
 export async function forestGraph(
-  bundle: Pick<Bundle, 'manifest' | 'forests' | 'sha256'>,
+  bundle: Graphed & Pick<Bundle, 'sha256'>,
   cacheFolder: string,
   { again = false } = {},
 ): Promise<{ graph: string | Uint8Array; isFresh: boolean }> {
@@ -114,44 +123,104 @@ export function roundDownToFloat32(threshold: number): number {
   return floats[0]!
 }
 
+/** Trees of a graph, the matrix that they read, and the name of what they give. */
+interface GraphedTrees {
+  readonly forest: Forest
+  readonly input: string
+  readonly output: string
+}
+
+/** Writes probabilities: the mean of the leaves' fractions, columns in the order of `forest.classes`. */
+function writeForest(graph: Writer, { forest, input, output }: GraphedTrees, fresh: FreshName): void {
+  const { classes, roots } = forest
+  const sum = fresh(`${output}_sum`)
+  const trees = fresh(`${output}_trees`)
+  // sums of the coarse parts stay below 2^24 units
+  const unit = 2 ** (Math.ceil(Math.log2(roots.length)) - 24)
+  writeTrees(graph, { forest, input, output: sum, width: classes.length, weights: leafWeights(forest, unit) }, fresh)
+  writeFloat(graph, trees, roots.length)
+  writeNode(graph, { operator: 'Div', inputs: [sum, trees], outputs: [output] })
+}
+
+/** Writes probabilities: what the link makes of the sums of leaves. */
+function writeBooster(graph: Writer, { forest, input, output, sum }: GraphedTrees & { sum: Sum }, fresh: FreshName) {
+  const { base, targets, link } = sum
+  const margins = fresh(`${output}_margins`)
+  const unit = 2 ** (Math.ceil(Math.log2(largestSum(forest, sum) || 1)) - 23)
+  writeTrees(
+    graph,
+    { forest, input, output: margins, width: base.length, weights: leafWeights(forest, unit), base, unit, targets },
+    fresh,
+  )
+  const inputs = [margins]
+  if (link.scale !== undefined) {
+    const scale = fresh(`${output}_scale`)
+    writeFloat(graph, scale, link.scale)
+    const scaled = fresh(`${output}_scaled`)
+    writeNode(graph, { operator: 'Mul', inputs: [margins, scale], outputs: [scaled] })
+    inputs[0] = scaled
+  }
+  if (base.length > 1) {
+    const isSoftmax = link.kind !== 'sigmoid'
+    const attributes = isSoftmax ? [attributeOf.int('axis', 1)] : []
+    writeNode(graph, { operator: isSoftmax ? 'Softmax' : 'Sigmoid', inputs, outputs: [output], attributes })
+    return
+  }
+  const [one, first, second] = [fresh(`${output}_one`), fresh(`${output}_first`), fresh(`${output}_second`)]
+  writeFloat(graph, one, 1)
+  writeNode(graph, { operator: 'Sigmoid', inputs, outputs: [second] })
+  writeNode(graph, { operator: 'Sub', inputs: [one, second], outputs: [first] })
+  const attributes = [attributeOf.int('axis', 1)]
+  writeNode(graph, { operator: 'Concat', inputs: [first, second], outputs: [output], attributes })
+}
+
+/** No margin's sum of leaves is larger, on the way to it either. */
+function largestSum({ roots, feature, leaf, leaves }: Forest, { base, targets }: Sum): number {
+  const sums = base.map(Math.abs)
+  roots.forEach((root, tree) => {
+    let largest = 0
+    for (let node = root; node < (roots[tree + 1] ?? feature.length); node++) {
+      if (feature[node]! < 0) largest = Math.max(largest, Math.abs(leaves[leaf[node]!]!))
+    }
+    sums[targets[tree]!]! += largest
+  })
+  return Math.max(...sums)
+}
+
 /**
- * Writes a forest as a TreeEnsembleRegressor whose targets are the classes, twice. float32 has 24 bits, so each leaf
- * fraction is given in two parts: a multiple of 2^-k, small enough that float32 adds the trees' without rounding, and the
- * rest. Then no sum depends on the order of the trees or on threads, classes that tie in float64 still tie, and the answer
- * is a rounding or two from the true one, whatever the number of trees. Most leaves are pure and have no rest.
+ * Writes trees as a TreeEnsembleRegressor whose targets are the columns, twice. float32 has 24 bits, so each leaf value is
+ * given in two parts: a multiple of 2^-k, small enough that float32 adds the trees' without rounding, and the rest. Then no
+ * sum depends on the order of the trees or on threads, classes that tie in float64 still tie, and the answer is a rounding
+ * or two from the true one, whatever the number of trees. Most leaves of a forest are pure and have no rest.
  *
  * (TreeEnsembleClassifier would add an output of labels and rules of its own for two classes; the newer TreeEnsemble
  * allows one weight a leaf only.)
  *
- * @param output name of the matrix of probabilities, columns in the order of `forest.classes`
+ * @param output name of the matrix of sums
  */
-function writeForest(
-  graph: Writer,
-  { forest, input, output }: { forest: Forest; input: string; output: string },
-  fresh: FreshName,
-): void {
-  const { classes, roots } = forest
-  const part = (name: string) => fresh(`${output}_${name}`)
-  const [both, coarse, rest, sum, trees] = [part('both'), part('coarse'), part('rest'), part('sum'), part('trees')]
+function writeTrees(graph: Writer, trees: WrittenTrees, fresh: FreshName): void {
+  const { forest, input, output, width, base, unit } = trees
+  const [both, coarse, rest] = [fresh(`${output}_both`), fresh(`${output}_coarse`), fresh(`${output}_rest`)]
+  const bases = base && unit ? base.map((value) => inTwo(value, unit)) : []
+  const baseValues = [...bases.map((two) => two.coarse), ...bases.map((two) => two.rest)]
   writeNode(graph, {
     operator: 'TreeEnsembleRegressor',
     domain: mlDomain,
     inputs: [input],
     outputs: [both],
     attributes: [
-      attributeOf.int('n_targets', classes.length * 2),
+      attributeOf.int('n_targets', width * 2),
       attributeOf.text('aggregate_function', 'SUM'),
       attributeOf.text('post_transform', 'NONE'),
+      ...(base ? [attributeOf.floats('base_values', width * 2, (index) => baseValues[index]!)] : []),
       ...nodeAttributes(forest),
-      ...leafAttributes(forest),
+      ...leafAttributes(trees),
     ],
   })
   // two outputs, two equal parts
   const split = [attributeOf.int('axis', 1)]
   writeNode(graph, { operator: 'Split', inputs: [both], outputs: [coarse, rest], attributes: split })
-  writeNode(graph, { operator: 'Add', inputs: [coarse, rest], outputs: [sum] })
-  writeFloat(graph, trees, roots.length)
-  writeNode(graph, { operator: 'Div', inputs: [sum, trees], outputs: [output] })
+  writeNode(graph, { operator: 'Add', inputs: [coarse, rest], outputs: [output] })
 }
 
 function nodeAttributes({ roots, feature, threshold, left, missingLeft }: Forest): WriteFields[] {
@@ -177,9 +246,27 @@ function treeNumbers(roots: Uint32Array, count: number): Uint32Array {
   return treeOf
 }
 
-function leafAttributes(forest: Forest): WriteFields[] {
-  const { roots, feature, leaf } = forest
-  const distributions = leafWeights(forest)
+/** What a leaf adds to which target. */
+interface LeafWeight {
+  readonly target: number
+  readonly weight: number
+}
+
+/** Trees, and where their leaves add what. */
+interface WrittenTrees extends GraphedTrees {
+  /** columns of the output */
+  readonly width: number
+  /** of each distinct leaf: what it adds to its own columns, the coarse parts first, then as many rests */
+  readonly weights: readonly (readonly LeafWeight[])[]
+  /** of a booster: where each column begins, and of what its coarse parts are multiples */
+  readonly base?: readonly number[]
+  readonly unit?: number
+  /** of a booster: the column of each tree, whose leaves have one value */
+  readonly targets?: readonly number[]
+}
+
+function leafAttributes({ forest, width, weights: distributions, targets: columns }: WrittenTrees): WriteFields[] {
+  const { roots, feature, leaf, classes } = forest
   const treeOf = treeNumbers(roots, feature.length)
   let count = 0
   for (let node = 0; node < feature.length; node++) {
@@ -191,9 +278,11 @@ function leafAttributes(forest: Forest): WriteFields[] {
   let next = 0
   for (let node = 0; node < feature.length; node++) {
     if (feature[node]! >= 0) continue
+    const column = columns?.[treeOf[node]!] ?? 0
     for (const { target, weight } of distributions[leaf[node]!]!) {
       nodes[next] = node
-      targets[next] = target
+      // a rest stands behind all coarse parts, a tree's own columns behind those before them
+      targets[next] = column + (target < classes.length ? target : width + target - classes.length)
       weights[next++] = weight
     }
   }
@@ -205,17 +294,19 @@ function leafAttributes(forest: Forest): WriteFields[] {
   ]
 }
 
-/** What each distinct leaf distribution adds to which target; never nothing, because a leaf must have a weight. */
-function leafWeights({ classes, roots, leaves }: Forest): { target: number; weight: number }[][] {
+/** A number as a multiple of a unit, and the rest. */
+function inTwo(value: number, unit: number): { coarse: number; rest: number } {
+  const coarse = Math.round(value / unit) * unit
+  return { coarse, rest: Math.fround(value - coarse) }
+}
+
+/** What each distinct leaf adds to which target; never nothing, because a leaf must have a weight. */
+function leafWeights({ classes, leaves }: Forest, unit: number): LeafWeight[][] {
   const width = classes.length
-  // sums of the coarse parts stay below 2^24 units
-  const unit = 2 ** (Math.ceil(Math.log2(roots.length)) - 24)
   return Array.from({ length: leaves.length / width }, (_, row) => {
-    const weights: { target: number; weight: number }[] = []
+    const weights: LeafWeight[] = []
     for (let target = 0; target < width; target++) {
-      const fraction = leaves[row * width + target]!
-      const coarse = Math.round(fraction / unit) * unit
-      const rest = Math.fround(fraction - coarse)
+      const { coarse, rest } = inTwo(leaves[row * width + target]!, unit)
       if (coarse !== 0) weights.push({ target, weight: coarse })
       if (rest !== 0) weights.push({ target: width + target, weight: rest })
     }

@@ -3,6 +3,7 @@ import { pickRows, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError } from '../../errors.ts'
 import {
+  acceptableInputs,
   compareGolden,
   describeComparison,
   drawGoldenInputs,
@@ -68,7 +69,7 @@ export async function makeOnnxGolden(
 
 async function workOut(runner: OnnxRunner, model: UnprovenGraph): Promise<ProvenGolden> {
   const { features, preprocessing, taxonomy, label } = model
-  const drawn = drawInputs(model.splits, features.length)
+  const drawn = acceptableInputs(drawInputs(model.splits, features.length), preprocessing)
   const answers = await runner.run(goldenMatrix(drawn, preprocessing), drawn.rowCount)
   const golden = finiteRows({ ...drawn, expected: goldenLevels(taxonomy, answers) }, features.length)
   if (golden.rowCount === 0) {

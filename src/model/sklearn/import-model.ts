@@ -2,11 +2,12 @@
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { firstMaximum } from '../../pipeline/batch.ts'
-import { alercePreprocessing, preprocess, type Preprocessing, whyRejected } from '../../pipeline/preprocess.ts'
+import { alercePreprocessing, type Preprocessing } from '../../pipeline/preprocess.ts'
 import { ModelError, UsageError } from '../../errors.ts'
 import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
 import { type CoveredForest, withProduct } from '../bundle/forest.ts'
 import {
+  acceptableInputs,
   compareGolden,
   describeComparison,
   drawGoldenInputs,
@@ -305,7 +306,7 @@ async function takeFrom(directory: string, model: UnprovenModel): Promise<Proven
 
 async function workOut(model: UnprovenModel, onProgress: ImportOptions['onProgress']): Promise<ProvenGolden> {
   const { estimators, features, preprocessing } = model
-  const drawn = answerable(acceptable(drawGoldenInputs(model.forests, features.length), preprocessing), model)
+  const drawn = answerable(acceptableInputs(drawGoldenInputs(model.forests, features.length), preprocessing), model)
   const matrix = goldenMatrix(drawn, preprocessing)
   const answers: Float64Array[] = []
   for (const [index, estimator] of estimators.entries()) {
@@ -330,10 +331,4 @@ function answerable(golden: Golden, model: UnprovenModel): Golden {
     const isIn = (index: number) => unanswered?.has(Math.floor(index / width)) === true
     return { ...rest, inputs: inputs.map((value, index) => (isIn(index) && Math.abs(value) > most ? 0 : value)) }
   }, golden)
-}
-
-/** Inputs as drawn, with 0 for what would reject its row. */
-function acceptable(golden: Golden, rules: Preprocessing): Golden {
-  const isRejected = (value: number) => whyRejected(value, preprocess(value, rules), rules) !== undefined
-  return { ...golden, inputs: golden.inputs.map((value) => (isRejected(value) ? 0 : value)) }
 }

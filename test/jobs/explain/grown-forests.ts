@@ -4,7 +4,13 @@ import type { CoveredForest } from '../../../src/model/bundle/forest.ts'
 /** A node: a split or a leaf with the weight of its training samples. */
 export type Split =
   | { readonly weight: number; readonly fractions: readonly number[] }
-  | { readonly feature: number; readonly threshold: number; readonly left: Split; readonly right: Split }
+  | {
+      readonly feature: number
+      readonly threshold: number
+      readonly isMissingLeft?: boolean
+      readonly left: Split
+      readonly right: Split
+    }
 
 /** The forest as a bundle holds it: breadth first, children side by side. */
 export function grownForest(trees: readonly Split[]): CoveredForest {
@@ -39,6 +45,7 @@ export function grownForest(trees: readonly Split[]): CoveredForest {
     left: Uint32Array.from(rows, (row) => row.left),
     leaf: Uint32Array.from(rows, (row) => row.leaf),
     leaves: Float64Array.from(leaves),
+    missingLeft: Uint8Array.from(rows, ({ node }) => ('weight' in node || !node.isMissingLeft ? 0 : 1)),
     cover,
   }
 }
@@ -60,12 +67,13 @@ export function byDefinition(forest: CoveredForest, row: Float32Array): number[]
 }
 
 function valueOf(forest: CoveredForest, row: Float32Array, known: number): number[] {
-  const { feature, threshold, left, leaf, leaves, cover, roots } = forest
+  const { feature, threshold, left, leaf, leaves, missingLeft, cover, roots } = forest
   const below = (node: number): number[] => {
     const asked = feature[node]!
     if (asked < 0) return [...leaves.slice(2 * leaf[node]!, 2 * leaf[node]! + 2)]
     const [yes, no] = [left[node]!, left[node]! + 1]
-    if ((known >> asked) & 1) return below(row[asked]! <= threshold[node]! ? yes : no)
+    const isLeft = Number.isNaN(row[asked]!) ? missingLeft![node] === 1 : row[asked]! <= threshold[node]!
+    if ((known >> asked) & 1) return below(isLeft ? yes : no)
     const [a, b] = [below(yes), below(no)]
     return a.map((value, c) => (value * cover[yes]! + b[c]! * cover[no]!) / cover[node]!)
   }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { additivityError, byClass } from '../../../src/jobs/explain/explain-object.ts'
+import { additivityError, byClass } from '../../../src/jobs/explain/explain-levels.ts'
 import { type Attribution, gaussLegendre, pathAttribution, treeShap } from '../../../src/jobs/explain/tree-shap.ts'
 import { type CoveredForest, evaluatePlainly, type Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
@@ -48,7 +48,9 @@ async function importedFixture(version: string): Promise<{
 }
 
 const gapOf = (forest: Forest, row: Float32Array | Float64Array, attribution: Attribution): number =>
-  Math.max(...byClass(attribution, forest.classes, evaluatePlainly(forest, row, 1)).map(additivityError))
+  Math.max(
+    ...byClass(attribution, forest.classes, { probabilities: evaluatePlainly(forest, row, 1) }).map(additivityError),
+  )
 
 describe('the hierarchy of scikit-learn 1.5.2', () => {
   it(
@@ -106,7 +108,7 @@ describe.each(['0.22.2', '1.0.2', '1.5.2'])('the hierarchy of scikit-learn %s', 
 
 const features = 4
 
-/** trees of up to five splits deep, features again and again, thresholds that values sit on */
+/** trees of up to five splits deep, features again and again, thresholds that values sit on, rules for missing values */
 const split: fc.Arbitrary<Split> = fc.letrec<{ node: Split }>((tie) => ({
   node: fc.oneof(
     { depthSize: 'small', maxDepth: 5 },
@@ -114,6 +116,7 @@ const split: fc.Arbitrary<Split> = fc.letrec<{ node: Split }>((tie) => ({
     fc.record({
       feature: fc.integer({ min: 0, max: features - 1 }),
       threshold: fc.integer({ min: -2, max: 2 }),
+      isMissingLeft: fc.boolean(),
       left: tie('node'),
       right: tie('node'),
     }),
@@ -121,7 +124,8 @@ const split: fc.Arbitrary<Split> = fc.letrec<{ node: Split }>((tie) => ({
 })).node
 
 describe('a forest of any trees', () => {
-  const row = fc.array(fc.integer({ min: -2, max: 2 }), { minLength: features, maxLength: features })
+  const value = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: -2, max: 2 }) }, fc.constant(NaN))
+  const row = fc.array(value, { minLength: features, maxLength: features })
 
   it('has the values of the definition: the mean over all orders in which features become known', () => {
     fc.assert(

@@ -13,7 +13,7 @@ import type { Manifest } from '../../../src/model/bundle/manifest.ts'
 import { readBundle } from '../../../src/model/bundle/read-bundle.ts'
 import { verifyBundle } from '../../../src/model/bundle/verify-bundle.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
-import { unpackFixture } from '../../support/fixture-folders.ts'
+import { smallFeatures, unpackFixture, unpackSmallForest } from '../../support/fixture-folders.ts'
 
 let source: string
 let bundle: string
@@ -158,6 +158,25 @@ describe('a damaged bundle', () => {
     const folder = copyOfBundle()
     changeManifest(folder, change)
     await expect(readBundle(folder)).rejects.toThrow(message)
+  })
+
+  it('of the first format is refused where its forest knows missing values, and only there', async () => {
+    const { pickle, folder } = unpackSmallForest('1.7', 'missing-values')
+    const out = join(folder, 'bundle')
+    await importModel({ source: pickle, name: 'small', version: '1', out, features: smallFeatures })
+    const trainedBy = (version: string) =>
+      changeManifest(out, (manifest) => {
+        manifest['formatVersion'] = 1
+        manifest['preprocessing'] = { missing: -999, hugeAbove: 1e32, huge: 0 }
+        manifest['trainedBy'] = { library: 'scikit-learn', version }
+      })
+    trainedBy('1.7.2')
+    await expect(readBundle(out)).rejects.toMatchObject({
+      message: expect.stringContaining('made before lcclf knew how scikit-learn 1.7.2 treats missing values') as string,
+      hint: 'Import the model again with lcclf model import.',
+    })
+    trainedBy('1.3.2')
+    expect((await readBundle(out)).manifest.preprocessing.missing).toBe(-999)
   })
 
   it('is not a bundle at all without a manifest', async () => {

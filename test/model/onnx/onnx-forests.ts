@@ -3,9 +3,10 @@ import { openOnnxRunner } from '../../../src/model/onnx/runner.ts'
 import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
 import type { Forest } from '../../../src/model/bundle/forest.ts'
 import { graphOfForests } from '../../../src/model/onnx/forest-graph.ts'
+import { plainParts } from '../../../src/model/bundle/parts.ts'
 import type { Bundle } from '../../../src/model/bundle/read-bundle.ts'
 
-type Model = Pick<Bundle, 'manifest' | 'forests'>
+type Model = Pick<Bundle, 'manifest' | 'parts' | 'forests'>
 
 /** A tree of one split: `left` and `right` are the fractions of its leaves. */
 export interface Stump {
@@ -31,8 +32,10 @@ export function forestOf(classes: readonly string[], stumps: readonly Stump[]): 
 /** A model of one level. */
 export function flatModel(forest: Forest, featureCount: number): Model {
   const { classes, roots, feature } = forest
+  const levels = [{ name: 'flat', branch: null, classes, trees: roots.length, nodes: feature.length }]
   return {
     forests: [forest],
+    parts: plainParts(levels),
     manifest: {
       formatVersion: 1,
       kind: 'forest',
@@ -40,7 +43,7 @@ export function flatModel(forest: Forest, featureCount: number): Model {
       version: '1',
       classifierName: 'lc_classifier',
       taxonomy: null,
-      levels: [{ name: 'flat', branch: null, classes, trees: roots.length, nodes: feature.length }],
+      levels,
       features: Array.from({ length: featureCount }, (_, index) => `feature_${index}`),
       preprocessing: alercePreprocessing,
       trainedBy: { library: 'nobody', version: null },

@@ -1,5 +1,6 @@
 // An address or a spec becomes a source or a sink: the only switches over systems, each library loaded when it is needed.
 import { UsageError } from '../errors.ts'
+import { redacted } from '../formats/shown-text.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { ByteOutput } from '../whole-file.ts'
@@ -113,7 +114,7 @@ type TableSpec = Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' }>
 async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sink> {
   const { createTableSink, factsOf } = await import('./files/table-sink.ts')
   const { createLayout } = await import('./files/layouts.ts')
-  const layout = createLayout(spec.layout, context)
+  const layout = createLayout(spec.layout, context, spec.margins ? marginNames(context) : [])
   const output = await openOutput(spec)
   try {
     const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
@@ -124,6 +125,14 @@ async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sin
     await output.close()
     throw error
   }
+}
+
+/** @throws UsageError for a model without margins */
+export function marginNames({ taxonomy, classifierVersion }: Pick<SinkContext, 'taxonomy' | 'classifierVersion'>) {
+  if (taxonomy.margins) return taxonomy.margins
+  throw new UsageError(`--margins: ${classifierVersion} has none`, {
+    hint: 'A booster has margins, unless its probabilities are calibrated. Leave --margins out.',
+  })
 }
 
 async function openOutput(spec: TableSpec): Promise<ByteOutput> {
@@ -155,6 +164,8 @@ export interface OutputOptions {
   readonly toFormat?: OutputFormat | undefined
   /** `nested` for NDJSON and `wide` for the others, unless given */
   readonly layout?: Layout | undefined
+  /** the margins of a booster beside its probabilities, wide or nested */
+  readonly margins?: boolean | undefined
   readonly overwrite?: boolean
   /** of Postgres: what happens to an object that has no row in the table `object`; `wait` unless given */
   readonly missingObject?: MissingObject | undefined
@@ -168,22 +179,27 @@ export interface OutputOptions {
 export function outputSpec(address: string, options: OutputOptions): SinkSpec {
   const { missingObject, outputSchema = 'original', environment = process.env } = options
   if (address === '-') return stdoutSpec(options)
+  if (options.margins && (isPostgresAddress(address) || isKafkaAddress(address))) {
+    throw new UsageError(`--margins: ${redacted(address)} has no place for them`, {
+      hint: 'Only files and stdout have margins; give the table or the topic a run of its own.',
+    })
+  }
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isS3Address(address)) return s3SinkSpec(address, fileForm(address, options), environment)
   return { kind: 'file', address, path: filePathOf(address, 'output'), ...fileForm(address, options) }
 }
 
-function stdoutSpec({ toFormat = 'csv', layout }: OutputOptions): SinkSpec {
+function stdoutSpec({ toFormat = 'csv', layout, margins }: OutputOptions): SinkSpec {
   if (toFormat === 'parquet') {
     throw new UsageError('Parquet cannot be written to stdout', {
       hint: 'Use --to FILE.parquet, or --to-format arrow.',
     })
   }
-  return { kind: 'stdout', address: '-', format: toFormat, layout: layoutFor(toFormat, layout) }
+  return { kind: 'stdout', address: '-', format: toFormat, ...layoutFor(toFormat, { layout, margins }) }
 }
 
-function fileForm(address: string, { layout, overwrite = false }: OutputOptions) {
+function fileForm(address: string, { layout, margins, overwrite = false }: OutputOptions) {
   const named = outputFormatOf(address)
   if (!named) {
     throw new UsageError(`${address}: the name does not say which format to write`, {
@@ -191,16 +207,21 @@ function fileForm(address: string, { layout, overwrite = false }: OutputOptions)
     })
   }
   const { format, isGzipped } = named
-  return { format, isGzipped, layout: layoutFor(format, layout), overwrite }
+  return { format, isGzipped, ...layoutFor(format, { layout, margins }), overwrite }
 }
 
-/** The layout of a file. @throws UsageError for one that the format cannot have */
-export function layoutFor(format: OutputFormat, asked: Layout | undefined): Layout {
-  const layout = asked ?? (format === 'ndjson' ? 'nested' : 'wide')
+/** The layout of a file. @throws UsageError for one that the format cannot have, or that has no place for margins */
+export function layoutFor(format: OutputFormat, asked: Pick<OutputOptions, 'layout' | 'margins'>) {
+  const { layout = format === 'ndjson' ? 'nested' : 'wide', margins } = asked
   if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
     throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
       hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
     })
   }
-  return layout
+  if (layout === 'long' && margins) {
+    throw new UsageError('--margins: --layout long has a row for each class, and no place for them', {
+      hint: 'Use --layout wide or nested.',
+    })
+  }
+  return { layout, margins }
 }

@@ -42,6 +42,8 @@ export type SinkSpec =
       /** csv, tsv and ndjson may be gzipped, by suffix */
       readonly isGzipped: boolean
       readonly layout: Layout
+      /** of a booster, beside its probabilities */
+      readonly margins?: boolean | undefined
       readonly overwrite: boolean
     }
   | {
@@ -49,6 +51,7 @@ export type SinkSpec =
       readonly address: '-'
       readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow'
       readonly layout: Layout
+      readonly margins?: boolean | undefined
     }
   | { readonly kind: 'terminal'; readonly address: '-' }
   | S3SinkSpec

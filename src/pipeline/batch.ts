@@ -98,6 +98,9 @@ export interface Taxonomy {
   readonly margins?: readonly string[]
 }
 
+/** Before the name of a margin, as a level's prefix is before the name of its class: `margin/CLASS` in the wide layout. */
+export const marginPrefix = 'margin'
+
 /** Name and version that go with every probability. */
 export interface ModelIdentity {
   readonly name: string

@@ -241,6 +241,11 @@ export const classifyFlags = {
     description:
       'wide: one row per object; long: the rows of the Probability table; nested: one structure per object (default: nested for NDJSON, otherwise wide)',
   })(),
+  margins: Flags.boolean({
+    ...output,
+    description:
+      'for a booster: also write what its trees add up to, before it becomes probabilities, as margin/CLASS (wide) or a structure margins (nested)',
+  }),
   overwrite: Flags.boolean({
     ...output,
     description: "replace existing results (the sample model, when you name none, replaces no other model's)",

@@ -1,6 +1,6 @@
 // The three forms of a result (design: cli.md, "Layouts"): which columns there are, and their values for a batch.
 import { ModelError } from '../../errors.ts'
-import { type ClassifiedBatch, firstMaximum } from '../../pipeline/batch.ts'
+import { type ClassifiedBatch, firstMaximum, marginPrefix } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import type { Layout } from '../address.ts'
@@ -9,9 +9,12 @@ import { candidColumn, type ColumnValues, oidColumn, type OutputField, type Outp
 /** What decides an output's columns. */
 type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersion'>
 
-/** @throws ModelError if two columns would have one name, e.g. for a taxonomy with a class called `probability` */
-export function createLayout(layout: Layout, context: LayoutContext): OutputLayout {
-  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context)
+/**
+ * @param margins of a booster, to be written too; the long layout has no place for them
+ * @throws ModelError if two columns would have one name, e.g. for a taxonomy with a class called `probability`
+ */
+export function createLayout(layout: Layout, context: LayoutContext, margins: readonly string[] = []): OutputLayout {
+  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context, margins)
   const seen = new Set<string>()
   for (const { path } of made.fields) {
     const key = JSON.stringify(path)
@@ -33,8 +36,8 @@ interface Column {
   readonly valuesOf: (batch: ClassifiedBatch) => ColumnValues
 }
 
-/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …. */
-function wideLayout(context: LayoutContext): OutputLayout {
+/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`. */
+function wideLayout(context: LayoutContext, margins: readonly string[]): OutputLayout {
   const { levels } = context.taxonomy
   return layoutOf([
     ...identityColumns(context),
@@ -44,11 +47,15 @@ function wideLayout(context: LayoutContext): OutputLayout {
     ...levels.flatMap(({ classes, prefix }, i) =>
       levelColumns(i, classes, (name) => [i === 0 ? name : `${prefix}/${name}`]),
     ),
+    ...marginColumns(margins, (name) => [`${marginPrefix}/${name}`]),
   ])
 }
 
-/** The message's own form: `{oid, candid, classifier_version, lc_classification: {probabilities, class, hierarchical}}`. */
-function nestedLayout(context: LayoutContext): OutputLayout {
+/**
+ * The message's own form: `{oid, candid, classifier_version, lc_classification: {probabilities, class, hierarchical}}`, and
+ * `margins` last in it.
+ */
+function nestedLayout(context: LayoutContext, margins: readonly string[]): OutputLayout {
   const root = 'lc_classification'
   const [probabilities = [], ...hierarchical] = context.taxonomy.levels.map(({ classes, branch }, i) => {
     const way = i === 0 ? ['probabilities'] : ['hierarchical', ...(branch === null ? ['top'] : ['children', branch])]
@@ -60,6 +67,7 @@ function nestedLayout(context: LayoutContext): OutputLayout {
     ...probabilities,
     classColumn(context, [root, 'class']),
     ...hierarchical.flat(),
+    ...marginColumns(margins, (name) => [root, 'margins', name]),
   ])
 }
 
@@ -115,12 +123,27 @@ function winners({ taxonomy, probabilities, rowCount }: ClassifiedBatch): Int32A
   return codes
 }
 
-function levelColumns(level: number, classes: readonly string[], pathOf: (name: string) => string[]): Column[] {
-  const width = classes.length
-  return classes.map((name, index) => ({
+type PathOf = (name: string) => string[]
+
+function levelColumns(level: number, classes: readonly string[], pathOf: PathOf): Column[] {
+  return numberColumns(classes, pathOf, ({ probabilities }) => probabilities[level]!)
+}
+
+function marginColumns(margins: readonly string[], pathOf: PathOf): Column[] {
+  return numberColumns(margins, pathOf, (batch) => batch.margins!)
+}
+
+/** @param rowsOf rowCount × names, row-major */
+function numberColumns(
+  names: readonly string[],
+  pathOf: PathOf,
+  rowsOf: (batch: ClassifiedBatch) => Float64Array,
+): Column[] {
+  const width = names.length
+  return names.map((name, index) => ({
     field: { path: pathOf(name), type: 'float64', isNullable: false },
     valuesOf: (batch) => {
-      const rows = batch.probabilities[level]!
+      const rows = rowsOf(batch)
       const values = new Float64Array(batch.rowCount)
       for (let row = 0, cell = index; row < batch.rowCount; row++, cell += width) values[row] = rows[cell]!
       return { type: 'float64', values }

@@ -87,6 +87,7 @@ interface SinkForm {
   readonly format: OutputFormat
   readonly isGzipped: boolean
   readonly layout: Layout
+  readonly margins?: boolean | undefined
   readonly overwrite: boolean
 }
 

@@ -53,6 +53,7 @@ interface FolderOutput {
   readonly place?: S3Place
   readonly format: OutputFormat
   readonly layout: Layout
+  readonly margins?: boolean | undefined
 }
 
 export type ResultSpec = Extract<SinkSpec, { kind: 'file' | 's3' }>
@@ -104,6 +105,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     engine: asked.engine,
     threads: asked.threads ?? 0,
     watchQuality: asked.watchQuality === true,
+    margins: asked.margins === true,
     idColumn,
     candidColumn,
     absentAsNull: asked.absentAsNull === true,
@@ -135,6 +137,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       shard: shard ? `${shard.index + 1}/${shard.count}` : null,
       duplicates,
       layout: asked.layout ?? null,
+      ...(asked.margins === true ? { margins: true } : {}),
       fromFormat: asked.fromFormat ?? null,
       toFormat: asked.toFormat ?? null,
       ...(asked.inputs.some(isTopic) ? { since: window.since ?? null, until: window.until ?? null, commit } : {}),
@@ -158,7 +161,7 @@ function outputOf(
   if (typeof output !== 'string') {
     return { kind: 'custom', address: output.address, open: () => Promise.resolve(output) }
   }
-  const isUnasked = asked.toFormat === undefined && asked.layout === undefined
+  const isUnasked = asked.toFormat === undefined && asked.layout === undefined && !asked.margins
   if (output === '-' && isSummary && isUnasked) return { kind: 'terminal', address: '-' }
   if (isS3Address(output) && isS3Folder(output)) {
     return { ...folderOutput(output, asked), place: s3Place(output, environment) }
@@ -171,17 +174,17 @@ function isFile(address: string): boolean {
   return address !== '-' && !isPostgresAddress(address) && !isKafkaAddress(address) && !isS3Address(address)
 }
 
-function folderOutput(address: string, { toFormat: format = 'parquet', layout }: ClassifyOptions): FolderOutput {
-  return { address, format, layout: layoutFor(format, layout) }
+function folderOutput(address: string, { toFormat: format = 'parquet', ...asked }: ClassifyOptions): FolderOutput {
+  return { address, format, ...layoutFor(format, asked) }
 }
 
 /** The file, or the object, that a folder output has for one input. */
 export function resultIn(
-  { address, place, format, layout }: FolderOutput,
+  { address, place, format, layout, margins }: FolderOutput,
   relativeName: string,
   overwrite: boolean,
 ): ResultSpec {
-  const form = { format, isGzipped: false, layout, overwrite }
+  const form = { format, isGzipped: false, layout, margins, overwrite }
   const name = `${relativeName}.${format}`
   if (place) return s3ObjectBelow(place, name, form)
   const path = join(address, name)

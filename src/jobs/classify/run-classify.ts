@@ -1,6 +1,6 @@
 // A classify run: its inputs one after the other, into outputs of the whole run and into folders.
 import { expandInputs, type Input } from '../../connectors/inputs.ts'
-import { loadLibrariesFor } from '../../connectors/open-connector.ts'
+import { loadLibrariesFor, marginNames } from '../../connectors/open-connector.ts'
 import { DataError, UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
@@ -58,7 +58,8 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   const loaded = (): Promise<void> => loadLibrariesFor(inputs.map(({ spec }) => spec))
   const { classifier, notes, isDemonstration } = await openRunModel(plan, effects, loaded)
   try {
-    const { identity } = classifier
+    const { identity, taxonomy } = classifier
+    if (plan.margins) marginNames({ taxonomy, ...identity })
     const selection = await selectTasks(plan, inputs, { identity, isDemonstration })
     return { selection, classifier, notes: () => [...found, ...notes()] }
   } catch (error) {

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Manifest } from '../../model/bundle/manifest.ts'
-import { readManifest } from '../../model/bundle/read-bundle.ts'
+import { readManifest, readParts } from '../../model/bundle/read-bundle.ts'
+import { type Structure, structureOf } from '../../model/bundle/structure.ts'
 import { describeModel, type ModelDescription, readPulledRecord } from '../../model/store/describe-model.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { findBundle, modelNotFound, modelStore, splitReference, writePin } from '../../model/store/model-reference.ts'
@@ -16,8 +17,10 @@ export async function showModel(reference: string, { json }: { json: boolean }):
   const directory = findBundle(reference)
   const { manifest, sha256 } = await readManifest(directory)
   const pulled = readPulledRecord(directory)
+  const structure = structureOf(manifest, await readParts(directory, manifest))
   if (json) {
-    const report = { schemaVersion: 1, command: 'model show', directory, sha256, manifest, pulled: pulled ?? null }
+    const about = { directory, sha256, manifest, structure, pulled: pulled ?? null }
+    const report = { schemaVersion: 1, command: 'model show', ...about }
     await print(`${JSON.stringify(report)}\n`)
     return
   }
@@ -27,9 +30,9 @@ export async function showModel(reference: string, { json }: { json: boolean }):
     `${name}@${version}`,
     `  folder     ${directory}`,
     `  sha256     ${sha256}`,
-    `  kind       ${manifest.kind}, trained by ${library}`,
+    `  kind       ${structure.kind}, trained by ${library}`,
     `  golden     ${golden.rows} rows from ${golden.source}`,
-    `  missing    ${missingRule(manifest.preprocessing)}`,
+    ...structureLines(structure),
     ...(pulled ? [`  pulled     from ${pulled.address} at ${pulled.pulledAt}`] : []),
     '',
     'hierarchy',
@@ -44,11 +47,21 @@ export async function showModel(reference: string, { json }: { json: boolean }):
   await print(`${lines.map(harmless).join('\n')}\n`)
 }
 
-/** What becomes of a missing value, in words. */
-function missingRule({ missing, rejectsMissing }: Manifest['preprocessing']): string {
-  if (!Number.isNaN(missing)) return `values become ${missing}`
-  if (rejectsMissing !== undefined) return `values reject their row: ${rejectsMissing}`
-  return 'values stay missing: the model has a rule of its own for them'
+/** What stands around the trees, and what becomes of values that are no numbers. */
+function structureLines({ steps, link, margins, calibration, missing, infinite, large }: Structure): string[] {
+  const shown = margins === null ? 'margins' : `${counted(margins.length, 'margin')} (classify --margins)`
+  return [
+    ...(steps.length > 0 ? [`  steps      ${steps.join(' → ')}`] : []),
+    ...(link === null ? [] : [`  link       ${shown} → ${link} → probabilities`]),
+    ...(calibration === null ? [] : [`  calibrated ${calibration}`]),
+    `  missing    ${missing}`,
+    `  infinite   ${infinite}`,
+    `  large      ${large}`,
+  ]
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** The levels as a tree; the classes of a branch below it, in the model's order. */
@@ -108,6 +121,7 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
     columns: [
       { heading: 'NAME', cell: ({ name }) => name, isText: true },
       { heading: 'VERSION', cell: ({ version }) => version, isText: true },
+      { heading: 'KIND', cell: ({ structure }) => structure?.kind ?? '-', isText: true },
       { heading: 'CLASSES', cell: ({ classes }) => String(classes.length), isText: true },
       { heading: 'TREES', cell: ({ trees }) => String(trees), isText: true },
       { heading: 'SIZE', cell: ({ size }) => byteText(size), isText: true },

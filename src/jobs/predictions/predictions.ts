@@ -1,6 +1,6 @@
 // What a run of lcclf left behind, as one table: an object a row, a probability a column.
 import { shownText } from '../../formats/shown-text.ts'
-import type { Level } from '../../pipeline/batch.ts'
+import { type Level, marginPrefix } from '../../pipeline/batch.ts'
 
 export interface Predictions {
   /** how messages call them */
@@ -75,10 +75,11 @@ export function levelsOfColumns(paths: readonly (readonly string[])[]): FoundLev
     inner === undefined && name!.startsWith(`${topName}/`) ? [name!.slice(topName.length + 1)] : [],
   )
   const prefixes = tops.length > 0 ? [topName, ...tops.map((branch) => branch.toLowerCase())] : []
+  const names = new Set(paths.map(([name]) => name!))
   const isNested = paths.some(([root]) => root === 'lc_classification')
   return levelsOf(
     paths.flatMap((path, key) => {
-      const found = isNested ? nestedName(path) : wideName(path, prefixes)
+      const found = isNested ? nestedName(path) : wideName(path, prefixes, names)
       if (!found) return []
       const [prefix, className] = found
       return [[prefix === '' ? productName : `${productName}_${prefix}`, className, key] as const]
@@ -88,10 +89,17 @@ export function levelsOfColumns(paths: readonly (readonly string[])[]): FoundLev
 
 type LevelName = readonly [prefix: string, className: string] | undefined
 
-function wideName([name, inner]: readonly string[], prefixes: readonly string[]): LevelName {
+function wideName(
+  [name, inner]: readonly string[],
+  prefixes: readonly string[],
+  names: ReadonlySet<string>,
+): LevelName {
   if (inner !== undefined || otherColumns.has(name!)) return undefined
   const prefix = prefixes.find((text) => name!.startsWith(`${text}/`))
-  return prefix === undefined ? ['', name!] : [prefix, name!.slice(prefix.length + 1)]
+  if (prefix !== undefined) return [prefix, name!.slice(prefix.length + 1)]
+  // the margin of a class is no probability
+  if (name!.startsWith(`${marginPrefix}/`) && names.has(name!.slice(marginPrefix.length + 1))) return undefined
+  return ['', name!]
 }
 
 function nestedName([root, kind, way, branch, className]: readonly string[]): LevelName {

@@ -36,14 +36,30 @@ const contents: Record<Manifest['kind'], (manifest: Manifest, file: ReadFile) =>
   onnx: () => ({ parts: [], forests: [] }),
 }
 
-function readForests({ levels, files }: Manifest, file: ReadFile): Pick<Bundle, 'parts' | 'forests'> {
-  const areParts = files.some((digest) => digest.file === partsFile)
-  const parts = areParts ? decodeParts(file(partsFile).toString('utf8'), levels.length) : plainParts(levels)
+function readForests(manifest: Manifest, file: ReadFile): Pick<Bundle, 'parts' | 'forests'> {
+  const { levels } = manifest
+  const parts = partsOf(manifest, partsIn(manifest) && file(partsFile))
   const shapes = parts.map(({ level, trees, nodes, sum }) => {
     const { name, classes } = levels[level]!
     return { name, classes: sum === null ? classes : ['margin'], trees, nodes }
   })
   return { parts, forests: decodeForests(file('forest.arrow'), file('leaves.arrow'), shapes) }
+}
+
+function partsIn({ files }: Manifest): FileDigest | undefined {
+  return files.find(({ file }) => file === partsFile)
+}
+
+/** @param bytes of parts.json; undefined where the bundle has none */
+function partsOf({ levels }: Manifest, bytes: Buffer | undefined): Part[] {
+  return bytes ? decodeParts(bytes.toString('utf8'), levels.length) : plainParts(levels)
+}
+
+/** What stands around the trees of a bundle, without its trees; empty for a model that is not made of them. */
+export async function readParts(directory: string, manifest: Manifest): Promise<readonly Part[]> {
+  if (manifest.kind !== 'forest') return []
+  const digest = partsIn(manifest)
+  return partsOf(manifest, digest && (await readChecked(directory, digest)))
 }
 
 /**

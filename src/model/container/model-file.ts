@@ -122,7 +122,8 @@ async function contentOf(handle: FileHandle, { path, label, size }: { path: stri
 
 // What the content is.
 
-const otherHint = 'This is what the file looks like, whatever its name says.'
+const otherHint =
+  'Load the model in Python, save its classifier with pickle or joblib (a neural network as ONNX), and import that file.'
 const packedHint = 'Unpack it first.'
 
 /** The first bytes of what people take for models, and which we do not read. */

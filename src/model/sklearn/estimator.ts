@@ -38,13 +38,22 @@ function readNested(value: PyValue, file: EstimatorFile, seen: Set<PyValue>): Es
 /** what is known by its class, and what to do instead */
 const advice: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/Regressor$/, 'A regressor answers with numbers, not with classes. Train a classifier.'],
+  [/^(\w*Ranker|IsolationForest)$/, 'It answers with numbers, not with classes. Train a classifier.'],
+  [/(Scaler|Transformer|Imputer)$/, 'Save the whole pipeline, with its classifier.'],
   [/^(GridSearchCV|RandomizedSearchCV|Halving\w+SearchCV)$/, 'Save its best_estimator_ instead.'],
   [/^(MultiOutput\w*|ClassifierChain)$/, 'Save one classifier for each output instead.'],
 ]
 const otherHint = 'Convert it to ONNX (skl2onnx, or what its library has for it) and import that file.'
 
+const aloneHint = 'Save the classifier itself, and nothing around it: pickle.dump(classifier, file).'
+
 function refusal(value: PyValue, label: string): ModelError {
-  const name = value instanceof PyObject ? value.type.name : ''
-  const hint = advice.find(([pattern]) => pattern.test(name))?.[1] ?? otherHint
-  return new ModelError(`${label} holds ${describe(value)}, which is not a classifier that can be imported`, { hint })
+  const type = value instanceof PyObject ? value.type : undefined
+  const isArray = type?.module.startsWith('numpy') === true
+  const isEstimator = type !== undefined && !isArray
+  const hint = isEstimator ? (advice.find(([pattern]) => pattern.test(type.name))?.[1] ?? otherHint) : aloneHint
+  return new ModelError(
+    `${label} holds ${isArray ? 'an array of numpy' : describe(value)}, which is not a classifier that can be imported`,
+    { hint },
+  )
 }

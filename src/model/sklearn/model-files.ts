@@ -211,9 +211,12 @@ async function findFeatures(
   if (featuresPath !== null) return readFeatureFile(featuresPath)
   const own = levels.map(({ estimator }) => estimator.featureNames).find((names) => names !== null)
   if (own) return { what: 'feature_names_in_', namesOf: () => own, origin: [] }
-  throw new ModelError('unknown feature names: there is no features_RF_model.pkl, and the forest has none', {
-    hint: featuresHint,
-  })
+  throw new ModelError(
+    `unknown feature names: ${levels[0]!.label} has none${levels.length > 1 ? ', and there is no features_RF_model.pkl' : ''}`,
+    {
+      hint: featuresHint,
+    },
+  )
 }
 
 async function readFeatureFile(path: string) {

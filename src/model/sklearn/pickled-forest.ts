@@ -45,8 +45,15 @@ export function readPickledForest(value: PyValue, { label, fileSize }: { label: 
   }
   if (value.state === undefined) throw new ModelError(`${label}: the forest is empty (was it never fitted?)`)
   const outputs = readInteger(value.attribute('n_outputs_'))
-  if (outputs !== 1)
-    throw new ModelError(`${label}: the forest has ${outputs ?? 'no'} outputs (n_outputs_), where 1 is needed`)
+  if (outputs !== 1) {
+    const hint =
+      outputs === undefined
+        ? 'It was never fitted: save it after its training.'
+        : 'Train one classifier for each output.'
+    throw new ModelError(`${label}: the forest has ${outputs ?? 'no'} outputs (n_outputs_), where 1 is needed`, {
+      hint,
+    })
+  }
   const classes = readNames(value.attribute('classes_'), `${label}: classes_`)
   expectInteger(value.attribute('n_classes_'), classes.length, `${label}: n_classes_`)
   const featureCount = readFeatureCount(value, label)

@@ -6,7 +6,8 @@ import { messageOf, ModelError } from '../../errors.ts'
 import { jsonChecker } from '../../formats/checked-json.ts'
 import { sha256OfFile } from '../../whole-file.ts'
 import { type FileDigest, type Manifest, readDigest, taxonomyOf } from '../bundle/manifest.ts'
-import { readManifest } from '../bundle/read-bundle.ts'
+import { readManifest, readParts } from '../bundle/read-bundle.ts'
+import { type Structure, structureOf } from '../bundle/structure.ts'
 import type { StoredModel } from './model-store.ts'
 
 /** One line of a list. */
@@ -15,6 +16,8 @@ export interface ModelDescription extends StoredModel {
   readonly sha256: string | null
   /** leaf classes in output order */
   readonly classes: readonly string[]
+  /** null where it cannot be read */
+  readonly structure: Structure | null
   readonly trees: number
   readonly features: number
   /** bytes of all files */
@@ -37,6 +40,7 @@ export async function describeModel(model: StoredModel, { verify }: { verify: bo
       ...model,
       sha256,
       classes: taxonomyOf(manifest).levels[0]!.classes,
+      structure: structureOf(manifest, await readParts(model.folder, manifest)),
       trees: levels.reduce((sum, { trees }) => sum + trees, 0),
       features: features.length,
       size: files.reduce((sum, { size }) => sum + size, 0),
@@ -45,7 +49,7 @@ export async function describeModel(model: StoredModel, { verify }: { verify: bo
       origin: originOf(model.folder, manifest),
     }
   } catch (error) {
-    const nothing = { sha256: null, classes: [], trees: 0, features: 0, size: 0, origin: '' }
+    const nothing = { sha256: null, classes: [], structure: null, trees: 0, features: 0, size: 0, origin: '' }
     return { ...model, ...nothing, verified: false, problem: messageOf(error) }
   }
 }

@@ -11,6 +11,9 @@ const sliceFrom = 1024
 /** what is read ahead; small, because behind it there is often an array that is skipped */
 const readAhead = 16 * 1024
 
+const otherKindHint =
+  'The file is damaged, or of another kind. Pickles, files of joblib, boosters of XGBoost (.json, .ubj) and LightGBM (.txt), and ONNX files can be imported.'
+
 /** A position in a model's bytes, of which a small piece is in memory. */
 export class ByteCursor {
   readonly source: ByteSource
@@ -30,8 +33,8 @@ export class ByteCursor {
   }
 
   /** The error for what stands here; says at which byte. */
-  error(problem: string, hint?: string): ModelError {
-    return new ModelError(`${this.label}: ${problem} (byte ${this.position})`, hint === undefined ? {} : { hint })
+  error(problem: string, hint = otherKindHint): ModelError {
+    return new ModelError(`${this.label}: ${problem} (byte ${this.position})`, { hint })
   }
 
   /** Moves over `length` bytes and says where they began. */

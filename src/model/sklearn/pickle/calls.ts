@@ -2,6 +2,25 @@
 import type { ByteCursor } from './byte-cursor.ts'
 import { describe, isBytes, type PyBytes, PyDict, PyGlobal, PyObject, PySet, PyTuple, type PyValue } from './values.ts'
 
+const strangerHint =
+  'Only objects of numpy, pandas, scikit-learn, imbalanced-learn, XGBoost and LightGBM are read. Do not open a file of doubtful origin in Python: it would run the call.'
+
+/** what honest files need that is refused all the same */
+const whatToDo: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [
+    /^(cloudpickle|dill|__main__)\./,
+    'It holds functions or classes of the program that saved it, which are never run. Whoever saved it can save the classifier alone, with pickle or joblib or as ONNX.',
+  ],
+  [
+    /^numpy\.ma\./,
+    'A search (GridSearchCV and the like) keeps its scores in such arrays: save its best_estimator_ instead.',
+  ],
+  [
+    /^functools\.partial$/,
+    "scikit-learn's gradient boosting with categorical features holds such a call, and a bundle cannot hold them exactly: train without them, or convert it to ONNX and import that file.",
+  ],
+]
+
 /** joblib's placeholder for an array that follows in the file, today and when scikit-learn had a copy of joblib. */
 export const arrayWrappers = ['joblib', 'sklearn.externals.joblib'].map(
   (package_) => `${package_}.numpy_pickle.NumpyArrayWrapper`,
@@ -127,10 +146,8 @@ export class Calls {
         'In Python: pickle.dump(joblib.load(old), open(new, "wb")), then import the new file.',
       )
     }
-    return this.#cursor.error(
-      `refused: needs ${name}, which a model has no reason to call`,
-      'Only objects of numpy, pandas, scikit-learn, imbalanced-learn, XGBoost and LightGBM are read. Do not open a file of doubtful origin in Python: it would run the call.',
-    )
+    const hint = whatToDo.find(([pattern]) => pattern.test(name))?.[1] ?? strangerHint
+    return this.#cursor.error(`refused: needs ${name}, which a model has no reason to call`, hint)
   }
 
   #callable(callee: PyValue): PyGlobal {

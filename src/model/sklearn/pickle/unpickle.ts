@@ -34,7 +34,7 @@ function run(cursor: ByteCursor, budget: { left: number; readonly isInner: boole
     const instruction = instructions[opcode]
     if (!instruction) {
       const shown = `0x${opcode.toString(16).padStart(2, '0')}`
-      throw cursor.error(`not a pickle: ${shown} is not an instruction`, 'The file is damaged, or of another kind.')
+      throw cursor.error(`not a pickle: ${shown} is not an instruction`)
     }
     instruction(machine, cursor)
   }

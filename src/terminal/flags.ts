@@ -169,7 +169,7 @@ const rowFlags = {
     helpValue: 'SQL',
     ...input,
     description:
-      "only rows that satisfy this condition, written with the input's own column names: for Postgres queries, and for Parquet files (run by DuckDB, which can read nothing but that file)",
+      "only rows that satisfy this condition, written with the input's own column names: for Postgres queries, and for Parquet files (by DuckDB, which can read nothing but that file)",
   }),
   limit: wholeNumber({ min: 0, helpValue: 'N', ...input, description: 'read at most N rows in all' }),
 }

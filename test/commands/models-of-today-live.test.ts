@@ -71,7 +71,11 @@ describe('a booster', () => {
       )
       for (const [oid, name, probability, classifier, version] of stored) {
         const { expected } = rows.find((row) => row.oid === oid)!
-        expect([Number(probability), classifier, version]).toEqual([expected[String(name)], 'lc_classifier', 'booster_1'])
+        expect([Number(probability), classifier, version]).toEqual([
+          expected[String(name)],
+          'lc_classifier',
+          'booster_1',
+        ])
       }
       expect(stored).toHaveLength(rowCount * classes.length)
     } finally {

@@ -37,7 +37,8 @@ export default class ModelImport extends BaseCommand {
   ]
   static override args = {
     source: Args.string({
-      description: 'folder of the pickles, one file with everything or with a classifier alone (.pkl .joblib .json .ubj .txt …), or FILE.onnx',
+      description:
+        'folder of the pickles, one file with everything or with a classifier alone (.pkl .joblib .json .ubj .txt …), or FILE.onnx',
       required: true,
     }),
   }

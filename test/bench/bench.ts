@@ -25,6 +25,7 @@ const { values: flags } = parseArgs({
     kafka: { type: 'boolean', default: false },
     'models-of-today': { type: 'boolean', default: false },
     model: { type: 'string' },
+    answers: { type: 'string', multiple: true },
   },
 })
 
@@ -37,6 +38,11 @@ if (flags['models-of-today']) {
   if (flags.python === undefined) throw new Error('--models-of-today needs --python PATH')
   const { benchModelsOfToday } = await import('./models-of-today.ts')
   await benchModelsOfToday(flags.python, Number(flags.repetitions))
+  process.exit()
+}
+if (flags.answers) {
+  const { tableOfAnswers } = await import('./models-table.ts')
+  await tableOfAnswers(flags.answers)
   process.exit()
 }
 if (flags.kafka) {

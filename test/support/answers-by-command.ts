@@ -34,7 +34,7 @@ interface Differences {
 
 /** Imports, verifies, classifies to Parquet, and compares. @throws Error with what the command said, where it fails */
 export async function compareByCommand(model: KnownModel, work: string): Promise<Comparison> {
-  const { name, file, features, expected } = model
+  const { name, expected } = model
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   const at = (path: string) => join(work, path)

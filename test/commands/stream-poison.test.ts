@@ -28,7 +28,7 @@ describe.skipIf(!kafka)('a message that ends the process', () => {
   })
   afterAll(() => kafka.remove())
 
-  /** Twenty alerts, one that takes a second to decode, and twenty more. */
+  /** Twenty alerts, one that takes a third of a second to decode, and twenty more. */
   async function poisoned(topic: string): Promise<string> {
     const input = await kafka.createTopic(topic, 1)
     const slow = { key: 'slow', value: slowAlert('slow', 1) }
@@ -56,7 +56,10 @@ describe.skipIf(!kafka)('a message that ends the process', () => {
       const input = await poisoned(`poison-${delivery}`)
       const home = temporaryFolder()
       const args = ['--delivery', delivery, '--dead-letter', `kafka://${kafka.server}/${input}-dead`]
-      for (const limits of [{ LCCLF_DECODE_SECONDS: '0.1' }, { LCCLF_DECODE_MEGABYTES: '40' }]) {
+      for (const limits of [
+        { LCCLF_DECODE_SECONDS: '0.08' },
+        { LCCLF_DECODE_MEGABYTES: '40', LCCLF_DECODE_SECONDS: '0.5' },
+      ]) {
         const { child, ended, log } = start(input, home, args, limits)
         await ended
         expect(child.signalCode, JSON.stringify(log)).toBe('SIGKILL')
@@ -65,7 +68,7 @@ describe.skipIf(!kafka)('a message that ends the process', () => {
           message: expect.stringContaining(`decoding ${input} ${place} takes too much`),
         })
       }
-      const third = start(input, home, args, { LCCLF_DECODE_SECONDS: '0.1' })
+      const third = start(input, home, args, { LCCLF_DECODE_SECONDS: '0.08' })
       expect(await third.ended, JSON.stringify(third.log)).toBe(0)
       const said = third.log.map(({ message }) => message)
       expect(said).toContain(`2 processes ended while they were decoding ${input} ${place}: it is not decoded again`)
@@ -93,7 +96,7 @@ describe.skipIf(!kafka)('a message that ends the process', () => {
       const input = await poisoned('poison-policies')
       const home = temporaryFolder()
       for (let i = 0; i < 2; i++) {
-        const { ended } = start(input, home, [], { LCCLF_DECODE_SECONDS: '0.1' })
+        const { ended } = start(input, home, [], { LCCLF_DECODE_SECONDS: '0.08' })
         expect(await ended).toBeNull()
       }
       const stopped = start(input, home, [])

@@ -1,4 +1,5 @@
 // JSON that a stranger may have written: nothing in it is believed before it is checked.
+import { readFileSync } from 'node:fs'
 import { messageOf } from '../errors.ts'
 
 export type JsonChecker = ReturnType<typeof jsonChecker>
@@ -42,15 +43,26 @@ export function jsonChecker(failure: (what: string, cause?: unknown) => Error) {
     if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw error(what)
     return value
   }
+  /** The value of a whole text. */
+  const json = (source: string): unknown => {
+    try {
+      return JSON.parse(source)
+    } catch (cause) {
+      throw failure(`not JSON (${messageOf(cause)})`, cause)
+    }
+  }
   return {
     error,
-    /** The value of a whole text. */
-    json(source: string): unknown {
+    json,
+    /** The value of a whole file. */
+    file(path: string): unknown {
+      let source: string
       try {
-        return JSON.parse(source)
+        source = readFileSync(path, 'utf8')
       } catch (cause) {
-        throw failure(`not JSON (${messageOf(cause)})`, cause)
+        throw failure(messageOf(cause), cause)
       }
+      return json(source)
     },
     ...{ record, list, text, number, count, names, sha256 },
   }

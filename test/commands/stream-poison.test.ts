@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { importModel } from '../../src/model/sklearn/import-model.ts'
+import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../support/fixture-folders.ts'
 import { committedIn, produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'

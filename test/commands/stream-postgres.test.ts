@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { importModel } from '../../src/model/sklearn/import-model.ts'
+import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../support/fixture-folders.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'

@@ -6,7 +6,7 @@ import { LcclfError, messageOf, ModelError, ServiceError, UsageError } from '../
 import { redacted } from '../../formats/shown-text.ts'
 import { identityOf, type Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { importModel } from '../../model/sklearn/import-model.ts'
+import { importModel } from '../../model/import-model.ts'
 import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
 import {
   chooseModel,

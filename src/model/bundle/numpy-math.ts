@@ -33,17 +33,21 @@ const roots = [
 
 const view = new DataView(new ArrayBuffer(8))
 
-/** log x, likewise (`__svml_log8`): of x = 2^e × m, m ≈ 32/k, log x = e × log 2 − log(k/32) + log(1 + r). */
-function fastLog(x: number): number {
-  if (!(x >= 2 ** -1022 && x < Infinity)) return log(x)
-  const { exponent, k, r } = reduce(x)
+/** Both routines' polynomial of log(1 + r), in two halves. */
+function logarithmTerms(r: number) {
   const square = r * r
   const first = multiplyAdd(r, 0.33333333333332005, -0.4999999999999968)
   const second = multiplyAdd(r, 0.20000000009280938, -0.2500000000437373)
   const third = multiplyAdd(r, 0.14285690939597326, -0.16666650546695666)
   const fourth = multiplyAdd(r, 0.11135561406034511, -0.125220000081181)
-  const high = multiplyAdd(square, fourth, third)
-  const low = multiplyAdd(square, second, first)
+  return { square, high: multiplyAdd(square, fourth, third), low: multiplyAdd(square, second, first) }
+}
+
+/** log x, likewise (`__svml_log8`): of x = 2^e × m, m ≈ 32/k, log x = e × log 2 − log(k/32) + log(1 + r). */
+function fastLog(x: number): number {
+  if (!(x >= 2 ** -1022 && x < Infinity)) return log(x)
+  const { exponent, k, r } = reduce(x)
+  const { square, high, low } = logarithmTerms(r)
   const rest = multiplyAdd(square, multiplyAdd(square * square, high, low), r)
   // k is 16 to 32: the four bits after the first of k/32
   const start = logarithms[k & 15]!
@@ -95,13 +99,8 @@ const rootTails = [
 function exactLog(x: number): number {
   if (!(x >= 2 ** -1022 && x < Infinity)) return log(x)
   const { exponent, k, r } = reduce(x)
-  const square = r * r
-  const first = multiplyAdd(r, 0.33333333333332005, -0.4999999999999968)
-  const second = multiplyAdd(r, 0.20000000009280938, -0.2500000000437373)
-  const third = multiplyAdd(r, 0.14285690939597326, -0.16666650546695666)
-  const fourth = multiplyAdd(r, 0.11135561406034511, -0.125220000081181)
-  const low = multiplyAdd(square, second, first)
-  const rest = multiplyAdd(square * square, multiplyAdd(square, fourth, third), low)
+  const { square, high, low } = logarithmTerms(r)
+  const rest = multiplyAdd(square * square, high, low)
   const start = multiplyAdd(exponent, 0.6931471805582987, exactLogarithms[k & 15]!)
   const sum = start + r
   const sumTail = r - (sum - start)

@@ -175,7 +175,7 @@ function powerFunction(method: (typeof powerMethods)[number], lambda: number): (
     case 'box-cox':
       return (x) => {
         if (x <= 0) {
-          throw new DataError(`a feature is ${x}, of which the model's Box-Cox transformation has no value`, {
+          throw new DataError(`a feature is ${x}, and the model's Box-Cox transformation takes positive numbers only`, {
             hint: 'scikit-learn refuses such rows too. Take them out of the input.',
           })
         }

@@ -1,12 +1,11 @@
 // LightGBM's boosters, from their text: checked, and refused where a bundle cannot hold them exactly.
 import { ModelError } from '../../errors.ts'
 import type { Step } from '../bundle/steps.ts'
-import { linkMargins, type Sum } from '../bundle/sums.ts'
+import { type Link, linkMargins, type Sum } from '../bundle/sums.ts'
 import { type Estimator, rawFeatures } from '../estimator.ts'
 import { addMargins } from '../plain-sums.ts'
 import { convertForest } from '../sklearn/convert-forest.ts'
-import { readModelText } from './model-text.ts'
-import { readObjective } from './objective.ts'
+import { readModelText, type TextSection } from './model-text.ts'
 import { lightgbmGoesLeft, type LightgbmTree, readTrees, zeroFeatures, zeroLimit } from './trees.ts'
 
 /** What is known of a booster beside its text. */
@@ -80,4 +79,39 @@ function readFeatureNames(names: readonly string[], featureCount: number, label:
   if (names.every((name, index) => name === `Column_${index}`)) return null
   if (new Set(names).size !== featureCount) throw new ModelError(`${label}: feature_names has a name twice`)
   return names
+}
+
+// What a LightGBM booster makes of its margins.
+
+/**
+ * The link of the objective's line (`multiclass num_class:15`, `binary sigmoid:1`), and how many margins there are.
+ *
+ * @throws ModelError for one that is not a classifier's
+ */
+function readObjective(header: TextSection, label: string): { link: Link; groups: number } {
+  const [name = '', ...options] = header.has('objective') ? header.words('objective') : []
+  const groups = header.count('num_tree_per_iteration')
+  const classCount = header.count('num_class')
+  const kind = Object.hasOwn(kinds, name) ? kinds[name as keyof typeof kinds] : undefined
+  if (!kind) {
+    throw new ModelError(
+      `${label}: its objective is ${JSON.stringify(name.slice(0, 60))}, which is not a classifier's`,
+      {
+        hint: 'Boosters of binary, multiclass and multiclassova can be imported.',
+      },
+    )
+  }
+  const isFitting = groups === classCount && groups >= 1 && groups <= 32_767 && (name === 'binary') === (groups === 1)
+  if (!isFitting) throw new ModelError(`${label}: ${name} with ${classCount} classes does not fit together`)
+  if (kind === 'softmax') return { link: { kind, library: 'lightgbm' }, groups }
+  return { link: { kind, library: 'lightgbm', scale: sigmoidOf(options, label) }, groups }
+}
+
+const kinds = { binary: 'sigmoid', multiclass: 'softmax', multiclassova: 'sigmoid' } as const
+
+function sigmoidOf(options: readonly string[], label: string): number {
+  const text = options.find((option) => option.startsWith('sigmoid:'))?.slice('sigmoid:'.length) ?? '1'
+  const value = /^[-+\d.eE]{1,40}$/.test(text) ? Number(text) : NaN
+  if (value > 0 && value < Infinity) return value
+  throw new ModelError(`${label}: its sigmoid is ${JSON.stringify(text.slice(0, 40))}, which is no factor`)
 }

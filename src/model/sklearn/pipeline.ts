@@ -1,11 +1,11 @@
 // Pipelines of scikit-learn and imbalanced-learn: transformations, then a classifier.
 import { ModelError } from '../../errors.ts'
-import { columnsAfter, type Step } from '../bundle/steps.ts'
+import { columnsAfter, type Step, transformRows } from '../bundle/steps.ts'
 import { type Estimator, float32Features } from '../estimator.ts'
-import { withSteps } from '../with-steps.ts'
 import { describe, PyList, PyObject, PyTuple, type PyValue } from './pickle/values.ts'
 import { readFeatureCount, readFeatureNames } from './pickled-forest.ts'
 import { readTransformer, type Transformer } from './transformers.ts'
+import type { Preprocessing } from '../../pipeline/preprocess.ts'
 
 const names = new Set(['sklearn.pipeline.Pipeline', 'imblearn.pipeline.Pipeline'])
 
@@ -85,3 +85,33 @@ function stagesOf(value: PyObject, label: string): { name: string; estimator: Py
 }
 
 const mostSteps = 20
+
+// A classifier behind transformations of its features.
+
+/**
+ * The same classifier with steps before it.
+ *
+ * @param steps from what is read to what the classifier takes
+ * @param shape the features that are read, by number and name
+ */
+function withSteps(
+  estimator: Estimator,
+  steps: readonly Step[],
+  { featureCount, featureNames, preprocessing }: Pick<Estimator, 'featureCount' | 'featureNames' | 'preprocessing'>,
+): Estimator {
+  const before = takesFloat32(estimator) ? [...steps, { kind: 'float32' } as const] : steps
+  return {
+    ...estimator,
+    featureCount,
+    featureNames,
+    preprocessing,
+    parts: estimator.parts.map((part) => ({ ...part, steps: [...before, ...part.steps] })),
+    evaluate: (matrix, rowCount) =>
+      estimator.evaluate(transformRows(before, Float64Array.from(matrix), rowCount), rowCount),
+  }
+}
+
+/** Whether a classifier takes float32, and has not been told yet to make it of float64. */
+function takesFloat32({ preprocessing }: { preprocessing: Preprocessing }): boolean {
+  return preprocessing.precision === undefined
+}

@@ -1,7 +1,6 @@
 // Two lists of models: models/known.json, which can be pulled by name, and lcclf-index.json, which lie below an address.
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { messageOf, ModelError, UsageError } from '../../errors.ts'
+import { ModelError, UsageError } from '../../errors.ts'
 import { type JsonChecker, jsonChecker } from '../../formats/checked-json.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { isPlainName } from '../bundle/manifest.ts'
@@ -36,14 +35,8 @@ export function readKnownModels(path: string = shipped) {
       cause,
       hint: 'LCCLF_KNOWN_MODELS names another list than the one of this package: correct it, or leave it out.',
     })
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw failure(messageOf(cause), cause)
-  }
   const check = jsonChecker(failure)
-  const list = check.record(check.json(text), 'list')
+  const list = check.record(check.file(path), 'list')
   const models = check.list(list['models'], 'models').map((entry) => readKnownModel(check, entry))
   return { models, byDefault: models.find(({ name, version }) => `${name}@${version}` === list['default']) }
 }

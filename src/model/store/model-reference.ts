@@ -207,14 +207,8 @@ export function readPin(): ModelPin | undefined {
       cause,
       hint: 'lcclf model lock REF writes it again; without the file any model may be used here.',
     })
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw failure(messageOf(cause), cause)
-  }
   const check = jsonChecker(failure)
-  const pin = check.record(check.json(text), 'pin')
+  const pin = check.record(check.file(path), 'pin')
   if (pin['schemaVersion'] !== 1) throw check.error('schemaVersion')
   const [name, version] = [check.text(pin['name'], 'name'), check.text(pin['version'], 'version')]
   if (!isPlainName(name) || !isPlainName(version)) throw check.error('name or version')

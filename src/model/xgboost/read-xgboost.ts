@@ -1,14 +1,13 @@
 // XGBoost's boosters, from JSON and UBJSON: checked, and refused where a bundle cannot hold them exactly.
 import { messageOf, ModelError } from '../../errors.ts'
-import type { Link, Sum } from '../bundle/sums.ts'
+import { type Link, linkMargins, type Sum } from '../bundle/sums.ts'
 import { type Estimator, float32Features } from '../estimator.ts'
 import { addMargins } from '../plain-sums.ts'
-import { linkMargins } from '../bundle/sums.ts'
 import { convertForest } from '../sklearn/convert-forest.ts'
-import { readBaseScore } from './base-score.ts'
 import { Members } from './booster-members.ts'
 import { readTrees, xgboostGoesLeft, type XgboostTree } from './trees.ts'
 import { readUbjson } from './ubjson.ts'
+import { log } from '../bundle/exact-math.ts'
 
 /** What is known of a booster beside its document. */
 export interface BoosterContext {
@@ -179,4 +178,32 @@ function readVersion(root: Members): string | null {
   const isVersion = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0
   const numbers = Array.isArray(version) || ArrayBuffer.isView(version) ? Array.from(version as number[]) : []
   return numbers.length === 3 && numbers.every(isVersion) ? numbers.join('.') : null
+}
+
+// Where the margins of an XGBoost booster begin.
+
+const { fround } = Math
+
+/**
+ * `base_score` as margins, one a group: a number up to 3.0, from 3.1 on a list of one number or of one for each class. Of
+ * two classes it is a probability, of which XGBoost takes −log(1/p − 1) in float32.
+ *
+ * @throws ModelError for what is none
+ */
+function readBaseScore(
+  parameters: Members,
+  { label, groups, isProbability }: { label: string; groups: number; isProbability: boolean },
+): number[] {
+  const value = parameters.get('base_score')
+  const text = typeof value === 'number' ? String(value) : parameters.text('base_score')
+  const texts = text.replace(/^\[(.*)\]$/s, '$1').split(',', groups + 1)
+  const scores = texts.map((number) => (/^\s*[-+\d.eE]{1,40}\s*$/.test(number) ? fround(Number(number)) : NaN))
+  const isWhole = scores.every(Number.isFinite) && (scores.length === 1 || scores.length === groups)
+  if (!isWhole)
+    throw new ModelError(`${label}: base_score is ${JSON.stringify(text.slice(0, 60))}, which is not a number`)
+  if (!isProbability) return Array.from({ length: groups }, (_, i) => scores[i] ?? scores[0]!)
+  const [score] = scores
+  if (!(score! > 0 && score! < 1))
+    throw new ModelError(`${label}: base_score is ${score}, where a probability is needed`)
+  return [fround(-fround(log(fround(fround(1 / score!) - 1))))]
 }

@@ -9,7 +9,7 @@ import { additivityError, byClass } from '../../../src/jobs/explain/explain-leve
 import { type Attribution, gaussLegendre, pathAttribution, treeShap } from '../../../src/jobs/explain/tree-shap.ts'
 import { type CoveredForest, evaluatePlainly, type Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
-import { importModel } from '../../../src/model/sklearn/import-model.ts'
+import { importModel } from '../../../src/model/import-model.ts'
 import { readBundle, withCovers } from '../../../src/model/bundle/read-bundle.ts'
 import { unpackFixture } from '../../support/fixture-folders.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'

@@ -9,7 +9,7 @@ import { exportOnnx } from '../../../src/model/onnx/export-graph.ts'
 import { importOnnx } from '../../../src/model/onnx/import-graph.ts'
 import { openOnnxRunner } from '../../../src/model/onnx/runner.ts'
 import { openClassifier } from '../../../src/model/open.ts'
-import { importModel } from '../../../src/model/sklearn/import-model.ts'
+import { importModel } from '../../../src/model/import-model.ts'
 import { estimatorFixtures } from '../../support/estimator-fixtures.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 

@@ -1,11 +1,11 @@
 // From the files of a model to a bundle, without Python and without running anything.
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { firstMaximum } from '../../pipeline/batch.ts'
-import { alercePreprocessing, type Preprocessing } from '../../pipeline/preprocess.ts'
-import { ModelError, UsageError } from '../../errors.ts'
-import { evaluateBundle } from '../bundle/evaluate-bundle.ts'
-import { type CoveredForest, withProduct } from '../bundle/forest.ts'
+import { firstMaximum } from '../pipeline/batch.ts'
+import { alercePreprocessing, type Preprocessing } from '../pipeline/preprocess.ts'
+import { ModelError, UsageError } from '../errors.ts'
+import { evaluateBundle } from './bundle/evaluate-bundle.ts'
+import { type CoveredForest, withProduct } from './bundle/forest.ts'
 import {
   acceptableInputs,
   compareGolden,
@@ -15,27 +15,27 @@ import {
   goldenLevels,
   goldenMatrix,
   readGoldenFiles,
-} from '../bundle/golden.ts'
-import { type BranchTaxonomy, identityOf, type Manifest, taxonomyOf } from '../bundle/manifest.ts'
-import type { Part } from '../bundle/parts.ts'
+} from './bundle/golden.ts'
+import { type BranchTaxonomy, identityOf, type Manifest, taxonomyOf } from './bundle/manifest.ts'
+import type { Part } from './bundle/parts.ts'
 import {
   checkBundlePlace,
   type ImportedModel,
   type ImportOptions,
   type ProvenGolden,
   writeBundle,
-} from '../bundle/write-bundle.ts'
-import { type ModelFile, openModelFile } from '../container/model-file.ts'
-import { readLightgbm } from '../lightgbm/read-lightgbm.ts'
-import { openEngine } from '../open.ts'
-import { readXgboost } from '../xgboost/read-xgboost.ts'
-import type { Estimator } from '../estimator.ts'
-import { readEstimator } from './estimator.ts'
-import { unionOf, withFeatures } from './level-features.ts'
-import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, type ModelFiles } from './model-files.ts'
-import { unpickle } from './pickle/unpickle.ts'
-import type { PyValue } from './pickle/values.ts'
-import { isSurveyForm, named, type ReadLevel, readSurveyForm, type SurveyForm } from './survey-form.ts'
+} from './bundle/write-bundle.ts'
+import { type ModelFile, openModelFile } from './container/model-file.ts'
+import { readLightgbm } from './lightgbm/read-lightgbm.ts'
+import { openEngine } from './open.ts'
+import { readXgboost } from './xgboost/read-xgboost.ts'
+import type { Estimator } from './estimator.ts'
+import { readEstimator } from './sklearn/estimator.ts'
+import { unionOf, withFeatures } from './sklearn/level-features.ts'
+import { assignLevels, chooseFeatures, findModelFiles, type LevelFile, type ModelFiles } from './sklearn/model-files.ts'
+import { unpickle } from './sklearn/pickle/unpickle.ts'
+import type { PyValue } from './sklearn/pickle/values.ts'
+import { isSurveyForm, named, type ReadLevel, readSurveyForm, type SurveyForm } from './sklearn/survey-form.ts'
 
 /** What to import, and where to. */
 export interface PickleImportOptions extends ImportOptions {

@@ -12,13 +12,13 @@ import {
 import { join } from 'node:path'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { ModelError, UsageError } from '../../../src/errors.ts'
-import { importModel, type PickleImportOptions } from '../../../src/model/sklearn/import-model.ts'
-import type { ImportProgress } from '../../../src/model/bundle/write-bundle.ts'
-import { alerceTaxonomy, taxonomyOf } from '../../../src/model/bundle/manifest.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
-import { readFixture, smallFeatures, unpackFixture, unpackSmallForest } from '../../support/fixture-folders.ts'
-import { forest, list, pickleOf, stump, text } from './pickle/assemble.ts'
+import { ModelError, UsageError } from '../../src/errors.ts'
+import { importModel, type PickleImportOptions } from '../../src/model/import-model.ts'
+import type { ImportProgress } from '../../src/model/bundle/write-bundle.ts'
+import { alerceTaxonomy, taxonomyOf } from '../../src/model/bundle/manifest.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { readFixture, smallFeatures, unpackFixture, unpackSmallForest } from '../support/fixture-folders.ts'
+import { forest, list, pickleOf, stump, text } from './sklearn/pickle/assemble.ts'
 
 const identity = { name: 'hierarchical_random_forest', version: '1.0.0' }
 

@@ -10,7 +10,7 @@ export function withoutUnanswered(
   batch: ClassifiedBatch,
   whyNot: (row: number) => string | undefined,
 ): ClassifiedBatch {
-  const { probabilities, margins, taxonomy, oids, candids, echo, messages } = batch
+  const { probabilities, margins, taxonomy, oids, candids, mjds, echo, messages } = batch
   const rows: number[] = []
   const unanswered: Reject[] = []
   oids.forEach((oid, row) => {
@@ -23,6 +23,7 @@ export function withoutUnanswered(
     rowCount: rows.length,
     oids: rows.map((row) => oids[row]!),
     candids: rows.map((row) => candids[row]!),
+    mjds: mjds && pickRows(mjds, rows, 1),
     probabilities: probabilities.map((level, i) => pickRows(level, rows, taxonomy.levels[i]!.classes.length)),
     ...(margins ? { margins: pickRows(margins, rows, taxonomy.margins!.length) } : {}),
     echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },

@@ -9,6 +9,8 @@ import type { Delivery, ReadOptions } from './source.ts'
 interface RowIds {
   readonly oid: unknown
   readonly candid: unknown
+  /** NaN if it does not say */
+  readonly mjd?: number
   readonly where: string
 }
 
@@ -17,6 +19,8 @@ export interface ColumnChunk {
   readonly rowCount: number
   oid(row: number): unknown
   candid(row: number): unknown
+  /** NaN where there is none */
+  mjd?(row: number): number
   where(row: number): string
   /** for each feature of the model rowCount values in float64, NaN where null */
   readonly columns: readonly Float64Array[]
@@ -34,11 +38,12 @@ export type BatchAssembler = ReturnType<typeof createBatchAssembler>
 export function createBatchAssembler(
   options: Pick<ReadOptions, 'features' | 'preprocessing' | 'batchSize' | 'shard' | 'allowance'> & InputSchema,
 ) {
-  const { features, preprocessing, batchSize, oidType, hasCandid, shard, allowance } = options
+  const { features, preprocessing, batchSize, oidType, hasCandid, hasMjd, shard, allowance } = options
   const width = features.length
   let matrix = createMatrix(batchSize * width, preprocessing)
   let oids: string[] = []
   let candids: (bigint | null)[] = []
+  let mjds: number[] = []
   let rejected: Reject[] = []
   let read = 0
 
@@ -91,6 +96,7 @@ export function createBatchAssembler(
     }
     oids.push(known.oid)
     candids.push(known.candid)
+    mjds.push(ids.mjd ?? NaN)
     return true
   }
 
@@ -113,6 +119,7 @@ export function createBatchAssembler(
       rows.push(row)
       oids.push(known.oid)
       candids.push(known.candid)
+      mjds.push(chunk.mjd?.(row) ?? NaN)
     }
     const refusals = fillColumns(chunk.columns, rows, first)
     if (refusals.size > 0) removeRows(chunk, rows, first, refusals)
@@ -154,10 +161,12 @@ export function createBatchAssembler(
       matrix.copyWithin(kept * width, (first + i) * width, (first + i + 1) * width)
       oids[kept] = oid
       candids[kept] = candids[first + i]!
+      mjds[kept] = mjds[first + i]!
       kept++
     }
     oids.length = kept
     candids.length = kept
+    mjds.length = kept
   }
 
   /**
@@ -166,11 +175,13 @@ export function createBatchAssembler(
    */
   function take(): Pick<Delivery, 'batch' | 'read' | 'rejected'> {
     const rowCount = oids.length
-    const batch = { rowCount, oids, candids, matrix: matrix.subarray(0, rowCount * width) }
+    const times = hasMjd ? { mjds: Float64Array.from(mjds) } : {}
+    const batch = { rowCount, oids, candids, ...times, matrix: matrix.subarray(0, rowCount * width) }
     const taken = { batch, read, rejected }
     matrix = createMatrix(batchSize * width, preprocessing)
     oids = []
     candids = []
+    mjds = []
     rejected = []
     read = 0
     return taken

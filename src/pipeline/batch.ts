@@ -9,6 +9,8 @@ export interface InputSchema {
   readonly oidType: OidType
   /** whether the input has a candid at all (an output has the column only then) */
   readonly hasCandid: boolean
+  /** whether its rows say when the object was last seen, and were asked to */
+  readonly hasMjd?: boolean
 }
 
 /** Some objects and their features, in the input's order. */
@@ -17,6 +19,8 @@ export interface FeatureBatch {
   readonly oids: readonly string[]
   /** int64 from end to end: ZTF's candids are larger than 2^53. null where a row has none. */
   readonly candids: readonly (bigint | null)[]
+  /** MJD of each object's newest detection, NaN where a row does not say; absent where the input does not */
+  readonly mjds?: Float64Array | undefined
   /**
    * rowCount × features, row-major, in the *model's* feature order and precision. Sources preprocess what they read, in
    * float64; what is left to do (NaN, infinities, huge values) the classifier does by the model's rules. It takes the
@@ -54,6 +58,8 @@ export interface ClassifiedBatch {
   readonly rowCount: number
   readonly oids: readonly string[]
   readonly candids: readonly (bigint | null)[]
+  /** as the feature batch has them */
+  readonly mjds?: Float64Array | undefined
   readonly taxonomy: Taxonomy
   readonly classifierVersion: string
   /** for each level of the taxonomy, rowCount × classes, row-major, float64 as scikit-learn computes it, bit for bit */

@@ -92,6 +92,7 @@ async function* gather(
 function createGathering(batchSize: number) {
   const oids: string[] = []
   const candids: (bigint | null)[] = []
+  const mjds: number[] = []
   const rejected: Reject[] = []
   const acks: Delivery['ack'][] = []
   let matrix: FeatureMatrix = new Float32Array(0)
@@ -106,13 +107,15 @@ function createGathering(batchSize: number) {
       matrix.set(batch.matrix.subarray(i * width, (i + 1) * width), oids.length * width)
       oids.push(batch.oids[i]!)
       candids.push(batch.candids[i]!)
+      if (batch.mjds) mjds.push(batch.mjds[i]!)
     },
     finished(): Delivery {
       const { duplicates } = this
       const rowCount = oids.length
       const used = (matrix.length / batchSize) * rowCount
+      const times = mjds.length > 0 ? { mjds: Float64Array.from(mjds) } : {}
       return {
-        batch: { rowCount, oids, candids, matrix: matrix.subarray(0, used) },
+        batch: { rowCount, oids, candids, ...times, matrix: matrix.subarray(0, used) },
         read: rowCount + rejected.length + duplicates,
         rejected,
         duplicates,

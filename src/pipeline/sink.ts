@@ -7,6 +7,8 @@ export interface SinkContext {
   readonly schema: InputSchema
   readonly taxonomy: Taxonomy
   readonly classifierVersion: string
+  /** the version alone, as the survey's tables of today and its commands have it: `2.1.0` */
+  readonly modelVersion?: string | undefined
   /** of the bundle's manifest; formats with metadata carry it along */
   readonly modelSha256?: string | undefined
 }

@@ -10,6 +10,8 @@ export interface ReadOptions {
   readonly batchSize: number
   readonly idColumn: string
   readonly candidColumn: string
+  /** the column with the MJD of an object's newest detection; undefined: nobody wants it */
+  readonly mjdColumn?: string | undefined
   /** input column OLD is read as NEW */
   readonly rename: ReadonlyMap<string, string>
   /** OLD → NEW, for whichever input has OLD and lacks NEW; `rename` wins over it */
@@ -31,6 +33,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
   /** for inputs whose rows name their values: a feature that a row does not name is null, not a reason to reject it */
   readonly absentAsNull?: boolean
+  /** of messages: those with fewer detections, forced ones not counted, are not classified */
+  readonly minDetections?: number | undefined
   /** a row is rejected for all its values that are no numbers, not for the first alone */
   readonly tellsAll?: boolean
   /** the rows will not be asked for: an object need not be fetched for what its columns are */

@@ -13,6 +13,8 @@ export interface KafkaSourceSpec extends Pick<KafkaAddress, 'connection' | 'regi
   /** names, `^` patterns, daily names */
   readonly topics: readonly string[]
   readonly reading: KafkaReading
+  /** files of Avro schemas, for values that are bare data of the last one's record; the others define types that it names */
+  readonly schemas?: readonly string[]
   /** a bad message ends the source: everything before it is delivered first, and it does not count as read */
   readonly stopsAtBadMessage?: boolean
 }
@@ -87,7 +89,17 @@ export interface KafkaSinkSpec extends Pick<KafkaAddress, 'connection' | 'daily'
   /** a name, or with `%s` one for each day */
   readonly topic: string
   readonly outputSchema: OutputSchema
+  /** whether a value carries its schema (an Avro container) or is the bare datum; `container` if undefined */
+  readonly framing?: 'container' | 'schemaless' | undefined
+  /** what is sent: the step's own messages, or commands to the program that writes the tables; `messages` if undefined */
+  readonly as?: MessageKind | undefined
 }
+
+/**
+ * What a topic gets. `scribe`: a command an object, of the product alone; `scribe-top-bottom`: one an object and level, the
+ * product first, then the branches, then the top; `scribe-multisurvey`: one a row of today's tables.
+ */
+export type MessageKind = 'messages' | 'scribe' | 'scribe-top-bottom' | 'scribe-multisurvey'
 
 /** What output messages echo: the names to ask a source for (`ReadOptions.echo`). */
 export const echoedFeatures: readonly string[] = outputFeatures.map(({ name }) => name)

@@ -10,6 +10,8 @@ import {
   type PostgresResultsSpec,
   type PostgresSinkSpec,
   type PostgresSourceSpec,
+  type TableGeneration,
+  tableGenerations,
   serverName,
   sslModes,
   stepFromEnvironment,
@@ -19,10 +21,10 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Parameters by what an address is for: rows in, results out, the tables themselves, or stored results in. */
 const parametersFor = {
-  input: ['table', 'query', 'version', 'oids'],
-  output: ['connections'],
-  tables: [],
-  results: ['table', 'classifier_version'],
+  input: ['tables', 'table', 'query', 'version', 'oids'],
+  output: ['tables', 'connections'],
+  tables: ['tables'],
+  results: ['tables', 'table', 'classifier_version'],
 } as const
 
 const connectionParameters = [
@@ -47,21 +49,22 @@ export function postgresSinkSpec(
   missingObject: MissingObject | undefined,
   env: Environment,
 ): PostgresSinkSpec {
-  const { address: shown, connection, connections } = parsePostgresAddress(address, env, 'output')
+  const { address: shown, connection, connections, tables } = parsePostgresAddress(address, env, 'output')
   const step = stepFromEnvironment(env)
-  return { kind: 'postgres', address: shown, connection, connections, missingObject: missingObject ?? 'wait', step }
+  const place = { kind: 'postgres', address: shown, connection, tables } as const
+  return { ...place, connections, missingObject: missingObject ?? 'wait', step }
 }
 
 /** A table or a query as an input. @throws UsageError */
 export function postgresSourceSpec(address: string, env: Environment): PostgresSourceSpec {
-  const { address: shown, connection, reading } = parsePostgresAddress(address, env, 'input')
-  return { kind: 'postgres', address: shown, connection, reading: reading! }
+  const { address: shown, connection, tables, reading } = parsePostgresAddress(address, env, 'input')
+  return { kind: 'postgres', address: shown, connection, tables, reading: reading! }
 }
 
 /** Stored results, to be read back. @throws UsageError */
 export function postgresResultsSpec(address: string, env: Environment): PostgresResultsSpec {
-  const { address: shown, connection, results } = parsePostgresAddress(address, env, 'results')
-  return { kind: 'postgres', address: shown, connection, results: results! }
+  const { address: shown, connection, tables, results } = parsePostgresAddress(address, env, 'results')
+  return { kind: 'postgres', address: shown, connection, tables, results: results! }
 }
 
 /**
@@ -83,6 +86,8 @@ export function parsePostgresAddress(address: string, env: Environment, role: Ad
     /** the address without a password, complete: what messages and receipts show */
     address: shownAddress(connection, parameters),
     connection,
+    /** undefined: recognised by their columns */
+    tables: tablesOf(parameters.get('tables')),
     /** for an input, and for an address of any kind that names a table or a query */
     reading: role === 'input' || (role === 'any' && namesRows) ? readingOf(parameters) : undefined,
     results:
@@ -95,6 +100,12 @@ export function parsePostgresAddress(address: string, env: Environment, role: Ad
 }
 
 type Parameters = ReadonlyMap<string, string>
+
+function tablesOf(named: string | undefined): TableGeneration | undefined {
+  const found = tableGenerations.find((one) => one === named)
+  if (named === undefined || found) return found
+  throw new UsageError(`a Postgres address: ?tables=${named} is not ${tableGenerations.join(' or ')}`)
+}
 
 function refuseParameters(parameters: Parameters, role: AddressRole): void {
   const known: string[] = [...connectionParameters, ...parametersOf(role)]

@@ -30,12 +30,18 @@ export interface ConnectionSettings {
   readonly patience: number
 }
 
+/** The survey's tables as they were from 2021 on, with names, or as they are since 2025, with numbers and partitions. */
+export const tableGenerations = ['alerce-2021', 'multisurvey'] as const
+export type TableGeneration = (typeof tableGenerations)[number]
+
 /** A database, as it is named and as it is reached. */
 interface PostgresPlace {
   readonly kind: 'postgres'
   /** without any password: it may be shown */
   readonly address: string
   readonly connection: ConnectionSettings
+  /** which tables it has; recognised by their columns if undefined */
+  readonly tables?: TableGeneration | undefined
 }
 
 /** What is read: the pipeline's long feature table, or any query with one row per object. */

@@ -85,20 +85,21 @@ export function createInputOpener(
   }
 }
 
-/** candid if any input has it; integers as ids only if all have the same kind of integer. */
+/** candid and mjd if any input has them; integers as ids only if all have the same kind of integer. */
 function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
   const first = schemas[0]?.oidType ?? 'string'
   return {
     oidType: schemas.every((schema) => schema.oidType === first) ? first : 'string',
     hasCandid: schemas.some((schema) => schema.hasCandid),
+    hasMjd: schemas.some((schema) => schema.hasMjd),
   }
 }
 
 /** Opens an output for results of this classifier. */
 export function openSinkFor(spec: SinkSpec, schema: InputSchema, classifier: Classifier): Promise<Sink> {
   const { taxonomy, identity } = classifier
-  const { classifierVersion, sha256: modelSha256 } = identity
-  return openSink(spec, { schema, taxonomy, classifierVersion, modelSha256 })
+  const { classifierVersion, version: modelVersion, sha256: modelSha256 } = identity
+  return openSink(spec, { schema, taxonomy, classifierVersion, modelVersion, modelSha256 })
 }
 
 /** Closes all, even if one of them fails: its own failure was reported before. */

@@ -237,8 +237,8 @@ async function openStream(
   const guard = ownsProcess ? keep(openDecodeGuard(plan.decoding, (note) => log.warn(note))) : undefined
   const source = keep(await openKafkaSource(plan.source, reading, outlet, guard))
   onStep('opening the outputs')
-  const { classifierVersion, sha256: modelSha256 } = identity
-  const context = { schema: source.schema, taxonomy, classifierVersion, modelSha256 }
+  const { classifierVersion, version: modelVersion, sha256: modelSha256 } = identity
+  const context = { schema: source.schema, taxonomy, classifierVersion, modelVersion, modelSha256 }
   const sinks: Sink[] = []
   for (const output of outputs) {
     sinks.push(

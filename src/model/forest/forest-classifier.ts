@@ -82,10 +82,11 @@ export async function openForestClassifier(
       parallelism: 2 * count,
       async classify(batch) {
         prepareMatrix(batch, model)
-        const { rowCount, oids, candids, echo, messages } = batch
+        const { rowCount, oids, candids, mjds, echo, messages } = batch
         const { unanswered, ...answers } = await answer(batch)
         const { classifierVersion } = identity
-        const classified = { rowCount, oids, candids, taxonomy, classifierVersion, ...answers, echo, messages }
+        const ids = { rowCount, oids, candids, mjds, classifierVersion }
+        const classified = { ...ids, taxonomy, ...answers, echo, messages }
         return unanswered ? withoutUnanswered(classified, (row) => unanswered.get(row)) : classified
       },
       close() {

@@ -42,7 +42,7 @@ export async function openOnnxClassifier(
     parallelism: 2,
     async classify(batch): Promise<ClassifiedBatch> {
       prepareMatrix(batch, model)
-      const { matrix, rowCount, oids, candids, echo, messages } = batch
+      const { matrix, rowCount, oids, candids, mjds, echo, messages } = batch
       const probabilities = await runner.run(matrix, rowCount)
       levels.forEach(({ classifierName, classes }, index) => {
         if (probabilities[index]!.length === rowCount * classes.length) return
@@ -51,7 +51,7 @@ export async function openOnnxClassifier(
             `${classifierName}, which has ${classes.length} classes`,
         )
       })
-      const ids = { rowCount, oids, candids, classifierVersion: identity.classifierVersion }
+      const ids = { rowCount, oids, candids, mjds, classifierVersion: identity.classifierVersion }
       return withNumbersOnly({ ...ids, taxonomy, probabilities, echo, messages })
     },
     close: () => runner.close(),

@@ -32,6 +32,12 @@ export type SourceSpec =
   | UnreadableSpec
   | { readonly kind: 'custom'; readonly address: string; readonly open: OpenSource }
 
+/** Whether an output may want to know when an object was last seen. Tables are looked at only when they are opened. */
+export function mayTakeMjd(spec: SinkSpec): boolean {
+  if (spec.kind === 'postgres') return spec.tables !== 'alerce-2021'
+  return spec.kind === 'custom' || (spec.kind === 'kafka' && spec.as === 'scribe-multisurvey')
+}
+
 /** Where results go. */
 export type SinkSpec =
   | {

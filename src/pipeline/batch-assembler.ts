@@ -10,7 +10,7 @@ interface RowIds {
   readonly oid: unknown
   readonly candid: unknown
   /** NaN if it does not say */
-  readonly mjd?: number
+  readonly mjd?: number | undefined
   readonly where: string
 }
 
@@ -96,7 +96,7 @@ export function createBatchAssembler(
     }
     oids.push(known.oid)
     candids.push(known.candid)
-    mjds.push(ids.mjd ?? NaN)
+    mjds.push(finite(ids.mjd))
     return true
   }
 
@@ -119,7 +119,7 @@ export function createBatchAssembler(
       rows.push(row)
       oids.push(known.oid)
       candids.push(known.candid)
-      mjds.push(chunk.mjd?.(row) ?? NaN)
+      mjds.push(finite(chunk.mjd?.(row)))
     }
     const refusals = fillColumns(chunk.columns, rows, first)
     if (refusals.size > 0) removeRows(chunk, rows, first, refusals)
@@ -212,6 +212,10 @@ function shardOf(oid: unknown, count: number): number {
 
 function refused(feature: string, why: string, where: string, value: number): Omit<Reject, 'oid'> {
   return { where, reason: `${feature} ${why}`, value: String(value) }
+}
+
+function finite(mjd: number | undefined): number {
+  return mjd !== undefined && Number.isFinite(mjd) ? mjd : NaN
 }
 
 function shortened(text: string): string {

@@ -55,6 +55,9 @@ export function readOptions(
   return { ...usual, allowance: { remaining: Infinity }, ...named }
 }
 
+/** Where the MJD of an object's newest detection is looked for, unless another column is named. */
+export const usualMjdColumn = 'mjd'
+
 /** `--limit`: one allowance a run. */
 export interface RowAllowance {
   remaining: number

@@ -186,6 +186,14 @@ function toFlags(what: string) {
   return { to: Flags.string({ char: 'o', ...repeatable, helpValue: 'ADDRESS', ...output, description: what }) }
 }
 
+const mjdColumn = {
+  'mjd-column': Flags.string({
+    helpValue: 'NAME',
+    ...input,
+    description:
+      "for tables and commands with lastmjd: the column with the MJD of an object's newest detection (default: mjd; of a message without it, the newest of its detections)",
+  }),
+}
 const missingObject = {
   options: ['wait', 'reject', 'fail'] as const,
   ...output,
@@ -202,6 +210,7 @@ const batchSize = { min: 1, max: 100_000, default: 1000, helpValue: 'N' }
 
 export const classifyFlags = {
   ...columnFlags,
+  ...mjdColumn,
   ...rowFlags,
   shard: Flags.custom({ parse: (text) => Promise.resolve(shardOf(text)) })({
     helpValue: 'I/N',
@@ -314,6 +323,7 @@ export const streamFlags = {
     ...input,
     description: 'exit after processing everything that was there at startup',
   }),
+  ...mjdColumn,
   ...timeWindowFlags('with --no-commit'),
   commit: Flags.boolean({
     allowNo: true,

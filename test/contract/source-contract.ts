@@ -21,6 +21,8 @@ export interface SourceTraits {
   /** a feature's name may be any, so that a renamed one may come in a later row */
   readonly hasAnyKeys?: boolean
   readonly isReplayable?: boolean
+  /** false for messages, whose features are a record of their own */
+  readonly hasColumns?: boolean
 }
 
 const names = ['a', 'b/c', 'select']
@@ -35,7 +37,7 @@ const seenOf = ({ values }: SeedRow): number[] => bitsOf([values[2] ?? NaN, valu
 
 /** @param place makes a place nobody has written to */
 export function testSource(name: string, place: () => Promise<SourcePlace>, traits: SourceTraits = {}): void {
-  const { hasFreeKeys = false, hasAnyKeys = false, isReplayable = true } = traits
+  const { hasFreeKeys = false, hasAnyKeys = false, isReplayable = true, hasColumns = true } = traits
   describe(name, () => {
     let here: SourcePlace
 
@@ -77,7 +79,7 @@ export function testSource(name: string, place: () => Promise<SourcePlace>, trai
       const rows = many(3)
       await here.seed({ names, rows, hasCandid: false })
       const source = await here.open(readOptions(needed))
-      expect(source.schema).toEqual({ oidType: 'string', hasCandid: false })
+      expect(source.schema).toMatchObject({ oidType: 'string', hasCandid: false })
       expect((await readOnce(source)).candids).toEqual([null, null, null])
     })
 
@@ -85,6 +87,18 @@ export function testSource(name: string, place: () => Promise<SourcePlace>, trai
       const all = [2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), null, 0n]
       const found = await read({ names, rows: all.map((candid, i) => row(i, { candid })) })
       expect(found.candids).toEqual(all)
+    })
+
+    it.runIf(hasColumns)('says when each object was last seen, where that is asked and there', async () => {
+      const days = [60_000.123456789, null, Infinity, 59_000]
+      const rows = days.map((day, i) => row(i, { values: [i, -i, i / 7, day] }))
+      const timed = { names: [...names, 'mjd'], rows }
+      const found = await read(timed, { mjdColumn: 'mjd' })
+      expect(found.mjds).toEqual([60_000.123456789, NaN, NaN, 59_000])
+      expect(found.bits).toEqual(rows.map(seenOf))
+      expect((await read(timed)).mjds).toBeUndefined()
+      expect((await read({ names, rows: many(3) }, { mjdColumn: 'mjd' })).mjds).toBeUndefined()
+      await expect(read({ names, rows: many(3) }, { mjdColumn: 'lastmjd' })).rejects.toThrow('lastmjd')
     })
 
     it('takes null and NaN for missing, and infinities too', async () => {

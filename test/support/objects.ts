@@ -10,6 +10,8 @@ import type { InputFormat } from '../../src/connectors/address.ts'
 export interface Rows {
   readonly oids: string[]
   readonly candids: (bigint | null)[]
+  /** where a batch had them */
+  mjds?: number[]
   /** rows × features, as bits: −0 is not 0 */
   readonly bits: number[][]
   readonly rejected: { oid: string | null; where: string; reason: string; value?: string }[]
@@ -79,6 +81,7 @@ export async function readAll(deliveries: AsyncIterable<Delivery>): Promise<Rows
     }
     rows.oids.push(...batch.oids)
     rows.candids.push(...batch.candids)
+    if (batch.mjds) rows.mjds = [...(rows.mjds ?? []), ...batch.mjds]
     rows.rejected.push(...rejected)
     rows.batchSizes.push(batch.rowCount)
     rows.read += read

@@ -11,7 +11,7 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 export type ColumnMatch = ReturnType<typeof matchColumns>
 
 /** What decides which column is which. */
-export type ColumnNaming = Pick<ReadOptions, 'features' | 'idColumn' | 'candidColumn' | 'rename'>
+export type ColumnNaming = Pick<ReadOptions, 'features' | 'idColumn' | 'candidColumn' | 'mjdColumn' | 'rename'>
 
 /**
  * Finds the needed columns. A renamed column counts under its new name only; a column that already had that name is
@@ -64,7 +64,7 @@ const shownNames = 2
 const mostCompared = 2000
 
 function hintFor(missing: readonly string[], candidates: readonly string[], naming: ColumnNaming): string {
-  const { features, idColumn, candidColumn } = naming
+  const { features, idColumn, candidColumn, mjdColumn = '' } = naming
   const flags: string[] = []
   if (missing.includes(idColumn)) {
     const likely = likelyIdColumn('oid', idColumn, candidates)
@@ -82,7 +82,9 @@ function hintFor(missing: readonly string[], candidates: readonly string[], nami
         : `${idFlag('candid', likely)} reads the alerts' ids from there`,
     )
   }
-  const needed = missing.filter((name) => features.includes(name))
+  if (missing.includes(mjdColumn))
+    flags.push("--mjd-column names the column with the MJD of an object's newest detection")
+  const needed = missing.filter((name) => features.includes(name) && name !== mjdColumn)
   const mapped = needed.flatMap((name) => mappedColumn(name, candidates) ?? [])
   if (mapped.length > 0)
     flags.push(`--rename-map ${mapped[0]!.map} reads ${mapped.length} of the ${needed.length} features`)

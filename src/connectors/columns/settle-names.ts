@@ -1,5 +1,5 @@
 // What is read of an input once its names are known: renames of a map that hold for it, and the features it is asked for.
-import type { ReadOptions } from '../../pipeline/source.ts'
+import { type ReadOptions, usualMjdColumn } from '../../pipeline/source.ts'
 import { UsageError } from '../../errors.ts'
 import { alerce2025, type RenameMap } from './alerce-2025.ts'
 
@@ -16,13 +16,23 @@ export function settleNames(options: ReadOptions, names: readonly string[]): Rea
   return onNames ? { ...settled, features: onNames(names, rename) } : settled
 }
 
+/**
+ * Which columns are read as numbers: the features, and after them the MJD of an object's newest detection, where it is
+ * wanted and there. One that was named must be there: whoever matches the columns says so.
+ */
+export function numberColumns({ features, rename, mjdColumn }: ReadOptions, names: readonly string[]) {
+  const isThere = names.some((name) => (rename.get(name) ?? name) === mjdColumn)
+  const hasMjd = mjdColumn !== undefined && (isThere || mjdColumn !== usualMjdColumn)
+  return { features: hasMjd ? [...features, mjdColumn] : features, hasMjd }
+}
+
 function withMap(
-  { rename, features, idColumn, candidColumn }: ReadOptions,
+  { rename, features, idColumn, candidColumn, mjdColumn = idColumn }: ReadOptions,
   map: ReadonlyMap<string, string>,
   names: readonly string[],
 ): ReadonlyMap<string, string> {
   const present = new Set(names)
-  const needed = new Set([...features, idColumn, candidColumn])
+  const needed = new Set([...features, idColumn, candidColumn, mjdColumn])
   const taken = new Set(rename.values())
   const all = new Map(rename)
   for (const [from, to] of map) {
@@ -55,11 +65,16 @@ export type RecordKeys = ReturnType<typeof recordKeys>
 /**
  * Under which keys a record has what is needed: a key OLD is read as NEW; a key that already was NEW is shadowed.
  */
-export function recordKeys({ idColumn, candidColumn, features, rename }: ReadOptions) {
+export function recordKeys({ idColumn, candidColumn, mjdColumn, features, rename }: ReadOptions) {
   const old = new Map([...rename].map(([from, to]) => [to, from]))
   /** undefined where a rename took the name away and gave it to no other */
   const keyOf = (name: string): string | undefined => old.get(name) ?? (rename.has(name) ? undefined : name)
-  return { oid: keyOf(idColumn), candid: keyOf(candidColumn), features: features.map(keyOf) }
+  return {
+    oid: keyOf(idColumn),
+    candid: keyOf(candidColumn),
+    mjd: mjdColumn === undefined ? undefined : keyOf(mjdColumn),
+    features: features.map(keyOf),
+  }
 }
 
 // Renamings that are known by a name: the survey's features as others spell them (`--rename-map`).

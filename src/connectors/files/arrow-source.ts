@@ -17,7 +17,7 @@ import type { ColumnChunk } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
 import { addNotNumber, ColumnError, matchColumns, type NotNumbers } from '../columns/match-columns.ts'
-import { settleNames } from '../columns/settle-names.ts'
+import { numberColumns, settleNames } from '../columns/settle-names.ts'
 import { deliverColumns } from '../deliver.ts'
 import { arrowCandidReading, arrowFeatureReading, arrowOidReading } from './arrow-columns.ts'
 import { byteSource, type InputFile, openByteInput, readEnds, unreadable } from './byte-input.ts'
@@ -47,7 +47,7 @@ export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions
     .catch((error: unknown) => {
       throw damaged(input.name, error)
     })
-  const schema = { oidType: plan.oid.oidType, hasCandid: plan.candid !== undefined }
+  const schema = { oidType: plan.oid.oidType, hasCandid: plan.candid !== undefined, hasMjd: plan.hasMjd }
   return byteSource(input, schema, plan.options, async function* (assembler, signal) {
     try {
       const reader = await openArrowReader(input.messages(), input.name)
@@ -120,7 +120,8 @@ type Plan = ReturnType<typeof planOf>
 function planOf(arrow: ArrowLibrary, { fields }: ArrowReader, given: ReadOptions, inputName: string) {
   const names = fields.map(({ name }) => name)
   const options = settleNames(given, names)
-  const match = matchColumns(names, options, inputName)
+  const numbers = numberColumns(options, names)
+  const match = matchColumns(names, { ...options, ...numbers }, inputName)
   const read = <T>(
     reading: (arrow: ArrowLibrary, type: DataType, what: string) => T,
     role: string,
@@ -138,10 +139,12 @@ function planOf(arrow: ArrowLibrary, { fields }: ArrowReader, given: ReadOptions
   }
   return {
     options,
+    hasMjd: numbers.hasMjd,
+    names: numbers.features,
     match,
     oid: read(arrowOidReading, 'object ids', match.oid),
     candid: match.candid === undefined ? undefined : read(arrowCandidReading, 'candids', match.candid),
-    features: match.features.map((place) => read(arrowFeatureReading, 'numbers', place)),
+    numbers: match.features.map((place) => read(arrowFeatureReading, 'numbers', place)),
   }
 }
 
@@ -167,19 +170,22 @@ function columnChunk(
   end: number,
   where: (row: number) => string,
 ): ColumnChunk {
-  const { features, tellsAll } = plan.options
+  const { names } = plan
+  const { tellsAll } = plan.options
   const unreadable = new Map<number, NotNumbers>()
-  const candid = others[features.length]
+  const candid = others[names.length]
+  const columns = plan.numbers.map((read, n) =>
+    read(others[n]!, start, end, (row, value) => {
+      unreadable.set(row - start, addNotNumber(unreadable.get(row - start), names[n]!, value, tellsAll))
+    }),
+  )
   return {
     rowCount: end - start,
     oid: (row) => plan.oid.read(oid!, start + row),
     candid: (row) => (candid && plan.candid ? plan.candid(candid, start + row) : null),
+    ...(plan.hasMjd ? { mjd: (row: number) => columns.at(-1)![row]! } : {}),
     where,
-    columns: plan.features.map((read, f) =>
-      read(others[f]!, start, end, (row, value) => {
-        unreadable.set(row - start, addNotNumber(unreadable.get(row - start), features[f]!, value, tellsAll))
-      }),
-    ),
+    columns,
     unreadable,
   }
 }

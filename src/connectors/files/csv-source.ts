@@ -7,7 +7,7 @@ import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
 import { addNotNumber, matchColumns, type NotNumbers } from '../columns/match-columns.ts'
-import { settleNames } from '../columns/settle-names.ts'
+import { numberColumns, settleNames } from '../columns/settle-names.ts'
 import { deliverRows } from '../deliver.ts'
 import { byteSource, openByteInput } from './byte-input.ts'
 
@@ -28,7 +28,8 @@ export async function openCsvSource(spec: FileSourceSpec, options: ReadOptions):
   // a number in several lines is a quote that was left open
   const isLikely = (fields: readonly string[]) => header.match.features.every((place) => !fields[place]!.includes('\n'))
   const hasCandid = header.match.candid !== undefined
-  return byteSource(input, { oidType: 'string', hasCandid }, header.options, (assembler, signal) => {
+  const schema = { oidType: 'string', hasCandid, hasMjd: header.hasMjd } as const
+  return byteSource(input, schema, header.options, (assembler, signal) => {
     const records = csvRecords(linesOf(input.chunks(), longestLine), delimiter, isLikely)
     return deliverRows(withoutFirst(records), assembler, rowReader(assembler, header, input.name), signal)
   })
@@ -41,12 +42,14 @@ function readHeader(record: CsvRecord | undefined, options: ReadOptions, name: s
   if (record.problem !== undefined) throw new DataError(`${name}: the header row cannot be read: ${record.problem}`)
   const names = record.fields
   const settled = settleNames(options, names)
-  return { options: settled, match: matchColumns(names, settled, name), width: names.length }
+  const numbers = numberColumns(settled, names)
+  const match = matchColumns(names, { ...settled, ...numbers }, name)
+  return { options: settled, ...numbers, match, width: names.length }
 }
 
 function rowReader(
   assembler: BatchAssembler,
-  { match, width, options: { features, tellsAll } }: Header,
+  { match, width, features, hasMjd, options: { tellsAll } }: Header,
   inputName: string,
 ): (record: CsvRecord) => void {
   const values = new Float64Array(features.length)
@@ -68,7 +71,7 @@ function rowReader(
     }
     if (wrong) return assembler.reject(oid, { where, ...wrong })
     const candid = match.candid === undefined ? null : idField(fields[match.candid])
-    assembler.accept({ oid, candid, where }, values)
+    assembler.accept({ oid, candid, mjd: hasMjd ? values.at(-1)! : NaN, where }, values)
   }
 }
 

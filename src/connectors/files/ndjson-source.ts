@@ -4,7 +4,7 @@ import { isJsonRecord, jsonNumber, type JsonRecord, jsonScalar, parseJsonLine } 
 import type { BatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { InputSchema, OidType, Reject } from '../../pipeline/batch.ts'
 import { isInt64, isIntegerText, isUint64 } from '../../pipeline/row-ids.ts'
-import type { ReadOptions, Source } from '../../pipeline/source.ts'
+import { type ReadOptions, type Source, usualMjdColumn } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
 import { addNotNumber, missingColumns, type NotNumbers, refuseAbsentRenames } from '../columns/match-columns.ts'
 import { recordKeys, type RecordKeys, settleNames } from '../columns/settle-names.ts'
@@ -33,8 +33,10 @@ export async function openNdjsonSource(spec: FileSourceSpec, given: ReadOptions)
     const options = first.length === 0 ? given : settleNames(given, names)
     const keys = recordKeys(options)
     if (first.length > 0) refuseAbsentNames(first, names, keys, options, input.name)
+    const oidType = oidTypeOf(first.map((one) => valueOf(one, keys.oid)))
     const hasCandid = first.some((record) => has(record, keys.candid))
-    return { options, keys, schema: { oidType: oidTypeOf(first.map((one) => valueOf(one, keys.oid))), hasCandid } }
+    const hasMjd = first.some((record) => mjdOf(record, keys) !== undefined)
+    return { options, keys, schema: { oidType, hasCandid, hasMjd } }
   })
   return byteSource(input, schema, options, (assembler, signal) => {
     const lines = linesWithNumbers(linesOf(input.chunks(), longestLine))
@@ -87,8 +89,10 @@ function rowReader(
     const problem = record
       ? (problemOfIds(record, oid) ?? fill(featuresOf(record)))
       : { reason: isOverlong ? 'the line is too long' : 'not a JSON object', value: text }
-    if (problem) assembler.reject(oid, { where, ...problem })
-    else assembler.accept({ oid, candid: candidOf(valueOf(record!, keys.candid)), where }, values)
+    if (problem) return assembler.reject(oid, { where, ...problem })
+    const mjd = jsonNumber(mjdOf(record!, keys) ?? null)
+    if (mjd === undefined) return assembler.reject(oid, { where, reason: 'mjd is not a number' })
+    assembler.accept({ oid, candid: candidOf(valueOf(record!, keys.candid)), mjd, where }, values)
   }
 
   function problemOfIds(record: JsonRecord, oid: unknown): { reason: string; value?: string } | undefined {
@@ -152,6 +156,11 @@ function valueOf(record: JsonRecord, key: string | undefined): unknown {
   return key !== undefined && Object.hasOwn(record, key) ? jsonScalar(record[key]) : undefined
 }
 
+/** Beside the ids or among the features; undefined if there is none. */
+function mjdOf(record: JsonRecord, { mjd }: RecordKeys): unknown {
+  return valueOf(record, mjd) ?? valueOf(featuresOf(record) ?? noFeatures, mjd)
+}
+
 /** A candid or a list of them; anything deeper is no candid and must not be walked. */
 function candidOf(value: unknown): unknown {
   if (isJsonRecord(value)) return 'an object'
@@ -179,11 +188,14 @@ function refuseAbsentNames(
   inputName: string,
 ): void {
   refuseAbsentRenames(names, options.rename, inputName)
-  const { idColumn, candidColumn, features, absentAsNull = false } = options
+  const { idColumn, candidColumn, mjdColumn = usualMjdColumn, features, absentAsNull = false } = options
   const isAbsent = (key: string | undefined): boolean => !records.some((record) => has(record, key))
   const missing = [
     ...(isAbsent(keys.oid) ? [idColumn] : []),
     ...(candidColumn !== 'candid' && isAbsent(keys.candid) ? [candidColumn] : []),
+    ...(mjdColumn !== usualMjdColumn && !records.some((record) => mjdOf(record, keys) !== undefined)
+      ? [mjdColumn]
+      : []),
   ]
   // keys may be left out where they are null, but not all of them everywhere
   if (absentAsNull && !keys.features.some((key) => key !== undefined && names.includes(key))) missing.push(...features)

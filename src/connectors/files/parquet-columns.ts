@@ -99,8 +99,10 @@ export interface ChunkShape {
   /** the column of row numbers, where it was asked for */
   readonly rowNumber: number | undefined
   readonly tellsAll: boolean | undefined
-  /** one a feature */
-  readonly features: readonly { readonly column: number; readonly name: string; readonly isText: boolean }[]
+  /** the last of the numbers is the MJD of the newest detection */
+  readonly hasMjd: boolean
+  /** the features, one each */
+  readonly numbers: readonly { readonly column: number; readonly name: string; readonly isText: boolean }[]
 }
 
 /**
@@ -109,14 +111,14 @@ export interface ChunkShape {
  */
 export function columnChunk(
   chunk: DuckDBDataChunk,
-  { oid, candid, rowNumber, tellsAll, features }: ChunkShape,
+  { oid, candid, rowNumber, hasMjd, tellsAll, numbers }: ChunkShape,
   { rowCount, firstRow, inputName }: { rowCount: number; firstRow: number; inputName: string },
 ): ColumnChunk {
   const oids = chunk.getColumnVector(oid)
   const candids = candid === undefined ? undefined : chunk.getColumnVector(candid)
-  const numbers = rowNumber === undefined ? undefined : chunk.getColumnVector(rowNumber)
+  const rowNumbers = rowNumber === undefined ? undefined : chunk.getColumnVector(rowNumber)
   const unreadable = new Map<number, NotNumbers>()
-  const columns = features.map(({ column, name, isText }) =>
+  const columns = numbers.map(({ column, name, isText }) =>
     isText
       ? numbersOfTexts(chunk, column, (row, value) => {
           unreadable.set(row, addNotNumber(unreadable.get(row), name, value, tellsAll))
@@ -130,7 +132,8 @@ export function columnChunk(
       const item: unknown = candids?.getItem(row)
       return typeof item === 'object' && item !== null && 'items' in item ? item.items : item
     },
-    where: (row) => `${inputName} row ${numbers ? Number(numbers.getItem(row)) + 1 : firstRow + row}`,
+    ...(hasMjd ? { mjd: (row: number) => columns.at(-1)![row]! } : {}),
+    where: (row) => `${inputName} row ${rowNumbers ? Number(rowNumbers.getItem(row)) + 1 : firstRow + row}`,
     columns,
     unreadable,
   }

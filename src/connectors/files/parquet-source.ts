@@ -6,8 +6,8 @@ import { firstLine } from '../../formats/shown-text.ts'
 import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
-import { type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
-import { settleNames } from '../columns/settle-names.ts'
+import { matchColumns } from '../columns/match-columns.ts'
+import { numberColumns, settleNames } from '../columns/settle-names.ts'
 import { deliverColumns } from '../deliver.ts'
 import { type InputFile, inspectFile, readEnds } from './byte-input.ts'
 import { stdinFile } from './stdin.ts'
@@ -50,7 +50,7 @@ async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: 
     const [row] = await (await connection.run(`SELECT count(*) FROM ${readParquet(path)}`)).getRows()
     const names = columns.map(({ name }) => name)
     const settled = settleNames(options, names)
-    const query = buildQuery(columns, matchColumns(names, settled, file.name), path, file.name, settled)
+    const query = buildQuery(columns, path, file.name, settled)
     // DuckDB looks at the user's condition before the first row
     await connection.prepare(query.sql).catch((cause: unknown) => {
       throw options.where === undefined ? cause : whereRefused(cause)
@@ -89,14 +89,11 @@ async function withConnection<T>(duckDb: DuckDb, work: (connection: DuckDBConnec
 type Query = ReturnType<typeof buildQuery>
 
 /** A query and what it selects; in the last column is 1 in one further row that marks the end. */
-function buildQuery(
-  columns: readonly ParquetColumn[],
-  match: ColumnMatch,
-  path: string,
-  inputName: string,
-  options: ReadOptions,
-) {
-  const { features, where, tellsAll } = options
+function buildQuery(columns: readonly ParquetColumn[], path: string, inputName: string, options: ReadOptions) {
+  const { where, tellsAll } = options
+  const names = columns.map(({ name }) => name)
+  const { features, hasMjd } = numberColumns(options, names)
+  const match = matchColumns(names, { ...options, features }, inputName)
   const selected: string[] = []
   const select = (sql: string): number => selected.push(sql) - 1
   const { sql: oid, oidType } = oidSql(columns[match.oid]!, inputName)
@@ -106,8 +103,9 @@ function buildQuery(
     oid: select(oid),
     candid: hasCandid ? select(candidSql(columns[match.candid!]!, inputName)) : undefined,
     rowNumber: where !== undefined && !hasOwnRowNumber ? select('file_row_number') : undefined,
+    hasMjd,
     tellsAll,
-    features: match.features.map((place, i) => {
+    numbers: match.features.map((place, i) => {
       const { sql, isText } = featureSql(columns[place]!, inputName)
       return { column: select(sql), name: features[i]!, isText }
     }),
@@ -116,7 +114,7 @@ function buildQuery(
   const sql =
     `SELECT ${selected.join(', ')}, 0::TINYINT FROM ${readParquet(path)} ${condition}\n` +
     `UNION ALL SELECT ${selected.map(() => 'NULL').join(', ')}, 1::TINYINT`
-  return { sql, shape, endColumn: selected.length, schema: { oidType, hasCandid }, options }
+  return { sql, shape, endColumn: selected.length, schema: { oidType, hasCandid, hasMjd }, options }
 }
 
 /** Chunks of the file. Each one is asked for before the one before it is worked on: DuckDB reads in a thread of its own. */

@@ -57,10 +57,10 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
           () => connection.destroy(),
           () => {
             const assembler = createBatchAssembler({ ...options, ...reader.schema })
-            const add = ({ oid, candid, where, values, problem }: ObjectRow): void => {
+            const add = ({ oid, candid, mjd, where, values, problem }: ObjectRow): void => {
               if (!assembler.admit(oid)) return
               if (problem) assembler.reject(oid, { where, ...problem })
-              else assembler.accept({ oid, candid, where }, values)
+              else assembler.accept({ oid, candid, mjd, where }, values)
             }
             return deliverRows(objects(), assembler, add, signal)
           },

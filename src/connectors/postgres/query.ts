@@ -7,13 +7,15 @@ import type { Connection, QueryColumn } from './client/connection.ts'
 import { statementFailure } from './client/failure.ts'
 import { serverName } from './settings.ts'
 import { ColumnError, type ColumnMatch, matchColumns } from '../columns/match-columns.ts'
-import { settleNames } from '../columns/settle-names.ts'
+import { numberColumns, settleNames } from '../columns/settle-names.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 
 /** One object as it was found, here or in the long table. */
 export interface ObjectRow {
   readonly oid: string | undefined
   readonly candid: unknown
+  /** MJD of its newest detection; NaN if it does not say */
+  readonly mjd?: number
   readonly where: string
   /** one float64 per feature, NaN for null */
   readonly values: Float64Array
@@ -50,7 +52,8 @@ export async function openWideQuery(connection: Connection, sql: string, given: 
   const columns = await describe(connection, sql, inputName)
   const columnNames = columns.map(({ name }) => name)
   const options = settleNames(given, columnNames)
-  const match = matchColumns(columnNames, options, inputName)
+  const { features, hasMjd } = numberColumns(options, columnNames)
+  const match = matchColumns(columnNames, { ...options, features }, inputName)
   if (given.where !== undefined) await describe(connection, filtered, '--where')
   const types = await typeNames(connection, columns)
   const cells = cellsOf(columns, match, types, inputName)
@@ -58,9 +61,9 @@ export async function openWideQuery(connection: Connection, sql: string, given: 
   const statement = `COPY (SELECT ${cells.map((cell) => cell.sql).join(', ')}
     FROM (\n${filtered}\n) AS q(${columns.map((_, i) => `c${i}`).join(', ')})) TO STDOUT (FORMAT binary)`
   return {
-    schema: { oidType, hasCandid: match.candid !== undefined },
+    schema: { oidType, hasCandid: match.candid !== undefined, hasMjd },
     notes: (): readonly string[] => [],
-    objects: () => readRows(connection, statement, cells, options.features, match.candid !== undefined),
+    objects: () => readRows(connection, statement, cells, { features, hasCandid: match.candid !== undefined, hasMjd }),
   }
 }
 
@@ -119,8 +122,7 @@ async function* readRows(
   connection: Connection,
   statement: string,
   cells: readonly Cell[],
-  features: readonly string[],
-  hasCandid: boolean,
+  { features, hasCandid, hasMjd }: { readonly features: readonly string[]; hasCandid: boolean; hasMjd: boolean },
 ): AsyncGenerator<ObjectRow[], void, undefined> {
   const rows = createBinaryRows(cells.length)
   const first = hasCandid ? 2 : 1
@@ -154,6 +156,7 @@ async function* readRows(
     // a list of candids arrives as its items with commas between them
     const candid = hasCandid ? rows.text(1) : undefined
     const candids = candid?.includes(',') ? candid.split(',') : (candid ?? null)
-    return { oid: rows.text(0), candid: candids, where: `query row ${number}`, values, problem }
+    const mjd = hasMjd ? values.at(-1)! : NaN
+    return { oid: rows.text(0), candid: candids, mjd, where: `query row ${number}`, values, problem }
   }
 }

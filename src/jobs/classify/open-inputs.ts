@@ -30,6 +30,7 @@ export function createInputOpener(
     batchSize: plan.batchSize,
     idColumn: plan.idColumn,
     candidColumn: plan.candidColumn,
+    mjdColumn: plan.mjdColumn,
     absentAsNull: plan.absentAsNull,
     rename: plan.renames,
     renameMap: plan.renameMapPairs,

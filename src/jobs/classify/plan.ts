@@ -6,12 +6,13 @@ import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { isKafkaAddress, timeWindow } from '../../connectors/kafka/spec.ts'
 import { isPostgresAddress } from '../../connectors/postgres/address.ts'
 import { isS3Address, isS3Folder, s3ObjectBelow, type S3Place, s3Place } from '../../connectors/s3/address.ts'
-import type { OpenSink, OpenSource, SinkSpec } from '../../connectors/spec.ts'
+import { mayTakeMjd, type OpenSink, type OpenSource, type SinkSpec } from '../../connectors/spec.ts'
 import { UsageError } from '../../errors.ts'
 import type { Reject } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import type { BatchReport } from '../../pipeline/classify-input.ts'
 import type { Sink } from '../../pipeline/sink.ts'
+import { usualMjdColumn } from '../../pipeline/source.ts'
 import type { ClassifyFlags } from '../../terminal/flags.ts'
 import { layoutFor, outputSpec } from '../../connectors/open-connector.ts'
 
@@ -108,6 +109,8 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     margins: asked.margins === true,
     idColumn,
     candidColumn,
+    /** undefined: no output wants it */
+    mjdColumn: shared.some(mayTakeMjd) ? (asked.mjdColumn ?? usualMjdColumn) : undefined,
     absentAsNull: asked.absentAsNull === true,
     renames,
     renameMapPairs: asked.renameMap === undefined ? undefined : renameMapNamed(asked.renameMap),
@@ -132,6 +135,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       // only if it is used, as all below: the receipts of other runs stay as they were
       ...(asked.renameMap === undefined ? {} : { renameMap: asked.renameMap }),
       ...(asked.absentAsNull === true ? { absentAsNull: true } : {}),
+      ...(asked.mjdColumn === undefined ? {} : { mjdColumn: asked.mjdColumn }),
       where: where ?? null,
       limit: limit ?? null,
       shard: shard ? `${shard.index + 1}/${shard.count}` : null,
@@ -213,6 +217,11 @@ function refuseImpossiblePairs(
   if (asked.missingObject !== undefined && !shared.some(({ kind }) => kind === 'postgres')) {
     throw new UsageError('--missing-object is only for results that go to Postgres', {
       hint: 'Use it with --to postgres://…, whose table object may lack an oid.',
+    })
+  }
+  if (asked.mjdColumn !== undefined && !shared.some(mayTakeMjd)) {
+    throw new UsageError('--mjd-column is only for results that hold lastmjd', {
+      hint: "Tables of today's pipeline (--to postgres://…) and ?as=scribe-multisurvey have it.",
     })
   }
   if (asked.outputSchema !== undefined && !shared.some(({ kind }) => kind === 'kafka')) {

@@ -19,6 +19,10 @@ for (const seeder of seeders) {
         remove: () => rm(folder, { recursive: true }),
       }
     },
-    { hasFreeKeys: seeder.format === 'ndjson' || seeder.name === 'Avro maps', hasAnyKeys: seeder.name === 'Avro maps' },
+    {
+      hasFreeKeys: seeder.format === 'ndjson' || seeder.name === 'Avro maps',
+      hasAnyKeys: seeder.name === 'Avro maps',
+      hasColumns: seeder.format !== 'avro',
+    },
   )
 }

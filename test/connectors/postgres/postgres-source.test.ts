@@ -7,6 +7,7 @@ import { parsePostgresAddress } from '../../../src/connectors/postgres/address.t
 import type { ConnectionSettings } from '../../../src/connectors/postgres/settings.ts'
 import { openPostgresSource, type PostgresSource } from '../../../src/connectors/postgres/postgres-source.ts'
 import type { Delivery, ReadOptions } from '../../../src/pipeline/source.ts'
+import { readOnce } from '../../support/objects.ts'
 import { createDatabase, type TestDatabase } from '../../support/postgres-database.ts'
 import { sharedPostgres } from '../../support/postgres-shared.ts'
 import { startProxy } from '../../support/tcp-proxy.ts'
@@ -127,7 +128,7 @@ describe('the long feature table', () => {
       features.map((name, i) => [name, i < 2 ? i + 1 : 0] as const),
     )
     const source = await open('table=feature')
-    expect(source.schema).toEqual({ oidType: 'string', hasCandid: false })
+    expect(source.schema).toMatchObject({ oidType: 'string', hasCandid: false })
     const { rows, rejects, read: count } = await read(source)
     expect(rows).toEqual([`a ${Math.fround(0.1)} -999 -999 0 0`, 'b 1 2 3 -999 5', 'old 1 2 3 4 5'])
     expect(rejects).toEqual([])
@@ -308,8 +309,15 @@ describe('a query', () => {
   it('gives one row per object, its columns matched by name', async () => {
     const sql = `SELECT ${columns}, o.oid, 9007199254740993 + n AS candid, 'x' AS other FROM unnest(ARRAY['b','a']) WITH ORDINALITY o(oid, n)`
     const source = await open(`query=${sql}`)
-    expect(source.schema).toEqual({ oidType: 'string', hasCandid: true })
+    expect(source.schema).toMatchObject({ oidType: 'string', hasCandid: true })
     expect((await read(source)).rows).toEqual(['b 9007199254740994 1 2 3 4 5', 'a 9007199254740995 1 2 3 4 5'])
+  })
+
+  it('says when each object was last seen, where that is asked', async () => {
+    const sql = `SELECT 'a' AS oid, 1 AS naive, 60000.25::float8 AS mjd UNION ALL SELECT 'b', 2, NULL ORDER BY 1`
+    const source = await open(`query=${sql}`, { features: ['naive'], mjdColumn: 'mjd' })
+    expect(source.schema).toMatchObject({ hasMjd: true })
+    expect((await readOnce(source)).mjds).toEqual([60_000.25, NaN])
   })
 
   it('may have values of many types', async () => {
@@ -319,7 +327,7 @@ describe('a query', () => {
       (3::int2, -1.5::float4, null, false, ' 1e3 ', ARRAY[]::int8[])) AS t(oid, "Amplitude_1", "Amplitude_2", "Power_rate_1/2", "W1-W2", candid)
       CROSS JOIN (SELECT 7::int8 AS "naïve_1") x`
     const source = await open(`query=${sql}`)
-    expect(source.schema).toEqual({ oidType: 'int32', hasCandid: true })
+    expect(source.schema).toMatchObject({ oidType: 'int32', hasCandid: true })
     const { rows, rejects } = await read(source)
     expect(rows).toEqual([`1 7 ${Math.fround(0.1)} -999 1 0.25 7`, '3 -1.5 -999 0 1000 7'])
     expect(rejects).toEqual(['2 | W1-W2 is not a number | many'])

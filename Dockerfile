@@ -2,8 +2,11 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /lcclf
 COPY . .
-RUN npm ci --no-audit --no-fund \
+RUN npm ci --no-audit --no-fund && npm run build \
+ && onnxruntime="onnxruntime-node@$(node -p 'require("./package.json").devDependencies["onnxruntime-node"]')" \
  && npm prune --omit=dev --no-audit --no-fund \
+ # --engine onnx is an optional peer; its install script would fetch GPU libraries from elsewhere
+ && npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund "$onnxruntime" \
  # onnxruntime-node brings the binaries of every platform: 288 MB, of which one folder is used
  && find node_modules/onnxruntime-node/bin -mindepth 3 -maxdepth 3 -type d ! -path "*/linux/$(node -p process.arch)" -exec rm -rf {} + \
  && find node_modules \( -name '*.map' -o -name '*.md' -o -name '*.d.ts' \) -type f -delete

@@ -1,4 +1,4 @@
-// Builds dist/ from src/: the forest's kernel, then TypeScript. Run by `npm ci` (prepare).
+// Builds dist/ from src/: the forest's kernel, then TypeScript. Run by `npm run build`, before the tests and before packing.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -1,20 +1,20 @@
 // The thread that runs an ONNX graph: onnxruntime computes while its caller waits, so it may not be the main thread.
 import { readFileSync } from 'node:fs'
 import type * as OnnxRuntime from 'onnxruntime-node'
-import { messageOf } from '../../errors.ts'
+import { messageOf, systemCode } from '../../errors.ts'
 import { serveTasks, type WorkerAnswer } from '../forest/worker-pool.ts'
 import { type GraphValue, type OnnxAnswer, type OnnxSetup, type OnnxTask, takeTurn, type Turns } from './runner.ts'
 
 type Loaded = Extract<Awaited<ReturnType<typeof load>>, { kind: 'loaded' }>
 
 async function load({ graph, threads }: OnnxSetup) {
-  const failed = (what: 'runtime' | 'graph', error: unknown) =>
+  const failed = (what: 'absent' | 'runtime' | 'graph', error: unknown) =>
     ({ kind: 'failed', what, problem: messageOf(error) }) as const
   let runtime: typeof OnnxRuntime
   try {
     runtime = await import('onnxruntime-node')
   } catch (error) {
-    return failed('runtime', error)
+    return failed(systemCode(error) === 'ERR_MODULE_NOT_FOUND' ? 'absent' : 'runtime', error)
   }
   // it writes on stderr, past everything; its errors are thrown too
   runtime.env.logLevel = 'fatal'

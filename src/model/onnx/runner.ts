@@ -29,7 +29,7 @@ export type OnnxTask =
 
 /** The result. A failure is an answer: only a bug ends the thread. */
 export type OnnxAnswer =
-  | { readonly kind: 'failed'; readonly what: 'runtime' | 'graph' | 'rows'; readonly problem: string }
+  | { readonly kind: 'failed'; readonly what: 'absent' | 'runtime' | 'graph' | 'rows'; readonly problem: string }
   | {
       readonly kind: 'described'
       readonly inputs: readonly GraphValue[]
@@ -116,6 +116,10 @@ function failureOf({ what, problem: said }: Extract<OnnxAnswer, { kind: 'failed'
   const line = said.replaceAll(/\s+/g, ' ').trim()
   const problem = line.length > 400 ? `${line.slice(0, 200)} … ${line.slice(-200)}` : line
   switch (what) {
+    case 'absent':
+      return new ServiceError('ONNX needs onnxruntime-node, which is not installed', {
+        hint: 'npm install -g --ignore-scripts onnxruntime-node@1 brings it (without -g where lcclf is a project’s own; 290 MB).',
+      })
     case 'runtime':
       return new ServiceError(`onnxruntime cannot be loaded on this machine: ${problem}`, {
         hint: 'It exists for Linux (glibc), Windows and macOS. A model of forests runs everywhere with --engine forest.',

@@ -9,6 +9,8 @@ export interface SinkContext {
   readonly classifierVersion: string
   /** the version alone, as the survey's tables of today and its commands have it: `2.1.0` */
   readonly modelVersion?: string | undefined
+  /** the model's features in its order: messages that echo them by name need it */
+  readonly features?: readonly string[] | undefined
   /** of the bundle's manifest; formats with metadata carry it along */
   readonly modelSha256?: string | undefined
 }

@@ -201,9 +201,10 @@ const missingObject = {
     'Postgres: for an oid that is not in the table object, wait some seconds and then reject it, reject it at once, or fail',
 }
 const outputSchema = {
-  options: ['original', 'legal'] as const,
+  options: ['original', 'legal', 'alerce-2025'] as const,
   ...output,
-  description: "Kafka: original is the survey's own schema, legal one that every Avro library accepts",
+  description:
+    "Kafka: original is the survey's own schema of 2021, legal the same as every Avro library accepts it, alerce-2025 the survey's since then",
 }
 
 const batchSize = { min: 1, max: 100_000, default: 1000, helpValue: 'N' }

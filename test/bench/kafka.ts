@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { openOutlet } from '../../src/connectors/kafka/client/outlet.ts'
 import { readManifest } from '../../src/model/bundle/read-bundle.ts'
-import { echoedFeatures } from '../../src/connectors/kafka/spec.ts'
+import { messageFeatures } from '../../src/connectors/kafka/output-message.ts'
 import { createRowGatherer } from '../../src/connectors/kafka/rows.ts'
 import { connectionTo } from '../support/kafka-client.ts'
 import { kafkaForTests, type TestKafka } from '../support/kafka.ts'
@@ -94,7 +94,14 @@ async function benchDecoding(model: string, python: string | undefined): Promise
   const { features, preprocessing } = manifest
   const gatherer = createRowGatherer(
     {
-      ...{ features, preprocessing, echo: echoedFeatures, batchSize: 1000, idColumn: 'oid', candidColumn: 'candid' },
+      ...{
+        features,
+        preprocessing,
+        echo: messageFeatures('original', []),
+        batchSize: 1000,
+        idColumn: 'oid',
+        candidColumn: 'candid',
+      },
       ...{ rename: new Map<string, string>(), allowance: { remaining: Infinity } },
     },
     undefined,

@@ -87,6 +87,16 @@ describe.skipIf(!kafka)('lcclf classify kafka://…', () => {
     expect(await readTopic(kafka, 'file-out')).toHaveLength(300)
   })
 
+  it('refuses commands for a model that the tables do not know, and says how to name it', async () => {
+    const topic = await kafka.createTopic('unknown', 1)
+    await produce(kafka, topic, [alerts[0]!])
+    const { code, stderr } = await classify(at(topic), '--to', at('w_object', '?as=scribe-multisurvey'))
+    expect([code, stderr]).toEqual([4, expect.stringContaining('classifier lc_classifier has no id')])
+    expect(stderr).toContain('&classifier_ids=lc_classifier:1,lc_classifier_top:2,')
+    const unknown = await classify(at(topic), '--to', at('w_object', '?as=scribe-tables'))
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('as=scribe-tables is not messages, ')])
+  })
+
   it('rejects a message that cannot be read, with its place, and classifies the others', async () => {
     const topic = await kafka.createTopic('bad', 1)
     await produce(kafka, topic, [alerts[0]!, { key: 'x', value: 'no alert' }, alerts[1]!])

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readManifest } from '../../src/model/bundle/read-bundle.ts'
 import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../support/fixture-folders.ts'
 import { committedIn, produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { lcclf } from '../support/lcclf.ts'
-import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
+import { outputOfToday, payloadOf, textOfToday } from '../support/messages-of-today.ts'
+import { plainAlert, plainOutput, seedRun, takeApart } from '../support/seed-run.ts'
 import { startStream, type StreamProcess } from '../support/stream-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
@@ -32,6 +34,9 @@ const alerts = (values: readonly Buffer[] = recorded) => values.map((value) => (
 const byOid = <T extends { readonly oid: string }>(all: readonly T[]): T[] =>
   [...all].sort((a, b) => (a.oid < b.oid ? -1 : 1))
 const sum = (values: readonly bigint[]): number => values.reduce((total, value) => total + Number(value), 0)
+/** as a message has it */
+const asFloat = (value: number | null | undefined) =>
+  value === null || value === undefined || !Number.isFinite(value) ? null : Math.fround(value)
 const outputsIn = async (topic: string) =>
   byOid((await readTopic(kafka, topic)).map(({ value }) => plainOutput(value!)))
 
@@ -61,6 +66,47 @@ describe.skipIf(!kafka)('lcclf stream', () => {
     expect(messages.every(({ key, value }) => key!.toString() === plainOutput(value!).oid)).toBe(true)
     expect(sum(await committedIn(kafka, 'seed', input))).toBe(40)
     expect(log.at(-1)).toMatchObject({ read: 40, classified: 40, rejected: 0 })
+  })
+
+  it('gives the messages of 2025 and commands to the scribe, in one transaction', async () => {
+    const input = await kafka.createTopic('features-2025', 4)
+    await produce(kafka, input, alerts())
+    const { ended, log } = start([
+      ...['--from', at(input, '2025'), '--output-schema', 'alerce-2025', '--delivery', 'exactly-once'],
+      ...['--to', `${at('classes-2025')}?framing=schemaless`, '--to', `${at('w_object')}?as=scribe-top-bottom`],
+      ...['--batch-size', '15', '--batch-timeout', '0.2', '--until-caught-up'],
+    ])
+    expect(await ended, JSON.stringify(log)).toBe(0)
+    expect(log.at(-1)).toMatchObject({ read: 40, classified: 40, rejected: 0 })
+    const text = textOfToday('lc_classification_step-output_ztf.avsc')
+    const messages = byOid((await readTopic(kafka, 'classes-2025')).map(({ value }) => outputOfToday(value!, text)))
+    const { manifest } = await readManifest(model)
+    byOid(recorded.map(plainAlert)).forEach((alert, i) => {
+      const { features, ...rest } = messages[i]!
+      expect(Object.keys(features)).toEqual(manifest.features)
+      const read = Object.entries(features).map(([name]) => [name, asFloat(alert.features[name])])
+      expect(features).toEqual(Object.fromEntries(read))
+      const { oid, lc_classification } = byOid(expected)[i]!
+      expect(rest).toEqual({ oid, lc_classification })
+    })
+    const commands = (await readTopic(kafka, 'w_object')).map(
+      ({ value }) => JSON.parse(payloadOf(takeApart(value!).record)) as { criteria: { _id: string }; data: object },
+    )
+    expect(commands).toHaveLength(200)
+    for (const { oid, lc_classification } of expected) {
+      const own = commands.filter(({ criteria }) => criteria._id === oid).map(({ data }) => data)
+      const { top, children } = lc_classification.hierarchical
+      const levels = [lc_classification.probabilities, ...Object.values(children), top]
+      const names = ['', '_stochastic', '_periodic', '_transient', '_top'].map((suffix) => `lc_classifier${suffix}`)
+      // messages have float32, commands float64
+      const rounded = own.map((data) => Object.entries(data).map(([key, value]) => [key, asFloat(value as number)]))
+      expect(rounded.map((pairs) => Object.fromEntries(pairs.slice(2)) as unknown)).toEqual(levels)
+      expect(own).toEqual(
+        names.map(
+          (classifier_name) => expect.objectContaining({ classifier_name, classifier_version: '1.0.0' }) as unknown,
+        ),
+      )
+    }
   })
 
   it('is configured by the environment of the original', async () => {

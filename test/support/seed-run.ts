@@ -8,7 +8,12 @@ const folder = fileURLToPath(new URL('../fixtures/kafka', import.meta.url))
 
 /** The 40 messages the original read, and the 40 it wrote. */
 export function seedRun(kind: 'input' | 'output'): Buffer[] {
-  const packed = gunzipSync(readFileSync(`${folder}/seed-run-${kind}.bin.gz`))
+  return unpackMessages(`seed-run-${kind}.bin.gz`)
+}
+
+/** The messages of a packed file of test/fixtures/kafka. */
+export function unpackMessages(name: string): Buffer[] {
+  const packed = gunzipSync(readFileSync(`${folder}/${name}`))
   const messages: Buffer[] = []
   for (let at = 0; at < packed.length;) {
     const length = packed.readUInt32BE(at)

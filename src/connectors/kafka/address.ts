@@ -65,6 +65,8 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
       dateFormat: setting('date_format', 'PRODUCER_DATE_FORMAT') ?? '%Y%m%d',
       changeHour: hourOf(setting('change_hour', 'PRODUCER_CHANGE_HOUR') ?? '22'),
     },
+    /** what is sent, of an output: as it was written */
+    output: outputParametersOf(asked, role, refuse),
     /** how long the group waits for a member that says nothing, in milliseconds */
     sessionTimeoutMs: seconds(asked, 'session_timeout', 15),
   }
@@ -138,6 +140,12 @@ function parametersOf(query: string, hasAccount: boolean, refuse: Refuse): Reado
     asked.set(name, at < 0 ? '' : decoded(part.slice(at + 1)))
   }
   return asked
+}
+
+function outputParametersOf(asked: ReadonlyMap<string, string>, role: KafkaRole, refuse: Refuse) {
+  const named = outputParameters.filter((name) => asked.has(name))
+  if (role === 'consumer' && named.length > 0) refuse(`${named[0]} is only for outputs`)
+  return new Map(named.map((name) => [name, asked.get(name)!]))
 }
 
 function brokersOf(hosts: string, hasAccount: boolean, refuse: Refuse): string[] {
@@ -246,10 +254,14 @@ export function filled(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim()
 }
 
+/** What is sent, and how: for outputs alone. */
+const outputParameters = ['framing', 'as', 'survey', 'sid', 'classifier_ids'] as const
+
 /** What a Kafka address may have after its `?`. */
 const addressParameters = [
   ...['group', 'registry', 'security', 'mechanism', 'ca', 'cert', 'key'],
   ...['patience', 'session_timeout', 'date_format', 'change_hour'],
+  ...outputParameters,
 ] as const
 
 /** Only a known name begins a parameter: `?` and `&` may be part of a password that was not escaped. */

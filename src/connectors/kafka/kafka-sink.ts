@@ -1,51 +1,72 @@
-// Kafka: one output message per object, as the pipeline's other steps read them.
+// Kafka: messages for each object, as the pipeline's other steps read them, or commands to the one that writes the tables.
+import { UsageError } from '../../errors.ts'
 import { firstMaximum } from '../../pipeline/batch.ts'
 import type { ClassifiedBatch, MessageFeatures, Reject, Taxonomy } from '../../pipeline/batch.ts'
 import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
 import type { OutgoingMessage } from './client/delivery.ts'
 import { type MessageOutlet, openOutlet } from './client/outlet.ts'
-import { createOutputMessageEncoder, type MessageLevel, outputFeatures, type OutputMessage } from './output-message.ts'
+import {
+  createOutputMessageEncoder,
+  hasCandid,
+  levelPlaces,
+  messageFeatures,
+  type MessageLevel,
+  type OutputMessage,
+} from './output-message.ts'
+import { createScribeCommands } from './scribe-command.ts'
+import type { MessageKind } from './output-form.ts'
 import type { KafkaSinkSpec } from './spec.ts'
 import { dailyTopic } from './topics.ts'
+
+/** The values of an object's messages, in order, or why it can have none. */
+type ObjectMessages = (batch: ClassifiedBatch, row: number) => readonly Buffer[] | { readonly refusal: string }
 
 /**
  * Opens a topic, and creates it where it does not exist and may be created. A batch is safe on all in-sync replicas when
  * its `write` resolves; with somebody else's outlet, when that one says so.
  *
- * @throws ServiceError for brokers that do not answer, or a topic that cannot be written to
+ * @throws ServiceError for brokers that do not answer, or a topic that cannot be written to; UsageError for a context that
+ *   lacks what its messages need; ModelError for a model that has no place in the survey's commands
  */
 export async function openKafkaSink(spec: KafkaSinkSpec, context: SinkContext, outlet?: MessageOutlet): Promise<Sink> {
-  const { address } = spec
+  const { address, as = 'messages' } = spec
+  const messagesOf: ObjectMessages =
+    as === 'messages' ? createObjectMessage(spec, context) : createScribeCommands(spec, context)
   const topicOf = dailyTopic(spec.topic, spec.daily)
   const opened = outlet ?? (await openOutlet(spec.connection, topicOf(new Date())))
-  const encode = createOutputMessageEncoder(spec.outputSchema)
-  const contentOf = createContents(context.taxonomy)
 
-  /** A message that its topic does not allow costs no other one. */
+  /** A message that its topic does not allow costs its object, and no other one. */
   async function write(batch: ClassifiedBatch): Promise<WriteOutcome> {
     const topic = topicOf(new Date())
-    const rows = new Map<OutgoingMessage, number>()
     const refused: Reject[] = []
+    const kept = new Map<number, readonly OutgoingMessage[]>()
+    const refuse = (row: number, reason: string, where = batch.oids[row]!): void => {
+      kept.delete(row)
+      refused.push({ oid: batch.oids[row]!, where, reason, message: batch.messages?.[row] })
+    }
     for (let row = 0; row < batch.rowCount; row++) {
-      const oid = batch.oids[row]!
-      const candid = batch.candids[row]
-      if (candid === null || candid === undefined) {
-        const reason = 'candid is missing, and an output message must have one'
-        refused.push({ oid, where: oid, reason, message: batch.messages?.[row] })
+      const values = messagesOf(batch, row)
+      if ('refusal' in values) {
+        refuse(row, values.refusal)
         continue
       }
-      rows.set({ topic, key: Buffer.from(oid), value: encode({ oid, candid, ...contentOf(batch, row) }) }, row)
+      const key = Buffer.from(batch.oids[row]!)
+      const messages = values.map((value) => ({ topic, key, value }))
+      if (messages.length > 1 && messages.some(opened.isTooLarge)) refuse(row, tooLarge(as), address)
+      else kept.set(row, messages)
     }
-    if (rows.size > 0) {
-      await opened.send([...rows.keys()], (message) => {
+    const rows = new Map([...kept].flatMap(([row, messages]) => messages.map((message) => [message, row])))
+    for (const turn of as === 'scribe-top-bottom' ? byPlace([...kept.values()]) : [[...rows.keys()]]) {
+      const wanted = turn.filter((message) => kept.has(rows.get(message)!))
+      if (wanted.length === 0) continue
+      await opened.send(wanted, (message) => {
         const row = rows.get(message)
-        // told before, by a session that was lost
-        if (row === undefined || !rows.delete(message)) return
-        const reason = 'its output message is larger than the topic allows (max.message.bytes)'
-        refused.push({ oid: batch.oids[row]!, where: address, reason, message: batch.messages?.[row] })
+        // told before: of another of its messages, or by a session that was lost
+        if (row !== undefined && kept.has(row)) refuse(row, tooLarge(as), address)
       })
     }
-    return { objects: rows.size, rows: rows.size, refused, superseded: 0 }
+    const sent = [...kept.values()].reduce((sum, { length }) => sum + length, 0)
+    return { objects: kept.size, rows: sent, refused, superseded: 0 }
   }
 
   return {
@@ -63,41 +84,68 @@ export async function openKafkaSink(spec: KafkaSinkSpec, context: SinkContext, o
   }
 }
 
-/** What the message of a row holds beside its ids. */
-function createContents({ levels }: Taxonomy) {
-  const [product, ...others] = levels
-  const topPlace = 1 + others.findIndex(({ branch }) => branch === null)
-  const childPlaces = levels.map((_, place) => place).filter((place) => place > 0 && place !== topPlace)
-  const featuresOf = createEcho()
-  const width = product!.classes.length
+function tooLarge(as: MessageKind): string {
+  return `its ${as === 'messages' ? 'output message' : 'command'} is larger than the topic allows (max.message.bytes)`
+}
 
-  return (batch: ClassifiedBatch, row: number): Omit<OutputMessage, 'oid' | 'candid'> => {
+/** The first of each object, then the second of each: as the survey's step sends the heads of a batch, each in its turn. */
+function byPlace(objects: readonly (readonly OutgoingMessage[])[]): OutgoingMessage[][] {
+  return (objects[0] ?? []).map((_, place) => objects.map((messages) => messages[place]!))
+}
+
+/** The step's own message: one an object. */
+function createObjectMessage({ outputSchema, framing, address }: KafkaSinkSpec, context: SinkContext): ObjectMessages {
+  const { taxonomy, features: ofModel } = context
+  if (outputSchema === 'alerce-2025' && ofModel === undefined) {
+    const hint = 'Open the sink with features: a classifier has them.'
+    throw new UsageError(`${address}: its messages have the model's features, and they are not known`, { hint })
+  }
+  const features = messageFeatures(outputSchema, ofModel ?? [])
+  const encode = createOutputMessageEncoder(outputSchema, { framing, features })
+  const contentOf = createContents(taxonomy)
+  const featuresOf = createEcho(features)
+  return (batch, row) => {
+    const candid = batch.candids[row] ?? null
+    if (candid === null && hasCandid(outputSchema)) {
+      return { refusal: 'candid is missing, and an output message must have one' }
+    }
+    return [encode({ oid: batch.oids[row]!, candid, features: featuresOf(batch.echo, row), ...contentOf(batch, row) })]
+  }
+}
+
+/** What the message of a row holds beside its ids and features. */
+function createContents(taxonomy: Taxonomy) {
+  const { levels } = taxonomy
+  const product = levels[0]!
+  const { top, branches } = levelPlaces(taxonomy)
+  const width = product.classes.length
+
+  return (batch: ClassifiedBatch, row: number): Omit<OutputMessage, 'oid' | 'candid' | 'features'> => {
     const level = (place: number): MessageLevel => {
       const { classes } = levels[place]!
       return { classes, values: batch.probabilities[place]!, start: row * classes.length }
     }
     return {
-      features: featuresOf(batch.echo, row),
       probabilities: level(0),
-      className: product!.classes[firstMaximum(batch.probabilities[0]!, row * width, width)]!,
-      top: topPlace > 0 ? level(topPlace) : undefined,
-      children: childPlaces.map((place) => ({ branch: levels[place]!.branch!, level: level(place) })),
+      className: product.classes[firstMaximum(batch.probabilities[0]!, row * width, width)]!,
+      top: top === undefined ? undefined : level(top),
+      children: branches.map((place) => ({ branch: levels[place]!.branch!, level: level(place) })),
     }
   }
 }
 
-/** The output features of a row, in memory that the next call overwrites; without an echo all are missing. */
-function createEcho() {
-  const features = new Float64Array(outputFeatures.length)
+/** These features of a row, in memory that the next call overwrites; without an echo all are missing. */
+function createEcho(names: readonly string[]) {
+  const features = new Float64Array(names.length)
   // worked out once, since batches share their names
   let known: readonly string[] = []
-  let places = outputFeatures.map(() => -1)
+  let places = names.map(() => -1)
 
   return (echo: MessageFeatures | undefined, row: number): Float64Array => {
     if (!echo) return features.fill(NaN)
     if (echo.names !== known) {
       known = echo.names
-      places = outputFeatures.map(({ name }) => known.indexOf(name))
+      places = names.map((name) => known.indexOf(name))
     }
     const start = row * echo.names.length
     for (let f = 0; f < features.length; f++) {

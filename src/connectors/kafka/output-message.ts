@@ -1,6 +1,7 @@
 // One classified object → the output message of the pipeline, byte by byte as the original writes it.
-import { randomBytes } from 'node:crypto'
-import { ByteWriter, writeVarint } from '../../formats/byte-writer.ts'
+import { ByteWriter } from '../../formats/byte-writer.ts'
+import type { Taxonomy } from '../../pipeline/batch.ts'
+import { createFraming, type Framing } from './framing.ts'
 
 /** class → probability, in order */
 export interface MessageLevel {
@@ -12,8 +13,9 @@ export interface MessageLevel {
 
 export interface OutputMessage {
   readonly oid: string
-  readonly candid: bigint
-  /** a number for each of `outputFeatures`: NaN and ±∞ are written as null */
+  /** null only where the schema has none (`hasCandid`) */
+  readonly candid: bigint | null
+  /** a number for each of the encoder's features: NaN and ±∞ are written as null */
   readonly features: Float64Array
   /** the product over all classes */
   readonly probabilities: MessageLevel
@@ -24,23 +26,35 @@ export interface OutputMessage {
   readonly children: readonly { readonly branch: string; readonly level: MessageLevel }[]
 }
 
+/** Whether messages of a schema have a candid, and so an object without one can have no message. */
+export const hasCandid = (schema: OutputSchema): boolean => schema !== 'alerce-2025'
+
+/** The features that messages of a schema have: the survey's 178 of 2021, whatever the model uses, or the model's own. */
+export function messageFeatures(schema: OutputSchema, ofModel: readonly string[]): readonly string[] {
+  return schema === 'alerce-2025' ? ofModel : outputFeatures.map(({ name }) => name)
+}
+
 /**
- * Writes messages, each a whole Avro container of its own. Framing as the original's (seed: fastavro with its defaults): the codec `null` first, then the schema, one block with one
- * record. Probabilities are float32 here and float64 in the database.
+ * Writes messages, in an Avro container each unless the framing is another. Probabilities are float32 here and float64 in
+ * the database.
+ *
+ * @param options `features`: the names of the features, for a schema that has them as a map
  */
-export function createOutputMessageEncoder(schema: OutputSchema): (message: OutputMessage) => Buffer {
-  const sync = randomBytes(16)
-  const header = headerOf(outputSchemaText(schema), sync)
-  const isOriginal = schema === 'original'
+export function createOutputMessageEncoder(
+  schema: OutputSchema,
+  options: { readonly framing?: Framing | undefined; readonly features?: readonly string[] } = {},
+): (message: OutputMessage) => Buffer {
+  const frame = createFraming(outputSchemaText(schema), options.framing)
+  const isLegal = schema === 'legal'
+  const names = options.features ?? []
   // about what a message needs beside its schema
   const record = new ByteWriter(16 * 1024)
 
-  function features(values: Float64Array): void {
+  function featureRecord(values: Float64Array): void {
     for (let f = 0; f < outputFeatures.length; f++) {
       const value = values[f]!
       const isDouble = outputFeatures[f]!.isDouble
-      // what float32 cannot hold would become an infinity, and those are null
-      if (!Number.isFinite(isDouble ? value : Math.fround(value))) {
+      if (isNull(value, isDouble)) {
         record.byte(2)
         continue
       }
@@ -48,6 +62,19 @@ export function createOutputMessageEncoder(schema: OutputSchema): (message: Outp
       if (isDouble) record.float64LE(value)
       else record.float32LE(value)
     }
+  }
+
+  /** In a union with null, as what the values are in a union of boolean, float, null and int. */
+  function featureMap(values: Float64Array): void {
+    record.varint(0)
+    if (names.length > 0) record.varint(names.length)
+    names.forEach((name, f) => {
+      record.varintText(name)
+      const isMissing = isNull(values[f]!, false)
+      record.varint(isMissing ? 2 : 1)
+      if (!isMissing) record.float32LE(values[f]!)
+    })
+    record.varint(0)
   }
 
   /** @param tag the union's branch before each value; undefined where values are plain */
@@ -71,7 +98,7 @@ export function createOutputMessageEncoder(schema: OutputSchema): (message: Outp
   }
 
   function hierarchical({ top = noLevel, children }: OutputMessage): void {
-    if (!isOriginal) {
+    if (isLegal) {
       map(top)
       childMaps(children)
       return
@@ -90,35 +117,29 @@ export function createOutputMessageEncoder(schema: OutputSchema): (message: Outp
   return (message) => {
     record.clear()
     record.varintText(message.oid)
-    record.varint64(message.candid)
-    features(message.features)
-    map(message.probabilities, isOriginal ? 0 : undefined)
+    if (hasCandid(schema)) {
+      record.varint64(message.candid!)
+      featureRecord(message.features)
+    } else featureMap(message.features)
+    map(message.probabilities, isLegal ? undefined : 0)
     record.varintText(message.className)
     hierarchical(message)
-    return framed(header, record.written, sync)
+    return frame(record.written)
   }
 }
 
 const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start: 0 }
 
-function framed(header: Buffer, record: Buffer, sync: Buffer): Buffer {
-  // not from the shared pool: a small message must not keep eight kilobytes of others alive
-  const message = Buffer.allocUnsafeSlow(header.length + 11 + record.length + sync.length)
-  let at = writeVarint(message, header.copy(message), 1)
-  at = writeVarint(message, at, record.length)
-  at += record.copy(message, at)
-  at += sync.copy(message, at)
-  return message.subarray(0, at)
+/** What float32 cannot hold would become an infinity, and those are null. */
+function isNull(value: number, isDouble: boolean): boolean {
+  return !Number.isFinite(isDouble ? value : Math.fround(value))
 }
 
-function headerOf(schema: string, sync: Buffer): Buffer {
-  const header = new ByteWriter(schema.length + 100)
-  header.raw(Buffer.from('Obj\x01', 'latin1'))
-  header.varint(2)
-  for (const word of ['avro.codec', 'null', 'avro.schema', schema]) header.varintText(word)
-  header.varint(0)
-  header.raw(sync)
-  return header.take()
+/** The places of a taxonomy's levels beside the product: the top, if there is one, and those of its branches in order. */
+export function levelPlaces({ levels }: Taxonomy): { top: number | undefined; branches: readonly number[] } {
+  const others = levels.map((_, place) => place).slice(1)
+  const top = others.find((place) => levels[place]!.branch === null)
+  return { top, branches: others.filter((place) => place !== top) }
 }
 
 /** The fields of `features_record` in their order (seed: `features_schema.py`); `*` marks `double`, the others are `float`. */
@@ -156,8 +177,11 @@ export const outputFeatures: readonly { readonly name: string; readonly isDouble
   .split(/\s+/)
   .map((word) => ({ name: word.replace('*', ''), isDouble: word.endsWith('*') }))
 
-/** `original`: the survey's, letter by letter. `legal`: the same in names and types that the Avro specification allows. */
-export type OutputSchema = 'original' | 'legal'
+/**
+ * `original`: the survey's of 2021, letter by letter. `legal`: the same in names and types that the Avro specification
+ * allows. `alerce-2025`: the survey's since then, letter by letter: no candid, and the model's features as a map.
+ */
+export type OutputSchema = 'original' | 'legal' | 'alerce-2025'
 
 /**
  * A feature's name as Avro allows it: whatever is not a letter, digit or `_` becomes `_`, as later versions of the pipeline
@@ -167,20 +191,32 @@ export function legalName(name: string): string {
   return name.replace(/[^A-Za-z0-9_]/g, '_')
 }
 
-/** The schema's JSON for a message's header, as Python's `json.dumps` wrote it: readers compare the original's text. */
+const floats = '{"type": "map", "values": "float"}'
+const mapsOfFloats = `{"type": "map", "values": ${floats}}`
+
+/** The schema's JSON for a message's header, as Python's `json.dumps` writes it: readers compare the original's text. */
 export function outputSchemaText(schema: OutputSchema): string {
-  const isOriginal = schema === 'original'
+  const oid = '{"name": "oid", "type": "string"}'
+  const document = '"doc": "Late Classification", "name": "probabilities_and_features"'
+  const classification = `{"name": "lc_classification", "type": ${classificationSchema(schema)}}`
+  if (schema === 'alerce-2025') {
+    const features =
+      '{"name": "features", "type": [{"type": "map", "values": ["boolean", "float", "null", "int"]}, "null"]}'
+    return `{${document}, "type": "record", "fields": [${oid}, ${features}, ${classification}]}`
+  }
   const fields = outputFeatures.map(({ name, isDouble }) => {
-    const written = JSON.stringify(isOriginal ? name : legalName(name))
+    const written = JSON.stringify(schema === 'original' ? name : legalName(name))
     return `{"name": ${written}, "type": ["${isDouble ? 'double' : 'float'}", "null"]}`
   })
   const features = `{"type": "record", "name": "features_record", "fields": [${fields.join(', ')}]}`
-  const map = '{"type": "map", "values": "float"}'
-  const children = `{"type": "map", "values": ${map}}`
-  const probabilities = isOriginal ? '{"type": "map", "values": ["float"]}' : map
-  const hierarchical = isOriginal
-    ? `{"type": "map", "values": [${map}, ${children}]}`
-    : `{"type": "record", "name": "hierarchy", "fields": [{"name": "top", "type": ${map}}, {"name": "children", "type": ${children}}]}`
-  const classification = `{"type": "record", "name": "late_record", "fields": [{"name": "probabilities", "type": ${probabilities}}, {"name": "class", "type": "string"}, {"name": "hierarchical", "type": ${hierarchical}}]}`
-  return `{"type": "record", "doc": "Late Classification", "name": "probabilities_and_features", "fields": [{"name": "oid", "type": "string"}, {"name": "candid", "type": "long"}, {"name": "features", "type": ${features}}, {"name": "lc_classification", "type": ${classification}}]}`
+  return `{"type": "record", ${document}, "fields": [${oid}, {"name": "candid", "type": "long"}, {"name": "features", "type": ${features}}, ${classification}]}`
+}
+
+function classificationSchema(schema: OutputSchema): string {
+  const probabilities = schema === 'legal' ? floats : '{"type": "map", "values": ["float"]}'
+  const hierarchical =
+    schema === 'legal'
+      ? `{"type": "record", "name": "hierarchy", "fields": [{"name": "top", "type": ${floats}}, {"name": "children", "type": ${mapsOfFloats}}]}`
+      : `{${schema === 'alerce-2025' ? '"name": "root", ' : ''}"type": "map", "values": [${floats}, ${mapsOfFloats}]}`
+  return `{"type": "record", "name": "late_record", "fields": [{"name": "probabilities", "type": ${probabilities}}, {"name": "class", "type": "string"}, {"name": "hierarchical", "type": ${hierarchical}}]}`
 }

@@ -1,7 +1,8 @@
 // How Kafka is read and written: what an address and the flags of a run resolve to.
 import { kafkaAddressOf, noTopic, outputTopic, parseKafkaAddress } from './address.ts'
 import type { Environment, KafkaAddress } from './address.ts'
-import { outputFeatures, type OutputSchema } from './output-message.ts'
+import { messageFeatures, type OutputSchema } from './output-message.ts'
+import { type OutputForm, outputForm } from './output-form.ts'
 import { UsageError } from '../../errors.ts'
 import type { PartitionOffset } from './client/partition.ts'
 
@@ -82,27 +83,40 @@ export interface StreamStatus {
 }
 
 /** Kafka as an output. */
-export interface KafkaSinkSpec extends Pick<KafkaAddress, 'connection' | 'daily'> {
+export interface KafkaSinkSpec extends Pick<KafkaAddress, 'connection' | 'daily'>, OutputForm {
   readonly kind: 'kafka'
   /** as it may be shown */
   readonly address: string
   /** a name, or with `%s` one for each day */
   readonly topic: string
   readonly outputSchema: OutputSchema
-  /** whether a value carries its schema (an Avro container) or is the bare datum; `container` if undefined */
-  readonly framing?: 'container' | 'schemaless' | undefined
-  /** what is sent: the step's own messages, or commands to the program that writes the tables; `messages` if undefined */
-  readonly as?: MessageKind | undefined
 }
 
-/**
- * What a topic gets. `scribe`: a command an object, of the product alone; `scribe-top-bottom`: one an object and level, the
- * product first, then the branches, then the top; `scribe-multisurvey`: one a row of today's tables.
- */
-export type MessageKind = 'messages' | 'scribe' | 'scribe-top-bottom' | 'scribe-multisurvey'
+/** An output of any kind, as a plan has it. */
+type AnyOutput = KafkaSinkSpec | { readonly kind: Exclude<string, 'kafka'> }
 
-/** What output messages echo: the names to ask a source for (`ReadOptions.echo`). */
-export const echoedFeatures: readonly string[] = outputFeatures.map(({ name }) => name)
+const isTopic = (output: AnyOutput): output is KafkaSinkSpec => output.kind === 'kafka'
+
+/** The features that some outputs echo as they were read (`ReadOptions.echo`); undefined where none does. */
+export function echoedFeatures(
+  outputs: readonly AnyOutput[],
+  ofModel: readonly string[],
+): readonly string[] | undefined {
+  const echoing = outputs.filter(isTopic).filter(({ as = 'messages' }) => as === 'messages')
+  const names = new Set(echoing.flatMap(({ outputSchema }) => messageFeatures(outputSchema, ofModel)))
+  return names.size > 0 ? [...names] : undefined
+}
+
+/** Whether some outputs need to know when each object was last seen (`ReadOptions.mjdColumn`). */
+export function needsMjd(outputs: readonly AnyOutput[]): boolean {
+  return outputs.filter(isTopic).some((output) => output.as === 'scribe-multisurvey')
+}
+
+/** What a topic gets, in words. */
+export function contentText({ as = 'messages', framing = 'container', outputSchema }: KafkaSinkSpec): string {
+  const what = as === 'messages' ? `${outputSchema} schema` : `commands, ${as}`
+  return framing === 'schemaless' ? `${what}, schemaless` : what
+}
 
 export function isKafkaAddress(address: string): boolean {
   return /^kafka:/i.test(address)
@@ -117,7 +131,8 @@ export function kafkaSinkSpec(
   const parsed = typeof address === 'string' ? parseKafkaAddress(address, 'producer', environment) : address
   outputTopic(parsed)
   const { connection, topics, daily } = parsed
-  return { kind: 'kafka', address: shownWithTopic(parsed), connection, topic: topics[0]!, daily, outputSchema }
+  const place = { address: shownWithTopic(parsed), connection, topic: topics[0]!, daily }
+  return { kind: 'kafka', ...place, outputSchema, ...outputForm(parsed) }
 }
 
 /** A topic named by the environment alone is shown with its name. */

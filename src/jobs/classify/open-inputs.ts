@@ -1,7 +1,7 @@
 // Inputs and outputs as a plan asks for them.
 import { statSync } from 'node:fs'
 import type { Input } from '../../connectors/inputs.ts'
-import { echoedFeatures } from '../../connectors/kafka/spec.ts'
+import { echoedFeatures, needsMjd } from '../../connectors/kafka/spec.ts'
 import { openSink, openSource } from '../../connectors/open-connector.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
 import type { InputSchema } from '../../pipeline/batch.ts'
@@ -37,7 +37,8 @@ export function createInputOpener(
     where: plan.where,
     // with a folder as output whole files are shared out, not rows
     shard: plan.folders.length > 0 ? undefined : plan.shard,
-    echo: plan.shared.some(({ kind }) => kind === 'kafka') ? echoedFeatures : undefined,
+    echo: echoedFeatures(plan.shared, features),
+    mjdColumn: needsMjd(plan.shared) ? 'lastmjd' : undefined,
     signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
   })
   const kept = new Map<Input, Promise<Source>>()
@@ -98,9 +99,9 @@ function mergeSchemas(schemas: readonly InputSchema[]): InputSchema {
 
 /** Opens an output for results of this classifier. */
 export function openSinkFor(spec: SinkSpec, schema: InputSchema, classifier: Classifier): Promise<Sink> {
-  const { taxonomy, identity } = classifier
+  const { taxonomy, features, identity } = classifier
   const { classifierVersion, version: modelVersion, sha256: modelSha256 } = identity
-  return openSink(spec, { schema, taxonomy, classifierVersion, modelVersion, modelSha256 })
+  return openSink(spec, { schema, taxonomy, classifierVersion, modelVersion, features, modelSha256 })
 }
 
 /** Closes all, even if one of them fails: its own failure was reported before. */

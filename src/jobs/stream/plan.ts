@@ -16,6 +16,7 @@ import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/a
 import type { OpenSink, SinkSpec } from '../../connectors/spec.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import {
+  contentText,
   isKafkaAddress,
   type KafkaReading,
   kafkaSinkSpec,
@@ -240,5 +241,5 @@ function readingText(reading: KafkaReading): string {
 
 function outputText(output: StreamOutput): string {
   if (output.kind === 'stdout') return 'stdout, NDJSON'
-  return output.kind === 'kafka' ? `${output.address} (${output.outputSchema} schema)` : output.address
+  return output.kind === 'kafka' ? `${output.address} (${contentText(output)})` : output.address
 }

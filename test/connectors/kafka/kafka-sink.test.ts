@@ -60,7 +60,7 @@ describe.skipIf(!kafka)('the Kafka sink', () => {
         registry: undefined,
         reading: { kind: 'snapshot' },
       },
-      testOptions({ features, preprocessing, echo: echoedFeatures }),
+      testOptions({ features, preprocessing, echo: echoedFeatures([specOf('lc_classification')], features) }),
     )
     const context = { schema, taxonomy: classifier.taxonomy, classifierVersion: classifier.identity.classifierVersion }
     const sink = await openKafkaSink(specOf('lc_classification'), context)

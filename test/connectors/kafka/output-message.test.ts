@@ -11,6 +11,7 @@ import {
   outputSchemaText,
 } from '../../../src/connectors/kafka/output-message.ts'
 import { avscType, plainOutput, type PlainOutput, seedRun, takeApart } from '../../support/seed-run.ts'
+import { messagesOfToday, outputOfToday, textOfToday } from '../../support/messages-of-today.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const recorded = seedRun('output')
@@ -50,6 +51,14 @@ describe('the schema of output messages', () => {
     expect(outputSchemaText('original')).toHaveLength(10_321)
     expect(outputFeatures).toHaveLength(178)
     expect(outputFeatures.filter(({ isDouble }) => isDouble)).toHaveLength(51)
+  })
+
+  it('of 2025 is, letter by letter, the one in the survey’s file', () => {
+    const [ours, theirs] = [outputSchemaText('alerce-2025'), textOfToday('lc_classification_step-output_ztf.avsc')]
+    expect(JSON.stringify(JSON.parse(ours))).toBe(JSON.stringify(JSON.parse(theirs)))
+    // as Python's json.dumps, which puts a blank behind each comma and colon
+    expect(ours).toMatch(/^\{"doc": "Late Classification", "name": /)
+    expect(ours.match(/[,:](?! )/)).toBeNull()
   })
 
   it('has a legal form, in which no two features share a name', () => {
@@ -109,6 +118,33 @@ describe('an output message', () => {
     expect(hierarchical.children).toEqual({})
   })
 
+  it('of 2025 has no candid, and any names of features', () => {
+    const names = ['W1-W2', 'naïve ☄', 'inf', 'huge', '-0']
+    const encode = createOutputMessageEncoder('alerce-2025', { features: names, framing: 'schemaless' })
+    const features = Float64Array.of(0.1, NaN, -Infinity, 1e39, -0)
+    const text = outputSchemaText('alerce-2025')
+    const read = outputOfToday(encode({ ...first, candid: null, features }), text)
+    expect(Object.entries(read.features)).toEqual([
+      ['W1-W2', Math.fround(0.1)],
+      ['naïve ☄', null],
+      ['inf', null],
+      ['huge', null],
+      ['-0', -0],
+    ])
+    const none = createOutputMessageEncoder('alerce-2025', { framing: 'schemaless' })
+    expect(outputOfToday(none({ ...first, top: undefined, children: [] }), text)).toMatchObject({
+      features: {},
+      lc_classification: { hierarchical: { top: {}, children: {} } },
+    })
+  })
+
+  it('without a container is what a container holds', () => {
+    for (const schema of ['original', 'legal'] as const) {
+      const bare = createOutputMessageEncoder(schema, { framing: 'schemaless' })(first)
+      expect(bare).toEqual(takeApart(createOutputMessageEncoder(schema)(first)).record)
+    }
+  })
+
   it('is the same in a schema that Avro allows', () => {
     const encode = createOutputMessageEncoder('legal')
     const type = avscType(JSON.parse(outputSchemaText('legal')))
@@ -157,5 +193,43 @@ for i in range(40):
 print('equal')
 `
     expect(execFileSync(python, ['-c', script, folder, schema]).toString()).toBe('equal\n')
+  })
+
+  it('reads our messages of 2025 as the step’s own, in a container and bare', () => {
+    const folder = temporaryFolder()
+    const schemaFile = join(folder, 'output_ztf.avsc')
+    writeFileSync(schemaFile, textOfToday('lc_classification_step-output_ztf.avsc'))
+    messagesOfToday('output').forEach((datum, i) => {
+      const read = outputOfToday(datum, outputSchemaText('alerce-2025'))
+      const { hierarchical, ...classification } = read.lc_classification
+      const { top, children } = hierarchical as PlainOutput['lc_classification']['hierarchical']
+      const message = {
+        ...messageOf({
+          ...read,
+          candid: 0n,
+          lc_classification: { ...classification, hierarchical: { top, children } },
+        }),
+        features: Float64Array.from(Object.values(read.features), (value) => value ?? NaN),
+      }
+      const features = Object.keys(read.features)
+      writeFileSync(join(folder, `${i}.theirs`), datum)
+      writeFileSync(join(folder, `${i}.whole`), createOutputMessageEncoder('alerce-2025', { features })(message))
+      const framing = 'schemaless'
+      writeFileSync(
+        join(folder, `${i}.bare`),
+        createOutputMessageEncoder('alerce-2025', { features, framing })(message),
+      )
+    })
+    const script = `
+import fastavro, json, sys
+schema = fastavro.parse_schema(json.load(open(sys.argv[2])))
+bare = lambda name: fastavro.schemaless_reader(open(f'{sys.argv[1]}/{name}', 'rb'), schema)
+for i in range(30):
+    reader = fastavro.reader(open(f'{sys.argv[1]}/{i}.whole', 'rb'))
+    assert json.loads(reader.metadata['avro.schema']) == json.load(open(sys.argv[2]))
+    assert [*reader] == [bare(f'{i}.bare')] == [bare(f'{i}.theirs')], i
+print('equal')
+`
+    expect(execFileSync(python, ['-c', script, folder, schemaFile]).toString()).toBe('equal\n')
   })
 })

@@ -19,6 +19,8 @@ export interface MessageOutlet {
    * @throws ServiceError, also for a message that is larger than its topic allows and that nobody takes
    */
   send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void>
+  /** Whether its topic has refused one of this size lately: for those of whom all must be sent or none. */
+  readonly isTooLarge: (message: OutgoingMessage) => boolean
   /** how long no broker has answered anything, in milliseconds */
   readonly unreachableMs: number
   close(): Promise<void>
@@ -61,11 +63,14 @@ const mostSessions = 10
  * lost (a topic was recreated, a broker forgot it), it goes on in a new one with what was not acknowledged: those messages
  * may then be there twice, none is missing.
  */
-export function createProducer(cluster: Cluster): Pick<MessageOutlet, 'send'> {
+export function createProducer(cluster: Cluster): Pick<MessageOutlet, 'send' | 'isTooLarge'> {
+  const sizes = createKnownSizes()
   let session: ProducerSession | undefined
   return {
-    async send(messages, onTooLarge) {
+    isTooLarge: sizes.isTooLarge,
+    async send(messages, takeTooLarge) {
       let unsent = messages
+      const onTooLarge = takeTooLarge && tellingFirst(sizes.learn, takeTooLarge)
       const sendRest = async (): Promise<void> => {
         if (unsent.length === 0) return
         session ??= await openSession(cluster, null, 60_000)
@@ -114,6 +119,7 @@ export async function openTransactionalOutlet(
     get unreachableMs() {
       return cluster.unreachableMs
     },
+    isTooLarge: sizes.isTooLarge,
     /** @see MessageOutlet */
     send(messages: readonly OutgoingMessage[], onTooLarge?: TakeTooLarge): Promise<void> {
       for (const message of messages) {
@@ -134,6 +140,13 @@ export async function openTransactionalOutlet(
       kept = []
     },
     close: () => cluster.close(),
+  }
+}
+
+function tellingFirst(learn: TakeTooLarge, take: TakeTooLarge): TakeTooLarge {
+  return (message) => {
+    learn(message)
+    take(message)
   }
 }
 

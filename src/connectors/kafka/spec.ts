@@ -107,11 +107,6 @@ export function echoedFeatures(
   return names.size > 0 ? [...names] : undefined
 }
 
-/** Whether some outputs need to know when each object was last seen (`ReadOptions.mjdColumn`). */
-export function needsMjd(outputs: readonly AnyOutput[]): boolean {
-  return outputs.filter(isTopic).some((output) => output.as === 'scribe-multisurvey')
-}
-
 /** What a topic gets, in words. */
 export function contentText({ as = 'messages', framing = 'container', outputSchema }: KafkaSinkSpec): string {
   const what = as === 'messages' ? `${outputSchema} schema` : `commands, ${as}`

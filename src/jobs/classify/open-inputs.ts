@@ -1,7 +1,7 @@
 // Inputs and outputs as a plan asks for them.
 import { statSync } from 'node:fs'
 import type { Input } from '../../connectors/inputs.ts'
-import { echoedFeatures, needsMjd } from '../../connectors/kafka/spec.ts'
+import { echoedFeatures } from '../../connectors/kafka/spec.ts'
 import { openSink, openSource } from '../../connectors/open-connector.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
 import type { InputSchema } from '../../pipeline/batch.ts'
@@ -38,7 +38,6 @@ export function createInputOpener(
     // with a folder as output whole files are shared out, not rows
     shard: plan.folders.length > 0 ? undefined : plan.shard,
     echo: echoedFeatures(plan.shared, features),
-    mjdColumn: needsMjd(plan.shared) ? 'lastmjd' : undefined,
     signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
   })
   const kept = new Map<Input, Promise<Source>>()

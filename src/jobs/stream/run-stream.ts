@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openTransactionalOutlet, requireOneCluster } from '../../connectors/kafka/client/outlet.ts'
 import { openKafkaSink } from '../../connectors/kafka/kafka-sink.ts'
 import { openKafkaSource } from '../../connectors/kafka/kafka-source.ts'
-import { echoedFeatures, needsMjd } from '../../connectors/kafka/spec.ts'
+import { echoedFeatures } from '../../connectors/kafka/spec.ts'
 import { dailyTopic } from '../../connectors/kafka/topics.ts'
 import { openSink } from '../../connectors/open-connector.ts'
 import type { OpenSink } from '../../connectors/spec.ts'
@@ -233,8 +233,7 @@ async function openStream(
   onStep('reaching the brokers')
   const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
   const echo = echoedFeatures(outputs, features)
-  const mjdColumn = needsMjd(outputs) ? 'lastmjd' : undefined
-  const reading = readOptions({ features, preprocessing, batchSize, echo, mjdColumn })
+  const reading = readOptions({ features, preprocessing, batchSize, echo, mjdColumn: plan.mjdColumn })
   const guard = ownsProcess ? keep(openDecodeGuard(plan.decoding, (note) => log.warn(note))) : undefined
   const source = keep(await openKafkaSource(plan.source, reading, outlet, guard))
   onStep('opening the outputs')

@@ -55,11 +55,12 @@ export type RecordKeys = ReturnType<typeof recordKeys>
 /**
  * Under which keys a record has what is needed: a key OLD is read as NEW; a key that already was NEW is shadowed.
  */
-export function recordKeys({ idColumn, candidColumn, features, rename }: ReadOptions) {
+export function recordKeys({ idColumn, candidColumn, mjdColumn, features, rename }: ReadOptions) {
   const old = new Map([...rename].map(([from, to]) => [to, from]))
   /** undefined where a rename took the name away and gave it to no other */
   const keyOf = (name: string): string | undefined => old.get(name) ?? (rename.has(name) ? undefined : name)
-  return { oid: keyOf(idColumn), candid: keyOf(candidColumn), features: features.map(keyOf) }
+  const mjd = mjdColumn === undefined ? undefined : keyOf(mjdColumn)
+  return { oid: keyOf(idColumn), candid: keyOf(candidColumn), mjd, features: features.map(keyOf) }
 }
 
 // Renamings that are known by a name: the survey's features as others spell them (`--rename-map`).

@@ -8,7 +8,19 @@ const folder = fileURLToPath(new URL('../fixtures/kafka', import.meta.url))
 
 /** The 40 messages the original read, and the 40 it wrote. */
 export function seedRun(kind: 'input' | 'output'): Buffer[] {
-  const packed = gunzipSync(readFileSync(`${folder}/seed-run-${kind}.bin.gz`))
+  return unpacked(`seed-run-${kind}`)
+}
+
+/** 30 messages of the pipeline since 2023: bare Avro data of `bareSchema`. */
+export function bareRun(): Buffer[] {
+  return unpacked('bhrf-input')
+}
+
+/** The schema of those, beside the file of the type that it names. */
+export const bareSchema = `${folder}/feature_step/output.avsc`
+
+function unpacked(name: string): Buffer[] {
+  const packed = gunzipSync(readFileSync(`${folder}/${name}.bin.gz`))
   const messages: Buffer[] = []
   for (let at = 0; at < packed.length;) {
     const length = packed.readUInt32BE(at)

@@ -82,6 +82,8 @@ const keptSchemas = 64
 const keptHeaderBytes = 2 * 1024 * 1024
 /** ids of a registry; broken messages hold any number of different ones */
 const keptRegistered = 1000
+/** of a registry's frame: 0, and the id of a schema */
+const frameLength = 5
 
 export type MessageReader = ReturnType<typeof createMessageReader>
 
@@ -149,13 +151,13 @@ export function createMessageReader(names: MessageNames, bare?: BareSchema) {
   }
 
   function readRegistered(value: Uint8Array): MessageReading {
-    if (value.length < 5) return { kind: 'bad', reason: unknownFrame }
+    if (value.length < frameLength) return { kind: 'bad', reason: unknownFrame }
     const id = new DataView(value.buffer, value.byteOffset).getInt32(1)
     const reader = registered.get(id)
     if (reader === undefined) return { kind: 'unknown schema', id }
-    if (reader === 'json') return readJson(value.subarray(5))
+    if (reader === 'json') return readJson(value.subarray(frameLength))
     if (typeof reader !== 'function') return reader
-    cursor.reset(value, 5, value.length)
+    cursor.reset(value, frameLength, value.length)
     reader(cursor, slots)
     if (cursor.remaining > 0) throw new AvroBytesError('the record is longer than its schema')
     return alert(0)
@@ -204,7 +206,7 @@ export function createMessageReader(names: MessageNames, bare?: BareSchema) {
   function readFramedOrBare(value: Uint8Array): MessageReading {
     if (value[0] === 0) {
       const datum = readBare(value)
-      if (datum.kind === 'alert') return datum
+      if (datum.kind === 'alert' || value.length < frameLength) return datum
       again()
       const framed = readFramed(value)!
       return framed.kind === 'unknown schema' && datum.kind === 'bad' ? { ...framed, otherwise: datum } : framed

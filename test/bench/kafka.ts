@@ -92,20 +92,10 @@ function print(figures: readonly Figure[]): void {
 async function benchDecoding(model: string, python: string | undefined): Promise<Figure[]> {
   const { manifest } = await readManifest(model)
   const { features, preprocessing } = manifest
-  const gatherer = createRowGatherer(
-    {
-      ...{
-        features,
-        preprocessing,
-        echo: messageFeatures('original', []),
-        batchSize: 1000,
-        idColumn: 'oid',
-        candidColumn: 'candid',
-      },
-      ...{ rename: new Map<string, string>(), allowance: { remaining: Infinity } },
-    },
-    undefined,
-  )
+  const gatherer = createRowGatherer({
+    ...{ features, preprocessing, echo: messageFeatures('original', []), batchSize: 1000, idColumn: 'oid', candidColumn: 'candid' },
+    ...{ rename: new Map<string, string>(), allowance: { remaining: Infinity } },
+  })
   const values = seedRun('input')
   const decodeFor = (milliseconds: number): number => {
     const started = performance.now()

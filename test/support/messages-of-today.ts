@@ -1,10 +1,14 @@
 // The survey's messages since 2025, what its own step made of them, and a second opinion on what they hold.
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { createFraming } from '../../src/connectors/kafka/framing.ts'
 import { avscType, unpackMessages } from './seed-run.ts'
 
 const folder = new URL('../fixtures/kafka/today/', import.meta.url)
+
+/** The schema of the data that the step reads, beside the file of the type that it names. */
+export const bareSchema = fileURLToPath(new URL('../feature_step/output.avsc', folder))
 
 /** A file of test/fixtures/kafka/today as text, unpacked if it ends in .gz. */
 export function textOfToday(name: string): string {
@@ -19,8 +23,8 @@ export function messagesOfToday(kind: 'input' | 'output'): Buffer[] {
 
 /** The inputs, each in a container. */
 export function containedInputs(): Buffer[] {
-  const record = JSON.parse(textOfToday('feature_step-features_record_ztf.avsc')) as unknown
-  const schema = textOfToday('feature_step-output.avsc')
+  const record = JSON.parse(textOfToday('../feature_step/features_record_ztf.avsc')) as unknown
+  const schema = textOfToday('../feature_step/output.avsc')
   const whole = schema.replaceAll('"features_record_ztf"', JSON.stringify(record))
   return messagesOfToday('input').map(createFraming(JSON.stringify(JSON.parse(whole))))
 }

@@ -44,7 +44,7 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
   }
   const found = addressForm.exec(address) ?? refuse('expected kafka://host:9092/topic')
   const [, credentials, hosts, path, query] = found
-  const asked = parametersOf(query ?? '', hasAccount, refuse)
+  const { asked, schemas } = parametersOf(query ?? '', hasAccount, refuse)
   const setting: Setting = (name, ...variables) =>
     asked.get(name) ?? variables.map((each) => filled(environment[each])).find((value) => value !== undefined)
   const topics = splitList(decoded(path ?? ''))
@@ -60,6 +60,8 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
     topics: topics.length > 0 ? topics : topicsOf(role, environment),
     group: setting('group', ...(role === 'consumer' ? ['CONSUMER_GROUP_ID'] : [])),
     registry: registryOf(setting('registry', 'SCHEMA_REGISTRY_URL'), environment),
+    /** files of the schema of values that carry none, in their order */
+    schemas: schemas.length > 0 || role !== 'consumer' ? schemas : splitList(environment['CONSUMER_SCHEMA_PATH'] ?? ''),
     /** how daily names are made, for topics with `%s` */
     daily: {
       dateFormat: setting('date_format', 'PRODUCER_DATE_FORMAT') ?? '%Y%m%d',
@@ -128,8 +130,10 @@ type Setting = (name: string, ...variables: readonly string[]) => string | undef
 /** Throws an error about the address. */
 type Refuse = (why: string, hint?: string) => never
 
-function parametersOf(query: string, hasAccount: boolean, refuse: Refuse): ReadonlyMap<string, string> {
+/** The parameters, the last of each name; of `schema`, which may be there more than once, all. */
+function parametersOf(query: string, hasAccount: boolean, refuse: Refuse) {
   const asked = new Map<string, string>()
+  const schemas: string[] = []
   for (const part of query.split('&').filter((word) => word !== '')) {
     const at = part.indexOf('=')
     const name = at < 0 ? part : part.slice(0, at)
@@ -137,9 +141,13 @@ function parametersOf(query: string, hasAccount: boolean, refuse: Refuse): Reado
       const hint = `Known are ${addressParameters.join(', ')}.${hasAccount ? ` ${escapeHint}` : ''}`
       refuse(hasAccount ? 'unknown parameter' : `unknown parameter ${name}`, hint)
     }
-    asked.set(name, at < 0 ? '' : decoded(part.slice(at + 1)))
+    const value = at < 0 ? '' : decoded(part.slice(at + 1))
+    asked.set(name, value)
+    if (name !== 'schema') continue
+    if (value === '') refuse('schema= names no file', 'Write ?schema=FILE.avsc.')
+    schemas.push(value)
   }
-  return asked
+  return { asked, schemas }
 }
 
 function outputParametersOf(asked: ReadonlyMap<string, string>, role: KafkaRole, refuse: Refuse) {
@@ -259,7 +267,7 @@ const outputParameters = ['framing', 'as', 'survey', 'sid', 'classifier_ids'] as
 
 /** What a Kafka address may have after its `?`. */
 const addressParameters = [
-  ...['group', 'registry', 'security', 'mechanism', 'ca', 'cert', 'key'],
+  ...['group', 'registry', 'schema', 'security', 'mechanism', 'ca', 'cert', 'key'],
   ...['patience', 'session_timeout', 'date_format', 'change_hour'],
   ...outputParameters,
 ] as const

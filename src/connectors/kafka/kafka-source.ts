@@ -16,13 +16,15 @@ import { createOutstanding, createOwnedParts, type OwnedPart, type ReadPlace } f
 import { createRowGatherer, messageSchema } from './rows.ts'
 import { createSchemaRegistry } from './schema-registry.ts'
 import { partitionsOf, selectTopics, type TopicSelection } from './topics.ts'
+import { openValueSchema } from './value-schema.ts'
 
 /**
  * Opens topics, in the way that the spec says.
  *
  * @param outputs exactly-once: commits what was read, in place of the source
  * @param guard against single messages
- * @throws DataError for a topic that does not exist (snapshots only: a group waits for it), ServiceError for brokers
+ * @throws UsageError for a schema of values that cannot be used, before anything else; DataError for a topic that does not
+ *   exist (snapshots only: a group waits for it), ServiceError for brokers
  */
 export function openKafkaSource(
   spec: KafkaSourceSpec,
@@ -82,13 +84,16 @@ async function openKafkaLive(
   guard: DecodeGuard | undefined,
 ): Promise<KafkaStream> {
   const selection = selectTopics(spec.topics)
+  const valueSchema = openValueSchema(spec.schemas, options)
   const cluster = await connectCluster(spec.connection)
   const registry = spec.registry && createSchemaRegistry(spec.registry)
-  const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage, guard)
+  const { stopsAtBadMessage } = spec
   const notices: string[] = []
+  const onNotice = (notice: string): void => void notices.push(notice)
+  const gatherer = createRowGatherer(options, { registry, valueSchema, stopsAtBadMessage, guard, onNotice })
   const fetcher = createFetcher<OwnedPart>(cluster, {
     guard,
-    onGap: (partition, from, to) => notices.push(gapNotice(partition, from, to)),
+    onGap: (partition, from, to) => onNotice(gapNotice(partition, from, to)),
     ...(subscription.isDraining ? {} : { tailPatienceMs: Infinity }),
   })
   const parts = createOwnedParts()
@@ -289,7 +294,7 @@ async function openKafkaLive(
 
   return {
     identity: { address: spec.address },
-    schema: messageSchema,
+    schema: messageSchema(options),
     replayable: false,
     deliveries,
     status: () => ({

@@ -3,12 +3,23 @@ import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { OriginalMessage, Reject } from '../../pipeline/batch.ts'
 import { readCandid, readOid, whyNoCandid } from '../../pipeline/row-ids.ts'
 import { DataError } from '../../errors.ts'
-import { type AlertMessage, createMessageReader, type MessageNames } from './input-message.ts'
+import {
+  type AlertMessage,
+  type BadMessage,
+  createMessageReader,
+  type MessageNames,
+  type UnknownSchema,
+} from './input-message.ts'
 import type { KafkaRecord } from './client/fetch-request.ts'
 import type { TopicPartition } from './client/partition.ts'
 import type { SchemaRegistry } from './schema-registry.ts'
 import type { DecodeGuard } from './spec.ts'
+import { createOidShapes } from './oid-shapes.ts'
+import type { ValueSchema } from './value-schema.ts'
+import { shownText } from '../../formats/shown-text.ts'
+import { tooFewDetections, wantedDetections } from '../columns/alert-schema.ts'
 import { furtherNames, recordKeys } from '../columns/settle-names.ts'
+import type { InputSchema } from '../../pipeline/batch.ts'
 import type { Delivery, ReadOptions } from '../../pipeline/source.ts'
 
 /** Rows since the last `take`. */
@@ -24,22 +35,33 @@ const noRegistry =
   'it refers to a schema registry, and none is named (?registry=http://host:8081, or SCHEMA_REGISTRY_URL)'
 
 /** Rows of text ids with candids: what a message must have. */
-export const messageSchema = { oidType: 'string', hasCandid: true } as const
+export function messageSchema({ mjdColumn }: Pick<ReadOptions, 'mjdColumn'>): InputSchema {
+  return { oidType: 'string', hasCandid: true, ...(mjdColumn === undefined ? {} : { hasMjd: true }) }
+}
+
+/** What reading messages depends on besides the options. */
+export interface GathererSettings {
+  readonly registry?: SchemaRegistry | undefined
+  /** what values without framing are; undefined: there are none */
+  readonly valueSchema?: ValueSchema | undefined
+  readonly stopsAtBadMessage?: boolean | undefined
+  readonly guard?: DecodeGuard | undefined
+  /** takes what people should know and no reject tells */
+  readonly onNotice?: (notice: string) => void
+}
 
 /**
  * Reads messages into batches. One that cannot be read, or lacks oid or candid, is a reject like a row that cannot be
  * classified, and marked as a bad message; each reject carries its message. So is one that the guard refuses.
  */
-export function createRowGatherer(
-  options: ReadOptions,
-  registry?: SchemaRegistry,
-  stopsAtBadMessage = false,
-  guard?: DecodeGuard,
-) {
-  const { features, batchSize, echo = [] } = options
-  const assembler = createBatchAssembler({ ...options, ...messageSchema })
+export function createRowGatherer(options: ReadOptions, settings: GathererSettings = {}) {
+  const { registry, valueSchema, stopsAtBadMessage = false, guard, onNotice } = settings
+  const { features, batchSize, echo = [], minDetections = 0 } = options
+  const assembler = createBatchAssembler({ ...options, ...messageSchema(options) })
   const { names, echoSlots } = slotsOf(options)
-  const reader = createMessageReader(names)
+  const bare = valueSchema && { record: valueSchema.record, names: slotsOf(valueSchema.options).names }
+  const reader = createMessageReader(names, bare)
+  const shapes = createOidShapes()
   const scratch = new Float64Array(names.slotCount)
   const values = scratch.subarray(0, features.length)
   let echoed = new Float64Array(batchSize * echo.length)
@@ -54,10 +76,9 @@ export function createRowGatherer(
     if (refusal !== undefined) return bad(message, { reason: refusal })
     guard?.enter(message)
     const reading = reader.read(message.value, scratch, 0)
-    if (reading.kind === 'unknown schema') return addFramed(message, reading.id)
-    if (reading.kind === 'alert') return addAlert(message, reading)
-    const { reason, detail } = reading
-    bad(message, { reason, ...(detail === undefined ? {} : { value: detail }) })
+    if (reading.kind === 'unknown schema') return addFramed(message, reading)
+    if (reading.kind === 'alert') addAlert(message, reading)
+    else bad(message, problemOf(reading))
   }
 
   function bad(message: OriginalMessage, why: Problem): void {
@@ -73,8 +94,8 @@ export function createRowGatherer(
     )
   }
 
-  async function addFramed(message: OriginalMessage, id: number): Promise<void> {
-    if (!registry) return bad(message, { reason: noRegistry, value: `schema ${id}` })
+  async function addFramed(message: OriginalMessage, { id, otherwise }: UnknownSchema): Promise<void> {
+    if (!registry) return bad(message, otherwise ? problemOf(otherwise) : { reason: noRegistry, value: `schema ${id}` })
     guard?.leave()
     const schema = await registry.schemaOf(id)
     guard?.enter(message)
@@ -89,11 +110,15 @@ export function createRowGatherer(
     if (!assembler.admit(alert.oid)) return
     if (idProblem) return refuse(alert.oid, message, true, idProblem)
     const candid = readCandid(alert.candid)!
-    const problem = problemOfFeatures(alert, features)
+    if (alert.isBare) watchShape(alert.oid, message)
+    const problem =
+      alert.detections < minDetections
+        ? { reason: tooFewDetections(minDetections) }
+        : problemOfFeatures(alert, features)
     if (problem) return refuse(alert.oid, message, false, problem, candid)
     read++
     const row = messages.length
-    if (assembler.accept({ oid: alert.oid, candid, where: whereOf(message) }, values)) {
+    if (assembler.accept({ oid: alert.oid, candid, mjd: alert.mjd, where: whereOf(message) }, values)) {
       messages.push(message)
       for (let i = 0, cell = row * echoSlots.length; i < echoSlots.length; i++, cell++) {
         const slot = echoSlots[i]!
@@ -102,6 +127,16 @@ export function createRowGatherer(
     } else {
       rejected.push({ message, isBadMessage: false, candid })
     }
+  }
+
+  /** Data of another schema may decode, to ids that are none. */
+  function watchShape(oid: unknown, message: OriginalMessage): void {
+    const text = String(oid)
+    if (shapes.isExpected(text)) return
+    onNotice?.(
+      `${whereOf(message)}: the oid ${shownText(text.slice(0, 60))} looks unlike the first ${shapes.learned}, such as ` +
+        `${shownText(shapes.example.slice(0, 60))}. If it is of another schema than ?schema=, its results are wrong. Later ones are not named`,
+    )
   }
 
   function refuse(oid: unknown, message: OriginalMessage, isBadMessage: boolean, why: Problem, candid?: bigint): void {
@@ -175,12 +210,17 @@ function slotsOf(options: ReadOptions): { readonly names: MessageNames; readonly
   })
   for (const [name, slot] of furtherNames(options)) if (!slotOf.has(name)) slotOf.set(name, slot)
   const echoSlots = Int32Array.from(keys.features.slice(required), (key) => (key === undefined ? -1 : slotOf.get(key)!))
-  const names = { oid: keys.oid ?? '', candid: keys.candid ?? '', slotOf, slotCount: keys.features.length, required }
-  return { names, echoSlots }
+  const { oid = '', candid = '', mjd } = keys
+  const slots = { slotOf, slotCount: keys.features.length, required }
+  return { names: { oid, candid, mjd, detections: wantedDetections(options), ...slots }, echoSlots }
+}
+
+function problemOf({ reason, detail }: BadMessage): Problem {
+  return { reason, ...(detail === undefined ? {} : { value: detail }) }
 }
 
 function problemOfIds({ oid, candid }: AlertMessage): Problem | undefined {
-  const reading = readOid(oid, messageSchema.oidType)
+  const reading = readOid(oid, 'string')
   if ('reason' in reading) return { reason: reading.reason }
   const number = readCandid(candid)
   if (number === null) return { reason: 'candid is missing' }

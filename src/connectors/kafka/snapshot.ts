@@ -10,6 +10,7 @@ import { createRowGatherer, messageSchema } from './rows.ts'
 import { createSchemaRegistry } from './schema-registry.ts'
 import type { DecodeGuard, KafkaSnapshot, KafkaSourceSpec, StreamStatus } from './spec.ts'
 import { partitionsOf, selectTopics } from './topics.ts'
+import { openValueSchema } from './value-schema.ts'
 
 /** A partition and what of it is read. */
 interface SnapshotPart extends Part {
@@ -31,7 +32,8 @@ const stragglerMs = 24 * 3600 * 1000
  * Opens a snapshot: every partition, from its beginning or the first message of the window to where it ends now. What an
  * open transaction has written is not there yet.
  *
- * @throws DataError for a topic that does not exist, ServiceError for brokers that do not answer
+ * @throws UsageError for a schema of values that cannot be used, DataError for a topic that does not exist, ServiceError for
+ *   brokers that do not answer
  */
 export async function openKafkaSnapshot(
   spec: KafkaSourceSpec,
@@ -39,6 +41,7 @@ export async function openKafkaSnapshot(
   options: ReadOptions,
   guard?: DecodeGuard,
 ) {
+  const valueSchema = openValueSchema(spec.schemas, options)
   const cluster = await connectCluster(spec.connection)
   const registry = spec.registry && createSchemaRegistry(spec.registry)
   let fetcher: Fetcher<SnapshotPart> | undefined
@@ -46,6 +49,7 @@ export async function openKafkaSnapshot(
   let state: GatheringState<SnapshotPart> = { places: new Map(), chunk: undefined, decodeMs: 0 }
   let furtherRecords = 0
   const notices: string[] = []
+  const onNotice = (notice: string): void => void notices.push(notice)
   let bounds: Bounds
   try {
     bounds = await findBounds(cluster, spec, reading)
@@ -57,10 +61,11 @@ export async function openKafkaSnapshot(
   }
 
   async function* deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
-    const gatherer = createRowGatherer(options, registry, spec.stopsAtBadMessage, guard)
+    const { stopsAtBadMessage } = spec
+    const gatherer = createRowGatherer(options, { registry, valueSchema, stopsAtBadMessage, guard, onNotice })
     const opened = createFetcher<SnapshotPart>(cluster, {
       guard,
-      onGap: (part, from, to) => notices.push(gapNotice(part, from, to)),
+      onGap: (part, from, to) => onNotice(gapNotice(part, from, to)),
       // without an end to reach it goes on with what is there
       ...(bounds.every(({ end }) => end === undefined) ? { tailPatienceMs: Infinity } : { needsSameTopic: true }),
     })
@@ -113,9 +118,10 @@ export async function openKafkaSnapshot(
   const offsets = bounds.map((part) => [keyOf(part), [`${part.start}`, `${part.end ?? 'open'}`]] as const)
   return {
     identity: { address: spec.address, offsets: Object.fromEntries(offsets) },
-    schema: messageSchema,
+    schema: messageSchema(options),
     replayable: reading.isEndless !== true,
     fractionRead: () => fractionOf(parts),
+    notes: () => [...notices],
     deliveries,
     status: (): StreamStatus => ({
       partitions: parts.map(({ topic, partition, committed, end }) => {

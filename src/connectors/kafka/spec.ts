@@ -5,6 +5,7 @@ import { messageFeatures, type OutputSchema } from './output-message.ts'
 import { type OutputForm, outputForm } from './output-form.ts'
 import { UsageError } from '../../errors.ts'
 import type { PartitionOffset } from './client/partition.ts'
+import { readSchemaFiles } from './value-schema.ts'
 
 /** Kafka as an input. */
 export interface KafkaSourceSpec extends Pick<KafkaAddress, 'connection' | 'registry'> {
@@ -150,11 +151,13 @@ export function kafkaSnapshotSpec(
   return sourceSpec(parsed, { kind: 'snapshot', ...window, ...(commit ? { commitFor: parsed.group } : {}) })
 }
 
-/** The topics of an address, read in some way. @throws UsageError if it names none */
+/** The topics of an address, read in some way. @throws UsageError if it names none, or files that are no schemas */
 export function sourceSpec(parsed: KafkaAddress, reading: KafkaReading): KafkaSourceSpec {
-  const { connection, topics, registry } = parsed
+  const { connection, topics, registry, schemas } = parsed
   if (topics.length === 0) throw noTopic(parsed.shown)
-  return { kind: 'kafka', address: shownWithTopic(parsed), connection, topics, registry, reading }
+  // now, because a model may take long to load; whether they fit it can only be known after that
+  if (schemas.length > 0) readSchemaFiles(schemas)
+  return { kind: 'kafka', address: shownWithTopic(parsed), connection, topics, registry, schemas, reading }
 }
 
 /** The input of a stream: what was typed, or what the original's environment names. @throws UsageError without either */

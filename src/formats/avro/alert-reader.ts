@@ -9,12 +9,15 @@ import {
   isEmpty,
   type Skip,
 } from './cursor.ts'
-import { type AvroRecord, AvroSchemaError, type AvroType, parseAvroSchema } from './schema.ts'
+import { compileDetections, compileNumber, type DetectionTally } from './detection-reader.ts'
+import type { AvroRecord, AvroType } from './schema.ts'
 
 /** Where the values of one record go. Begun anew for each record by whoever owns it. */
-export interface AlertSlots {
+export interface AlertSlots extends DetectionTally {
   oid: unknown
   candid: unknown
+  /** what the record itself says about its newest detection; NaN where it does not */
+  mjd: number
   /** false where `features` is null, absent or has no names */
   hasFeatures: boolean
   /** takes a number for each slot from `start` on */
@@ -27,16 +30,49 @@ export interface AlertSlots {
   unreadable: number
 }
 
+/** Slots for so many features. */
+export function newAlertSlots(width: number): AlertSlots {
+  const numbers = { values: new Float64Array(width), start: 0, seen: new Uint32Array(width), record: 0, unreadable: -1 }
+  const times = { mjd: NaN, lastMjd: NaN, detections: 0 }
+  return { oid: undefined, candid: undefined, hasFeatures: false, ...numbers, ...times }
+}
+
+/** Makes the slots ready for the next record. */
+export function beginAlert(slots: AlertSlots): void {
+  slots.oid = undefined
+  slots.candid = undefined
+  slots.hasFeatures = false
+  slots.mjd = NaN
+  slots.lastMjd = NaN
+  slots.detections = 0
+  slots.unreadable = -1
+  slots.record = (slots.record + 1) >>> 0
+  if (slots.record > 0) return
+  slots.seen.fill(0)
+  slots.record = 1
+}
+
+/** When the object was last seen: as the record itself says, else as its detections do; NaN if nobody does. */
+export function mjdOf({ mjd, lastMjd }: AlertSlots): number {
+  return Number.isFinite(mjd) ? mjd : lastMjd
+}
+
 /** Reads one record at the cursor. Throws AvroBytesError. */
 export type AlertReader = (cursor: AvroCursor, into: AlertSlots) => void
 
 /** Which names of a record mean what. */
-interface AlertNames {
+export interface AlertNames {
   readonly oid: string
   readonly candid: string
+  /** undefined: nobody wants to know when an object was last seen */
+  readonly mjd?: string | undefined
   readonly features: string
+  /** the field of the list of detections; undefined: it is passed over */
+  readonly detections?: string | undefined
   /** feature → slot */
   readonly slotOf: ReadonlyMap<string, number>
+  /** for bare data, which nothing but its bytes says to be of this schema: refuses what no writer writes (see `compileSkip`) */
+  readonly isStrict?: boolean
 }
 
 /** stands for a value that can be no id */
@@ -44,11 +80,9 @@ const noId = Object.freeze({})
 /** more alerts than any object has */
 const mostIds = 100_000
 
-/** @throws AvroSchemaError for a schema that is no record */
-export function compileAlertReader(schemaText: string, names: AlertNames): AlertReader {
-  const schema = parseAvroSchema(schemaText)
-  if (schema.kind !== 'record') throw new AvroSchemaError('the schema is no record')
-  const steps = schema.fields
+/** A reader of such records. */
+export function compileAlertReader(record: AvroRecord, names: AlertNames): AlertReader {
+  const steps = record.fields
     .filter((field) => hasWork(field, names))
     .map(({ name, type }) => stepOf(name, type, names))
   return (cursor, into) => {
@@ -62,22 +96,39 @@ function hasWork({ name, type }: AvroRecord['fields'][number], { oid, candid, fe
 }
 
 function stepOf(name: string, type: AvroType, names: AlertNames): AlertReader {
-  if (name !== names.oid && name !== names.candid) {
-    return name === names.features ? compileFeatures(type, names.slotOf) : compileSkip(type)
+  const { oid, candid, mjd, features, detections, isStrict = false } = names
+  if (name === oid) {
+    const read = compileValue(type, false, isStrict)
+    if (!isStrict) return (cursor, into) => void (into.oid = read(cursor))
+    return (cursor, into) => void (into.oid = checkedOid(read(cursor)))
   }
-  if (name === names.oid) {
-    const read = compileValue(type, false)
-    return (cursor, into) => void (into.oid = read(cursor))
+  if (name === candid) {
+    const read = compileValue(type, true, isStrict)
+    return (cursor, into) => void (into.candid = read(cursor))
   }
-  const read = compileValue(type, true)
-  return (cursor, into) => void (into.candid = read(cursor))
+  if (name === features) return compileFeatures(type, names)
+  if (name === mjd) {
+    const read = compileNumber(type, isStrict)
+    return (cursor, into) => void (into.mjd = read(cursor))
+  }
+  return name === detections ? compileDetections(type, isStrict) : compileSkip(type, isStrict)
 }
 
-function compileFeatures(type: AvroType, slotOf: ReadonlyMap<string, number>): AlertReader {
-  if (type.kind === 'record') return compileFeatureRecord(type, slotOf)
-  if (type.kind === 'map') return compileFeatureMap(type.items, slotOf)
-  if (type.kind !== 'union') return compileSkip(type)
-  const branches = type.branches.map((branch) => compileFeatures(branch, slotOf))
+const controlCharacter = /\p{Cc}/u
+
+/** At once, before anything else is read: most bytes of another schema have no oid where this one has it. */
+function checkedOid(oid: unknown): unknown {
+  if (oid === '' || oid === null) throw new AvroBytesError('its oid is empty')
+  if (typeof oid === 'string' && controlCharacter.test(oid)) throw new AvroBytesError('its oid is no text')
+  return oid
+}
+
+function compileFeatures(type: AvroType, names: Pick<AlertNames, 'slotOf' | 'isStrict'>): AlertReader {
+  const { slotOf, isStrict = false } = names
+  if (type.kind === 'record') return compileFeatureRecord(type, slotOf, isStrict)
+  if (type.kind === 'map') return compileFeatureMap(type.items, slotOf, isStrict)
+  if (type.kind !== 'union') return compileSkip(type, isStrict)
+  const branches = type.branches.map((branch) => compileFeatures(branch, names))
   return (cursor, into) => branchOf(branches, cursor)(cursor, into)
 }
 
@@ -87,7 +138,8 @@ const isFloat = 1
 const isDouble = 2
 const isInteger = 3
 const isBoolean = 4
-const isOther = 5
+const isStrictBoolean = 5
+const isOther = 6
 
 const codes: Partial<Record<AvroType['kind'], number>> = {
   null: isNull,
@@ -105,23 +157,25 @@ interface NumberField {
   readonly skips: readonly Skip[]
 }
 
-function numberField(type: AvroType, slot: number): NumberField {
+function numberField(type: AvroType, slot: number, isStrict: boolean): NumberField {
   const branches = type.kind === 'union' ? type.branches : [type]
-  const skips = branches.map(compileSkip)
-  return { slot, isUnion: type.kind === 'union', codes: branches.map(({ kind }) => codes[kind] ?? isOther), skips }
+  const skips = branches.map((branch) => compileSkip(branch, isStrict))
+  const codeOf = ({ kind }: AvroType): number =>
+    isStrict && kind === 'boolean' ? isStrictBoolean : (codes[kind] ?? isOther)
+  return { slot, isUnion: type.kind === 'union', codes: branches.map(codeOf), skips }
 }
 
-function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>): AlertReader {
+function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>, isStrict: boolean): AlertReader {
   const known = type.fields.filter((field) => !isEmpty(field.type) || slotOf.has(field.name))
-  const fields = known.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1))
+  const fields = known.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1, isStrict))
   return (cursor, into) => {
     into.hasFeatures = true
     for (const field of fields) readNumber(cursor, into, field, field.slot)
   }
 }
 
-function compileFeatureMap(items: AvroType, slotOf: ReadonlyMap<string, number>): AlertReader {
-  const field = numberField(items, -1)
+function compileFeatureMap(items: AvroType, slotOf: ReadonlyMap<string, number>, isStrict: boolean): AlertReader {
+  const field = numberField(items, -1, isStrict)
   return (cursor, into) => {
     into.hasFeatures = true
     eachBlock(cursor, (count) =>
@@ -149,6 +203,9 @@ function readNumber(cursor: AvroCursor, into: AlertSlots, field: NumberField, sl
     case isBoolean:
       value = cursor.readBoolean() ? 1 : 0
       break
+    case isStrictBoolean:
+      value = cursor.readStrictBoolean() ? 1 : 0
+      break
     case undefined:
       throw new AvroBytesError('a union has no such branch')
     default:
@@ -162,24 +219,24 @@ function readNumber(cursor: AvroCursor, into: AlertSlots, field: NumberField, sl
 }
 
 /** An id of any type that ids come in, or a list of them where that may be. */
-function compileValue(type: AvroType, mayBeList: boolean): (cursor: AvroCursor) => unknown {
-  if (type.kind === 'text') return (cursor) => cursor.readText()
+function compileValue(type: AvroType, mayBeList: boolean, isStrict: boolean): (cursor: AvroCursor) => unknown {
+  if (type.kind === 'text') return isStrict ? (cursor) => cursor.readStrictText() : (cursor) => cursor.readText()
   if (type.kind === 'integer') return (cursor) => cursor.readLong()
   if (type.kind === 'null') return () => null
   if (type.kind === 'union') {
-    const branches = type.branches.map((branch) => compileValue(branch, mayBeList))
+    const branches = type.branches.map((branch) => compileValue(branch, mayBeList, isStrict))
     return (cursor) => branchOf(branches, cursor)(cursor)
   }
-  if (type.kind === 'array' && mayBeList) return compileList(type.items)
-  const skip = compileSkip(type)
+  if (type.kind === 'array' && mayBeList) return compileList(type.items, isStrict)
+  const skip = compileSkip(type, isStrict)
   return (cursor) => {
     skip(cursor)
     return noId
   }
 }
 
-function compileList(type: AvroType): (cursor: AvroCursor) => unknown[] {
-  const item = compileValue(type, false)
+function compileList(type: AvroType, isStrict: boolean): (cursor: AvroCursor) => unknown[] {
+  const item = compileValue(type, false, isStrict)
   // items without bytes are all alike, and may be any number: one stands for them
   const most = isEmpty(type) ? 1 : mostIds
   return (cursor) => {

@@ -1,5 +1,6 @@
 // Reads Avro's binary encoding forward, never beyond its end.
-import type { AvroType } from './schema.ts'
+import { isUtf8 } from 'node:buffer'
+import type { AvroRecord, AvroType } from './schema.ts'
 
 /** Bytes that are no Avro by the schema they claim to have. */
 export class AvroBytesError extends Error {}
@@ -80,6 +81,26 @@ export class AvroCursor {
     return this.byte() !== 0
   }
 
+  /** A byte that no writer writes for a boolean is refused. */
+  readStrictBoolean(): boolean {
+    const byte = this.byte()
+    if (byte > 1) throw new AvroBytesError('a boolean is neither 0 nor 1')
+    return byte === 1
+  }
+
+  /** An integer outside of `least` to `most`, which no writer writes for its type, is refused. */
+  skipIntegerWithin(least: number, most: number): void {
+    const value = this.readInteger()
+    if (value < least || value > most) throw new AvroBytesError('an integer is outside of its type')
+  }
+
+  /** What is no UTF-8 is refused, not replaced. */
+  readStrictText(): string {
+    const text = this.readBytes(this.readLength())
+    if (!isUtf8(text)) throw new AvroBytesError('a text is not UTF-8')
+    return Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8')
+  }
+
   readText(): string {
     const length = this.readLength()
     const at = this.take(length)
@@ -118,31 +139,40 @@ export class AvroCursor {
 export type Skip = (cursor: AvroCursor) => void
 
 /** What was made of each type so far: a schema may use one type in many places, and within itself. */
-const skips = new WeakMap<AvroType, Skip>()
+const skips = { usual: new WeakMap<AvroType, Skip>(), strict: new WeakMap<AvroType, Skip>() }
 const empties = new WeakMap<AvroType, boolean>()
 
-/** A reader that passes over a value of this type. */
-export function compileSkip(type: AvroType): Skip {
-  const known = skips.get(type)
+/**
+ * A reader that passes over a value of this type.
+ *
+ * @param isStrict for bytes with nothing around them that says which schema they are of: walks through blocks whose size is
+ * said, and refuses whatever no writer of the type writes, so that little of another schema passes
+ */
+export function compileSkip(type: AvroType, isStrict = false): Skip {
+  const made = isStrict ? skips.strict : skips.usual
+  const known = made.get(type)
   if (known) return known
   // a schema may name a type within itself
-  skips.set(type, (cursor) => skips.get(type)!(cursor))
-  const skip = newSkip(type)
-  skips.set(type, skip)
+  made.set(type, (cursor) => made.get(type)!(cursor))
+  const skip = newSkip(type, isStrict)
+  made.set(type, skip)
   return skip
 }
 
-function newSkip(type: AvroType): Skip {
+function newSkip(type: AvroType, isStrict: boolean): Skip {
   // not only faster: records of empty records can have more fields than can be walked in a lifetime
   if (isEmpty(type)) return () => undefined
   switch (type.kind) {
     case 'null':
       return () => undefined
     case 'boolean':
-      return (cursor) => cursor.skip(1)
+      return isStrict ? (cursor) => void cursor.readStrictBoolean() : (cursor) => cursor.skip(1)
     case 'integer':
+      return isStrict && type.bits === 32
+        ? (cursor) => cursor.skipIntegerWithin(-(2 ** 31), 2 ** 31 - 1)
+        : (cursor) => cursor.skipInteger()
     case 'enum':
-      return (cursor) => cursor.skipInteger()
+      return isStrict ? (cursor) => cursor.skipIntegerWithin(0, type.symbolCount - 1) : (cursor) => cursor.skipInteger()
     case 'float':
       return (cursor) => cursor.skip(4)
     case 'double':
@@ -153,34 +183,37 @@ function newSkip(type: AvroType): Skip {
     case 'fixed':
       return (cursor) => cursor.skip(type.size)
     case 'union': {
-      const branches = type.branches.map(compileSkip)
+      const branches = type.branches.map((branch) => compileSkip(branch, isStrict))
       return (cursor) => branchOf(branches, cursor)(cursor)
     }
-    case 'record': {
-      // every step costs a byte: fields of none are left out, and a record of one field is that field
-      const fields = type.fields.filter((field) => !isEmpty(field.type)).map((field) => compileSkip(field.type))
-      if (fields.length === 1) return fields[0]!
-      return (cursor) => {
-        for (const skip of fields) skip(cursor)
-      }
-    }
+    case 'record':
+      return skipFields(type.fields, isStrict)
     case 'array':
-      return skipItems(compileSkip(type.items), isEmpty(type.items))
+      return skipItems(compileSkip(type.items, isStrict), isEmpty(type.items), isStrict)
     case 'map': {
-      const item = compileSkip(type.items)
+      const item = compileSkip(type.items, isStrict)
       const entry: Skip = (cursor) => {
         cursor.skip(cursor.readLength())
         item(cursor)
       }
-      return skipItems(entry, false)
+      return skipItems(entry, false, isStrict)
     }
   }
 }
 
-function skipItems(item: Skip, isEmptyItem: boolean): Skip {
+/** Every step costs a byte: fields of none are left out, and a record of one field is that field. */
+function skipFields(fields: AvroRecord['fields'], isStrict: boolean): Skip {
+  const steps = fields.filter(({ type }) => !isEmpty(type)).map(({ type }) => compileSkip(type, isStrict))
+  if (steps.length === 1) return steps[0]!
+  return (cursor) => {
+    for (const skip of steps) skip(cursor)
+  }
+}
+
+function skipItems(item: Skip, isEmptyItem: boolean, isStrict: boolean): Skip {
   return (cursor) =>
     eachBlock(cursor, (count, size) => {
-      if (size !== undefined) return cursor.skip(size)
+      if (size !== undefined && !isStrict) return cursor.skip(size)
       // items of no bytes could be any number: there is nothing to pass over
       if (!isEmptyItem) eachItem(cursor, count, item)
     })

@@ -2,7 +2,9 @@
 
 /** One type. Names are the schema's own: `W1-W2` and a union of two maps, which Avro forbids, read like any other. */
 export type AvroType =
-  | { readonly kind: 'null' | 'boolean' | 'integer' | 'float' | 'double' | 'text' | 'bytes' | 'enum' }
+  | { readonly kind: 'null' | 'boolean' | 'float' | 'double' | 'text' | 'bytes' }
+  | { readonly kind: 'integer'; readonly bits: 32 | 64 }
+  | { readonly kind: 'enum'; readonly symbolCount: number }
   | { readonly kind: 'fixed'; readonly size: number }
   | { readonly kind: 'array' | 'map'; readonly items: AvroType }
   | { readonly kind: 'union'; readonly branches: readonly AvroType[] }
@@ -16,11 +18,18 @@ export interface AvroRecord {
 
 export class AvroSchemaError extends Error {}
 
+/** The named types of several schemas, by their full names. */
+export interface AvroNames {
+  readonly known: Map<string, AvroType>
+  /** looks elsewhere for a name that a schema uses and nobody has defined; adds what it finds to the known ones */
+  find(name: string): void
+}
+
 const primitives: Readonly<Record<string, AvroType>> = {
   null: { kind: 'null' },
   boolean: { kind: 'boolean' },
-  int: { kind: 'integer' },
-  long: { kind: 'integer' },
+  int: { kind: 'integer', bits: 32 },
+  long: { kind: 'integer', bits: 64 },
   float: { kind: 'float' },
   double: { kind: 'double' },
   string: { kind: 'text' },
@@ -32,19 +41,30 @@ const deepest = 100
 
 /**
  * @param text the schema's JSON; attributes that Avro does not know (`__fastavro_parsed__`, …) are passed over
+ * @param names of a schema that is one of several; takes what this one defines, which must be new
  * @throws AvroSchemaError
  */
-export function parseAvroSchema(text: string): AvroType {
+export function parseAvroSchema(text: string, names?: AvroNames): AvroType {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (cause) {
     throw new AvroSchemaError('the schema is not JSON', { cause })
   }
-  return typeOf(json, '', new Map(), 0)
+  return typeOf(json, '', { known: new Map(), ...names }, 0)
 }
 
-function typeOf(json: unknown, namespace: string, named: Map<string, AvroType>, depth: number): AvroType {
+/** As `parseAvroSchema`, for the schema of what has fields. */
+export function parseAvroRecord(text: string, names?: AvroNames): AvroRecord {
+  const schema = parseAvroSchema(text, names)
+  if (schema.kind === 'record') return schema
+  throw new AvroSchemaError('the schema is no record')
+}
+
+/** What names mean: those of one schema alone, unless there is a place to look for others. */
+type Names = Pick<AvroNames, 'known'> & Partial<AvroNames>
+
+function typeOf(json: unknown, namespace: string, named: Names, depth: number): AvroType {
   if (depth > deepest) throw new AvroSchemaError('the schema is nested too deeply')
   if (typeof json === 'string') return referenced(json, namespace, named)
   if (Array.isArray(json)) {
@@ -57,7 +77,7 @@ function typeOf(json: unknown, namespace: string, named: Map<string, AvroType>, 
     case 'error':
       return recordOf(schema, namespace, named, depth)
     case 'enum':
-      return remember({ kind: 'enum' }, schema, namespace, named).type
+      return remember({ kind: 'enum', symbolCount: countOf(schema['symbols']) }, schema, namespace, named).type
     case 'fixed':
       return remember({ kind: 'fixed', size: sizeOf(schema['size']) }, schema, namespace, named).type
     case 'array':
@@ -72,7 +92,7 @@ function typeOf(json: unknown, namespace: string, named: Map<string, AvroType>, 
 function recordOf(
   schema: Readonly<Record<string, unknown>>,
   namespace: string,
-  named: Map<string, AvroType>,
+  named: Names,
   depth: number,
 ): AvroRecord {
   const { type, inner } = remember<AvroRecord>({ kind: 'record', fields: [] }, schema, namespace, named)
@@ -97,20 +117,35 @@ function remember<Type extends AvroType>(
   type: Type,
   { name, namespace: own }: Readonly<Record<string, unknown>>,
   outer: string,
-  named: Map<string, AvroType>,
+  { known, find }: Names,
 ): { type: Type; inner: string } {
   if (typeof name !== 'string') throw new AvroSchemaError('a type has no name')
   const dot = name.lastIndexOf('.')
   const inner = dot >= 0 ? name.slice(0, dot) : typeof own === 'string' ? own : outer
-  named.set(dot >= 0 || inner === '' ? name : `${inner}.${name}`, type)
+  const full = dot >= 0 || inner === '' ? name : `${inner}.${name}`
+  // the one schema of a container is taken as its writer had it; of several, each has its say about other names
+  if (find && known.has(full)) throw new AvroSchemaError(`the type ${full.slice(0, 60)} is defined twice`)
+  known.set(full, type)
   return { type, inner }
 }
 
-function referenced(name: string, namespace: string, named: ReadonlyMap<string, AvroType>): AvroType {
+function referenced(name: string, namespace: string, { known, find }: Names): AvroType {
   if (Object.hasOwn(primitives, name)) return primitives[name]!
-  const type = (namespace === '' ? undefined : named.get(`${namespace}.${name}`)) ?? named.get(name)
+  const candidates = namespace === '' ? [name] : [`${namespace}.${name}`, name]
+  const defined = (): AvroType | undefined => candidates.map((each) => known.get(each)).find((type) => type)
+  let type = defined()
+  for (const each of find ? candidates : []) {
+    if (type) break
+    find!(each)
+    type = defined()
+  }
   if (!type) throw new AvroSchemaError(`the type ${name.slice(0, 60)} is unknown`)
   return type
+}
+
+/** Infinity where a schema does not say which symbols there are. */
+function countOf(symbols: unknown): number {
+  return Array.isArray(symbols) ? symbols.length : Infinity
 }
 
 function sizeOf(size: unknown): number {

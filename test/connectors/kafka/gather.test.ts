@@ -45,7 +45,7 @@ describe('gathering', () => {
     const batches = gatherBatches<Part>(
       {
         fetcher: fetcherOf({ topic: 't', partition: 0, owner: part, records, nextOffset: 3n }),
-        gatherer: createRowGatherer(testOptions(), registry),
+        gatherer: createRowGatherer(testOptions(), { registry }),
         batchWaitMs: 100,
         signal: new AbortController().signal,
         isCurrent: () => isOurs,

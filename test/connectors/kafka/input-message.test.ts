@@ -6,7 +6,8 @@ import { plainAlert, seedRun } from '../../support/seed-run.ts'
 
 const recorded = seedRun('input')
 
-const good = { kind: 'alert', hasFeatures: true, absent: [], unreadable: -1, further: 0 } as const
+const unasked = { mjd: NaN, detections: 0, isBare: false }
+const good = { kind: 'alert', hasFeatures: true, absent: [], unreadable: -1, further: 0, ...unasked } as const
 
 describe('the messages of the original', () => {
   it('are read with every bit, in the order of the features asked for', () => {

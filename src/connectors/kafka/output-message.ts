@@ -156,8 +156,11 @@ export const outputFeatures: readonly { readonly name: string; readonly isDouble
   .split(/\s+/)
   .map((word) => ({ name: word.replace('*', ''), isDouble: word.endsWith('*') }))
 
-/** `original`: the survey's, letter by letter. `legal`: the same in names and types that the Avro specification allows. */
-export type OutputSchema = 'original' | 'legal'
+/**
+ * `original`: the survey's of 2021, letter by letter. `legal`: the same in names and types that the Avro specification
+ * allows. `alerce-2025`: the survey's since then, letter by letter: no candid, and the model's features as a map.
+ */
+export type OutputSchema = 'original' | 'legal' | 'alerce-2025'
 
 /**
  * A feature's name as Avro allows it: whatever is not a letter, digit or `_` becomes `_`, as later versions of the pipeline

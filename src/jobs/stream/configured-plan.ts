@@ -10,7 +10,7 @@ import { planStream, type StreamAsked, type StreamPlan } from './plan.ts'
 /**
  * Decides what a stream does, with the settings of a file where one is named. No message has a value from the file.
  *
- * @throws UsageError for a file that cannot be read, is no UTF-8 or no YAML, or is larger than a megabyte; as settingsOf
+ * @throws UsageError for a file that cannot be read, is no UTF-8 or no YAML, or is larger than 64 kB; as settingsOf
  *   and planStream, whose names of the environment become the file's keys
  */
 export async function planConfigured(
@@ -47,7 +47,8 @@ function inKeysOf({ keys }: ConfigSettings, sentence: string): string {
   return sentence.replace(/\b[A-Z][A-Z_]+\b/g, (name) => keys.get(name) ?? name)
 }
 
-const mostBytes = 1_000_000
+/** twenty times the survey's: the parser takes minutes for a megabyte of keys */
+const mostBytes = 64_000
 /** aliases that one anchor may have: production's files have none, and a bomb needs thousands */
 const mostAliases = 100
 
@@ -84,7 +85,7 @@ function wordsOf(code: ErrorCode): string {
   return known[code] ?? code.toLowerCase().replaceAll('_', ' ')
 }
 
-/** At most a megabyte, also of a file that has no size. */
+/** No more than it may have, also of a file that has no size. */
 async function readText(file: string): Promise<string> {
   const refuse = (why: string, cause?: unknown): never => {
     throw new UsageError(`${file}: ${why}`, { cause })
@@ -92,7 +93,7 @@ async function readText(file: string): Promise<string> {
   const bytes = await buffer(createReadStream(file, { end: mostBytes })).catch((cause: unknown) =>
     refuse(`cannot be read (${whyUnreadable(cause)})`, cause),
   )
-  if (bytes.length > mostBytes) refuse('is larger than 1 MB, too much for settings')
+  if (bytes.length > mostBytes) refuse('is larger than 64 kB, too much for settings')
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {

@@ -33,12 +33,11 @@ const { input, model, output, run } = group
 
 /** A flag whose value is a whole number from `min` to `max`. */
 export const wholeNumber = Flags.custom<number, { min: number; max?: number }>({
-  parse: (text, _, { name, min, max = Infinity, env }) => {
+  parse: (text, _, { name, min, max = Infinity }) => {
     const value = Number(text)
     if (/^-?\d{1,15}$/.test(text) && value >= min && value <= max) return Promise.resolve(value)
     const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
-    const hint = env === undefined ? undefined : `It may come from ${env}.`
-    throw new UsageError(`--${name} ${text}: expected a whole number ${range}`, { hint })
+    throw new UsageError(`--${name} ${text}: expected a whole number ${range}`)
   },
 })
 
@@ -207,7 +206,8 @@ const outputSchema = {
     "Kafka: original is the survey's own schema of 2021, legal the same as every Avro library accepts it, alerce-2025 the survey's since then",
 }
 
-const batchSize = { min: 1, max: 100_000, default: 1000, helpValue: 'N' }
+const batchRange = { min: 1, max: 100_000, helpValue: 'N' }
+const batchSize = { ...batchRange, default: 1000 }
 
 export const classifyFlags = {
   ...columnFlags,
@@ -304,21 +304,29 @@ export const checkFlags = {
 }
 export type CheckFlags = Typed<typeof checkFlags>
 
-/** `lcclf stream`: what the original's environment has a number or a word for has it here as a default. */
+/** `lcclf stream`: what is not typed may be in the environment of the survey's steps, or in their file of settings. */
 export const streamFlags = {
+  config: Flags.string({
+    helpValue: 'FILE.yaml',
+    ...input,
+    description:
+      "the settings of the survey's steps since 2023 (default: CONFIG_FROM_YAML, a path, or yes for /config/config.yaml); flags win, and the environment fills in its ${VAR}",
+  }),
   from: Flags.string({
     helpValue: 'ADDRESS',
     ...input,
     description:
       'kafka://host:9092[,host2]/topic[,topic2]?group=NAME (default: CONSUMER_SERVER, CONSUMER_TOPICS, CONSUMER_GROUP_ID)',
   }),
-  'batch-size': wholeNumber({ ...batchSize, env: 'CONSUME_MESSAGES', ...input, description: 'messages in a batch' }),
+  'batch-size': wholeNumber({
+    ...batchRange,
+    ...input,
+    description: 'messages in a batch (default: CONSUME_MESSAGES, or else 1000)',
+  }),
   'batch-timeout': Flags.custom<number>({ parse: (text) => Promise.resolve(secondsOf(text)) })({
-    default: 10,
-    env: 'CONSUME_TIMEOUT',
     helpValue: 'SECONDS',
     ...input,
-    description: 'process a partial batch after this many seconds',
+    description: 'process a partial batch after this many seconds (default: CONSUME_TIMEOUT, or else 10)',
   }),
   'until-caught-up': Flags.boolean({
     ...input,
@@ -344,7 +352,10 @@ export const streamFlags = {
     description: 'exactly-once: outputs and offsets in one Kafka transaction',
   })(),
   'missing-object': Flags.option({ ...missingObject, default: 'wait' as const })(),
-  'output-schema': Flags.option({ ...outputSchema, default: 'original' as const })(),
+  'output-schema': Flags.option({
+    ...outputSchema,
+    description: `${outputSchema.description} (default: as PRODUCER_SCHEMA_PATH says, or else original)`,
+  })(),
   'dead-letter': Flags.string({
     helpValue: 'ADDRESS',
     ...output,
@@ -370,7 +381,7 @@ export type StreamFlags = Typed<typeof streamFlags>
 function secondsOf(text: string): number {
   const seconds = Number(text)
   if (text.trim() === '' || !Number.isFinite(seconds) || seconds <= 0 || seconds > 86_400) {
-    throw new UsageError(`--batch-timeout ${text}: expected seconds`, { hint: 'It may come from CONSUME_TIMEOUT.' })
+    throw new UsageError(`--batch-timeout ${text}: expected seconds`)
   }
   return seconds
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readManifest } from '../../src/model/bundle/read-bundle.ts'
@@ -129,6 +129,44 @@ describe.skipIf(!kafka)('lcclf stream', () => {
       source: 'LateClassifier',
       candid: expect.stringMatching(/^\d+$/),
     })
+  })
+
+  it('is configured by the survey’s file, and imports the model that it names at the first start', async () => {
+    const input = await kafka.createTopic('yaml-features', 2)
+    await produce(kafka, input, alerts())
+    const place = temporaryFolder()
+    const config = join(place, 'config.yaml')
+    const settings = [
+      ...['CONSUMER_CONFIG:', '  CLASS: apf.consumers.KafkaConsumer', `  TOPICS: ["${input}"]`],
+      ...['  PARAMS: {bootstrap.servers: "${SERVER}", group.id: yaml, sasl.username: me}', '  consume.messages: 9'],
+      ...[
+        '  consume.timeout: 1',
+        'PRODUCER_CONFIG:',
+        '  PARAMS: {bootstrap.servers: "${SERVER}"}',
+        '  TOPIC_STRATEGY:',
+      ],
+      ...['    CLASS: apf.core.topic_management.DailyTopicStrategy', '    PARAMS:', '      topic_format: yaml_%s'],
+      ...['      date_format: "%Y"', '      change_hour: 24', 'MODEL_VERSION: 1.0.0', 'MODEL_CONFIG:'],
+      ...['  CLASS: lc_classifier.classifier.models.HierarchicalRandomForest', '  NAME: lc_classifier'],
+      ...['  PARAMS: {model_path: "${PICKLES}"}', 'MIN_DETECTIONS: 0', 'FANCY: true'],
+    ]
+    writeFileSync(config, settings.join('\n'))
+    const env = { SERVER: kafka.server, PICKLES: unpackFixture('sklearn-0.22.2'), LCCLF_HOME: join(place, 'home') }
+    const run = async () => {
+      const stream = startStream(['--config', config, '--output-schema', 'original', '--until-caught-up'], env)
+      running.push(stream)
+      expect(await stream.ended, JSON.stringify(stream.log)).toBe(0)
+      return stream.log.map(({ message }) => message)
+    }
+    const first = await run()
+    expect(first).toContain('importing MODEL_PATH as lc_classifier@1.0.0, once')
+    expect(first).toContain('FANCY is not known, and not used')
+    expect(first.at(-1)).toBe('40 messages read, 40 classified')
+    expect(await outputsIn(`yaml_${new Date().getUTCFullYear()}`)).toEqual(byOid(expected))
+    expect(sum(await committedIn(kafka, 'yaml', input))).toBe(40)
+    const again = await run()
+    expect(again).toContain('model: lc_classifier 1.0.0 (MODEL_PATH)')
+    expect(again.some((message) => String(message).startsWith('importing'))).toBe(false)
   })
 
   it('keeps every message that it did not classify, and every one that it could', async () => {

@@ -11,8 +11,8 @@ import { dailyTopic } from './topics.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What an address is for. It decides which names of the environment count: `CONSUMER_…`, `PRODUCER_…` or `METRICS_…`. */
-export type KafkaRole = 'consumer' | 'producer' | 'metrics'
+/** What an address is for. It decides which names of the environment count: `CONSUMER_…`, `PRODUCER_…` and so on. */
+export type KafkaRole = 'consumer' | 'producer' | 'scribe' | 'metrics'
 
 /** An address taken apart. */
 export type KafkaAddress = ReturnType<typeof parseKafkaAddress>
@@ -70,13 +70,14 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
     /** what is sent, of an output: as it was written */
     output: outputParametersOf(asked, role, refuse),
     /** how long the group waits for a member that says nothing, in milliseconds */
-    sessionTimeoutMs: seconds(asked, 'session_timeout', 15),
+    sessionTimeoutMs: seconds(asked, 'session_timeout', sessionTimeoutOf(role, environment)),
   }
 }
 
 /**
  * The address that the original's environment means: `CONSUMER_SERVER` and `CONSUMER_TOPICS`, `PRODUCER_SERVER` and
- * `PRODUCER_TOPIC_FORMAT` or `PRODUCER_TOPIC`, `METRICS_HOST` and `METRICS_TOPIC`. Undefined where it names no server.
+ * `PRODUCER_TOPIC_FORMAT` or `PRODUCER_TOPIC`, `SCRIBE_SERVER` and `SCRIBE_TOPIC`, `METRICS_HOST` and `METRICS_TOPIC`.
+ * Undefined where it names no server.
  */
 export function kafkaAddressOf(role: KafkaRole, environment: Environment): KafkaAddress | undefined {
   const server = filled(environment[role === 'metrics' ? 'METRICS_HOST' : `${prefixes[role]}_SERVER`])
@@ -99,11 +100,13 @@ export function noTopic(shown: string): UsageError {
   return new UsageError(`${shown}: names no topic`, { hint: 'Write kafka://host:9092/topic.' })
 }
 
-const prefixes: Readonly<Record<KafkaRole, string>> = { consumer: 'CONSUMER', producer: 'PRODUCER', metrics: 'METRICS' }
+const prefixes: Readonly<Record<KafkaRole, string>> = {
+  ...{ consumer: 'CONSUMER', producer: 'PRODUCER', scribe: 'SCRIBE', metrics: 'METRICS' },
+}
 
 function topicsOf(role: KafkaRole, environment: Environment): string[] {
   if (role === 'consumer') return splitList(environment['CONSUMER_TOPICS'] ?? '')
-  if (role === 'metrics') return splitList(environment['METRICS_TOPIC'] ?? '')
+  if (role !== 'producer') return splitList(environment[`${prefixes[role]}_TOPIC`] ?? '')
   return splitList(filled(environment['PRODUCER_TOPIC_FORMAT']) ?? environment['PRODUCER_TOPIC'] ?? '')
 }
 
@@ -174,9 +177,9 @@ function securityOf(
   refuse: Refuse,
 ): { sasl?: SaslSettings; tls?: TlsSettings } {
   const tls = {
-    ca: setting('ca', 'KAFKA_SSL_CA'),
-    cert: setting('cert', 'KAFKA_SSL_CERT'),
-    key: setting('key', 'KAFKA_SSL_KEY'),
+    ca: setting('ca', `${prefix}_SSL_CA`, 'KAFKA_SSL_CA'),
+    cert: setting('cert', `${prefix}_SSL_CERT`, 'KAFKA_SSL_CERT'),
+    key: setting('key', `${prefix}_SSL_KEY`, 'KAFKA_SSL_KEY'),
   }
   const hasTls = Object.values(tls).some((value) => value !== undefined)
   const protocol = setting('security', `${prefix}_SECURITY_PROTOCOL`, 'KAFKA_SECURITY_PROTOCOL')
@@ -249,6 +252,14 @@ function seconds(asked: ReadonlyMap<string, string>, name: string, otherwise: nu
   const value = text === undefined ? otherwise : Number(text)
   if (text === '' || !Number.isFinite(value) || value <= 0) throw new UsageError(`${name}=${text}: expected seconds`)
   return value * 1000
+}
+
+/** In seconds; longer than a broker away for a moment, shorter than what a crash may cost. */
+function sessionTimeoutOf(role: KafkaRole, environment: Environment): number {
+  const text = role === 'consumer' ? filled(environment['CONSUMER_SESSION_TIMEOUT']) : undefined
+  const value = text === undefined ? 15 : Number(text)
+  if (value > 0 && value < 86_400) return value
+  throw new UsageError(`CONSUMER_SESSION_TIMEOUT ${text}: expected seconds`)
 }
 
 function hourOf(text: string): number {

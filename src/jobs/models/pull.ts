@@ -13,9 +13,11 @@ import {
   type ChosenModel,
   downloadFolder,
   modelStore,
+  readPin,
   refusedByPin,
   theNewest,
 } from '../../model/store/model-reference.ts'
+import { readKnownModels } from '../../model/store/model-lists.ts'
 import { listOf, type StoredModel } from '../../model/store/model-store.ts'
 import { takeLock } from '../../transfer/lock.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
@@ -27,7 +29,8 @@ import { type PullRequest, type PullTarget, readSha256Sums, resolvePull, type Sh
 import { checkBundle } from './verify.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
-type PullFlags = PullTarget & Pick<ModelPullFlags, 'allowHttp' | 'acceptSwapped' | 'overwrite'>
+type PullFlags = PullTarget &
+  Pick<ModelPullFlags, 'allowHttp' | 'acceptSwapped' | 'overwrite'> & { readonly classifierName?: string | undefined }
 
 interface PullWork {
   readonly request: PullRequest
@@ -95,6 +98,28 @@ export async function liveModel(
     if (!(error instanceof LcclfError) || error instanceof InterruptedError) throw error
     throw noModel(`, and ${error.message}`, error)
   }
+}
+
+/**
+ * Puts a model into the store under a name and a version, if no whole one is there: what lies at an address, or one file
+ * below it.
+ *
+ * @param from.classifierName of its results, if it is imported
+ * @throws ModelError, ServiceError
+ */
+export async function pullFrom(
+  from: { address: string; file: string | undefined; name: string; version: string; classifierName: string },
+  { interrupts, progress }: { interrupts: InterruptWatch; progress: TransferProgress },
+): Promise<StoredModel> {
+  const { address, file, name, version, classifierName } = from
+  const published = readKnownModels(process.env['LCCLF_KNOWN_MODELS'] || undefined).models
+  const known = published.find(({ url, files }) => url === address && files.length === 1 && files[0] === file)
+  const alone = { url: address, files: [file ?? ''], sha256: {}, md5: {}, size: {}, note: '' }
+  const entry = file === undefined ? undefined : { ...alone, ...known, name, version }
+  const request = { address, name, version, known: entry, others: [], pin: readPin() }
+  const flags = { allowHttp: false, acceptSwapped: false, overwrite: false, classifierName }
+  const say = (line: string): void => progress.say(line)
+  return pull({ request, sums: knownSums(request), flags, progress, interrupts, say })
 }
 
 function knownSums({ known }: PullRequest): Sha256Sums | undefined {
@@ -210,7 +235,8 @@ async function fetchFiles(work: PullWork, reader: ObjectReader, folder: string):
       onRetry: (file, reason, waitMs) => say(`${file}: ${reason}; retrying in ${(waitMs / 1000).toFixed(1)} s`),
     })
   } catch (error) {
-    if (!known || !(error instanceof ModelError || error instanceof ServiceError)) throw error
+    const isOurs = error instanceof ModelError || error instanceof ServiceError
+    if (!known || others.length === 0 || !isOurs) throw error
     const Failure = error instanceof ModelError ? ModelError : ServiceError
     throw new Failure(`${known.name}@${known.version} could not be downloaded: ${error.message}`, {
       cause: error,
@@ -297,14 +323,15 @@ async function identityOfFetched({ request }: PullWork, fetched: FetchedModel) {
 }
 
 async function importPickles(
-  { flags, say }: PullWork,
+  { request, flags, say }: PullWork,
   { folder, files }: FetchedModel,
   identity: { name: string; version: string; out: string },
 ): Promise<void> {
   let step = ''
   const { manifest, warnings } = await importModel({
     ...identity,
-    source: folder,
+    source: request.known?.files.length === 1 ? join(folder, request.known.files[0]!) : folder,
+    classifierName: flags.classifierName,
     // the staging folder is there, and empty
     overwrite: true,
     acceptSwapped: flags.acceptSwapped,

@@ -1,8 +1,9 @@
-// Flags and the original's environment → what a stream will do. Pure.
+// Flags and the environment of the survey's steps → what a stream will do. Reads no file but the schemas that it names.
 import { createHash } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { EngineName } from '../../model/open.ts'
+import { redacted } from '../../formats/shown-text.ts'
 import { UsageError } from '../../errors.ts'
 import {
   type Environment,
@@ -13,8 +14,9 @@ import {
   parseKafkaAddress,
 } from '../../connectors/kafka/address.ts'
 import { isPostgresAddress, postgresSinkSpec } from '../../connectors/postgres/address.ts'
-import type { OpenSink, SinkSpec } from '../../connectors/spec.ts'
+import { mayTakeMjd, type OpenSink, type SinkSpec } from '../../connectors/spec.ts'
 import type { Sink } from '../../pipeline/sink.ts'
+import { usualMjdColumn } from '../../pipeline/source.ts'
 import {
   contentText,
   isKafkaAddress,
@@ -29,6 +31,15 @@ import type { StreamFlags } from '../../terminal/flags.ts'
 import type { DeadLetterTopic, KafkaConnection, TopicName } from '../../connectors/kafka/client/connection-settings.ts'
 import type { DecodeLimits } from './decode-guard.ts'
 import { filePathOf } from '../../connectors/address.ts'
+import { stepOutputs } from './step-outputs.ts'
+import {
+  consumerEnvironment,
+  minDetections,
+  prometheusPort,
+  type StepModel,
+  stepModel,
+  unusedSettings,
+} from './step-settings.ts'
 
 /** Where results of a stream go. */
 type StreamOutput = Extract<SinkSpec, { kind: 'kafka' | 'postgres' | 'stdout' | 'custom' }>
@@ -51,8 +62,14 @@ export type BadMessagePolicy = 'dead-letter' | 'skip' | 'stop'
 export interface StreamPlan {
   readonly source: KafkaSourceSpec
   readonly batchSize: number
-  /** undefined: the newest of the store */
+  /** undefined: the one of `stepModel.path`, else the newest of the store */
   readonly model: string | undefined
+  /** what the steps' settings say of the model */
+  readonly stepModel: StepModel
+  /** undefined: any number will do */
+  readonly minDetections: number | undefined
+  /** undefined: no output wants it */
+  readonly mjdColumn: string | undefined
   /** whether an empty store may be filled by a download */
   readonly mayPull: boolean
   readonly engine: EngineName | undefined
@@ -67,6 +84,10 @@ export interface StreamPlan {
   readonly watchQuality: boolean
   readonly decoding: DecodeLimits
   readonly isVerbose: boolean
+  /** the file of settings, if there is one */
+  readonly settingsFrom?: string | undefined
+  /** settings that have no effect, one sentence each */
+  readonly notes: readonly string[]
 }
 
 /** The group of a stream; undefined for a replay, which is not a member of any. */
@@ -75,33 +96,48 @@ export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): st
 }
 
 /** The flags, where `to` may hold sinks of a program's own. */
-type Asked = Omit<StreamFlags, 'to' | 'dryRun'> & { readonly to?: readonly (string | Sink | OpenSink)[] | undefined }
+export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config'> & {
+  readonly to?: readonly (string | Sink | OpenSink)[] | undefined
+}
 
 /** Decides what a stream does. @throws UsageError */
-export function planStream(flags: Asked, environment: Environment): StreamPlan {
-  const input = streamInput(flags.from, environment)
-  const reading = readingOf(flags, input)
+export function planStream(flags: StreamAsked, environment: Environment): StreamPlan {
+  const consumer = consumerEnvironment(environment, flags.from !== undefined)
+  const input = streamInput(flags.from, consumer.environment)
+  const reading = readingOf(flags, input, environment)
   const deadLetters = flags.deadLetter === undefined ? undefined : deadLetterPlace(flags.deadLetter, environment)
   const onBadMessage = flags.onBadMessage ?? (deadLetters ? 'dead-letter' : 'stop')
   if (onBadMessage === 'dead-letter' && !deadLetters) {
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const outputs = outputsOf(flags, environment)
-  const { batchSize, model, engine, threads, delivery, metricsPort, watchQuality = false } = flags
+  const { model, engine, threads, delivery, watchQuality = false } = flags
+  const { metricsPort = prometheusPort(environment) } = flags
+  const batchSize = flags.batchSize ?? batchSizeOf(environment)
   if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
   return {
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
     ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
+    stepModel: stepModel(environment, Boolean(model)),
+    minDetections: minDetections(environment),
+    mjdColumn: outputs.some(mayTakeMjd) ? (flags.mjdColumn ?? usualMjdColumn) : undefined,
     mayPull: environment['LCCLF_PULL'] !== 'never',
     metrics: metricsOf(batchSize, environment),
     decoding: decodingOf(input, reading, environment),
     isVerbose: filled(environment['LOGGING_DEBUG']) !== undefined,
+    notes: [...consumer.notes, ...unusedSettings(environment)],
   }
 }
 
-function readingOf(flags: Asked, input: KafkaAddress): KafkaReading {
+function batchSizeOf(environment: Environment): number {
+  const size = numberOf('CONSUME_MESSAGES', 1000, environment)
+  if (Number.isInteger(size) && size <= 100_000) return size
+  throw new UsageError(`CONSUME_MESSAGES=${size}: expected a whole number from 1 to 100000`)
+}
+
+function readingOf(flags: StreamAsked, input: KafkaAddress, environment: Environment): KafkaReading {
   const window = timeWindow(flags)
-  const batchWaitMs = flags.batchTimeout * 1000
+  const batchWaitMs = (flags.batchTimeout ?? numberOf('CONSUME_TIMEOUT', 10, environment)) * 1000
   if (!flags.commit) return { kind: 'snapshot', ...window, batchWaitMs, isEndless: !flags.untilCaughtUp }
   if (Object.keys(window).length > 0) {
     throw new UsageError('--since, --until and --on replay old messages, and need --no-commit', {
@@ -118,18 +154,12 @@ function readingOf(flags: Asked, input: KafkaAddress): KafkaReading {
 }
 
 /** Any `--to` replaces all outputs of the environment. */
-function outputsOf(flags: Asked, environment: Environment): StreamOutput[] {
-  const { to, outputSchema, missingObject } = flags
-  const outputs = [...new Set(to)].map((output) => outputOf(output, flags, environment))
-  if (outputs.length === 0) {
-    const database = filled(environment['DB_HOST'])
-    if (database !== undefined) outputs.push(postgresSinkSpec('postgres://', missingObject, environment))
-    const producer = kafkaAddressOf('producer', environment)
-    if (producer) outputs.push(kafkaSinkSpec(producer, outputSchema, environment))
-  }
+function outputsOf(flags: StreamAsked, environment: Environment): StreamOutput[] {
+  const outputs = [...new Set(flags.to)].map((output) => outputOf(output, flags, environment))
+  if (outputs.length === 0) outputs.push(...stepOutputs(flags, environment))
   if (outputs.length === 0) {
     throw new UsageError('no output', {
-      hint: 'Name one with --to kafka://host:9092/topic or postgres://…, or set PRODUCER_SERVER and PRODUCER_TOPIC, or DB_HOST.',
+      hint: 'Name one with --to kafka://host:9092/topic or postgres://…, or set PRODUCER_SERVER and PRODUCER_TOPIC, SCRIBE_SERVER and SCRIBE_TOPIC, or DB_HOST.',
     })
   }
   const order = ['postgres', 'kafka', 'stdout', 'custom']
@@ -138,7 +168,7 @@ function outputsOf(flags: Asked, environment: Environment): StreamOutput[] {
 
 function outputOf(
   output: string | Sink | OpenSink,
-  { outputSchema, missingObject }: Asked,
+  { outputSchema = 'original', missingObject }: StreamAsked,
   environment: Environment,
 ): StreamOutput {
   const address = typeof output === 'string' ? output : typeof output === 'function' ? 'own sink' : output.address
@@ -211,24 +241,34 @@ function refuseInexact(
 
 /** `--dry-run`: the plan as lines for a terminal, without a secret. */
 export function describeStream(plan: StreamPlan): string {
-  const { source, outputs, delivery, batchSize, onBadMessage, deadLetters, metrics, metricsPort } = plan
-  const { sasl, tls } = source.connection
+  const { source, outputs, delivery, batchSize, onBadMessage, deadLetters, metrics, metricsPort, notes } = plan
   const bad = deadLetters && `, to ${deadLetters.kind === 'file' ? deadLetters.path : deadLetters.address}`
-  const security = [...(tls ? ['TLS'] : []), ...(sasl ? [`${sasl.mechanism} as ${sasl.username}`] : [])]
+  const security = securityText(source.connection)
   const rows: [string, string | undefined][] = [
-    ['input', `${source.address}${security.length > 0 ? ` (${security.join(', ')})` : ''}`],
+    ['settings', plan.settingsFrom],
+    ['input', `${source.address}${security && ` (${security.slice(2)})`}`],
     ['reading', readingText(source.reading)],
     ['group', groupOf(plan)],
+    ...(source.schemas ?? []).map((file): [string, string] => ['schema', file]),
+    ['at least', plan.minDetections === undefined ? undefined : `${plan.minDetections} detections that are not forced`],
     ...outputs.map((output): [string, string] => ['output', outputText(output)]),
     ['delivery', delivery],
     ['batches', `${batchSize} messages, or what there is after ${source.reading.batchWaitMs! / 1000} s`],
     ['bad', `${onBadMessage}${bad ?? ''}`],
-    ['model', plan.model ?? 'the newest of the store'],
+    ['model', modelText(plan)],
     ['metrics', metrics ? `${metrics.connection.brokers.join(',')} ${metrics.topic(new Date())}` : 'none'],
     ['page', metricsPort === undefined ? undefined : `port ${metricsPort}: /metrics /healthz /readyz`],
+    ...notes.map((note): [string, string] => ['note', note]),
   ]
   const lines = rows.filter(([, text]) => text !== undefined).map(([name, text]) => `${name.padEnd(9)}${text}\n`)
   return `${lines.join('')}Nothing was read or written.\n`
+}
+
+function modelText({ model, stepModel: { path, name, version } }: StreamPlan): string {
+  if (model) return model
+  if (path === undefined) return 'the newest of the store'
+  const named = name === undefined || version === undefined ? '' : ` (${name}@${version}, if it must be imported first)`
+  return `${redacted(path)}${named}`
 }
 
 function readingText(reading: KafkaReading): string {
@@ -239,7 +279,15 @@ function readingText(reading: KafkaReading): string {
   return `a replay${bound(reading.since, 'since')}${bound(reading.until, 'until')}${end}, nothing is committed`
 }
 
+/** `, TLS, SCRAM-SHA-512 as lcclf`; empty for plain text. */
+function securityText({ sasl, tls }: KafkaConnection): string {
+  return `${tls ? ', TLS' : ''}${sasl ? `, ${sasl.mechanism} as ${sasl.username}` : ''}`
+}
+
 function outputText(output: StreamOutput): string {
   if (output.kind === 'stdout') return 'stdout, NDJSON'
-  return output.kind === 'kafka' ? `${output.address} (${contentText(output)})` : output.address
+  if (output.kind !== 'kafka') return output.address
+  const { dateFormat, changeHour } = output.daily
+  const daily = output.topic.includes('%s') ? `, a topic a day, ${dateFormat} from ${changeHour}:00 UTC` : ''
+  return `${output.address} (${contentText(output)}${daily}${securityText(output.connection)})`
 }

@@ -18,9 +18,11 @@ import { createHealth, openMetricsServer } from './health.ts'
 import { openOriginalMetrics } from './metrics-topic.ts'
 import { createPrometheus } from './prometheus.ts'
 import { openJournal } from './journal.ts'
+import { differences, modelOfStep } from './step-model.ts'
 import { type Log, type LogFields, logTo, type Severity } from '../../terminal/log.ts'
 import { streamBatches, type StreamWatch } from './stream-batches.ts'
-import { groupOf, planStream, type StreamPlan } from './plan.ts'
+import { planConfigured } from './configured-plan.ts'
+import { groupOf, type StreamPlan } from './plan.ts'
 import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
 import { logTransfer } from '../../terminal/progress.ts'
@@ -48,7 +50,8 @@ export type StreamOptions = Partial<Omit<StreamFlags, 'to' | 'dryRun'>> & {
 /**
  * Classifies messages from Kafka as they arrive, as `lcclf stream` does, until the topics are read up (`untilCaughtUp`) or
  * the signal comes. A batch is acknowledged once every output has it. What is left out of the options is taken from the
- * original step's environment (`CONSUMER_…`, `PRODUCER_…`, `DB_…`). Nothing is printed.
+ * environment of the survey's steps (`CONSUMER_…`, `PRODUCER_…`, `DB_…`), or from `config`, their file of settings. Nothing
+ * is printed.
  *
  * @example
  * const stopping = new AbortController()
@@ -59,19 +62,16 @@ export type StreamOptions = Partial<Omit<StreamFlags, 'to' | 'dryRun'>> & {
  */
 export async function runStream({ signal, onMessage, to, ...options }: StreamOptions): Promise<void> {
   const flags = { ...streamDefaults, ...options, to: to ?? [] }
-  const plan = planStream(flags, process.env)
+  const plan = await planConfigured(flags, process.env)
   await followPlan(plan, { log: logTo(onMessage ?? (() => undefined)), interrupts: interruptsOf(signal) })
 }
 
 const streamDefaults = {
   threads: 0,
-  batchSize: 1000,
-  batchTimeout: 10,
   delivery: 'at-least-once',
   commit: true,
   untilCaughtUp: false,
   missingObject: 'wait',
-  outputSchema: 'original',
   watchQuality: false,
   json: false,
 } as const
@@ -108,6 +108,7 @@ export async function followPlan(
       const { port } = keep(await openMetricsServer(plan.metricsPort!, prometheus, health))
       log.info(`metrics are at port ${port}`, { port })
     }
+    for (const note of plan.notes) log.warn(note)
     const parts = await openStream(plan, { keep, onStep: (doing) => health.step(doing), log, interrupts, ownsProcess })
     if (plan.metrics) watches.push(keep(await openOriginalMetrics(plan.metrics, log)))
     const journal = openJournal(log, parts.source)
@@ -221,19 +222,21 @@ async function openStream(
   },
 ) {
   const { keep, onStep, log, interrupts, ownsProcess } = options
-  const { engine, threads, mayPull, batchSize, outputs } = plan
+  const { engine, threads, mayPull, batchSize, outputs, minDetections, mjdColumn } = plan
   onStep('verifying the model')
   const progress = logTransfer((line) => log.info(line))
-  const chosen = await liveModel(plan.model, { interrupts, progress, mayPull })
+  const how = { interrupts, progress, mayPull }
+  const chosen = (await modelOfStep(plan.stepModel, how)) ?? (await liveModel(plan.model, how))
   const { directory } = chosen
   const profile = plan.watchQuality ? await readProfile(directory) : undefined
   const classifier = keep(await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() }))
   const { features, preprocessing, taxonomy, identity } = classifier
   log.info(modelLine(identity, chosen))
+  for (const note of differences(plan.stepModel, { ...identity, taxonomy })) log.warn(note)
   onStep('reaching the brokers')
   const outlet = plan.delivery === 'exactly-once' ? keep(await openTransaction(plan)) : undefined
   const echo = echoedFeatures(outputs, features)
-  const reading = readOptions({ features, preprocessing, batchSize, echo, mjdColumn: plan.mjdColumn })
+  const reading = readOptions({ features, preprocessing, batchSize, echo, minDetections, mjdColumn })
   const guard = ownsProcess ? keep(openDecodeGuard(plan.decoding, (note) => log.warn(note))) : undefined
   const source = keep(await openKafkaSource(plan.source, reading, outlet, guard))
   onStep('opening the outputs')

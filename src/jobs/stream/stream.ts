@@ -3,13 +3,14 @@ import { LcclfError } from '../../errors.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
 import { InterruptedError, watchInterrupts } from '../../terminal/interrupt.ts'
 import { createLog } from '../../terminal/log.ts'
-import { describeStream, planStream } from './plan.ts'
+import { planConfigured } from './configured-plan.ts'
+import { describeStream } from './plan.ts'
 import { followPlan } from './run-stream.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
 /** Does what was typed and answers the exit code. Failures are lines in the log, JSON where no one sits in front of it. */
 export async function stream(flags: StreamFlags): Promise<number> {
-  const plan = planStream(flags, process.env)
+  const plan = await planConfigured(flags, process.env)
   if (flags.dryRun) {
     await print(describeStream(plan))
     return 0

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
 import { parseKafkaAddress } from '../../../src/connectors/kafka/address.ts'
-import { contentText, echoedFeatures, kafkaSinkSpec, needsMjd } from '../../../src/connectors/kafka/spec.ts'
+import { contentText, echoedFeatures, kafkaSinkSpec } from '../../../src/connectors/kafka/spec.ts'
+import { mayTakeMjd } from '../../../src/connectors/spec.ts'
 
 const specOf = (parameters: string, schema: 'original' | 'alerce-2025' = 'original') =>
   kafkaSinkSpec(`kafka://h/t${parameters}`, schema, {})
@@ -65,6 +66,6 @@ describe('what an output’s address says of its messages', () => {
     expect(echoedFeatures([specOf('', 'alerce-2025'), scribe], ['own', 'rb'])).toEqual(['own', 'rb'])
     const both = echoedFeatures([specOf('', 'alerce-2025'), specOf('')], ['own', 'rb'])!
     expect([both.length, both[0]]).toEqual([179, 'own'])
-    expect([needsMjd([scribe, stdout]), needsMjd([stdout, rows])]).toEqual([false, true])
+    expect([scribe, stdout, rows].map(mayTakeMjd)).toEqual([false, false, true])
   })
 })

@@ -5,13 +5,10 @@ import { UsageError } from '../../../src/errors.ts'
 
 const typed: StreamFlags = {
   threads: 0,
-  batchSize: 1000,
-  batchTimeout: 10,
   delivery: 'at-least-once',
   untilCaughtUp: false,
   commit: true,
   missingObject: 'wait',
-  outputSchema: 'original',
   dryRun: false,
   watchQuality: false,
 }

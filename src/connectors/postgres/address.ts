@@ -216,10 +216,8 @@ function connectionsOf(text = '1'): number {
 }
 
 function sidOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const value = /^\d{1,5}$/.test(text) ? Number(text) : NaN
-  if (value <= 32_767) return value
-  throw new UsageError(`sid is ${text}: expected the number of a survey, as the table sid_lut has it`)
+  if (text === undefined || /^\d{1,4}$/.test(text)) return text === undefined ? undefined : Number(text)
+  throw new UsageError(`a Postgres address: ?sid=${text} is not a number from 0 to 9999`)
 }
 
 function tableOf(parameters: Parameters, usual: string): string {

@@ -11,28 +11,33 @@ const place = { oid: 6, sid: 18, classifierId: 24, version: 30, classId: 36, pro
 const rowBytes = 64
 
 /** Adds all rows of objects of which nothing is stored: as fast as the table takes rows; it fails if one exists. */
-export async function copySurveyRows(connection: Connection, wanted: SurveyRows, context: RowContext): Promise<void> {
+export function copySurveyRows(connection: Connection, wanted: SurveyRows, context: RowContext): Promise<void> {
+  return connection.copyIn(copyStatement, encodeSurveyRows(wanted, context))
+}
+
+export const copyStatement = `
+COPY probability (oid, sid, classifier_id, classifier_version, class_id, probability, ranking, lastmjd)
+FROM STDIN (FORMAT binary)`
+
+/** The rows as COPY takes them, in pieces. */
+export function encodeSurveyRows(wanted: SurveyRows, context: RowContext): Iterable<Buffer> {
   const { oids, mjds, probabilities, rankings } = wanted
   const width = context.places.length
   const bytes = rowTemplates(context)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   // one object at a time: nothing but oid, probability, ranking and lastmjd is written anew
-  await connection.copyIn(
-    `COPY probability (oid, sid, classifier_id, classifier_version, class_id, probability, ranking, lastmjd)
-     FROM STDIN (FORMAT binary)`,
-    copyPieces(oids.length, (object, writer) => {
-      const [high, low] = [Number(oids[object]! >> 32n), Number(BigInt.asUintN(32, oids[object]!))]
-      for (let i = 0, at = 0; i < width; i++, at += rowBytes) {
-        const cell = object * width + i
-        view.setInt32(at + place.oid, high)
-        view.setUint32(at + place.oid + 4, low)
-        view.setFloat32(at + place.probability, probabilities[cell]!)
-        view.setInt16(at + place.ranking, rankings[cell]!)
-        view.setFloat64(at + place.mjd, mjds[object]!)
-      }
-      writer.raw(bytes)
-    }),
-  )
+  return copyPieces(oids.length, (object, writer) => {
+    const [high, low] = [Number(oids[object]! >> 32n), Number(BigInt.asUintN(32, oids[object]!))]
+    for (let i = 0, at = 0; i < width; i++, at += rowBytes) {
+      const cell = object * width + i
+      view.setInt32(at + place.oid, high)
+      view.setUint32(at + place.oid + 4, low)
+      view.setFloat32(at + place.probability, probabilities[cell]!)
+      view.setInt16(at + place.ranking, rankings[cell]!)
+      view.setFloat64(at + place.mjd, mjds[object]!)
+    }
+    writer.raw(bytes)
+  })
 }
 
 /** The rows of one object with everything that all objects share. */

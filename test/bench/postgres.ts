@@ -12,7 +12,7 @@ import { upsertStatement } from '../../src/connectors/postgres/statements.ts'
 import { openPostgresSink } from '../../src/connectors/postgres/postgres-sink.ts'
 import { openPostgresSource } from '../../src/connectors/postgres/postgres-source.ts'
 import { batchOf, context, oidsOf, taxonomy, version } from '../support/postgres-batches.ts'
-import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
+import { createDatabase, type DatabaseOptions, type TestDatabase } from '../support/postgres-database.ts'
 import { startOwnPostgres } from '../support/postgres-server.ts'
 import { sharedPostgres } from '../support/postgres-shared.ts'
 
@@ -24,7 +24,7 @@ const readObjects = 3000
 const original = 58
 
 /** What one way of doing it took. */
-interface Taken {
+export interface Taken {
   /** objects a second, by the clock */
   readonly rate: number
   /** milliseconds of the server's processors for 1000 objects, where it runs here */
@@ -32,19 +32,26 @@ interface Taken {
 }
 
 /**
- * Prints the table. The server is the embedded one, with fsync, or the one that LCCLF_TEST_POSTGRES names.
+ * Prints the tables. The server is the embedded one, with fsync, or the one that LCCLF_TEST_POSTGRES names.
  *
  * @param withPlan also EXPLAIN (ANALYZE, BUFFERS) of the upsert
  */
 export async function benchPostgres(withPlan: boolean): Promise<void> {
-  const own = process.env['LCCLF_TEST_POSTGRES']
-    ? undefined
-    : await startOwnPostgres({ settings: ['fsync = on', 'max_wal_size = 4GB'] })
-  const database = await createDatabase(own?.url ?? (await sharedPostgres()))
-  try {
+  await withBenchDatabase({}, async (database) => {
     await benchWriting(database)
     if (withPlan) await explain(database)
     await benchReading(database)
+  })
+}
+
+/** A new database on a server that is as careful as production's. */
+export async function withBenchDatabase(options: DatabaseOptions, work: (database: TestDatabase) => Promise<void>) {
+  const own = process.env['LCCLF_TEST_POSTGRES']
+    ? undefined
+    : await startOwnPostgres({ settings: ['fsync = on', 'max_wal_size = 4GB'] })
+  const database = await createDatabase(own?.url ?? (await sharedPostgres()), options)
+  try {
+    await work(database)
   } finally {
     await database.drop()
     await own?.stop()
@@ -131,7 +138,7 @@ async function quiet(database: TestDatabase): Promise<void> {
   }
 }
 
-async function measured(database: TestDatabase, objects: number, work: () => Promise<void>): Promise<Taken> {
+export async function measured(database: TestDatabase, objects: number, work: () => Promise<void>): Promise<Taken> {
   const before = await serverTime(database)
   const started = performance.now()
   await work()
@@ -168,7 +175,7 @@ function copyText({ oids, probabilities, ...batch }: ClassifiedBatch): Buffer {
   return Buffer.from(lines.join(''))
 }
 
-async function withClient(database: TestDatabase, work: (client: pg.Client) => Promise<void>): Promise<void> {
+export async function withClient(database: TestDatabase, work: (client: pg.Client) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
   await work(client)
@@ -253,9 +260,9 @@ async function explain(database: TestDatabase): Promise<void> {
   process.stdout.write(`\nEXPLAIN (ANALYZE, BUFFERS) of the upsert, ${cells.length} rows\n${rows.join('\n')}\n`)
 }
 
-type Line = readonly [what: string, taken: Taken | undefined, remark?: string]
+export type Line = readonly [what: string, taken: Taken | undefined, remark?: string]
 
-function print(title: string, lines: readonly Line[]): void {
+export function print(title: string, lines: readonly Line[]): void {
   process.stdout.write(`\n${title}\n${' '.repeat(44)}objects/s  server ms/1000\n`)
   for (const [what, taken, remark = ''] of lines) {
     const figures = taken ? [taken.rate.toFixed(0).padStart(9), taken.cpu.toFixed(0).padStart(14)] : [' '.repeat(25)]
@@ -263,11 +270,11 @@ function print(title: string, lines: readonly Line[]): void {
   }
 }
 
-function ratio(a: Taken, b: Taken): string {
+export function ratio(a: Taken, b: Taken): string {
   return `${(a.rate / b.rate).toFixed(2)} (by server time ${(b.cpu / a.cpu).toFixed(2)})`
 }
 
-function medianOf(taken: readonly Taken[]): Taken {
+export function medianOf(taken: readonly Taken[]): Taken {
   const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!
   return { rate: middle(taken.map(({ rate }) => rate)), cpu: middle(taken.map(({ cpu }) => cpu)) }
 }

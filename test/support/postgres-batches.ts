@@ -68,12 +68,16 @@ function emptyBatch(oids: readonly string[]): Omit<ClassifiedBatch, 'probabiliti
  */
 export function batchOf(oids: readonly string[], seed: number, candid?: bigint): ClassifiedBatch {
   const candids = oids.map(() => candid ?? null)
-  const probabilities = taxonomy.levels.map(({ classes: names }, level) => {
+  return { ...emptyBatch(oids), candids, probabilities: answersOf(taxonomy, oids, seed) }
+}
+
+/** Probabilities for each level that depend on `seed` and on the oid only. */
+export function answersOf({ levels }: Taxonomy, oids: readonly string[], seed: number): Float64Array[] {
+  return levels.map(({ classes: names }, level) => {
     const values = new Float64Array(oids.length * names.length)
     oids.forEach((oid, row) => fillRow(values, row, names.length, hashOf(`${seed} ${level} ${oid}`)))
     return values
   })
-  return { ...emptyBatch(oids), candids, probabilities }
 }
 
 function fillRow(values: Float64Array, row: number, width: number, start: number): void {

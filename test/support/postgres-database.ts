@@ -10,6 +10,12 @@ import type { ConnectionSettings } from '../../src/connectors/postgres/settings.
 /** The tables as the pipeline's own library creates them. */
 export const referenceTables = readFileSync(new URL('../fixtures/postgres/tables.sql', import.meta.url), 'utf8')
 
+/** The survey's tables since 2025. */
+export const surveyTables = readFileSync(
+  new URL('../fixtures/postgres/tables-multisurvey.sql', import.meta.url),
+  'utf8',
+)
+
 /** One database. */
 export interface TestDatabase {
   /** with user and password */
@@ -32,7 +38,7 @@ export interface TestDatabase {
 /** See createDatabase. */
 export interface DatabaseOptions {
   /** `none`: an empty database */
-  readonly tables?: 'reference' | 'none'
+  readonly tables?: 'reference' | 'multisurvey' | 'none'
   readonly withHistory?: boolean
 }
 
@@ -51,7 +57,7 @@ export async function createDatabase(
   await admin.query(`CREATE DATABASE ${name}`)
   const url = `${serverUrl}/${name}`
   const client = poolOf(url)
-  if (tables === 'reference') await client.query(referenceTables)
+  if (tables !== 'none') await client.query(tables === 'reference' ? referenceTables : surveyTables)
   const settings = settingsOf(url)
   if (withHistory) {
     const connection = await connect(settings)

@@ -22,8 +22,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Parameters by what an address is for: rows in, results out, the tables themselves, or stored results in. */
 const parametersFor = {
   input: ['tables', 'table', 'query', 'version', 'oids'],
-  output: ['tables', 'connections'],
-  tables: ['tables'],
+  output: ['tables', 'sid', 'connections'],
+  tables: ['tables', 'sid'],
   results: ['tables', 'table', 'classifier_version'],
 } as const
 
@@ -49,10 +49,10 @@ export function postgresSinkSpec(
   missingObject: MissingObject | undefined,
   env: Environment,
 ): PostgresSinkSpec {
-  const { address: shown, connection, connections, tables } = parsePostgresAddress(address, env, 'output')
+  const { address: shown, connection, connections, tables, sid } = parsePostgresAddress(address, env, 'output')
   const step = stepFromEnvironment(env)
   const place = { kind: 'postgres', address: shown, connection, tables } as const
-  return { ...place, connections, missingObject: missingObject ?? 'wait', step }
+  return { ...place, sid, connections, missingObject: missingObject ?? 'wait', step }
 }
 
 /** A table or a query as an input. @throws UsageError */
@@ -88,6 +88,8 @@ export function parsePostgresAddress(address: string, env: Environment, role: Ad
     connection,
     /** undefined: recognised by their columns */
     tables: tablesOf(parameters.get('tables')),
+    /** the survey, of the tables of 2025 */
+    sid: sidOf(parameters.get('sid')),
     /** for an input, and for an address of any kind that names a table or a query */
     reading: role === 'input' || (role === 'any' && namesRows) ? readingOf(parameters) : undefined,
     results:
@@ -213,6 +215,11 @@ function connectionsOf(text = '1'): number {
   return value
 }
 
+function sidOf(text: string | undefined): number | undefined {
+  if (text === undefined || /^\d{1,4}$/.test(text)) return text === undefined ? undefined : Number(text)
+  throw new UsageError(`a Postgres address: ?sid=${text} is not a number from 0 to 9999`)
+}
+
 function tableOf(parameters: Parameters, usual: string): string {
   const table = parameters.get('table') ?? usual
   if (table === '') throw new UsageError('a Postgres address: ?table= is empty')
@@ -233,7 +240,7 @@ function readingOf(parameters: Parameters): PostgresReading {
 
 /** The address again; only what would divide it is encoded, so that SQL stays readable. */
 function shownAddress(connection: ConnectionSettings, parameters: Parameters): string {
-  const shown = ['table', 'query', 'version', 'oids', 'classifier_version', 'sslmode']
+  const shown = ['table', 'query', 'version', 'oids', 'classifier_version', 'sid', 'sslmode']
     .filter((name) => parameters.has(name))
     .map((name) => `${name}=${parameters.get(name)!.replace(/[%&?#]/g, encodeURIComponent)}`)
   const main = serverName(connection)

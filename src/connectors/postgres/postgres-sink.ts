@@ -1,23 +1,26 @@
-// Postgres: the Probability, Taxonomy and Step tables of the survey's pipeline.
-import type { ClassifiedBatch } from '../../pipeline/batch.ts'
-import type { Sink, SinkContext, WriteOutcome } from '../../pipeline/sink.ts'
+// Postgres: the tables of the survey's pipeline, of 2021 or of 2025.
+import type { Sink, SinkContext } from '../../pipeline/sink.ts'
+import { openAlerceWriter } from './alerce-writer.ts'
+import type { Connection } from './client/connection.ts'
 import { createSession, type Session, transaction } from './client/session.ts'
-import { type PostgresSinkSpec, serverName } from './settings.ts'
-import { ensureStep, ensureTaxonomy, inspectForWriting } from './tables/open-tables.ts'
-import { pickObjects, placesOf, selectRows, type WantedRows } from './wanted-rows.ts'
-import { additionOf, createMissingObjects, type WriteContext, writeObjects } from './write-batch.ts'
+import { inspectSurveyTables } from './multisurvey/open-tables.ts'
+import { openSurveyWriter } from './multisurvey/survey-writer.ts'
+import type { PostgresSinkSpec } from './settings.ts'
+import type { TableWriter } from './table-writer.ts'
+import { recogniseTables } from './tables/generation.ts'
+import { inspectForWriting } from './tables/open-tables.ts'
 
 /** milliseconds for one statement: a table that somebody has locked must not stop us indefinitely */
 const usualStatementTimeout = 300_000
-const usualObjectWait = 4000
 
 /** Always has its say on the whole run: its notes are what is known of it so far. */
 export type PostgresSink = Sink & Required<Pick<Sink, 'notes'>>
 
 /**
- * Opens a database: looks at its tables, writes the taxonomy and the step if they are absent.
+ * Opens a database: looks at its tables, and makes them ready for this model.
  *
- * @throws ServiceError without a connection, table or privilege; ModelError if the taxonomy is another model's
+ * @throws ServiceError without a connection, table or privilege; ModelError if the tables know another model by this name,
+ *   or, those of 2025, none; DataError if they need what the input does not have
  */
 export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkContext): Promise<PostgresSink> {
   const statementTimeout = spec.connection.statementTimeout ?? usualStatementTimeout
@@ -25,30 +28,17 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
   const sessions = Array.from({ length: spec.connections ?? 1 }, () => createSession(settings))
   const closeAll = async (): Promise<void> => void (await Promise.all(sessions.map((session) => session.close())))
   try {
-    const { tables, notes } = await prepare(sessions[0]!, spec, context, statementTimeout)
-    const { classifierVersion } = context
-    const places = placesOf(context.taxonomy)
-    const writing = { tables, classifierVersion, places, run: new Date().toISOString(), statementTimeout }
-    const seen = { withoutHistory: !tables.hasHistory, unguarded: 0 }
-    let advice: string | undefined
+    const writer = await openWriter(sessions, spec, context, statementTimeout)
     return {
       address: spec.address,
       durable: 'on-write',
       get notes() {
-        return [...historyNotes(serverName(settings), seen), ...notes]
+        return writer.notes
       },
       get unreachableMs() {
         return Math.max(...sessions.map((session) => session.unreachableMs))
       },
-      async write(batch) {
-        const { hasHistory, unknownOid, ...outcome } = await writeBatch(batch, spec, sessions, writing)
-        seen.withoutHistory ||= !hasHistory
-        seen.unguarded += outcome.unguarded ?? 0
-        if (unknownOid === undefined) return outcome
-        // the same words for every batch
-        advice ??= `${serverName(settings)}: ${additionOf(tables, unknownOid)}`
-        return { ...outcome, advice }
-      },
+      write: (batch) => writer.write(batch),
       finish: () => Promise.resolve(),
       publish: () => Promise.resolve(),
       close: closeAll,
@@ -59,64 +49,22 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
   }
 }
 
-function prepare(session: Session, spec: PostgresSinkSpec, context: SinkContext, statementTimeout: number) {
-  return session.run((connection) =>
-    transaction(connection, { access: 'read write', statementTimeout }, async () => {
-      const tables = await inspectForWriting(connection, spec.step !== undefined)
-      await ensureTaxonomy(connection, context.taxonomy, context.classifierVersion)
-      const stepNote = spec.step && (await ensureStep(connection, spec.step))
-      return { tables, notes: stepNote === undefined ? [] : [`${serverName(session.settings)}: ${stepNote}`] }
-    }),
-  )
-}
-
-function historyNotes(server: string, seen: { withoutHistory: boolean; unguarded: number }): string[] {
-  const absent = `${server} has no history table: an older alert that is replayed replaces a newer classification (lcclf db upgrade adds it)`
-  const unguarded = `${server}: ${seen.unguarded} objects were stored without a row in lcclf_history and were written whether this run's alerts were newer or not; from now on the newer alert wins`
-  return [...(seen.withoutHistory ? [absent] : []), ...(seen.unguarded > 0 ? [unguarded] : [])]
-}
-
-async function writeBatch(
-  batch: ClassifiedBatch,
-  spec: PostgresSinkSpec,
+async function openWriter(
   sessions: readonly Session[],
-  writing: WriteContext,
-): Promise<WriteOutcome & { readonly hasHistory: boolean; readonly unknownOid: string | undefined }> {
-  const { places } = writing
-  const { wanted, refused, superseded } = selectRows(batch, places, spec.address)
-  const missing = createMissingObjects(writing.tables, spec.missingObject, spec.objectWait ?? usualObjectWait)
-  const shares = sharesOf(wanted, sessions.length)
-  // all of them end before an error is reported: none may go on behind our back
-  const results = await Promise.allSettled(
-    shares.map((share, i) => writeObjects(sessions[i]!, share, missing, writing)),
+  spec: PostgresSinkSpec,
+  context: SinkContext,
+  statementTimeout: number,
+): Promise<TableWriter> {
+  const mode = { access: 'read only', statementTimeout } as const
+  const generation = await sessions[0]!.run((connection) =>
+    transaction(connection, mode, () => recogniseTables(connection, spec.tables)),
   )
-  const written = results.map((result) => {
-    if (result.status === 'rejected') throw result.reason
-    return result.value
-  })
-  const sum = (key: 'objects' | 'superseded' | 'unguarded'): number => written.reduce((n, share) => n + share[key], 0)
-  const reason = `no row in table ${writing.tables.objectTable ?? 'object'}`
-  // all rows of these objects, not only the newest: nothing newer is stored that could supersede the others
-  const withoutObject = batch.oids.flatMap((oid, row) =>
-    missing.refused.has(oid) ? [{ oid, where: spec.address, reason, message: batch.messages?.[row] }] : [],
-  )
-  const unguarded = sum('unguarded')
-  return {
-    objects: sum('objects'),
-    rows: sum('objects') * places.length,
-    refused: [...refused, ...withoutObject],
-    superseded: superseded - (withoutObject.length - missing.refused.size) + sum('superseded'),
-    ...(unguarded > 0 ? { unguarded } : {}),
-    hasHistory: written.every(({ hasHistory }) => hasHistory),
-    unknownOid: withoutObject[0]?.oid,
-  }
+  const open = generation === 'multisurvey' ? openSurveyWriter : openAlerceWriter
+  return open(sessions, spec, context, statementTimeout)
 }
 
-/** Neighbouring objects to one connection; each object is in one share, and so in one transaction. */
-function sharesOf(wanted: WantedRows, count: number): readonly WantedRows[] {
-  const objects = [...wanted.oids.keys()]
-  const size = Math.ceil(objects.length / count)
-  return Array.from({ length: count }, (_, i) => objects.slice(i * size, (i + 1) * size))
-    .filter((share) => share.length > 0)
-    .map((share) => pickObjects(wanted, share))
+/** Whether results can go there; looks only. @throws ServiceError, as openPostgresSink */
+export async function inspectOutput(connection: Connection, { tables, sid = 0 }: PostgresSinkSpec): Promise<void> {
+  const generation = await recogniseTables(connection, tables)
+  await (generation === 'multisurvey' ? inspectSurveyTables(connection, sid) : inspectForWriting(connection, true))
 }

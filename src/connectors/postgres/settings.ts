@@ -82,6 +82,8 @@ export interface PostgresSinkSpec extends PostgresPlace {
   readonly objectWait?: number | undefined
   /** the row of `step` that is written if there is none with its id: which program wrote here */
   readonly step?: ReturnType<typeof stepFromEnvironment> | undefined
+  /** of the tables of 2025, the survey that the objects are of; 0 (ZTF) if undefined */
+  readonly sid?: number | undefined
   /** connections that share the objects of a batch, each with a transaction of its own; 1 if undefined */
   readonly connections?: number | undefined
 }

@@ -161,9 +161,9 @@ async function checkOutputs(plan: ClassifyPlan): Promise<void> {
   for (const spec of plan.shared) {
     if (spec.kind === 'postgres') {
       // can these tables be reached and written? Looks only
-      const { inspectForWriting } = await import('../../connectors/postgres/tables/open-tables.ts')
+      const { inspectOutput } = await import('../../connectors/postgres/postgres-sink.ts')
       const { withDatabase } = await import('../../connectors/postgres/client/session.ts')
-      await withDatabase(spec.connection, (database) => inspectForWriting(database, true))
+      await withDatabase(spec.connection, (database) => inspectOutput(database, spec))
     }
     if (spec.kind === 's3' && !spec.overwrite && (await resultPlace(spec).look())) throw alreadyThere(spec.address)
     if (spec.kind !== 'file') continue

@@ -66,6 +66,6 @@ describe('what an output’s address says of its messages', () => {
     expect(echoedFeatures([specOf('', 'alerce-2025'), scribe], ['own', 'rb'])).toEqual(['own', 'rb'])
     const both = echoedFeatures([specOf('', 'alerce-2025'), specOf('')], ['own', 'rb'])!
     expect([both.length, both[0]]).toEqual([179, 'own'])
-    expect([scribe, stdout, rows].map(mayTakeMjd)).toEqual([false, false, true])
+    expect([specOf('?as=scribe'), specOf('?as=scribe-multisurvey')].map(mayTakeMjd)).toEqual([false, true])
   })
 })

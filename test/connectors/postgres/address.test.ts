@@ -39,6 +39,13 @@ describe('a Postgres address', () => {
     expect(address).toBe('postgres://me@db.example:6543/survey?sslmode=require')
   })
 
+  it('of the tables of 2025 may name the survey, for results and for the tables themselves', () => {
+    expect(parse('postgres://h/db?tables=multisurvey&sid=2')).toMatchObject({ tables: 'multisurvey', sid: 2 })
+    expect(parse('postgres://h/db?sid=0', {}, 'tables').sid).toBe(0)
+    expect(parse('postgres://h/db').sid).toBeUndefined()
+    for (const sid of ['', '-1', 'ztf', '10000']) expect(() => parse(`postgres://h/db?sid=${sid}`)).toThrow(UsageError)
+  })
+
   it('alone stands for the DB_* variables, which win over PG*', () => {
     const env = {
       DB_HOST: 'one',

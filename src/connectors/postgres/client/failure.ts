@@ -47,6 +47,8 @@ export function isConflict(thrown: unknown): boolean {
 
 const encodingHint = 'The encoding of the database has no such character.'
 const standbyHint = 'Is this a standby? Write to the primary server.'
+const ownRights =
+  'lcclf needs SELECT, INSERT, UPDATE and DELETE on probability; SELECT and INSERT on taxonomy and step; SELECT on object; and SELECT, INSERT and UPDATE on lcclf_history if it exists. Of the tables of 2025 it needs the same on probability, and SELECT on classifier, taxonomy and sid_lut.'
 const inTheWay = 'Other programs are changing the same rows. Run it again, or when they have finished.'
 
 /** What to do, by the server's code; told the first line of the server's message. */
@@ -58,7 +60,7 @@ const hints: Readonly<Record<string, string | ((text: string) => string)>> = {
   '42501': (text) =>
     /schema|database/.test(text)
       ? 'lcclf db init needs CREATE there: GRANT CREATE ON SCHEMA … TO your role, or run it as the owner.'
-      : 'lcclf needs SELECT, INSERT, UPDATE and DELETE on probability; SELECT and INSERT on taxonomy and step; SELECT on object; and SELECT, INSERT and UPDATE on lcclf_history if it exists.',
+      : ownRights,
   '42P01': 'lcclf db init creates missing tables.',
   '3F000': 'lcclf db check shows what is there.',
   '53100': 'Free some space there; nothing was left half done.',
@@ -73,6 +75,8 @@ const hints: Readonly<Record<string, string | ((text: string) => string)>> = {
   '40P01': inTheWay,
   '55P03': inTheWay,
   '25006': standbyHint,
+  // of a check that a row fails, or of a table in partitions, none of which takes it
+  '23514': 'lcclf db check names partitions that are missing, and how to create them.',
   '22021': encodingHint,
   '22P05': encodingHint,
 }

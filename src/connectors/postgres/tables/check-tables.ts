@@ -3,7 +3,8 @@ import { messageOf, systemCode } from '../../../errors.ts'
 import type { Connection } from '../client/connection.ts'
 import { transaction } from '../client/session.ts'
 import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
-import { historyTable, keyColumns, pipelineTables, type TableDefinition, writtenTables } from './tables.ts'
+import { keyColumns, type TableDefinition } from './definition.ts'
+import { historyTable, pipelineTables, writtenTables } from './tables.ts'
 
 /** One thing that was examined. */
 export interface TableCheck {

@@ -2,7 +2,8 @@
 import { ServiceError } from '../../../errors.ts'
 import type { Connection } from '../client/connection.ts'
 import { identifier } from '../client/binary.ts'
-import { creationStatements, historyTable, pipelineTables, type TableDefinition } from './tables.ts'
+import { creationStatements, type TableDefinition } from './definition.ts'
+import { historyTable, pipelineTables } from './tables.ts'
 import { transaction } from '../client/session.ts'
 import { inspectTables } from './inspect-tables.ts'
 

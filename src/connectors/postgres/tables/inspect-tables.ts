@@ -1,6 +1,6 @@
 // What the catalog says about tables: the one look at them, for whoever reads or writes them.
 import type { Connection } from '../client/connection.ts'
-import { keyColumns, type TableDefinition } from './tables.ts'
+import { keyColumns, type TableDefinition } from './definition.ts'
 
 /** A table, view or whatever else has columns. */
 export interface TableFacts {
@@ -82,6 +82,12 @@ export async function inspectTables(
 /** Whether a table lacks the key that an upsert goes by; its name does not matter. */
 export function lacksKey(definition: TableDefinition, { keys }: TableFacts): boolean {
   return !keys.includes([...keyColumns(definition)].sort().join(','))
+}
+
+/** Columns that a table lacks. */
+export function missingColumns(definition: TableDefinition, { columns }: TableFacts): string[] {
+  const names = columns.map(({ name }) => name)
+  return definition.columns.map(({ name }) => name).filter((name) => !names.includes(name))
 }
 
 /** types that hold the same values for us */

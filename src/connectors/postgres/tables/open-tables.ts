@@ -4,7 +4,8 @@ import { ModelError, ServiceError } from '../../../errors.ts'
 import type { Connection } from '../client/connection.ts'
 import { columnProblems, inspectTables, lacksKey, type TableFacts } from './inspect-tables.ts'
 import { type PostgresSinkSpec, serverName } from '../settings.ts'
-import { historyTable, keyColumns, type TableDefinition, writtenTables } from './tables.ts'
+import { keyColumns, type TableDefinition } from './definition.ts'
+import { historyTable, writtenTables } from './tables.ts'
 import { textArray } from '../client/binary.ts'
 
 /** What the sink must know of the tables. */
@@ -23,12 +24,7 @@ export async function inspectForWriting(connection: Connection, withStep: boolea
     definitions.map(({ name }) => name),
   )
   const server = serverName(connection.settings)
-  const absent = needed.filter((_, i) => !facts[i]).map(({ name }) => name)
-  if (absent.length > 0) {
-    throw new ServiceError(`${server} has no table ${absent.join(', ')}`, {
-      hint: 'lcclf db init creates missing tables.',
-    })
-  }
+  refuseAbsent(needed, facts, server, 'lcclf db init')
   definitions.forEach((definition, i) => {
     if (facts[i]) refuseUnlike(definition, facts[i], server)
   })
@@ -46,8 +42,20 @@ export async function inspectForWriting(connection: Connection, withStep: boolea
   }
 }
 
+/** @param remedy the command that creates what is missing */
+export function refuseAbsent(
+  needed: readonly TableDefinition[],
+  facts: readonly (TableFacts | undefined)[],
+  server: string,
+  remedy: string,
+): void {
+  const absent = needed.filter((_, i) => !facts[i]).map(({ name }) => name)
+  if (absent.length === 0) return
+  throw new ServiceError(`${server} has no table ${absent.join(', ')}`, { hint: `${remedy} creates missing tables.` })
+}
+
 /** Other columns, or no key to write by: the first batch of changed objects would end the run. */
-function refuseUnlike(definition: TableDefinition, facts: TableFacts, server: string): void {
+export function refuseUnlike(definition: TableDefinition, facts: TableFacts, server: string): void {
   const problems = columnProblems(definition, facts)
   if (problems.length > 0) {
     throw new ServiceError(`${server}: table ${definition.name}: ${problems.join('; ')}`, {
@@ -61,7 +69,11 @@ function refuseUnlike(definition: TableDefinition, facts: TableFacts, server: st
   })
 }
 
-function refuseLackingPrivileges({ name, privileges }: TableFacts, needed: readonly string[], server: string): void {
+export function refuseLackingPrivileges(
+  { name, privileges }: TableFacts,
+  needed: readonly string[],
+  server: string,
+): void {
   const lacking = needed.filter((right) => !privileges.includes(right))
   if (lacking.length === 0) return
   throw new ServiceError(`${server}: permission denied for table ${name} (${lacking.join(', ')})`, {
@@ -114,7 +126,8 @@ async function storedClasses(connection: Connection, version: string): Promise<M
   return new Map(rows.map(([name, classes]) => [String(name), classes as string[]]))
 }
 
-function differencesOf(own: readonly string[], stored: readonly string[]): string {
+/** What one of two lists of classes has that the other has not; empty if neither has. */
+export function differencesOf(own: readonly string[], stored: readonly string[]): string {
   const onlyStored = stored.filter((className) => !own.includes(className))
   const onlyOwn = own.filter((className) => !stored.includes(className))
   return [

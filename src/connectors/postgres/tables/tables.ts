@@ -1,48 +1,6 @@
 // The tables of the survey's pipeline as its own library creates them (db-plugins), and the one that lcclf adds.
 
-/** A column, its type as Postgres names it. */
-interface TableColumn {
-  readonly name: string
-  readonly type: string
-  readonly isNullable: boolean
-}
-
-/** A constraint or an index: its name is part of the interface, other programs refer to it. */
-interface NamedClause {
-  readonly name: string
-  readonly sql: string
-}
-
-/** A table with all that belongs to it. */
-export interface TableDefinition {
-  readonly name: string
-  readonly columns: readonly TableColumn[]
-  readonly constraints: readonly NamedClause[]
-  /** what follows `CREATE INDEX name ON table` */
-  readonly indexes: readonly NamedClause[]
-}
-
-const text = 'character varying'
-const real = 'double precision'
-
-const columnsThat =
-  (isNullable: boolean) =>
-  (type: string, ...names: string[]): TableColumn[] =>
-    names.map((name) => ({ name, type, isNullable }))
-const required = columnsThat(false)
-const optional = columnsThat(true)
-
-function primaryKey(table: string, ...columns: string[]): NamedClause {
-  return { name: `${table}_pkey`, sql: `PRIMARY KEY (${columns.join(', ')})` }
-}
-
-function foreignKey(name: string, column: string, target: string): NamedClause {
-  return { name, sql: `FOREIGN KEY (${column}) REFERENCES ${target}` }
-}
-
-function btree(name: string, column: string): NamedClause {
-  return { name, sql: `USING btree (${column})` }
-}
+import { btree, foreignKey, optional, primaryKey, real, required, type TableDefinition, text } from './definition.ts'
 
 const object: TableDefinition = {
   name: 'object',
@@ -146,20 +104,4 @@ export const historyTable: TableDefinition = {
   ],
   constraints: [primaryKey('lcclf_history', 'oid', 'classifier_version')],
   indexes: [],
-}
-
-export function keyColumns({ constraints }: TableDefinition): readonly string[] {
-  const [key] = constraints.flatMap(({ sql }) => /^PRIMARY KEY \((.*)\)$/.exec(sql)?.[1] ?? [])
-  return key?.split(', ') ?? []
-}
-
-export function creationStatements({ name, columns, constraints, indexes }: TableDefinition): string[] {
-  const lines = [
-    ...columns.map((column) => `${column.name} ${column.type}${column.isNullable ? '' : ' NOT NULL'}`),
-    ...constraints.map((constraint) => `CONSTRAINT ${constraint.name} ${constraint.sql}`),
-  ]
-  return [
-    `CREATE TABLE ${name} (\n    ${lines.join(',\n    ')}\n)`,
-    ...indexes.map((index) => `CREATE INDEX ${index.name} ON ${name} ${index.sql}`),
-  ]
 }

@@ -14,6 +14,8 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 export interface ObjectRow {
   readonly oid: string | undefined
   readonly candid: unknown
+  /** NaN or absent if nothing says it */
+  readonly mjd?: number
   readonly where: string
   /** one float64 per feature, NaN for null */
   readonly values: Float64Array

@@ -2,10 +2,9 @@
 import type { OidType } from '../../pipeline/batch.ts'
 import { DataError, UsageError } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
-import { type BinaryRows, identifier, literal, textArrayLiteral } from './client/binary.ts'
+import { type BinaryRows, createBinaryRows, identifier, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { featurePlaces, unusedNotes } from './feature-names.ts'
-import { type Gatherer, readObjects } from './object-rows.ts'
 import { readOidList } from './oid-list.ts'
 import type { TableReading } from './settings.ts'
 import type { ObjectRow } from './query.ts'
@@ -43,7 +42,7 @@ export async function openFeatureTable(
     notes: () => names.notes(),
     async *objects(): AsyncGenerator<ObjectRow[], void, undefined> {
       const statements = oids ? oidStatements(table, oids) : [allStatement(table)]
-      for (const statement of statements) yield* readObjects(connection, statement, 4, gathererOf(table, names))
+      for (const statement of statements) yield* readObjects(connection, statement, table, names)
     },
   }
 }
@@ -126,24 +125,38 @@ function* oidStatements(table: FeatureTable, oids: readonly string[]): Generator
 /** An object whose rows are still coming. */
 type Gathering = ReturnType<typeof begun>
 
-function gathererOf(table: FeatureTable, names: FeatureNames): Gatherer<Gathering> {
-  return {
-    begin: (rows) => begun(rows, names.features.length),
-    add: (object, rows) => gather(object, rows, table, names),
-    finish: (object) => finished(object, table, names),
+async function* readObjects(connection: Connection, statement: string, table: FeatureTable, names: FeatureNames) {
+  const rows = createBinaryRows(4)
+  let current: Gathering | undefined
+  for await (const chunk of connection.copyOut(statement)) {
+    const ready: ObjectRow[] = []
+    rows.push(chunk)
+    while (rows.next()) {
+      if (!current || !isSameId(rows, current)) {
+        if (current) ready.push(finished(current, table, names))
+        current = begun(rows, names.features.length)
+      }
+      gather(current, rows, table, names)
+    }
+    if (ready.length > 0) yield ready
   }
+  rows.finish()
+  if (current) yield [finished(current, table, names)]
 }
 
-function begun(rows: BinaryRows, width: number) {
+function isSameId({ bytes, starts, lengths }: BinaryRows, { id }: Gathering): boolean {
+  const length = lengths[0]!
+  const start = starts[0]!
+  if (!id || length !== id.length) return !id && length < 0
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== id[i]) return false
+  return true
+}
+
+function begun({ bytes, starts, lengths }: BinaryRows, width: number) {
+  /** the bytes of its oid, undefined for null */
+  const id = lengths[0]! < 0 ? undefined : Buffer.from(bytes.subarray(starts[0], starts[0]! + lengths[0]!))
   const problem = undefined as ObjectRow['problem']
-  // no oid for null
-  return {
-    oid: rows.text(0),
-    values: new Float64Array(width).fill(NaN),
-    seen: new Uint8Array(width),
-    count: 0,
-    problem,
-  }
+  return { id, values: new Float64Array(width).fill(NaN), seen: new Uint8Array(width), count: 0, problem }
 }
 
 function gather(object: Gathering, rows: BinaryRows, { isText }: FeatureTable, names: FeatureNames): void {
@@ -169,10 +182,10 @@ function gather(object: Gathering, rows: BinaryRows, { isText }: FeatureTable, n
   else object.values[feature] = value
 }
 
-function finished({ oid, values, seen, count, problem }: Gathering, table: FeatureTable, { features }: FeatureNames) {
-  const row = { oid, candid: null, where: `table ${table.name}`, values }
+function finished({ id, values, seen, count, problem }: Gathering, table: FeatureTable, { features }: FeatureNames) {
+  const row = { oid: id?.toString('utf8'), candid: null, where: `table ${table.name}`, values }
   // whatever these rows are, they are not one object: rejected for its id
-  if (oid === undefined) return row
+  if (!id) return row
   if (count === 0) return { ...row, problem: { reason: 'no features in the table' } }
   if (problem) return { ...row, problem }
   const first = seen.indexOf(0)

@@ -2,7 +2,7 @@
 import { DataError } from '../../errors.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 import { surveyOid, ztfName } from '../survey-ids.ts'
-import { type BinaryRows, identifier } from './client/binary.ts'
+import { type BinaryRows, createBinaryRows, identifier } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
 import { featurePlaces, unusedNotes } from './feature-names.ts'
 import {
@@ -15,8 +15,8 @@ import {
   type StoredFeature,
   storedFeatures,
 } from './multisurvey-lookups.ts'
+import { createNewest, keyOf, type Newest } from './newest-features.ts'
 import { objectPartitions } from './object-partitions.ts'
-import { type Gatherer, readObjects } from './object-rows.ts'
 import { readOidList } from './oid-list.ts'
 import type { ObjectRow } from './query.ts'
 import type { TableReading } from './settings.ts'
@@ -25,9 +25,7 @@ import { inspectTables, type TableFacts } from './tables/inspect-tables.ts'
 const recognisedBy = ['feature_id', 'band', 'updated_date']
 const oidsAtOnce = 2000
 /** rows that are looked at for features that no object has, before the whole table is */
-const sampledRows = 200_000
-/** no band and no number of a name is larger: they are smallint */
-const idStep = 65_536
+const sampledRows = 20_000
 
 export function isMultisurveyFeatures({ columns }: TableFacts): boolean {
   return recognisedBy.every((name) => columns.some((column) => column.name === name))
@@ -51,9 +49,10 @@ export async function openMultisurveyFeatures(
   const given = reading.oids ?? (reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile))
   // one object may lack anything
   if (reading.oids === undefined && options.absentAsNull !== true) await refuseAbsent(connection, table, options)
+  // grouping in the order of an index needs no memory; compiling takes longer than it saves
+  await connection.run('SET LOCAL enable_hashagg = off; SET LOCAL jit = off')
   const seen = { unused: new Set<string>(), passedOver: 0 }
-  const gatherer = gathererOf(table, options.features.length, { isNamed, isListed: given !== undefined, seen })
-  const fieldCount = table.objectTable === undefined ? 6 : 7
+  const how = { isNamed, isListed: given !== undefined, seen }
   return {
     schema: {
       oidType: isNamed ? ('string' as const) : ('int64' as const),
@@ -68,11 +67,11 @@ export async function openMultisurveyFeatures(
         if (unreadable.length > 0) yield unreadable.map((oid) => unreadableRow(oid, table.name))
         for (let start = 0; start < oids.length; start += oidsAtOnce) {
           const statement = listStatement(table, oids.slice(start, start + oidsAtOnce))
-          yield* readObjects(connection, statement, fieldCount, gatherer)
+          yield* readObjects(connection, statement, table, how)
         }
       } else {
         for (const part of await objectPartitions(connection, facts, options.idColumn))
-          yield* readObjects(connection, wholeStatement(table, part), fieldCount, gatherer)
+          yield* readObjects(connection, wholeStatement(table, part), table, how)
       }
     },
   }
@@ -122,8 +121,14 @@ async function examined(
 }
 
 function refuseColumns({ name, columns }: TableFacts, idColumn: string): void {
-  const integer = ['smallint', 'integer']
-  const wanted = { [idColumn]: ['bigint'], sid: integer, feature_id: integer, band: integer, version: integer }
+  const small = ['smallint']
+  const wanted = {
+    [idColumn]: ['bigint'],
+    sid: ['smallint', 'integer'],
+    feature_id: small,
+    band: small,
+    version: small,
+  }
   const others = { value: ['double precision', 'real'], updated_date: ['date'] }
   for (const [column, types] of Object.entries({ ...wanted, ...others })) {
     const found = columns.find((one) => one.name === column)
@@ -147,10 +152,10 @@ async function refuseAbsent(connection: Connection, { name, sid, stored }: Featu
     `SELECT feature_id::int4, band::int4, count(*)::int4
        FROM (SELECT feature_id, band FROM ${name} WHERE sid = ${sid} LIMIT ${sampledRows}) AS t GROUP BY 1, 2`,
   )
-  const found = new Set(pairs.map(([id, band]) => id * idStep + band))
+  const found = new Set(pairs.map(([id, band]) => keyOf(id, band)))
   const rows = pairs.reduce((sum, [, , count]) => sum + count, 0)
   if (rows === 0) return
-  const unseen = features.filter((_, place) => !stored[place]!.some(({ id, band }) => found.has(id * idStep + band)))
+  const unseen = features.filter((_, place) => !stored[place]!.some(({ id, band }) => found.has(keyOf(id, band))))
   for (const feature of unseen) {
     if (rows === sampledRows && (await isStored(connection, { name, sid }, stored[features.indexOf(feature)]!)))
       continue
@@ -172,29 +177,37 @@ async function isStored(
   return (await connection.rows(sql)).length > 0
 }
 
-const columnsOf = (row: string): string =>
-  ['feature_id', 'band', 'version', 'value::float8', 'updated_date'].map((column) => `${row}.${column}`).join(', ')
+/** What a row is (its name's number and its band in one), its version, its value and its date. */
+const rowsOfObject = `array_agg((feature_id::int4 << 16) | (band::int4 & 65535)), array_agg(version),
+      array_agg(value::float8), array_agg(updated_date)`
 
-/** One look a row would take longer than everything else: neighbours have the same object, which Postgres remembers. */
-const mjdOf = (objectTable: string, oid: string, sid: number): string =>
-  `LEFT JOIN LATERAL (SELECT lastmjd FROM ${objectTable} WHERE oid = ${oid} AND sid = ${sid}) AS m ON true`
+const mjdOf = (objectTable: string | undefined, oid: string, sid: number): readonly [column: string, join: string] =>
+  objectTable === undefined
+    ? ['', '']
+    : [
+        ', m.lastmjd',
+        `LEFT JOIN LATERAL (SELECT lastmjd FROM ${objectTable} WHERE oid = ${oid} AND sid = ${sid} OFFSET 0) AS m ON true`,
+      ]
 
-/** In the order of the partition's primary key, so that its index gives it and nothing must be sorted. */
+/**
+ * An object a row: that costs the server and us less than its 199 rows one by one. In the order of the partition's
+ * primary key, so that its index gives it and nothing must be sorted.
+ */
 function wholeStatement({ idColumn, sid, objectTable }: FeatureTable, part: string): string {
-  const [mjd, join] = objectTable === undefined ? ['', ''] : [', m.lastmjd', mjdOf(objectTable, `f.${idColumn}`, sid)]
+  const [mjd, join] = mjdOf(objectTable, 'g.oid', sid)
   return `COPY (
-    SELECT f.${idColumn}, ${columnsOf('f')}${mjd} FROM ${part} AS f ${join}
-     WHERE f.sid = ${sid} ORDER BY f.${idColumn}
+    SELECT g.*${mjd} FROM (
+      SELECT ${idColumn} AS oid, ${rowsOfObject} FROM ${part} WHERE sid = ${sid} GROUP BY 1 ORDER BY 1 OFFSET 0
+    ) AS g ${join}
   ) TO STDOUT (FORMAT binary)`
 }
 
 function listStatement({ name, idColumn, sid, objectTable }: FeatureTable, oids: readonly bigint[]): string {
-  const [mjd, join] = objectTable === undefined ? ['', ''] : [', m.lastmjd', mjdOf(objectTable, 'o.oid', sid)]
+  const [mjd, join] = mjdOf(objectTable, 'o.oid', sid)
   return `COPY (
-    SELECT o.oid, ${columnsOf('f')}${mjd}
-      FROM unnest('{${oids.join(',')}}'::int8[]) WITH ORDINALITY AS o(oid, n) ${join}
-      LEFT JOIN LATERAL (SELECT * FROM ${name} WHERE ${idColumn} = o.oid AND sid = ${sid} OFFSET 0) AS f ON true
-     ORDER BY o.n
+    SELECT o.oid, g.*${mjd} FROM unnest('{${oids.join(',')}}'::int8[]) WITH ORDINALITY AS o(oid, n)
+      LEFT JOIN LATERAL (SELECT ${rowsOfObject} FROM ${name} WHERE ${idColumn} = o.oid AND sid = ${sid}) AS g ON true
+      ${join} ORDER BY o.n
   ) TO STDOUT (FORMAT binary)`
 }
 
@@ -215,92 +228,48 @@ function unreadableRow(oid: string, table: string): ObjectRow {
   return { oid, candid: null, where: `table ${table}`, values: new Float64Array(0), problem }
 }
 
-/** An object whose rows are still coming: what its newest ones say so far. */
-type Gathering = ReturnType<typeof begun>
-
-function begun({ bytes, starts }: BinaryRows, width: number) {
-  return {
-    oid: bytes.readBigInt64BE(starts[0]),
-    mjd: NaN,
-    count: 0,
-    /** days since 2000 */
-    date: -Infinity,
-    version: NaN,
-    /** another version among the rows of that date */
-    otherVersion: NaN,
-    /** whether any row, newest or not, is of a version that counts */
-    isChosen: false,
-    values: new Float64Array(width).fill(NaN),
-    seen: new Uint8Array(width),
-    twice: -1,
-  }
+interface Reading {
+  readonly isNamed: boolean
+  readonly isListed: boolean
+  readonly seen: { readonly unused: Set<string>; passedOver: number }
 }
 
-/** Earlier rows are superseded, whatever they say. */
-function renew(object: Gathering, date: number): void {
-  object.date = date
-  object.version = NaN
-  object.otherVersion = NaN
-  object.values.fill(NaN)
-  object.seen.fill(0)
-  object.twice = -1
-}
-
-function gathererOf(
-  table: FeatureTable,
-  width: number,
-  how: { isNamed: boolean; isListed: boolean; seen: { readonly unused: Set<string>; passedOver: number } },
-): Gatherer<Gathering> {
-  const { stored, names, versions } = table
-  const places = new Map(
-    stored.flatMap((all, place) => all.map(({ id, band }) => [id * idStep + band, place] as const)),
-  )
-
-  function placeOf(id: number, band: number): number {
-    const place = places.get(id * idStep + band)
-    if (place !== undefined) return place
-    places.set(id * idStep + band, -1)
-    how.seen.unused.add(`${names.get(id) ?? `feature_id ${id}`}${band === 0 ? '' : ` (band ${band})`}`)
-    return -1
-  }
-
-  function add(object: Gathering, rows: BinaryRows): void {
-    const { bytes, starts, lengths } = rows
-    // an object of the list that has no row
-    if (lengths[1]! < 0) return
-    if (object.count++ === 0 && table.objectTable !== undefined && lengths[6]! >= 0)
-      object.mjd = bytes.readDoubleBE(starts[6])
-    const version = integerAt(rows, 3)
-    if (version !== object.version && versions.has(version)) object.isChosen = true
-    // a row without a date is older than any that has one
-    const date = lengths[5]! < 0 ? -Infinity : bytes.readInt32BE(starts[5])
-    if (date < object.date) return
-    if (date > object.date) renew(object, date)
-    if (Number.isNaN(object.version)) object.version = version
-    else if (version !== object.version) object.otherVersion = version
-    const place = placeOf(integerAt(rows, 1), integerAt(rows, 2))
-    if (place < 0) return
-    if (object.seen[place] === 1) object.twice = place
-    object.seen[place] = 1
-    object.values[place] = lengths[4]! < 0 ? NaN : bytes.readDoubleBE(starts[4])
-  }
-
-  return { begin: (rows) => begun(rows, width), add, finish }
-
-  function finish(object: Gathering): ObjectRow | undefined {
-    const { oid, values, mjd } = object
-    if (object.count > 0 && !object.isChosen && !how.isListed) {
-      how.seen.passedOver++
-      return undefined
+async function* readObjects(connection: Connection, statement: string, table: FeatureTable, reading: Reading) {
+  const rows = createBinaryRows(table.objectTable === undefined ? 5 : 6)
+  const newestOf = createNewest(table, reading.seen.unused)
+  for await (const chunk of connection.copyOut(statement)) {
+    const ready: ObjectRow[] = []
+    rows.push(chunk)
+    while (rows.next()) {
+      const object = objectOf(rows, newestOf(rows), table, reading)
+      if (object) ready.push(object)
     }
-    const shown = how.isNamed ? (ztfName(oid) ?? String(oid)) : String(oid)
-    return { oid: shown, candid: null, mjd, where: `table ${table.name}`, values, problem: problemOf(object, table) }
+    if (ready.length > 0) yield ready
   }
+  rows.finish()
 }
 
-function problemOf(object: Gathering, { versions, versionNames, stored, names }: FeatureTable): ObjectRow['problem'] {
+/** Undefined for an object that is passed over: it has nothing of the versions that count. */
+function objectOf(
+  { bytes, starts, lengths }: BinaryRows,
+  newest: Newest,
+  table: FeatureTable,
+  { isNamed, isListed, seen }: Reading,
+): ObjectRow | undefined {
+  if (newest.count > 0 && !newest.hasChosen && !isListed) {
+    seen.passedOver++
+    return undefined
+  }
+  const id = bytes.readBigInt64BE(starts[0])
+  const oid = isNamed ? (ztfName(id) ?? String(id)) : String(id)
+  const mjd = table.objectTable === undefined || lengths[5]! < 0 ? NaN : bytes.readDoubleBE(starts[5])
+  const { values } = newest
+  return { oid, candid: null, mjd, where: `table ${table.name}`, values, problem: problemOf(newest, table) }
+}
+
+function problemOf(newest: Newest, { versions, versionNames, stored, names }: FeatureTable): ObjectRow['problem'] {
   const named = (version: number): string => versionNames.get(version) ?? String(version)
-  const { count, version, otherVersion, twice } = object
+  const { count, version, otherVersion, twice } = newest
   if (count === 0) return { reason: 'no features in the table' }
   if (!Number.isNaN(otherVersion)) {
     const value = [version, otherVersion].sort((a, b) => a - b).map(named)
@@ -310,9 +279,4 @@ function problemOf(object: Gathering, { versions, versionNames, stored, names }:
   if (twice < 0) return undefined
   const spellings = new Set(stored[twice]!.map(({ id }) => names.get(id)!))
   return { reason: 'a feature is stored under two names', value: [...spellings].join(', ') }
-}
-
-/** smallint or integer */
-function integerAt({ bytes, starts, lengths }: BinaryRows, field: number): number {
-  return lengths[field] === 2 ? bytes.readInt16BE(starts[field]) : bytes.readInt32BE(starts[field])
 }

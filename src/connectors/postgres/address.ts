@@ -10,6 +10,7 @@ import {
   type PostgresResultsSpec,
   type PostgresSinkSpec,
   type PostgresSourceSpec,
+  type SurveyChoice,
   type TableGeneration,
   tableGenerations,
   serverName,
@@ -21,10 +22,10 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Parameters by what an address is for: rows in, results out, the tables themselves, or stored results in. */
 const parametersFor = {
-  input: ['tables', 'table', 'query', 'version', 'oids'],
+  input: ['tables', 'table', 'query', 'version', 'oids', 'sid', 'names'],
   output: ['tables', 'sid', 'connections'],
   tables: ['tables', 'sid'],
-  results: ['tables', 'table', 'classifier_version'],
+  results: ['tables', 'table', 'classifier_version', 'classifier', 'sid', 'names'],
 } as const
 
 const connectionParameters = [
@@ -94,7 +95,12 @@ export function parsePostgresAddress(address: string, env: Environment, role: Ad
     reading: role === 'input' || (role === 'any' && namesRows) ? readingOf(parameters) : undefined,
     results:
       role === 'results'
-        ? { table: tableOf(parameters, 'probability'), classifierVersion: parameters.get('classifier_version') }
+        ? {
+            table: tableOf(parameters, 'probability'),
+            classifierVersion: parameters.get('classifier_version'),
+            classifier: parameters.get('classifier'),
+            survey: surveyChoiceOf(parameters),
+          }
         : undefined,
     /** for an output: connections that share the work */
     connections: connectionsOf(parameters.get('connections')),
@@ -230,17 +236,29 @@ function readingOf(parameters: Parameters): PostgresReading {
   const sql = parameters.get('query')?.trim()
   if (sql === undefined) {
     const table = tableOf(parameters, 'feature')
-    return { kind: 'table', table, version: parameters.get('version'), oidsFile: parameters.get('oids') }
+    const chosen = { version: parameters.get('version'), oidsFile: parameters.get('oids') }
+    return { kind: 'table', table, ...chosen, survey: surveyChoiceOf(parameters) }
   }
-  const other = ['table', 'version', 'oids'].find((name) => parameters.has(name))
+  const other = ['tables', 'table', 'version', 'oids', 'sid', 'names'].find((name) => parameters.has(name))
   if (other !== undefined) throw new UsageError(`a Postgres address: ?query= and ${other}= cannot be combined`)
   if (sql === '') throw new UsageError('a Postgres address: ?query= is empty')
   return { kind: 'query', sql: sql.replace(/;$/, '') }
 }
 
+/** Undefined where nothing is chosen. */
+function surveyChoiceOf(parameters: Parameters): SurveyChoice | undefined {
+  const [sid, names] = [sidOf(parameters.get('sid')), parameters.get('names')]
+  if (sid === undefined && names === undefined) return undefined
+  if (names !== undefined && names !== 'ztf' && names !== 'integers') {
+    throw new UsageError(`a Postgres address: ?names=${names} is not ztf or integers`)
+  }
+  return { sid, names }
+}
+
 /** The address again; only what would divide it is encoded, so that SQL stays readable. */
 function shownAddress(connection: ConnectionSettings, parameters: Parameters): string {
-  const shown = ['table', 'query', 'version', 'oids', 'classifier_version', 'sid', 'sslmode']
+  const shown = ['tables', 'table', 'query', 'version', 'oids', 'sid', 'names']
+    .concat('classifier_version', 'classifier', 'sslmode')
     .filter((name) => parameters.has(name))
     .map((name) => `${name}=${parameters.get(name)!.replace(/[%&?#]/g, encodeURIComponent)}`)
   const main = serverName(connection)

@@ -1,17 +1,15 @@
 // The long feature table (oid, name, value, fid, version) turned wide: one row per object.
-import { readFileSync } from 'node:fs'
 import type { OidType } from '../../pipeline/batch.ts'
-import { DataError, UsageError, whyUnreadable } from '../../errors.ts'
+import { DataError, UsageError } from '../../errors.ts'
 import { readNumberText } from '../../formats/text-values.ts'
 import { type BinaryRows, createBinaryRows, identifier, literal, textArrayLiteral } from './client/binary.ts'
 import type { Connection } from './client/connection.ts'
-import { type PostgresReading, serverName } from './settings.ts'
+import { featurePlaces, unusedNotes } from './feature-names.ts'
+import { readOidList } from './oid-list.ts'
+import type { TableReading } from './settings.ts'
 import type { ObjectRow } from './query.ts'
-import { inspectTables } from './tables/inspect-tables.ts'
+import type { TableFacts } from './tables/inspect-tables.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
-import { furtherNames } from '../columns/settle-names.ts'
-
-type TableReading = Extract<PostgresReading, { kind: 'table' }>
 
 /** The table as it is there, ready to be written into statements. */
 type FeatureTable = Awaited<ReturnType<typeof examinedTable>>
@@ -25,9 +23,18 @@ const nameAndFid = "coalesce(name::text, '') AS name, coalesce(fid::int4, -99) A
 const integerOid = "CASE WHEN o.oid ~ '^-?[0-9]{1,18}$' THEN o.oid::int8 END"
 const oidsAtOnce = 2000
 
-/** @throws DataError if the table is absent, is no long feature table, or holds several versions and none is chosen */
-export async function openFeatureTable(connection: Connection, reading: TableReading, options: ReadOptions) {
-  const table = await examinedTable(connection, reading, options.idColumn)
+/**
+ * @param facts of the table
+ * @throws DataError if it is no long feature table, or holds several versions and none is chosen
+ */
+export async function openFeatureTable(
+  connection: Connection,
+  facts: TableFacts,
+  reading: TableReading,
+  options: ReadOptions,
+) {
+  if (reading.survey) throw new UsageError(`?sid= and ?names= are for tables with numbers; ${facts.name} has names`)
+  const table = await examinedTable(connection, facts, reading.version, options.idColumn)
   const oids = reading.oids ?? (reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile))
   const names = createFeatureNames(options)
   return {
@@ -40,15 +47,13 @@ export async function openFeatureTable(connection: Connection, reading: TableRea
   }
 }
 
-async function examinedTable(connection: Connection, { table, version }: TableReading, idColumn: string) {
-  const [facts] = await inspectTables(connection, [table])
-  if (!facts) {
-    throw new DataError(`${serverName(connection.settings)} has no table ${table}`, {
-      hint: 'Name it with ?table=, or use ?query=SELECT ….',
-    })
-  }
-  const { name } = facts
-  const types = new Map(facts.columns.map((column) => [column.name, column.type]))
+async function examinedTable(
+  connection: Connection,
+  { name, columns }: TableFacts,
+  version: string | undefined,
+  idColumn: string,
+) {
+  const types = new Map(columns.map((column) => [column.name, column.type]))
   const missing = [idColumn, 'name', 'value', 'fid', 'version'].filter((column) => !types.has(column))
   if (missing.length > 0) {
     throw new DataError(`table ${name} has no column ${missing.join(', ')}: it is not a long feature table`, {
@@ -194,20 +199,12 @@ function finished({ id, values, seen, count, problem }: Gathering, table: Featur
 
 /** bands whose number the pipeline takes off the names it stores: g and r */
 const bands = [1, 2]
-const shownNames = 40
 
 type FeatureNames = ReturnType<typeof createFeatureNames>
 
 /** The stored name if it is a feature of the model, else `name_fid` for fid 1 or 2; a renamed one under its old name only. */
 function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'renameMap'>) {
-  const { features, rename } = naming
-  const oldName = new Map([...rename].map(([from, to]) => [to, from]))
-  const places = new Map<string, number>()
-  features.forEach((feature, place) => {
-    const name = oldName.get(feature) ?? (rename.has(feature) ? undefined : feature)
-    if (name !== undefined) places.set(name, place)
-  })
-  for (const [name, place] of furtherNames(naming)) if (!places.has(name)) places.set(name, place)
+  const places = featurePlaces(naming)
   const known = new Map<string, Map<number, number>>()
   const unused = new Set<string>()
 
@@ -221,7 +218,7 @@ function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'r
   }
 
   return {
-    features,
+    features: naming.features,
     /**
      * The place of a feature among the model's, −1 for one that the model does not use.
      *
@@ -229,30 +226,6 @@ function createFeatureNames(naming: Pick<ReadOptions, 'features' | 'rename' | 'r
      */
     find: (stored: string, fid: number): number => known.get(stored)?.get(fid) ?? lookUp(stored, fid),
     /** names that were found and that the model does not use */
-    notes(): readonly string[] {
-      if (unused.size === 0) return []
-      const names = [...unused].sort()
-      const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : ''
-      return [`the table has features that the model does not use: ${names.slice(0, shownNames).join(', ')}${more}`]
-    },
+    notes: (): readonly string[] => unusedNotes(unused),
   }
-}
-
-/**
- * Reads a file with one object id per line: each once, in its order. Blank lines are ignored; a first line `oid` is a heading.
- * Ids are opaque: no quotes, no commas.
- *
- * @throws UsageError if the file cannot be read
- */
-function readOidList(path: string): readonly string[] {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new UsageError(`cannot read ?oids=${path} (${whyUnreadable(cause)})`, { cause })
-  }
-  const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
-  if (lines[0]?.trim() === 'oid') lines.shift()
-  // no oid in Postgres holds a NUL, which would make the statement fail
-  return [...new Set(lines.map((line) => line.trim()))].filter((oid) => oid !== '' && !oid.includes('\0'))
 }

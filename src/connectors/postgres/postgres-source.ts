@@ -1,11 +1,14 @@
 // Postgres as a source: the pipeline's long feature table, or a query with one row per object.
 import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
-import { UsageError } from '../../errors.ts'
+import { DataError, UsageError } from '../../errors.ts'
+import type { Connection } from './client/connection.ts'
 import { postgresFailure } from './client/failure.ts'
 import { begin, createSession, rollback } from './client/session.ts'
-import type { PostgresSourceSpec } from './settings.ts'
+import { type PostgresSourceSpec, serverName, type TableGeneration, type TableReading } from './settings.ts'
+import { inspectTables } from './tables/inspect-tables.ts'
 import { deliverRows, deliverUntil } from '../deliver.ts'
 import { openFeatureTable } from './feature-table.ts'
+import { isMultisurveyFeatures, openMultisurveyFeatures } from './multisurvey-features.ts'
 import { type ObjectRow, openWideQuery } from './query.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 
@@ -30,7 +33,7 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
       try {
         const reader =
           reading.kind === 'table'
-            ? await openFeatureTable(connection, reading, options)
+            ? await openTable(connection, { reading, tables: spec.tables }, options)
             : await openWideQuery(connection, reading.sql, options)
         return { connection, reader }
       } catch (error) {
@@ -57,10 +60,10 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
           () => connection.destroy(),
           () => {
             const assembler = createBatchAssembler({ ...options, ...reader.schema })
-            const add = ({ oid, candid, mjd, where, values, problem }: ObjectRow): void => {
-              if (!assembler.admit(oid)) return
-              if (problem) assembler.reject(oid, { where, ...problem })
-              else assembler.accept({ oid, candid, mjd, where }, values)
+            const add = ({ values, problem, ...ids }: ObjectRow): void => {
+              if (!assembler.admit(ids.oid)) return
+              if (problem) assembler.reject(ids.oid, { where: ids.where, ...problem })
+              else assembler.accept(ids, values)
             }
             return deliverRows(objects(), assembler, add, signal)
           },
@@ -74,4 +77,21 @@ export async function openPostgresSource(spec: PostgresSourceSpec, options: Read
     await session.close()
     throw error
   }
+}
+
+/** With names or with numbers: as the address says, or as its columns do. */
+async function openTable(
+  connection: Connection,
+  { reading, tables }: { reading: TableReading; tables: TableGeneration | undefined },
+  options: ReadOptions,
+) {
+  const [facts] = await inspectTables(connection, [reading.table])
+  if (!facts) {
+    throw new DataError(`${serverName(connection.settings)} has no table ${reading.table}`, {
+      hint: 'Name it with ?table=, or use ?query=SELECT ….',
+    })
+  }
+  const hasNumbers = tables === undefined ? isMultisurveyFeatures(facts) : tables === 'multisurvey'
+  const open = hasNumbers ? openMultisurveyFeatures : openFeatureTable
+  return open(connection, facts, reading, options)
 }

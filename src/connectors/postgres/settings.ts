@@ -44,6 +44,14 @@ interface PostgresPlace {
   readonly tables?: TableGeneration | undefined
 }
 
+/** How the tables with numbers are read; where nothing is chosen, objects of survey 0, which is ZTF. */
+export interface SurveyChoice {
+  /** the sid of the objects */
+  readonly sid?: number | undefined
+  /** how ids are given out: as they are stored, or as ZTF's names where they stand for one */
+  readonly names?: 'integers' | 'ztf' | undefined
+}
+
 /** What is read: the pipeline's long feature table, or any query with one row per object. */
 export type PostgresReading =
   | {
@@ -56,8 +64,11 @@ export type PostgresReading =
       readonly oidsFile: string | undefined
       /** only these objects; wins over the file */
       readonly oids?: readonly string[] | undefined
+      readonly survey?: SurveyChoice | undefined
     }
   | { readonly kind: 'query'; readonly sql: string }
+
+export type TableReading = Extract<PostgresReading, { kind: 'table' }>
 
 /** A database that rows come from. */
 export type PostgresSourceSpec = PostgresPlace & { readonly reading: PostgresReading }
@@ -69,6 +80,9 @@ export interface PostgresResultsSpec extends PostgresPlace {
     readonly table: string
     /** undefined if the table has only one */
     readonly classifierVersion: string | undefined
+    /** the name of the model's product, where several models have that version; numbered tables only */
+    readonly classifier?: string | undefined
+    readonly survey?: SurveyChoice | undefined
   }
 }
 

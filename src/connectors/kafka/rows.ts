@@ -37,7 +37,8 @@ export function createRowGatherer(
   guard?: DecodeGuard,
 ) {
   const { features, batchSize, echo = [] } = options
-  const assembler = createBatchAssembler({ ...options, ...messageSchema })
+  // what messages echo is more than the model's features, and is kept here
+  const assembler = createBatchAssembler({ ...options, ...messageSchema, echo: undefined })
   const { names, echoSlots } = slotsOf(options)
   const reader = createMessageReader(names)
   const scratch = new Float64Array(names.slotCount)

@@ -1,6 +1,6 @@
 // Rows or columns in, batches of features out: the one place where counting, sharding, limits and preprocessing meet.
 import { crc32 } from 'node:zlib'
-import type { InputSchema, Reject } from './batch.ts'
+import type { InputSchema, MessageFeatures, Reject } from './batch.ts'
 import { createMatrix, preprocess, whyRejected } from './preprocess.ts'
 import { readCandid, readOid, whyNoCandid } from './row-ids.ts'
 import type { Delivery, ReadOptions } from './source.ts'
@@ -34,13 +34,17 @@ export const mostRejectsHeld = 10_000
 
 export type BatchAssembler = ReturnType<typeof createBatchAssembler>
 
-/** Gathers rows into batches. Rows of other shards and rows beyond the limit are not read: they count nowhere. */
+/**
+ * Gathers rows into batches. Rows of other shards and rows beyond the limit are not read: they count nowhere. Of the
+ * features to be echoed it knows the model's; the others are missing.
+ */
 export function createBatchAssembler(
-  options: Pick<ReadOptions, 'features' | 'preprocessing' | 'batchSize' | 'shard' | 'allowance'> & InputSchema,
+  options: Pick<ReadOptions, 'features' | 'preprocessing' | 'batchSize' | 'shard' | 'allowance' | 'echo'> & InputSchema,
 ) {
   const { features, preprocessing, batchSize, oidType, hasCandid, hasMjd, shard, allowance } = options
   const width = features.length
   let matrix = createMatrix(batchSize * width, preprocessing)
+  const echo = options.echo && createEcho(options.echo, features, batchSize)
   let oids: string[] = []
   let candids: (bigint | null)[] = []
   let mjds: number[] = []
@@ -94,6 +98,7 @@ export function createBatchAssembler(
       }
       matrix[start + f] = value
     }
+    echo?.fill(oids.length, (f) => values[f]!)
     oids.push(known.oid)
     candids.push(known.candid)
     mjds.push(finite(ids.mjd))
@@ -122,6 +127,7 @@ export function createBatchAssembler(
       mjds.push(finite(chunk.mjd?.(row)))
     }
     const refusals = fillColumns(chunk.columns, rows, first)
+    if (echo) rows.forEach((from, i) => echo.fill(first + i, (f) => chunk.columns[f]![from]!))
     if (refusals.size > 0) removeRows(chunk, rows, first, refusals)
     return allowance.remaining > 0 ? row : chunk.rowCount
   }
@@ -159,6 +165,7 @@ export function createBatchAssembler(
         continue
       }
       matrix.copyWithin(kept * width, (first + i) * width, (first + i + 1) * width)
+      echo?.move(first + i, kept)
       oids[kept] = oid
       candids[kept] = candids[first + i]!
       mjds[kept] = mjds[first + i]!
@@ -176,7 +183,8 @@ export function createBatchAssembler(
   function take(): Pick<Delivery, 'batch' | 'read' | 'rejected'> {
     const rowCount = oids.length
     const times = hasMjd ? { mjds: Float64Array.from(mjds) } : {}
-    const batch = { rowCount, oids, candids, ...times, matrix: matrix.subarray(0, rowCount * width) }
+    const echoes = echo && { echo: echo.take(rowCount) }
+    const batch = { rowCount, oids, candids, ...times, matrix: matrix.subarray(0, rowCount * width), ...echoes }
     const taken = { batch, read, rejected }
     matrix = createMatrix(batchSize * width, preprocessing)
     oids = []
@@ -201,6 +209,26 @@ export function createBatchAssembler(
     reject,
     acceptColumns,
     take,
+  }
+}
+
+/** The features of a batch as they were read, for outputs that echo them. */
+function createEcho(names: readonly string[], features: readonly string[], batchSize: number) {
+  const width = names.length
+  const places = names.map((name) => features.indexOf(name))
+  let values = new Float64Array(batchSize * width)
+  return {
+    fill(row: number, valueOf: (feature: number) => number): void {
+      places.forEach((place, i) => (values[row * width + i] = place < 0 ? NaN : valueOf(place)))
+    },
+    move(from: number, to: number): void {
+      values.copyWithin(to * width, from * width, (from + 1) * width)
+    },
+    take(rowCount: number): MessageFeatures {
+      const taken = { names, values: values.subarray(0, rowCount * width) }
+      values = new Float64Array(batchSize * width)
+      return taken
+    },
   }
 }
 

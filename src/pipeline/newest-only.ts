@@ -96,6 +96,8 @@ function createGathering(batchSize: number) {
   const rejected: Reject[] = []
   const acks: Delivery['ack'][] = []
   let matrix: FeatureMatrix = new Float32Array(0)
+  let names: readonly string[] | undefined
+  const echoed: number[] = []
   return {
     oids,
     rejected,
@@ -108,14 +110,17 @@ function createGathering(batchSize: number) {
       oids.push(batch.oids[i]!)
       candids.push(batch.candids[i]!)
       if (batch.mjds) mjds.push(batch.mjds[i]!)
+      names = batch.echo?.names
+      if (names) echoed.push(...batch.echo!.values.subarray(i * names.length, (i + 1) * names.length))
     },
     finished(): Delivery {
       const { duplicates } = this
       const rowCount = oids.length
       const used = (matrix.length / batchSize) * rowCount
       const times = mjds.length > 0 ? { mjds: Float64Array.from(mjds) } : {}
+      const echo = names && { echo: { names, values: Float64Array.from(echoed) } }
       return {
-        batch: { rowCount, oids, candids, ...times, matrix: matrix.subarray(0, used) },
+        batch: { rowCount, oids, candids, ...times, ...echo, matrix: matrix.subarray(0, used) },
         read: rowCount + rejected.length + duplicates,
         rejected,
         duplicates,

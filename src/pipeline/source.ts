@@ -27,7 +27,7 @@ export interface ReadOptions {
   readonly shard?: { readonly index: number; readonly count: number } | undefined
   /** rows that may still be read, over the whole run: shared by all its inputs */
   readonly allowance: RowAllowance
-  /** features that outputs echo as they were read, whether or not the model uses them */
+  /** features that outputs echo as they were read; messages have also those that the model does not use */
   readonly echo?: readonly string[] | undefined
   /** opening is given up; only opening an object takes long enough to need it */
   readonly signal?: AbortSignal | undefined

@@ -6,7 +6,7 @@ import { unpackFixture } from '../support/fixture-folders.ts'
 import { committedIn, produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
 import { lcclf, samples } from '../support/lcclf.ts'
-import { plainAlert, plainOutput, seedRun } from '../support/seed-run.ts'
+import { avscType, plainAlert, plainOutput, seedRun, takeApart } from '../support/seed-run.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const kafka = (await kafkaForTests())!
@@ -84,7 +84,13 @@ describe.skipIf(!kafka)('lcclf classify kafka://…', () => {
     const parquet = join(samples, 'ztf-300.parquet')
     const ofFile = await classify(parquet, '--to', at('file-out'), '--output-schema', 'legal')
     expect(ofFile.stderr).toContain('300 objects')
-    expect(await readTopic(kafka, 'file-out')).toHaveLength(300)
+    const written = await readTopic(kafka, 'file-out')
+    expect(written).toHaveLength(300)
+    // of a file the model's features are echoed
+    const { metadata, record } = takeApart(written[0]!.value!)
+    const type = avscType(JSON.parse(new Map(metadata).get('avro.schema')!))
+    const { features } = type.fromBuffer(record) as { features: Record<string, number | null> }
+    expect(Object.values(features).filter((value) => value !== null).length).toBeGreaterThan(100)
   })
 
   it('refuses commands for a model that the tables do not know, and says how to name it', async () => {

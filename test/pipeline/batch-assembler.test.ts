@@ -56,6 +56,28 @@ describe('the batch assembler', () => {
     expect({ read, rejected }).toEqual({ read: 2, rejected: [] })
   })
 
+  it('echoes features as they were read, of rows and of columns, and never those of a rejected row', () => {
+    const echo = ['gal_b', 'not of the model', 'Amplitude_1']
+    const assembler = assemblerOf({ echo })
+    const rows = [
+      [0.1, NaN],
+      [-1e300, 1],
+      [1e33, Infinity],
+    ]
+    for (const [i, values] of rows.entries()) {
+      assembler.admit(`o${i}`)
+      assembler.accept({ oid: `o${i}`, candid: 1n, where: `line ${i}` }, Float64Array.from(values))
+    }
+    const expected = [...[NaN, NaN, 0.1], ...[Infinity, NaN, 1e33]]
+    const { batch, rejected } = assembler.take()
+    expect(rejected).toHaveLength(1)
+    expect([batch.echo!.names, [...batch.echo!.values]]).toEqual([echo, expected])
+    const columns = [rows.map(([value]) => value!), rows.map(([, value]) => value!)]
+    const [ofColumns] = takeAll(chunkOf(['o0', 'o1', 'o2'], columns), { echo })
+    expect([ofColumns!.batch.oids, [...ofColumns!.batch.echo!.values]]).toEqual([['o0', 'o2'], expected])
+    expect(takeAll(chunkOf(['o0'], [[1], [1]]))[0]!.batch.echo).toBeUndefined()
+  })
+
   it('rejects a row for its id, its candid or a value beyond float32, and never its neighbours', () => {
     const assembler = assemblerOf()
     const rows: [unknown, unknown, number[]][] = [

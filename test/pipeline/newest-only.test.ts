@@ -45,7 +45,7 @@ function sourceOf(rows: readonly Row[], settings: Settings = {}): Source {
         oidType: 'string' as const,
         hasCandid: true,
       }
-      const assembler = createBatchAssembler({ ...assembly, batchSize, allowance })
+      const assembler = createBatchAssembler({ ...assembly, batchSize, allowance, echo: ['other', 'x'] })
       const add = ({ row, i }: { row: Row; i: number }): void => {
         if (assembler.admit(row.oid)) assembler.accept({ ...row, where: `row ${i}` }, Float64Array.of(i))
       }
@@ -112,6 +112,19 @@ describe('the newest rows only', () => {
     const allowance = { remaining: 2 }
     const found = await readOnce(newestOnly(sourceOf(rows, { allowance }), { allowance, batchSize: 3 }))
     expect(found).toMatchObject({ candids: [2n], read: 2, duplicates: 1 })
+  })
+
+  it('keep what outputs echo of them', async () => {
+    const rows = ['a', 'b', 'a', 'c', 'b', 'd', 'a'].map((oid, i) => ({ oid, candid: BigInt(i) }))
+    for (const replayable of [true, false]) {
+      const source = newestOnly(sourceOf(rows, { replayable }), { allowance: { remaining: Infinity }, batchSize: 3 })
+      const echoes: number[][] = []
+      for await (const { batch } of source.deliveries(new AbortController().signal)) {
+        if (batch.rowCount > 0) expect(batch.echo!.names).toEqual(['other', 'x'])
+        echoes.push([...(batch.echo?.values ?? [])])
+      }
+      expect(echoes.flat()).toEqual([3, 4, 5, 6].flatMap((row) => [NaN, row]))
+    }
   })
 
   it('leave out a row that is rejected, however new', async () => {

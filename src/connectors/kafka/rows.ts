@@ -57,7 +57,8 @@ export interface GathererSettings {
 export function createRowGatherer(options: ReadOptions, settings: GathererSettings = {}) {
   const { registry, valueSchema, stopsAtBadMessage = false, guard, onNotice } = settings
   const { features, batchSize, echo = [], minDetections = 0 } = options
-  const assembler = createBatchAssembler({ ...options, ...messageSchema(options) })
+  // what messages echo is more than the model's features, and is kept here
+  const assembler = createBatchAssembler({ ...options, ...messageSchema(options), echo: undefined })
   const { names, echoSlots } = slotsOf(options)
   const bare = valueSchema && { record: valueSchema.record, names: slotsOf(valueSchema.options).names }
   const reader = createMessageReader(names, bare)

@@ -1,4 +1,4 @@
-# The stream as a service: `docker build -t lcclf .`, then the original's environment variables (README, "Moving from late_classification_step").
+# The stream as a service: `docker build -t lcclf .`, then the settings of the survey's steps (docs/moving.md).
 FROM node:22-bookworm-slim AS build
 WORKDIR /lcclf
 COPY . .

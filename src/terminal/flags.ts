@@ -343,7 +343,7 @@ export const streamFlags = {
   ...modelFlags('lcclf.lock, or else the newest in the store'),
   ...engineFlags,
   ...toFlags(
-    'kafka://…, postgres://… or - for NDJSON (repeatable; default: PRODUCER_SERVER and PRODUCER_TOPIC[_FORMAT], and DB_HOST)',
+    'kafka://…, postgres://… or - for NDJSON (repeatable; default: PRODUCER_SERVER and PRODUCER_TOPIC[_FORMAT], SCRIBE_SERVER and SCRIBE_TOPIC, and DB_HOST)',
   ),
   delivery: Flags.option({
     options: ['at-least-once', 'exactly-once'] as const,

@@ -55,6 +55,7 @@ function environmentChecks(addresses: readonly string[]): Check[] {
   const topics = [
     { name: 'input topics', use: 'read', role: 'consumer', variable: 'CONSUMER_SERVER' },
     { name: 'output topic', use: 'write', role: 'producer', variable: 'PRODUCER_SERVER' },
+    { name: 'scribe topic', use: 'write', role: 'scribe', variable: 'SCRIBE_SERVER' },
     { name: 'metrics topic', use: 'write', role: 'metrics', variable: 'METRICS_HOST' },
   ] as const
   const used = topics.filter(({ variable }) => isSet(variable))

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type Environment, filled, kafkaAddressOf } from '../../connectors/kafka/address.ts'
 import type { OutputSchema } from '../../connectors/kafka/output-message.ts'
-import { type KafkaSinkSpec, kafkaSinkSpec } from '../../connectors/kafka/spec.ts'
+import { type KafkaSinkSpec, kafkaSinkSpec, type MessageKind } from '../../connectors/kafka/spec.ts'
 import { postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
 import { UsageError } from '../../errors.ts'
@@ -82,7 +82,7 @@ function scribeOutput(environment: Environment): KafkaSinkSpec | undefined {
   return { ...kafkaSinkSpec(scribe, 'original', environment), as, ...(framing && { framing }) }
 }
 
-const commands: ReadonlyMap<string, NonNullable<KafkaSinkSpec['as']>> = new Map([
+const commands: ReadonlyMap<string, MessageKind> = new Map([
   ['ScribeParser', 'scribe'],
   ['TopBottomScribeParser', 'scribe-top-bottom'],
 ])

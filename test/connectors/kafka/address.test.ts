@@ -236,6 +236,21 @@ describe("the original's environment", () => {
     expect(kafkaAddressOf('producer', { PRODUCER_SERVER: ' ' })).toBeUndefined()
   })
 
+  it('of later deployments says where commands go, with an account as theirs and certificates for each connection', () => {
+    const environment = {
+      ...{ SCRIBE_SERVER: 's:9093', SCRIBE_TOPIC: 'w_object', SCRIBE_KAFKA_USERNAME: 'u', SCRIBE_KAFKA_PASSWORD: 'p' },
+      ...{ SCRIBE_SSL_CA: 'scribe.pem', KAFKA_SSL_CA: 'all.pem', PRODUCER_TOPIC: 'other' },
+    }
+    const { topics, connection } = kafkaAddressOf('scribe', environment)!
+    expect(topics).toEqual(['w_object'])
+    expect(connection).toMatchObject({
+      ...{ brokers: ['s:9093'], sasl: { mechanism: 'SCRAM-SHA-512', username: 'u' }, tls: { ca: 'scribe.pem' } },
+    })
+    const waiting = { CONSUMER_SERVER: 'h', CONSUMER_SESSION_TIMEOUT: '6' }
+    expect(kafkaAddressOf('consumer', waiting)!.sessionTimeoutMs).toBe(6000)
+    expect(() => kafkaAddressOf('consumer', { ...waiting, CONSUMER_SESSION_TIMEOUT: '-1' })).toThrow('expected seconds')
+  })
+
   it('names one topic to write to', () => {
     expect(outputTopic(parse('kafka://h/lc', {}, 'producer'))(new Date())).toBe('lc')
     expect(outputTopic(parse('kafka://h/lc_%s', {}, 'producer'))(new Date('2024-05-01T10:00:00Z'))).toBe('lc_20240501')

@@ -13,7 +13,11 @@ const fixtures = fileURLToPath(new URL('../../fixtures/config/', import.meta.url
 const production = join(fixtures, 'production.yaml')
 const work = temporaryFolder()
 const typed = {
-  ...{ threads: 0, delivery: 'at-least-once', untilCaughtUp: false, commit: true, missingObject: 'wait' },
+  threads: 0,
+  delivery: 'at-least-once',
+  untilCaughtUp: false,
+  commit: true,
+  missingObject: 'wait',
   watchQuality: false,
 } as const
 const variables = { KAFKA_SERVER: 'kafka:9092', KAFKA_USERNAME: 'me', KAFKA_PASSWORD: 'hush-1', MODEL_PATH: 'bundle' }

@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
     json: { type: 'string' },
     postgres: { type: 'boolean', default: false },
     explain: { type: 'boolean', default: false },
+    reprocessing: { type: 'boolean', default: false },
     kafka: { type: 'boolean', default: false },
     'models-of-today': { type: 'boolean', default: false },
     model: { type: 'string' },
@@ -32,6 +33,12 @@ const { values: flags } = parseArgs({
 if (flags.postgres) {
   const { benchPostgres } = await import('./postgres.ts')
   await benchPostgres(flags.explain)
+  process.exit()
+}
+if (flags.reprocessing) {
+  if (flags.model === undefined) throw new Error('--reprocessing needs --model BUNDLE')
+  const { benchReprocessing } = await import('./reprocessing.ts')
+  await benchReprocessing(flags.model, Number(flags.rows ?? 10_000))
   process.exit()
 }
 if (flags['models-of-today']) {

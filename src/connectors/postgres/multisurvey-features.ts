@@ -1,5 +1,6 @@
 // The survey's feature table of today (oid, sid, feature_id, band, version, value, updated_date) turned wide.
 import { DataError } from '../../errors.ts'
+import { isIntegerText } from '../../pipeline/row-ids.ts'
 import type { ReadOptions } from '../../pipeline/source.ts'
 import { surveyOid, ztfName } from '../survey-ids.ts'
 import { type BinaryRows, createBinaryRows, identifier } from './client/binary.ts'
@@ -45,7 +46,9 @@ export async function openMultisurveyFeatures(
   options: ReadOptions,
 ) {
   const table = await examined(connection, facts, reading, options)
-  const isNamed = reading.survey?.names === 'ztf'
+  // who asks for objects by their names is answered by them
+  const isAskedByName = reading.oids?.some((oid) => !isIntegerText(oid)) === true
+  const isNamed = (reading.survey?.names ?? (isAskedByName ? 'ztf' : 'integers')) === 'ztf'
   const given = reading.oids ?? (reading.oidsFile === undefined ? undefined : readOidList(reading.oidsFile))
   // one object may lack anything
   if (reading.oids === undefined && options.absentAsNull !== true) await refuseAbsent(connection, table, options)

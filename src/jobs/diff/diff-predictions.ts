@@ -1,6 +1,6 @@
 // Two results of the same or of other models, compared object by object and as populations.
 import { DataError } from '../../errors.ts'
-import type { Predictions } from '../predictions/predictions.ts'
+import { numberedIdsHint, type Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
 import { diffLevel, joinedTable, joinSides, type LevelDiff, type LevelPair, onlyInSql } from './level-diff.ts'
 
@@ -32,7 +32,7 @@ export async function diffPredictions(session: Session, sides: readonly [Predict
   const common = await joinSides(session, sides, pairs)
   if (common === 0) {
     throw new DataError(`${a.address} and ${b.address} have no object in common`, {
-      hint: 'Objects are matched by oid.',
+      hint: `Objects are matched by oid. ${numberedIdsHint(a.address, b.address)}`.trim(),
     })
   }
   const levels: LevelDiff[] = []

@@ -2,6 +2,7 @@
 import { DataError, UsageError } from '../../errors.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
 import type { EvaluateFlags } from '../../terminal/result-flags.ts'
+import { numberedIdsHint } from '../predictions/predictions.ts'
 import { resultAddress, resultFile } from '../predictions/result-file.ts'
 import { evaluatePredictions } from './evaluate-predictions.ts'
 
@@ -90,6 +91,6 @@ function nothingToEvaluate(predictions: string, labels: string, outside: number)
     })
   }
   return new DataError(`no object of ${predictions} has a label in ${labels}`, {
-    hint: 'Both must have the same ids (oid); name the id column of the labels with --id-column.',
+    hint: `Both must have the same ids (oid); name the id column of the labels with --id-column. ${numberedIdsHint(predictions)}`.trim(),
   })
 }

@@ -1,4 +1,5 @@
 // What a run of lcclf left behind, as one table: an object a row, a probability a column.
+import { isPostgresAddress } from '../../connectors/postgres/address.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import { type Level, marginPrefix } from '../../pipeline/batch.ts'
 
@@ -35,6 +36,13 @@ export interface PredictionOptions {
 
 /** what decides the order of classes where nobody knows it */
 export const alphabet = 'the alphabet'
+
+/** What to do where nothing has the same id, and a side may have numbers for names; empty if none may. */
+export function numberedIdsHint(...addresses: readonly string[]): string {
+  return addresses.some(isPostgresAddress)
+    ? 'The survey’s tables of today give their integers as ZTF names; ?names=integers gives them as they are stored.'
+    : ''
+}
 
 export function columnName(level: number, index: number): string {
   return `l${level}_${index}`

@@ -3,11 +3,11 @@ import { createRequire } from 'node:module'
 import type * as DuckDb from '@duckdb/node-api'
 import type { DuckDBValue } from '@duckdb/node-api'
 import { DataError, UsageError } from '../../errors.ts'
-import { createBinaryRows, literal } from '../../connectors/postgres/client/binary.ts'
+import { type BinaryRows, createBinaryRows, literal } from '../../connectors/postgres/client/binary.ts'
 import type { Connection } from '../../connectors/postgres/client/connection.ts'
 import { transaction, withDatabase } from '../../connectors/postgres/client/session.ts'
 import { type PostgresResultsSpec, serverName } from '../../connectors/postgres/settings.ts'
-import { inspectTables } from '../../connectors/postgres/tables/inspect-tables.ts'
+import { inspectTables, type TableFacts } from '../../connectors/postgres/tables/inspect-tables.ts'
 import { sqlName } from '../../connectors/files/duckdb.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import {
@@ -18,9 +18,10 @@ import {
   type PredictionOptions,
   type Selection,
 } from './predictions.ts'
+import { findNumbered, isNumbered, numberedColumns, type StoredResults } from './numbered-results.ts'
 import { rowsAChunk, type Session } from './session.ts'
 
-const neededColumns = ['oid', 'classifier_name', 'classifier_version', 'class_name', 'probability']
+const namedColumns = ['oid', 'classifier_name', 'classifier_version', 'class_name', 'probability']
 const hint = 'Count partial row sets with lcclf db check; classify these objects again to complete them.'
 
 /** a server that says nothing for so long is gone; sorting a large table takes its time */
@@ -42,20 +43,22 @@ export async function selectStored(
   const mode = { access: 'read only', isolation: 'repeatable read', statementTimeout: statementTimeout ?? 0 } as const
   return withDatabase(settings, (connection) =>
     transaction(connection, mode, async () => {
-      const table = await findTable(connection, spec.results.table)
-      const { version, pairs } = await surveyed(connection, table, spec.address, options.classifierVersion)
-      const levels = levelsOf(pairs.map(([classifier, className], key) => [classifier, className, key] as const))
+      const { levels, version, isOrdered, statements, oidOf } = await findResults(
+        connection,
+        spec,
+        options.classifierVersion,
+      )
       if (levels.length === 0) throw new DataError(`${spec.address} holds no predictions`)
       const columns = levels.flatMap(({ classes }, level) => classes.map((_, index) => columnName(level, index)))
       const rows = `${options.table}_rows`
       // made anew when a lost connection begins the reading again
       const wide = { name: rows, columns, address: spec.address }
-      const repeated = await copyInto(session, wide, connection.copyOut(copyStatement(table, version, levels)))
+      const repeated = await copyInto(session, wide, oneAfterAnother(connection, statements), oidOf)
       return {
         sql: `SELECT * FROM ${sqlName(rows)}`,
         isView: true,
         levels,
-        assumedOrder: alphabet,
+        assumedOrder: isOrdered ? null : alphabet,
         duplicates: Math.round(repeated / columns.length),
         classifierVersion: version,
         hint,
@@ -64,18 +67,53 @@ export async function selectStored(
   )
 }
 
-/** The table's name as it can stand in a statement. */
-async function findTable(connection: Connection, wanted: string): Promise<string> {
-  const server = serverName(connection.settings)
+/** Finds the table and what is in it: names, or the numbers of the survey's tables of today. */
+async function findResults(
+  connection: Connection,
+  spec: PostgresResultsSpec,
+  wantedVersion: string | undefined,
+): Promise<StoredResults> {
+  const { tables, address, results } = spec
+  const facts = await findTable(connection, results.table)
+  if (tables === undefined ? isNumbered(facts) : tables === 'multisurvey')
+    return findNumbered(connection, refuseOthers(facts, numberedColumns, connection), spec, wantedVersion)
+  const { name } = refuseOthers(facts, namedColumns, connection)
+  if (results.survey || results.classifier !== undefined)
+    throw new UsageError(`${address}: ?sid=, ?names= and ?classifier= are for tables with numbers; ${name} has names`)
+  const { version, pairs } = await surveyed(connection, name, address, wantedVersion)
+  const levels = levelsOf(pairs.map(([classifier, className], key) => [classifier, className, key] as const))
+  const statements = [copyStatement(name, version, levels)]
+  return { version, levels, isOrdered: false, statements, oidOf: (bytes) => bytes.toString('utf8') }
+}
+
+async function findTable(connection: Connection, wanted: string): Promise<TableFacts> {
   const [table] = await inspectTables(connection, [wanted])
-  if (!table) {
-    throw new DataError(`${server} has no table ${wanted}`, {
-      hint: 'Results are read from the table probability; name another one with ?table=.',
-    })
+  if (table) return table
+  throw new DataError(`${serverName(connection.settings)} has no table ${wanted}`, {
+    hint: 'Results are read from the table probability; name another one with ?table=.',
+  })
+}
+
+function refuseOthers(table: TableFacts, needed: readonly string[], { settings }: Connection): TableFacts {
+  const missing = needed.filter((column) => !table.columns.some(({ name }) => name === column))
+  if (missing.length === 0) return table
+  const what = `table ${table.name} has no column ${missing.join(', ')}: not a table of results`
+  throw new DataError(`${serverName(settings)}: ${what}`)
+}
+
+async function* oneAfterAnother(
+  connection: Connection,
+  statements: readonly string[],
+): AsyncGenerator<BinaryRows, void> {
+  for (const statement of statements) {
+    // each COPY has a head and an end of its own
+    const rows = createBinaryRows(3)
+    for await (const chunk of connection.copyOut(statement)) {
+      rows.push(chunk)
+      yield rows
+    }
+    rows.finish()
   }
-  const missing = neededColumns.filter((column) => !table.columns.some(({ name }) => name === column))
-  if (missing.length === 0) return table.name
-  throw new DataError(`${server}: table ${table.name} has no column ${missing.join(', ')}: not a table of results`)
 }
 
 /** Which version is read, and its classifiers and classes: one look over the whole table. */
@@ -130,14 +168,14 @@ function copyStatement(table: string, version: string, levels: readonly FoundLev
 async function copyInto(
   session: Session,
   { name, columns, address }: { name: string; columns: readonly string[]; address: string },
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<BinaryRows>,
+  oidOf: (bytes: Buffer) => string,
 ): Promise<number> {
   const { VARCHAR, DOUBLE } = createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDb
   const doubles = columns.map((column) => ({ name: column, type: DOUBLE }))
   const table = await session.createTable(name, [{ name: 'oid', type: VARCHAR }, ...doubles], address)
   const oids: DuckDBValue[] = []
   const values = columns.map((): DuckDBValue[] => [])
-  const rows = createBinaryRows(3)
   let id: Buffer | undefined
   let repeated = 0
 
@@ -147,15 +185,14 @@ async function copyInto(
   }
 
   try {
-    for await (const chunk of chunks) {
-      rows.push(chunk)
+    for await (const rows of chunks) {
       while (rows.next()) {
         const { bytes, starts, lengths } = rows
         const [from, length] = [starts[0]!, lengths[0]!]
         if (!id || length !== id.length || bytes.compare(id, 0, length, from, from + length) !== 0) {
           if (oids.length === rowsAChunk) await flush()
           id = Buffer.from(bytes.subarray(from, from + Math.max(0, length)))
-          oids.push(length < 0 ? null : id.toString('utf8'))
+          oids.push(length < 0 ? null : oidOf(id))
           for (const cells of values) cells.push(null)
         }
         if (lengths[2]! < 0) continue
@@ -164,7 +201,6 @@ async function copyInto(
         cells[cells.length - 1] = bytes.readDoubleBE(starts[2]!)
       }
     }
-    rows.finish()
     await flush()
   } finally {
     await table.close()

@@ -155,10 +155,12 @@ export function kafkaSnapshotSpec(
   return sourceSpec(parsed, { kind: 'snapshot', ...window, ...(commit ? { commitFor: parsed.group } : {}) })
 }
 
-/** The topics of an address, read in some way. @throws UsageError if it names none */
+/** The topics of an address, read in some way. @throws UsageError if it names none, or says what an output would */
 export function sourceSpec(parsed: KafkaAddress, reading: KafkaReading): KafkaSourceSpec {
-  const { connection, topics, registry } = parsed
+  const { connection, topics, registry, output } = parsed
   if (topics.length === 0) throw noTopic(parsed.shown)
+  const [misplaced] = output.keys()
+  if (misplaced !== undefined) throw new UsageError(`${parsed.shown}: ${misplaced} is only for outputs`)
   return { kind: 'kafka', address: shownWithTopic(parsed), connection, topics, registry, reading }
 }
 

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { parseKafkaAddress } from '../../../src/connectors/kafka/address.ts'
-import { contentText, echoedFeatures, kafkaSinkSpec, needsMjd } from '../../../src/connectors/kafka/spec.ts'
+import {
+  contentText,
+  echoedFeatures,
+  kafkaSinkSpec,
+  kafkaSnapshotSpec,
+  needsMjd,
+} from '../../../src/connectors/kafka/spec.ts'
 
 const specOf = (parameters: string, schema: 'original' | 'alerce-2025' = 'original') =>
   kafkaSinkSpec(`kafka://h/t${parameters}`, schema, {})
@@ -47,9 +52,8 @@ describe('what an output’s address says of its messages', () => {
   })
 
   it('has no place in the address of an input', () => {
-    expect(() => parseKafkaAddress('kafka://h/t?framing=schemaless', 'consumer', {})).toThrow(
-      /framing is only for outputs/,
-    )
+    const window = { window: {}, commit: false }
+    expect(() => kafkaSnapshotSpec('kafka://h/t?framing=schemaless', window, {})).toThrow(/framing is only for outputs/)
   })
 
   it('is told in words', () => {

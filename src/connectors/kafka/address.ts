@@ -68,7 +68,7 @@ export function parseKafkaAddress(address: string, role: KafkaRole, environment:
       changeHour: hourOf(setting('change_hour', 'PRODUCER_CHANGE_HOUR') ?? '22'),
     },
     /** what is sent, of an output: as it was written */
-    output: outputParametersOf(asked, role, refuse),
+    output: outputParametersOf(asked),
     /** how long the group waits for a member that says nothing, in milliseconds */
     sessionTimeoutMs: seconds(asked, 'session_timeout', sessionTimeoutOf(role, environment)),
   }
@@ -153,10 +153,8 @@ function parametersOf(query: string, hasAccount: boolean, refuse: Refuse) {
   return { asked, schemas }
 }
 
-function outputParametersOf(asked: ReadonlyMap<string, string>, role: KafkaRole, refuse: Refuse) {
-  const named = outputParameters.filter((name) => asked.has(name))
-  if (role === 'consumer' && named.length > 0) refuse(`${named[0]} is only for outputs`)
-  return new Map(named.map((name) => [name, asked.get(name)!]))
+function outputParametersOf(asked: ReadonlyMap<string, string>) {
+  return new Map(outputParameters.flatMap((name) => (asked.has(name) ? [[name, asked.get(name)!] as const] : [])))
 }
 
 function brokersOf(hosts: string, hasAccount: boolean, refuse: Refuse): string[] {

@@ -151,10 +151,12 @@ export function kafkaSnapshotSpec(
   return sourceSpec(parsed, { kind: 'snapshot', ...window, ...(commit ? { commitFor: parsed.group } : {}) })
 }
 
-/** The topics of an address, read in some way. @throws UsageError if it names none, or files that are no schemas */
+/** The topics of an address, read in some way. @throws UsageError if it names none, says what an output would, or files that are no schemas */
 export function sourceSpec(parsed: KafkaAddress, reading: KafkaReading): KafkaSourceSpec {
-  const { connection, topics, registry, schemas } = parsed
+  const { connection, topics, registry, schemas, output } = parsed
   if (topics.length === 0) throw noTopic(parsed.shown)
+  const [misplaced] = output.keys()
+  if (misplaced !== undefined) throw new UsageError(`${parsed.shown}: ${misplaced} is only for outputs`)
   // now, because a model may take long to load; whether they fit it can only be known after that
   if (schemas.length > 0) readSchemaFiles(schemas)
   return { kind: 'kafka', address: shownWithTopic(parsed), connection, topics, registry, schemas, reading }

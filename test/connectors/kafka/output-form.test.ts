@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { parseKafkaAddress } from '../../../src/connectors/kafka/address.ts'
-import { contentText, echoedFeatures, kafkaSinkSpec } from '../../../src/connectors/kafka/spec.ts'
+import { contentText, echoedFeatures, kafkaSinkSpec, kafkaSnapshotSpec } from '../../../src/connectors/kafka/spec.ts'
 import { mayTakeMjd } from '../../../src/connectors/spec.ts'
 
 const specOf = (parameters: string, schema: 'original' | 'alerce-2025' = 'original') =>
@@ -48,9 +47,8 @@ describe('what an output’s address says of its messages', () => {
   })
 
   it('has no place in the address of an input', () => {
-    expect(() => parseKafkaAddress('kafka://h/t?framing=schemaless', 'consumer', {})).toThrow(
-      /framing is only for outputs/,
-    )
+    const window = { window: {}, commit: false }
+    expect(() => kafkaSnapshotSpec('kafka://h/t?framing=schemaless', window, {})).toThrow(/framing is only for outputs/)
   })
 
   it('is told in words', () => {

@@ -316,7 +316,7 @@ export const streamFlags = {
     helpValue: 'ADDRESS',
     ...input,
     description:
-      'kafka://host:9092[,host2]/topic[,topic2]?group=NAME (default: CONSUMER_SERVER, CONSUMER_TOPICS, CONSUMER_GROUP_ID)',
+      'kafka://host:9092[,host2]/topic[,topic2]?group=NAME[&schema=FILE.avsc] (default: CONSUMER_SERVER, CONSUMER_TOPICS, CONSUMER_GROUP_ID, CONSUMER_SCHEMA_PATH)',
   }),
   'batch-size': wholeNumber({
     ...batchRange,

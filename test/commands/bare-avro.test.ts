@@ -7,7 +7,7 @@ import { readFixture } from '../support/fixture-folders.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { produce, readTopic } from '../support/kafka-client.ts'
 import { kafkaForTests } from '../support/kafka.ts'
-import { bareRun, bareSchema } from '../support/seed-run.ts'
+import { bareSchema, messagesOfToday } from '../support/messages-of-today.ts'
 import { startStream } from '../support/stream-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -18,7 +18,7 @@ const env = { LCCLF_HOME: at('home') }
 const run = (...args: string[]) => hostedLcclf(args, { cwd: work, env })
 const featureFile = bareSchema.replace('output', 'features_record_ztf')
 const schemas = `schema=${featureFile}&schema=${bareSchema}`
-const messages = bareRun()
+const messages = messagesOfToday('input')
 const [header, ...rows] = readFixture('today/bhrf-2.1.0/input.csv.gz').toString().trimEnd().split(/\r?\n/)
 
 /** Row i of the input as a message of one of the three kinds, by turns. */

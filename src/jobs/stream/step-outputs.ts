@@ -1,8 +1,9 @@
 // The outputs that the environment of the survey's steps names: tables, a topic of results, commands for the tables' writer.
 import { existsSync } from 'node:fs'
 import { type Environment, filled, kafkaAddressOf } from '../../connectors/kafka/address.ts'
+import type { MessageKind } from '../../connectors/kafka/output-form.ts'
 import type { OutputSchema } from '../../connectors/kafka/output-message.ts'
-import { type KafkaSinkSpec, kafkaSinkSpec, type MessageKind } from '../../connectors/kafka/spec.ts'
+import { type KafkaSinkSpec, kafkaSinkSpec } from '../../connectors/kafka/spec.ts'
 import { postgresSinkSpec } from '../../connectors/postgres/address.ts'
 import type { SinkSpec } from '../../connectors/spec.ts'
 import { UsageError } from '../../errors.ts'

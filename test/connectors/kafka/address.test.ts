@@ -37,8 +37,20 @@ describe('a Kafka address', () => {
     expect(parse('kafka://h', environment, 'producer')).toMatchObject({ topics: ['out'], group: undefined })
   })
 
+  it('names files of the schema of its values, each with its own parameter, or the environment does', () => {
+    const environment = { CONSUMER_SCHEMA_PATH: ' /s/types.avsc , /s/output.avsc,' }
+    expect(parse('kafka://h/t?schema=a.avsc&group=g&schema=b%26,c.avsc', environment).schemas).toEqual([
+      'a.avsc',
+      'b&,c.avsc',
+    ])
+    expect(parse('kafka://h/t', environment).schemas).toEqual(['/s/types.avsc', '/s/output.avsc'])
+    expect(parse('kafka://h/t', environment, 'producer').schemas).toEqual([])
+    expect(parse('kafka://h/t').schemas).toEqual([])
+  })
+
   it.each([
     ['kafka:/h/t', /expected kafka:/],
+    ['kafka://h/t?schema=', /schema= names no file/],
     ['kafka:///t', /no broker/],
     ['kafka://h:x/t', /not host:port/],
     ['kafka://h:99999/t', /not host:port/],

@@ -10,7 +10,7 @@ import { container, write } from '../../support/avro-writer.ts'
 import { testOptions } from '../../support/kafka-stream.ts'
 import { fileSpec } from '../../support/objects.ts'
 import { recordOf } from '../../support/read-message.ts'
-import { bareRun, bareSchema } from '../../support/seed-run.ts'
+import { bareSchema, messagesOfToday } from '../../support/messages-of-today.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 interface Detection {
@@ -117,9 +117,9 @@ describe.each(Object.entries(framings))('the detections of %s', (_, frame) => {
 describe('the detections of other messages', () => {
   it('are those of the pipeline', async () => {
     const features = ['Amplitude_1']
-    const { batch } = await gather(bareRun(), { features, mjdColumn: 'lastmjd', minDetections: 1 }, bareSchema)
+    const { batch } = await gather(messagesOfToday('input'), { features, mjdColumn: 'lastmjd', minDetections: 1 }, bareSchema)
     expect([...batch.mjds!]).toEqual(Array.from({ length: 30 }, (_, i) => 59000.5 + i))
-    const { rejected } = await gather(bareRun(), { features, minDetections: 2 }, bareSchema)
+    const { rejected } = await gather(messagesOfToday('input'), { features, minDetections: 2 }, bareSchema)
     expect(rejected).toHaveLength(30)
   })
 

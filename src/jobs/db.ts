@@ -1,23 +1,76 @@
 // The stories of `lcclf db init`, `db upgrade` and `db check`.
-import { parsePostgresAddress } from '../connectors/postgres/address.ts'
+import { parsePostgresAddress, type PostgresAddress } from '../connectors/postgres/address.ts'
 import { withDatabase } from '../connectors/postgres/client/session.ts'
-import { checkTables as inspect, type TableCheck } from '../connectors/postgres/tables/check-tables.ts'
+import { initSurveyTables } from '../connectors/postgres/multisurvey/init-tables.ts'
+import type { TableGeneration } from '../connectors/postgres/settings.ts'
+import { checkTables as inspect } from '../connectors/postgres/tables/check-tables.ts'
 import {
   type InitReport,
   initTables as createTables,
   upgradeTables as addHistory,
 } from '../connectors/postgres/tables/init-tables.ts'
+import type { TableCheck } from '../connectors/postgres/tables/table-check.ts'
+import { UsageError } from '../errors.ts'
+import { taxonomyOf } from '../model/bundle/manifest.ts'
+import { readManifest } from '../model/bundle/read-bundle.ts'
+import { interruptsOf } from '../terminal/interrupt.ts'
+import { silentTransfer } from '../terminal/progress.ts'
 import { print } from '../terminal/standard-streams.ts'
+import { liveModel } from './models/pull.ts'
+
+/** What can be asked of `db init`. */
+interface InitAsked {
+  readonly tables?: TableGeneration | undefined
+  readonly withHistory: boolean
+  readonly register: boolean
+  readonly model?: string | undefined
+  readonly dryRun: boolean
+  readonly json: boolean
+}
 
 /** Creates the missing tables and says which, or with --dry-run prints the SQL; returns the exit code. */
-export async function initTables(
-  address: string,
-  { json, ...asked }: { withHistory: boolean; dryRun: boolean; json: boolean },
-): Promise<number> {
-  const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const options = { ...asked, statementTimeout: connection.statementTimeout }
-  const report = await withDatabase(connection, (database) => createTables(database, options))
+export async function initTables(address: string, asked: InitAsked): Promise<number> {
+  const { address: shown, connection, sid = 0, tables } = parsePostgresAddress(address, process.env, 'tables')
+  const { withHistory, dryRun, json } = asked
+  const options = { dryRun, statementTimeout: connection.statementTimeout }
+  const isSurvey = generationAsked(asked, tables) === 'multisurvey'
+  const model = asked.register ? await registered(asked.model) : undefined
+  const report = await withDatabase(connection, (database) =>
+    isSurvey
+      ? initSurveyTables(database, { ...options, sid, model })
+      : createTables(database, { ...options, withHistory }),
+  )
   return printInit('db init', shown, report, json)
+}
+
+/** @throws UsageError for flags that do not go together, or not with the address */
+function generationAsked(
+  { tables, withHistory, register }: InitAsked,
+  ofAddress: PostgresAddress['tables'],
+): TableGeneration | undefined {
+  if (tables !== undefined && ofAddress !== undefined && tables !== ofAddress) {
+    throw new UsageError(`--tables ${tables}, but the address says tables=${ofAddress}`)
+  }
+  const generation = tables ?? ofAddress
+  if (generation !== 'multisurvey' && register) {
+    throw new UsageError('--register is for --tables multisurvey', {
+      hint: 'The tables of 2021 need no registration: a run writes its taxonomy itself.',
+    })
+  }
+  if (generation === 'multisurvey' && withHistory) {
+    throw new UsageError('--with-history is for the tables of 2021', {
+      hint: 'The multisurvey tables need no history table: the newer lastmjd wins there.',
+    })
+  }
+  return generation
+}
+
+/** What the tables must know of a model: nothing is downloaded for that. @throws ModelError if there is none */
+async function registered(reference: string | undefined) {
+  const effects = { interrupts: interruptsOf(), progress: silentTransfer, mayPull: false }
+  const { directory } = await liveModel(reference, effects)
+  const { manifest } = await readManifest(directory)
+  return { taxonomy: taxonomyOf(manifest), version: manifest.version }
 }
 
 /** Adds the history table; returns the exit code. */
@@ -51,8 +104,9 @@ const marks = { ok: 'ok     ', note: 'note   ', problem: 'PROBLEM' } as const
 
 /** Prints what was found, as text or with --json as one object; the exit code is 5 if something is wrong. */
 export async function checkTables(address: string, { json }: { json: boolean }): Promise<number> {
-  const { address: shown, connection } = parsePostgresAddress(address, process.env, 'tables')
-  const report = await withDatabase(connection, (database) => inspect(database, connection))
+  const { address: shown, connection, tables } = parsePostgresAddress(address, process.env, 'tables')
+  const { statementTimeout } = connection
+  const report = await withDatabase(connection, (database) => inspect(database, { statementTimeout, tables }))
   const exitCode = report.ok ? 0 : 5
   const object = { schemaVersion: 1, command: 'db check', address: shown, ...report, exitCode }
   const lineOf = ({ state, name, detail, hint }: TableCheck): string =>

@@ -386,18 +386,6 @@ function secondsOf(text: string): number {
   return seconds
 }
 
-export const databaseArgument = {
-  address: Args.string({
-    default: 'postgres://',
-    description: 'postgres://user@host:5432/database; postgres:// alone means the DB_* or PG* variables',
-  }),
-}
-
-export const databaseFlags = {
-  'dry-run': Flags.boolean({ description: 'print the SQL, change nothing' }),
-  ...jsonFlags,
-}
-
 export const letterArgument = {
   address: Args.string({ required: true, description: 'kafka://host:9092/topic or FILE.ndjson' }),
 }

@@ -1,7 +1,8 @@
 // lcclf db check: can results go there, and is what is there whole?
 import { checkTables } from '../../jobs/db.ts'
 import { BaseCommand } from '../../terminal/base-command.ts'
-import { databaseArgument, jsonFlags } from '../../terminal/flags.ts'
+import { databaseArgument } from '../../terminal/database-flags.ts'
+import { jsonFlags } from '../../terminal/flags.ts'
 
 export default class DbCheck extends BaseCommand {
   static override summary = 'Check the tables of a database and what is stored in them'

@@ -1,7 +1,8 @@
 // lcclf db upgrade: what lcclf adds to a database that has the pipeline's tables.
 import { upgradeTables } from '../../jobs/db.ts'
 import { BaseCommand } from '../../terminal/base-command.ts'
-import { camelCased, databaseArgument, databaseFlags } from '../../terminal/flags.ts'
+import { databaseArgument, databaseFlags } from '../../terminal/database-flags.ts'
+import { camelCased } from '../../terminal/flags.ts'
 
 export default class DbUpgrade extends BaseCommand {
   static override summary = 'Add the table that lets the newer alert win to existing tables'

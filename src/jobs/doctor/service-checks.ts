@@ -8,8 +8,9 @@ import type { PostgresAddress } from '../../connectors/postgres/address.ts'
 import { connect, type Connection } from '../../connectors/postgres/client/connection.ts'
 import { postgresFailure } from '../../connectors/postgres/client/failure.ts'
 import { transaction } from '../../connectors/postgres/client/session.ts'
-import { checkTables, type TableCheck, type TablesReport } from '../../connectors/postgres/tables/check-tables.ts'
+import { checkTables, type TablesReport } from '../../connectors/postgres/tables/check-tables.ts'
 import { inspectTables } from '../../connectors/postgres/tables/inspect-tables.ts'
+import type { TableCheck } from '../../connectors/postgres/tables/table-check.ts'
 import { parseS3Address, s3Settings } from '../../connectors/s3/address.ts'
 import { openS3Client, s3Failure } from '../../connectors/s3/client.ts'
 import { messageOf } from '../../errors.ts'
@@ -31,7 +32,7 @@ export function databaseCheck(parse: () => PostgresAddress): Check {
     name: 'database',
     about: shownIf(() => parse().address),
     async look(signal) {
-      const { address, connection: given, reading } = parse()
+      const { address, connection: given, tables, reading } = parse()
       const connectTimeout = Math.min(given.connectTimeout, connectMs)
       const settings = { ...given, connectTimeout, statementTimeout: statementMs }
       let connection: Connection | undefined
@@ -43,7 +44,7 @@ export function databaseCheck(parse: () => PostgresAddress): Check {
         const [reached, ...clock] = await reachedFindings(connection, address)
         const found = reading
           ? [await readingFinding(connection, reading)]
-          : tableFindings(await checkTables(connection, settings))
+          : tableFindings(await checkTables(connection, { statementTimeout: statementMs, tables }))
         return joined(reached, [...found, ...clock], ', ')
       } catch (error) {
         throw postgresFailure(error, settings)

@@ -39,11 +39,11 @@ interface StoredLevel {
  */
 export async function resolveModel(connection: Connection, model: NamedModel) {
   const classifierVersion = surveyVersion(model.version)
-  const stored = await storedLevels(connection, model)
+  const stored = await storedLevels(connection, model, bothTables)
   const unknown = stored.filter(({ classIds }) => !classIds)
   if (unknown.length > 0) {
     const names = unknown.map(({ level }) => level.classifierName).join(', ')
-    const { statements } = await registration(connection, model, stored)
+    const { statements } = await registration(connection, model, bothTables)
     throw new ModelError(
       `${serverName(connection.settings)} does not know the model: classifier and taxonomy have nothing of ${names} ${model.version} with tid ${model.tid}`,
       { hint: `lcclf db init --tables multisurvey --register adds it, or:\n${statements.map(ended).join('\n')}` },
@@ -63,20 +63,30 @@ export async function resolveModel(connection: Connection, model: NamedModel) {
   return { classifierVersion, places }
 }
 
+const bothTables = { hasClassifier: true, hasTaxonomy: true }
+
 const ended = (statement: string): string => `${statement};`
 
+/** Which tables there are; what is yet to be created holds nothing. */
+interface FoundTables {
+  readonly hasClassifier: boolean
+  readonly hasTaxonomy: boolean
+}
+
 /** @throws ModelError if a level is stored twice, or with other classes */
-async function storedLevels(connection: Connection, model: NamedModel): Promise<StoredLevel[]> {
+async function storedLevels(
+  connection: Connection,
+  model: NamedModel,
+  { hasClassifier, hasTaxonomy }: FoundTables,
+): Promise<StoredLevel[]> {
   const { levels } = model.taxonomy
+  if (!hasClassifier) return levels.map((level) => ({ level, classifierId: undefined, classIds: undefined }))
   const classifiers = await connection.rows<[name: string, id: number]>(
     `SELECT classifier_name::text, classifier_id::int4 FROM classifier
       WHERE classifier_name = ANY($1::text[]) AND classifier_version = $2 AND tid = $3 ORDER BY 2`,
     [textArray(levels.map(({ classifierName }) => classifierName)), model.version, model.tid],
   )
-  const classes = await connection.rows<[classifier: number, name: string, id: number]>(
-    'SELECT classifier_id::int4, class_name::text, class_id::int4 FROM taxonomy WHERE classifier_id = ANY($1::int4[])',
-    [int32Array(classifiers.map(([, id]) => id))],
-  )
+  const classes = hasTaxonomy ? await storedClasses(connection, classifiers) : []
   return levels.map((level) => {
     const ids = classifiers.filter(([name]) => name === level.classifierName).map(([, id]) => id)
     const what = `${serverName(connection.settings)}: ${level.classifierName} ${model.version}`
@@ -89,6 +99,13 @@ async function storedLevels(connection: Connection, model: NamedModel): Promise<
       classIds: own.length === 0 ? undefined : new Map(own.map(([, name, id]) => [name, id])),
     }
   })
+}
+
+function storedClasses(connection: Connection, classifiers: readonly (readonly [name: string, id: number])[]) {
+  return connection.rows<[classifier: number, name: string, id: number]>(
+    'SELECT classifier_id::int4, class_name::text, class_id::int4 FROM taxonomy WHERE classifier_id = ANY($1::int4[])',
+    [int32Array(classifiers.map(([, id]) => id))],
+  )
 }
 
 function refuseOtherClasses({ classes }: Level, stored: readonly (readonly [number, string, number])[], what: string) {
@@ -104,27 +121,19 @@ function refuseOtherClasses({ classes }: Level, stored: readonly (readonly [numb
 
 /**
  * What is missing for a model to be written, as SQL: rows of `classifier`, with the survey's own ids where they are free, and of
- * `taxonomy`, numbered in the model's order.
+ * `taxonomy`, numbered in the model's order; and the name and the id of each level that is added.
  *
- * @param hasTables false: nothing is stored, because the tables are yet to be created
  * @throws ModelError if it is stored with other classes, or its version has no number
  */
-export async function registerModel(connection: Connection, model: NamedModel, hasTables: boolean) {
-  surveyVersion(model.version)
-  const nothing = model.taxonomy.levels.map((level) => ({ level, classifierId: undefined, classIds: undefined }))
-  return registration(connection, model, hasTables ? await storedLevels(connection, model) : nothing, hasTables)
-}
-
-async function registration(
-  connection: Connection,
-  { version, tid }: NamedModel,
-  stored: readonly StoredLevel[],
-  hasTables = true,
-) {
-  const taken = hasTables ? await connection.rows<[id: number]>('SELECT classifier_id::int4 FROM classifier') : []
+export async function registration(connection: Connection, model: NamedModel, tables: FoundTables) {
+  const { version, tid } = model
+  surveyVersion(version)
+  const stored = await storedLevels(connection, model, tables)
+  const taken = tables.hasClassifier
+    ? await connection.rows<[id: number]>('SELECT classifier_id::int4 FROM classifier')
+    : []
   const ids = new Set(taken.map(([id]) => id))
   const statements: string[] = []
-  /** name and id of each level that is added */
   const added: { readonly name: string; readonly id: number }[] = []
   for (const { level, classifierId, classIds } of stored) {
     if (classIds) continue

@@ -5,9 +5,11 @@ import { identifier } from '../client/binary.ts'
 import { creationStatements, type TableDefinition } from './definition.ts'
 import { historyTable, pipelineTables } from './tables.ts'
 import { transaction } from '../client/session.ts'
+import { recogniseTables } from './generation.ts'
 import { inspectTables } from './inspect-tables.ts'
 
-interface InitOptions {
+/** What every change of tables is told. */
+export interface InitOptions {
   readonly dryRun: boolean
   /** milliseconds for each statement; 0 (no limit) if undefined */
   readonly statementTimeout?: number | undefined
@@ -23,7 +25,8 @@ export type InitReport = Awaited<ReturnType<typeof createMissing>>
  * @param options `withHistory`: also the table that lets the newer alert win
  */
 export function initTables(connection: Connection, options: InitOptions & { readonly withHistory: boolean }) {
-  return createMissing(connection, options.withHistory ? [...pipelineTables, historyTable] : pipelineTables, options)
+  const tables = options.withHistory ? [...pipelineTables, historyTable] : pipelineTables
+  return createMissing(connection, tables, options, (missing) => historyExtras(connection, missing))
 }
 
 /**
@@ -33,16 +36,35 @@ export function initTables(connection: Connection, options: InitOptions & { read
  */
 export async function upgradeTables(connection: Connection, options: InitOptions) {
   const [probability] = await inspectTables(connection, ['probability'])
-  if (probability) return createMissing(connection, [historyTable], options)
+  if ((await recogniseTables(connection, undefined)) === 'multisurvey') {
+    throw new ServiceError('the multisurvey tables need no history table: the newer lastmjd wins there', {
+      hint: 'There is nothing to upgrade.',
+    })
+  }
+  if (probability) {
+    return createMissing(connection, [historyTable], options, (missing) => historyExtras(connection, missing))
+  }
   throw new ServiceError('there is no table probability to upgrade', {
     hint: 'lcclf db init --with-history creates all tables.',
   })
 }
 
-async function createMissing(
+/** What goes with tables that are about to be created: SQL to run after it, and what to say. */
+interface Extras {
+  readonly statements: readonly string[]
+  readonly notes: readonly string[]
+}
+
+/**
+ * Creates those of the tables that are missing, in one transaction.
+ *
+ * @param extrasOf told what is missing, before anything is changed
+ */
+export async function createMissing(
   connection: Connection,
   tables: readonly TableDefinition[],
   { dryRun, statementTimeout = 0 }: InitOptions,
+  extrasOf: (missing: readonly TableDefinition[]) => Promise<Extras>,
 ) {
   return transaction(connection, { access: dryRun ? 'read only' : 'read write', statementTimeout }, async () => {
     // two of us at once must not both find nothing
@@ -50,12 +72,8 @@ async function createMissing(
     const names = tables.map(({ name }) => name)
     const found = await inspectTables(connection, names)
     const missing = tables.filter((_, i) => !found[i])
-    const statements = missing.flatMap(creationStatements)
-    const notes: string[] = []
-    if (missing.includes(historyTable)) {
-      statements.push(...(await historyGrants(connection)))
-      if (await hasRows(connection)) notes.push(unguardedRows)
-    }
+    const extras = await extrasOf(missing)
+    const statements = [...missing.flatMap(creationStatements), ...extras.statements]
     if (!dryRun) for (const statement of statements) await connection.run(statement)
     return {
       /** in order, without semicolons; empty if nothing is missing */
@@ -64,9 +82,17 @@ async function createMissing(
       existing: names.filter((_, i) => found[i]),
       done: !dryRun,
       /** what whoever relies on the tables should know */
-      notes,
+      notes: extras.notes,
     }
   })
+}
+
+async function historyExtras(connection: Connection, missing: readonly TableDefinition[]): Promise<Extras> {
+  if (!missing.includes(historyTable)) return { statements: [], notes: [] }
+  return {
+    statements: await historyGrants(connection),
+    notes: (await hasRows(connection)) ? [unguardedRows] : [],
+  }
 }
 
 const unguardedRows =

@@ -219,6 +219,11 @@ function connectionsOf(text = '1'): number {
   return value
 }
 
+function sidOf(text: string | undefined): number | undefined {
+  if (text === undefined || /^\d{1,4}$/.test(text)) return text === undefined ? undefined : Number(text)
+  throw new UsageError(`a Postgres address: ?sid=${text} is not a number from 0 to 9999`)
+}
+
 function tableOf(parameters: Parameters, usual: string): string {
   const table = parameters.get('table') ?? usual
   if (table === '') throw new UsageError('a Postgres address: ?table= is empty')
@@ -240,15 +245,12 @@ function readingOf(parameters: Parameters): PostgresReading {
 
 /** Undefined where nothing is chosen. */
 function surveyChoiceOf(parameters: Parameters): SurveyChoice | undefined {
-  const [sid, names] = [parameters.get('sid'), parameters.get('names')]
+  const [sid, names] = [sidOf(parameters.get('sid')), parameters.get('names')]
   if (sid === undefined && names === undefined) return undefined
-  if (sid !== undefined && !/^\d{1,4}$/.test(sid)) {
-    throw new UsageError(`a Postgres address: ?sid=${sid} is not a number from 0 to 9999`)
-  }
   if (names !== undefined && names !== 'ztf' && names !== 'integers') {
     throw new UsageError(`a Postgres address: ?names=${names} is not ztf or integers`)
   }
-  return { sid: sid === undefined ? undefined : Number(sid), names }
+  return { sid, names }
 }
 
 /** The address again; only what would divide it is encoded, so that SQL stays readable. */

@@ -135,6 +135,10 @@ describe('a Postgres address', () => {
       version: 'lc_1.2',
       oidsFile: 'list.txt',
     })
+    const survey = parse('postgres://h/d?tables=multisurvey&sid=1&names=ztf', {}, 'input')
+    expect(survey).toMatchObject({ tables: 'multisurvey', reading: { survey: { sid: 1, names: 'ztf' } } })
+    expect(survey.address).toMatch(/\?tables=multisurvey&sid=1&names=ztf$/)
+    expect(() => parse('postgres://h/d?sid=-1', {}, 'input')).toThrow('?sid=-1 is not a number from 0 to 9999')
     const sql = "SELECT a+b AS c, d & 1 FROM t WHERE oid LIKE 'ZTF%' AND x = '?' -- 50% & more"
     expect(parse(`postgres://h/d?query=${sql}&sslmode=disable`, {}, 'input').reading).toEqual({ kind: 'query', sql })
     expect(parse(`postgres://h/d?query=${encodeURIComponent(sql)}`, {}, 'input').reading).toEqual({
@@ -249,6 +253,8 @@ describe('an address of stored results', () => {
     const found = parsePostgresAddress('postgres://u:geheim@h/d?table=s.p&classifier_version=lc_1.0', {}, 'results')
     expect(found.results).toEqual({ table: 's.p', classifierVersion: 'lc_1.0' })
     expect(found.address).toBe('postgres://u@h:5432/d?table=s.p&classifier_version=lc_1.0')
+    const numbered = parsePostgresAddress('postgres://u@h/d?classifier=lc&names=integers', {}, 'results')
+    expect(numbered.results).toMatchObject({ classifier: 'lc', survey: { names: 'integers' } })
     expect(parsePostgresAddress('postgres://u@h/d', {}, 'results').results).toEqual({
       table: 'probability',
       classifierVersion: undefined,

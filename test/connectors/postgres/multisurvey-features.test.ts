@@ -287,6 +287,11 @@ describe('the survey’s feature table of today', () => {
       await one.close()
     }
     expect(parts.sort()).toEqual(whole.rows)
+    await database.query('CREATE VIEW feature_range AS SELECT * FROM feature WHERE oid BETWEEN 1010 AND 1012')
+    const view = postgresSourceSpec(`${database.url}?table=feature_range`, {})
+    const ranged = await openPostgresSource(view, readOptions({ features, preprocessing: alercePreprocessing }))
+    opened.push(ranged)
+    expect((await read(ranged)).rows).toEqual(['1010 10 2 3 4', '1011 11 2 3 4', '1012 12 2 3 4'])
   })
 
   it('must be what it is said to be', async () => {

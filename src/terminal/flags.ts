@@ -4,6 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
+import { outputSchemas } from '../connectors/kafka/output-message.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
 type CamelCased<Flags> = {
@@ -200,7 +201,7 @@ const missingObject = {
     'Postgres: for an oid that is not in the table object, wait some seconds and then reject it, reject it at once, or fail',
 }
 const outputSchema = {
-  options: ['original', 'legal', 'alerce-2025'] as const,
+  options: outputSchemas,
   ...output,
   description:
     "Kafka: original is the survey's own schema of 2021, legal the same as every Avro library accepts it, alerce-2025 the survey's since then",

@@ -69,7 +69,7 @@ export function expectedSurveyRows({ oids, mjds, probabilities }: ClassifiedBatc
 
 /** The rows of the survey's own model for 30 messages, sorted likewise, without their lastmjd. */
 export function originalSurveyRows(): readonly (readonly (string | number)[])[] {
-  const path = new URL('../fixtures/postgres/multisurvey_probability.csv.gz', import.meta.url)
+  const path = new URL('../fixtures/kafka/today/multisurvey_probability.csv.gz', import.meta.url)
   const [, ...lines] = gunzipSync(readFileSync(path)).toString().trim().split('\n')
   return lines.map((line) => {
     const [oid, sid, classifier, version, classId, , probability, ranking] = line.split(',')

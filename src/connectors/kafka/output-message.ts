@@ -181,7 +181,8 @@ export const outputFeatures: readonly { readonly name: string; readonly isDouble
  * `original`: the survey's of 2021, letter by letter. `legal`: the same in names and types that the Avro specification
  * allows. `alerce-2025`: the survey's since then, letter by letter: no candid, and the model's features as a map.
  */
-export type OutputSchema = 'original' | 'legal' | 'alerce-2025'
+export const outputSchemas = ['original', 'legal', 'alerce-2025'] as const
+export type OutputSchema = (typeof outputSchemas)[number]
 
 /**
  * A feature's name as Avro allows it: whatever is not a letter, digit or `_` becomes `_`, as later versions of the pipeline

@@ -1,7 +1,8 @@
 // A file of an Avro schema for results → which of the schemas that can be written it is.
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { type OutputSchema, outputSchemaText } from '../../connectors/kafka/output-message.ts'
+import { type OutputSchema, outputSchemas, outputSchemaText } from '../../connectors/kafka/output-message.ts'
+import { scribeSchemaText } from '../../connectors/kafka/scribe-command.ts'
 import { UsageError, whyUnreadable } from '../../errors.ts'
 
 /**
@@ -22,8 +23,7 @@ export function outputSchemaOf(path: string, setting: string): OutputSchema {
 
 /** Checks that a file is the schema of a command: one text, `payload`. @throws UsageError */
 export function checkCommandSchema(path: string, setting: string): void {
-  const command = { type: 'record', name: 'scribe_message', fields: [{ name: 'payload', type: 'string' }] }
-  if (isDeepStrictEqual(withoutWords(readSchema(path, setting)), command)) return
+  if (isDeepStrictEqual(withoutWords(readSchema(path, setting)), JSON.parse(scribeSchemaText))) return
   throw new UsageError(`${setting} ${path}: not the schema of commands, scribe_message with one text, payload`)
 }
 
@@ -48,30 +48,4 @@ function withoutWords(schema: unknown): unknown {
   return Object.fromEntries(entries.map(([key, value]) => [key, withoutWords(value)])) as unknown
 }
 
-const floats = { type: 'map', values: 'float' }
-
-/** The survey's `output_ztf.avsc`, since 2023. */
-const alerce2025 = {
-  ...{ type: 'record', name: 'probabilities_and_features' },
-  fields: [
-    { name: 'oid', type: 'string' },
-    { name: 'features', type: [{ type: 'map', values: ['boolean', 'float', 'null', 'int'] }, 'null'] },
-    {
-      name: 'lc_classification',
-      type: {
-        ...{ type: 'record', name: 'late_record' },
-        fields: [
-          { name: 'probabilities', type: { type: 'map', values: ['float'] } },
-          { name: 'class', type: 'string' },
-          { name: 'hierarchical', type: { type: 'map', values: [floats, { type: 'map', values: floats }] } },
-        ],
-      },
-    },
-  ],
-}
-
-const schemas: readonly { readonly name: OutputSchema; readonly shape: unknown }[] = [
-  { name: 'alerce-2025', shape: alerce2025 },
-  { name: 'original', shape: JSON.parse(outputSchemaText('original')) as unknown },
-  { name: 'legal', shape: JSON.parse(outputSchemaText('legal')) as unknown },
-]
+const schemas = outputSchemas.map((name) => ({ name, shape: JSON.parse(outputSchemaText(name)) as unknown }))

@@ -11,6 +11,9 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/config/', import.meta.url))
 const production = join(fixtures, 'production.yaml')
+/** the survey's schemas, where its image has /schemas */
+const schemas = fileURLToPath(new URL('../../fixtures/kafka/', import.meta.url))
+const today = (name: string) => join(schemas, 'today', name)
 const work = temporaryFolder()
 const typed = {
   threads: 0,
@@ -20,7 +23,10 @@ const typed = {
   missingObject: 'wait',
   watchQuality: false,
 } as const
-const variables = { KAFKA_SERVER: 'kafka:9092', KAFKA_USERNAME: 'me', KAFKA_PASSWORD: 'hush-1', MODEL_PATH: 'bundle' }
+const variables = {
+  ...{ KAFKA_SERVER: 'kafka:9092', KAFKA_USERNAME: 'me', KAFKA_PASSWORD: 'hush-1' },
+  ...{ MODEL_PATH: 'bundle', SCHEMAS: schemas },
+}
 const plan = (config: string, environment: Record<string, string> = variables) =>
   planConfigured({ ...typed, config }, environment)
 
@@ -37,7 +43,7 @@ describe('a file of the survey’s settings', () => {
   it('means the same as the environment of those settings', async () => {
     const { source, outputs, ...more } = await plan(production)
     const { source: same, outputs: sameOutputs } = planStream(typed, {
-      ...{ CONSUMER_CLASS: 'KafkaSchemalessConsumer', CONSUMER_SCHEMA_PATH: '/schemas/feature_step/output.avsc' },
+      ...{ CONSUMER_CLASS: 'KafkaSchemalessConsumer', CONSUMER_SCHEMA_PATH: `${schemas}/feature_step/output.avsc` },
       ...{ CONSUMER_SERVER: 'kafka:9092', CONSUMER_TOPICS: 'features,^features_late_.*' },
       ...{ CONSUMER_GROUP_ID: 'lc_classifier_ztf', CONSUME_MESSAGES: '100' },
       ...{ PRODUCER_CLASS: 'KafkaSchemalessProducer', PRODUCER_SERVER: 'public-1:9093,public-2:9093' },
@@ -150,7 +156,7 @@ describe('a file of the survey’s settings', () => {
     ],
     [
       'a schema that is not written',
-      output(`  SCHEMA_PATH: ${join(fixtures, 'scribe.avsc')}`),
+      output(`  SCHEMA_PATH: ${today('scribe_step-scribe.avsc')}`),
       'does not write messages of this schema',
     ],
     [
@@ -161,7 +167,7 @@ describe('a file of the survey’s settings', () => {
     [
       'a command of another schema',
       output(
-        `SCRIBE_PRODUCER_CONFIG: {TOPIC: w, SCHEMA_PATH: ${join(fixtures, 'output_ztf.avsc')}, PARAMS: {bootstrap.servers: b}}`,
+        `SCRIBE_PRODUCER_CONFIG: {TOPIC: w, SCHEMA_PATH: ${today('lc_classification_step-output_ztf.avsc')}, PARAMS: {bootstrap.servers: b}}`,
       ),
       'not the schema of commands',
     ],
@@ -185,7 +191,7 @@ describe('a file of the survey’s settings', () => {
   })
 
   it('writes the schema that its file has, in the framing of its class', async () => {
-    copyFileSync(join(fixtures, 'output_ztf.avsc'), join(work, 'own.avsc'))
+    copyFileSync(today('lc_classification_step-output_ztf.avsc'), join(work, 'own.avsc'))
     const of = async (more: string) => {
       const [{ outputSchema, framing }] = (await plan(written(output(more)))).outputs as never as [
         Record<string, string>,

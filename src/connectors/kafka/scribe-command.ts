@@ -13,7 +13,7 @@ import type { KafkaSinkSpec } from './spec.ts'
 /** The JSON texts of an object's commands, or why it can have none. */
 type Commands = (batch: ClassifiedBatch, row: number) => readonly string[] | { readonly refusal: string }
 
-const scribeSchemaText =
+export const scribeSchemaText =
   '{"type": "record", "name": "scribe_message", "fields": [{"name": "payload", "type": "string"}]}'
 
 /** What the survey's tables call its classifiers: the ids that they have for the model of 2025. */

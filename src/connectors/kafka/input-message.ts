@@ -55,7 +55,7 @@ export interface AlertMessage {
 }
 
 /** What values without any framing are: the record that they are data of, and what its names mean. */
-export interface BareSchema {
+interface BareSchema {
   readonly record: AvroRecord
   readonly names: MessageNames
 }

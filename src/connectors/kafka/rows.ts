@@ -40,7 +40,7 @@ export function messageSchema({ mjdColumn }: Pick<ReadOptions, 'mjdColumn'>): In
 }
 
 /** What reading messages depends on besides the options. */
-export interface GathererSettings {
+interface GathererSettings {
   readonly registry?: SchemaRegistry | undefined
   /** what values without framing are; undefined: there are none */
   readonly valueSchema?: ValueSchema | undefined

@@ -19,7 +19,7 @@ export interface AvroRecord {
 export class AvroSchemaError extends Error {}
 
 /** The named types of several schemas, by their full names. */
-export interface AvroNames {
+interface AvroNames {
   readonly known: Map<string, AvroType>
   /** looks elsewhere for a name that a schema uses and nobody has defined; adds what it finds to the known ones */
   find(name: string): void

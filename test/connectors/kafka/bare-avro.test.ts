@@ -25,6 +25,19 @@ const namesOf = (names: readonly string[], asked = {}) => ({
 })
 const into = new Float64Array(features.length)
 const reader = createMessageReader(namesOf(features), { record, names: namesOf(features) })
+
+interface Fields {
+  readonly fields: { name: string; type: unknown }[]
+}
+
+/** In one piece, as a container has it. */
+function wholeSchema(): Fields {
+  const whole = JSON.parse(readFileSync(bareSchema, 'utf8')) as Fields
+  const named: unknown = JSON.parse(readFileSync(bareSchema.replace('output', 'features_record_ztf'), 'utf8'))
+  whole.fields.at(-1)!.type = ['null', named]
+  return whole
+}
+
 const kindOf = (value: Uint8Array): string => reader.read(value, into, 0).kind
 
 describe('bare Avro data', () => {
@@ -51,6 +64,23 @@ describe('bare Avro data', () => {
       reason: 'the value does not fit the schema',
       detail: 'it ends too early',
     })
+  })
+
+  it('are bad by a schema that lacks any one of their fields', () => {
+    const whole = wholeSchema()
+    const detections = whole.fields[2]!.type as { items: Fields }
+    const [, filled] = whole.fields.at(-1)!.type as [string, Fields]
+    for (const list of [detections.items.fields, filled.fields]) {
+      for (const [place, lacking] of [...list].entries()) {
+        list.splice(place, 1)
+        const lesser = { record: parseAvroRecord(JSON.stringify(whole)), names: namesOf(features) }
+        list.splice(place, 0, lacking)
+        const other = createMessageReader(namesOf(features), lesser)
+        expect([lacking.name, ...messages.filter((one) => other.read(one, into, 0).kind !== 'bad')]).toEqual([
+          lacking.name,
+        ])
+      }
+    }
   })
 
   it('are an alert or bad, never an exception, when bytes of them are changed', () => {
@@ -84,9 +114,7 @@ describe('bare Avro data', () => {
   })
 
   it('lie beside containers and JSON, which are recognised first', () => {
-    const whole = JSON.parse(readFileSync(bareSchema, 'utf8')) as { fields: { name: string; type: unknown }[] }
-    const named = JSON.parse(readFileSync(bareSchema.replace('output', 'features_record_ztf'), 'utf8')) as object
-    whole.fields.find(({ name }) => name === 'features')!.type = ['null', named]
+    const whole = wholeSchema()
     const packed = container(whole, [messages[0]!])
     expect(reader.read(packed, into, 0)).toMatchObject({ kind: 'alert', oid: expected[0]![0], isBare: false })
     const json = Buffer.from(JSON.stringify({ oid: 'x', candid: 1, features: {} }))

@@ -14,7 +14,7 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 export interface ObjectRow {
   readonly oid: string | undefined
   readonly candid: unknown
-  /** NaN or absent if nothing says it */
+  /** MJD of its newest detection; NaN if it does not say */
   readonly mjd?: number
   readonly where: string
   /** one float64 per feature, NaN for null */

@@ -141,12 +141,11 @@ function refuseColumns({ name, columns }: TableFacts, idColumn: string): void {
   }
 }
 
-async function findObjectTable(connection: Connection, schema: string): Promise<string> {
+/** Undefined where no table says when objects were last seen: an output that must know it says so. */
+async function findObjectTable(connection: Connection, schema: string): Promise<string | undefined> {
   const [facts] = await inspectTables(connection, [`${schema}.object`])
-  const lacks = ['oid', 'sid', 'lastmjd'].filter((name) => !facts?.columns.some((column) => column.name === name))
-  if (facts && lacks.length === 0) return facts.name
-  const what = facts ? `table ${facts.name} has no column ${lacks.join(', ')}` : `there is no table ${schema}.object`
-  throw new DataError(`${what}: lastmjd is read from there`)
+  const isThere = (name: string): boolean => facts?.columns.some((column) => column.name === name) === true
+  return ['oid', 'sid', 'lastmjd'].every(isThere) ? facts?.name : undefined
 }
 
 /** @throws DataError that names a feature of which the table has no row, whatever the object */

@@ -263,6 +263,17 @@ describe('the survey’s feature table of today', () => {
     const list = join(folder, 'seen.txt')
     writeFileSync(list, [first, second, third].join('\n'))
     expect((await read(await open(`&oids=${list}`, { mjdColumn: 'mjd' }))).rows).toEqual(rows)
+    await database.query(
+      'CREATE SCHEMA alone; CREATE TABLE alone.feature AS TABLE feature; CREATE TABLE alone.feature_name_lut AS TABLE feature_name_lut; CREATE TABLE alone.feature_version_lut AS TABLE feature_version_lut',
+    )
+    const spec = postgresSourceSpec(`${database.url}?table=alone.feature`, {})
+    const alone = await openPostgresSource(
+      spec,
+      readOptions({ features, preprocessing: alercePreprocessing, mjdColumn: 'mjd' }),
+    )
+    opened.push(alone)
+    expect(alone.schema.hasMjd).toBeUndefined()
+    expect((await read(alone)).rows).toHaveLength(3)
   })
 
   it('is read whole where its partitions may not be, and one partition alone where it is named', async () => {

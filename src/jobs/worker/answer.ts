@@ -1,4 +1,5 @@
 // One request of a program → its answer. Classifying is a run like any other: a table in memory in, a table in memory out.
+import { resolve } from 'node:path'
 import { openArrowBytes } from '../../connectors/files/arrow-source.ts'
 import { layoutFor, openSink } from '../../connectors/open-connector.ts'
 import type { OpenSink } from '../../connectors/spec.ts'
@@ -19,6 +20,8 @@ interface Answer {
 /** Whoever answers, and why it is this model. */
 export interface Answerer {
   readonly classifier: Classifier
+  /** the folder of its bundle */
+  readonly directory: string
   readonly isDemonstration: boolean
   /** of lcclf */
   readonly version: string
@@ -28,7 +31,8 @@ export interface Answerer {
 const protocol = 1
 /** what errors call the table of a request */
 const tableName = 'the table'
-const mostRejectsTold = 1000
+/** unless more are asked for */
+const rejectsTold = 20
 
 const check = jsonChecker((what, cause) => new UsageError(what, { cause }))
 
@@ -70,10 +74,11 @@ function answered(request: Request, answerer: Answerer): Answer | Promise<Answer
   }
 }
 
-function hello({ classifier, isDemonstration, version }: Answerer): Answer {
+function hello({ classifier, directory, isDemonstration, version }: Answerer): Answer {
   const { identity, features, taxonomy } = classifier
   const { levels, margins = [] } = taxonomy
-  return { header: { protocol, version, model: { ...identity, isDemonstration, features, levels, margins } }, body: [] }
+  const model = { ...identity, directory: resolve(directory), isDemonstration, features, levels, margins }
+  return { header: { protocol, version, model, options: Object.keys(optionReaders) }, body: [] }
 }
 
 /** Reads what flags are called on the command line, under the names of `runClassify`. */
@@ -122,6 +127,7 @@ function oneOf<T extends string>(choices: readonly T[], value: unknown, what: st
 
 async function classify({ header, body }: Request, classifier: Classifier): Promise<Answer> {
   const { layout: asked, margins: hasMargins, ...options } = optionsOf(header['options'])
+  const told = check.count(header['rejects'] ?? rejectsTold, 'rejects')
   const rowsBefore = check.count(header['rowsBefore'] ?? 0, 'rowsBefore')
   const { layout, margins } = layoutFor('arrow', { layout: asked, margins: hasMargins })
   const result: Uint8Array[] = []
@@ -140,8 +146,8 @@ async function classify({ header, body }: Request, classifier: Classifier): Prom
   if (!receipt.balanced) throw new BalanceError('the counts of this request do not add up')
   const { read, classified, rejected, duplicates, reasons } = receipt.inputs[0]!
   const counts = { read, classified, rejected, duplicates, reasons }
-  const told = rejects.slice(0, mostRejectsTold).map(({ oid, where, reason, value }) => ({ oid, where, reason, value }))
-  return { header: { counts, rejects: told, rejectedRows: placesOf(rejects, rowsBefore) }, body: result }
+  const first = rejects.slice(0, told).map(({ oid, where, reason, value }) => ({ oid, where, reason, value }))
+  return { header: { counts, rejects: first, rejectedRows: placesOf(rejects, rowsBefore) }, body: result }
 }
 
 /** Of the rejects their places in the table of the request, from 0; null where one of them has none. */

@@ -28,8 +28,8 @@ export async function worker({ model, engine, threads }: WorkerFlags, version: s
     const { classifier, chosen } = await openChosenModel(model, { engine, threads })
     process.stderr.write(`${modelLine(classifier.identity, chosen)}\n`)
     try {
-      const { isDemonstration } = chosen
-      await serve({ classifier, isDemonstration, version }, interrupts)
+      const { directory, isDemonstration } = chosen
+      await serve({ classifier, directory, isDemonstration, version }, interrupts)
     } finally {
       await classifier.close()
     }

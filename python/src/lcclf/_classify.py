@@ -7,8 +7,10 @@ import os
 from typing import Any, Dict, Iterator, List, Optional, Union
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from . import _cli, _tables
+from ._command import is_bundled
 from ._shared import shared_worker
 from .errors import LcclfError
 from .worker import Counts, judge
@@ -45,6 +47,8 @@ def classify(
 
     Raises LcclfError, with ``code`` and ``hint``; TypeError for what is no table.
     """
+    if _tables.is_path(data) and _is_for_pyarrow(data, options):
+        data = pq.read_table(data)
     if _tables.is_path(data):
         flags = {"model": model, "layout": layout, "id_column": id_column, "candid_column": candid_column}
         return _classify_path(
@@ -80,6 +84,11 @@ def stream_batches(
     """
     with shared_worker(model, engine=engine, threads=threads) as worker:
         yield from worker.stream_batches(batches, **options)
+
+
+def _is_for_pyarrow(path: Any, options: Dict[str, Any]) -> bool:
+    """A Parquet file that the lcclf in this package cannot read, because DuckDB is not in it."""
+    return os.fspath(path).endswith(".parquet") and os.path.isfile(path) and "where" not in options and is_bundled()
 
 
 def _classify_path(

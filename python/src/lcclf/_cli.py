@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
@@ -18,11 +19,22 @@ from ._connection import failure_of
 from .errors import LcclfError
 
 
-def run_json(words: Sequence[str]) -> Dict[str, Any]:
+@dataclass(frozen=True)
+class Given:
+    """What a command is given to read, and what it is called."""
+
+    path: str
+    name: str
+
+
+def run_json(words: Sequence[str], files: Sequence[Given] = ()) -> Dict[str, Any]:
     """Runs a command with --json and answers its object. Raises LcclfError as the command says it."""
     code, out, lines = run([*words, "--json"])
+    text = out.decode()
+    for file in files:
+        text = text.replace(file.path, file.name)
     try:
-        found: Dict[str, Any] = json.loads(out)
+        found: Dict[str, Any] = json.loads(text)
     except ValueError:
         raise failed(code, lines) from None
     error = found.get("error") if code != 0 else None
@@ -64,17 +76,17 @@ def flags_of(options: Mapping[str, Any]) -> List[str]:
 
 
 @contextlib.contextmanager
-def as_file(data: Any, *, id_column: str = "oid") -> Iterator[str]:
+def as_file(data: Any, name: str, *, id_column: str = "oid") -> Iterator[Given]:
     """A path or an address as it is; a table as a file that goes when it has been read."""
     if _tables.is_path(data):
-        yield os.fspath(data)
+        yield Given(os.fspath(data), os.fspath(data))
         return
     table = _tables.plain_columns(_tables.given_table(data, id_column=id_column, candid_column="candid").table)
     with temporary_folder() as folder:
         path = str(folder / "table.arrow")
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
-        yield path
+        yield Given(path, name)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import List, Optional
 
 from .errors import LcclfError
 
+_SCRIPT = Path(__file__).parent / "_npm" / "bin" / "run.js"
 _HINT = (
     'pip install "lcclf[node]" brings all that is needed; or install Node 20 or later and npm install -g lcclf; '
     "or set LCCLF_BIN to the lcclf to run."
@@ -24,7 +25,6 @@ def command() -> List[str]:
     named = os.environ.get("LCCLF_BIN")
     if named:
         return _named(named)
-    # a script beside Python that is this package's own would call itself
     found = shutil.which("lcclf")
     if found:
         return [found]
@@ -47,12 +47,14 @@ def _missing_node(named: str) -> str:
     raise LcclfError(f"LCCLF_BIN {named}: there is no node to run it", code="usage", hint=_HINT)
 
 
+def is_bundled() -> bool:
+    """Whether the lcclf that is run is the one in this package, which comes without DuckDB."""
+    return str(_SCRIPT) in command()
+
+
 def _inside_this_package() -> Optional[List[str]]:
-    script = Path(__file__).parent / "_npm" / "bin" / "run.js"
-    if not script.is_file():
-        return None
-    node = _node()
-    return [node, str(script)] if node else None
+    node = _node() if _SCRIPT.is_file() else None
+    return [node, str(_SCRIPT)] if node else None
 
 
 def _node() -> Optional[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -97,7 +98,7 @@ class Connection:
             try:
                 self._write(memoryview(struct.pack("<I", len(text)) + text))
                 self._write(view)
-            except OSError:
+            except (OSError, ValueError):
                 # it has ended, and says why to whoever reads its answers
                 pass
             except BaseException:
@@ -169,6 +170,9 @@ class Connection:
             self._process.kill()
             code = self._process.wait()
         self._listener.join(_SECONDS_TO_END)
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
         with self._state:
             if self._ended is None:
                 self._ended = self._obituary(code)
@@ -202,10 +206,8 @@ class Connection:
             return
         with self._writing:
             self._is_closing = True
-            try:
+            with contextlib.suppress(OSError):
                 self._stdin.close()
-            except OSError:
-                pass
         try:
             self._process.wait(_SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -215,10 +217,8 @@ class Connection:
     def leave_to_parent(self) -> None:
         """In a forked child: the copies of the pipes would keep the worker alive after its parent."""
         for pipe in (self._stdin, self._stdout, self._stderr):
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
 
 
 _connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()

@@ -17,9 +17,9 @@ def explain(data: Any, oid: Union[str, int], model: Model = None, *, id_column: 
     ``data`` is a table or a path that has the object. Options are its flags: ``top=10``, ``class_="RRL"``,
     ``approximate=True``, … . Answers the object that ``--json`` prints: exact Shapley values for every class.
     """
-    with _cli.as_file(data, id_column=id_column) as path:
+    with _cli.as_file(data, "the table", id_column=id_column) as file:
         flags = _cli.flags_of({"oid": oid, "model": model, "id_column": id_column, **options})
-        return _cli.run_json(["explain", path, *flags])
+        return _cli.run_json(["explain", file.path, *flags], [file])
 
 
 def evaluate(predictions: Any, labels: Any, *, label_column: str = "class", **options: Any) -> Dict[str, Any]:
@@ -29,10 +29,10 @@ def evaluate(predictions: Any, labels: Any, *, label_column: str = "class", **op
     ``rename_class={"OLD": "NEW"}``, ``report="report.html"``, … . Answers the object that ``--json`` prints.
     """
     with contextlib.ExitStack() as stack:
-        results = stack.enter_context(_cli.as_file(predictions))
-        truths = stack.enter_context(_cli.as_file(labels))
-        flags = _cli.flags_of({"labels": truths, "label_column": label_column, **options})
-        return _cli.run_json(["evaluate", results, *flags])
+        results = stack.enter_context(_cli.as_file(predictions, "the predictions"))
+        truths = stack.enter_context(_cli.as_file(labels, "the labels"))
+        flags = _cli.flags_of({"labels": truths.path, "label_column": label_column, **options})
+        return _cli.run_json(["evaluate", results.path, *flags], [results, truths])
 
 
 def import_model(

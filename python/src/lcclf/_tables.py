@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Union
 
 import pyarrow as pa
 
@@ -98,14 +98,22 @@ def _given_pandas(frame: Any, id_column: str, candid_column: str) -> GivenTable:
 def _pandas_to_arrow(frame: Any) -> pa.Table:
     # names that are no text (0, 1, 2 …) are their text, as pandas writes them into files
     names = [str(name) for name in frame.columns]
-    arrays = [_pandas_column(name, frame.iloc[:, i]) for i, name in enumerate(names)]
+    types = frame.dtypes.tolist()
+    arrays: List[Any] = [None] * len(names)
+    # plain numbers at once and as they are: NaN is a missing value to lcclf
+    for plain in ("float64", "float32"):
+        places = [i for i, one in enumerate(types) if one == plain]
+        if places:
+            block = frame.iloc[:, places].to_numpy().T
+            for i, row in zip(places, block):
+                arrays[i] = pa.array(row, from_pandas=False)
+    for i, name in enumerate(names):
+        if arrays[i] is None:
+            arrays[i] = _pandas_column(name, frame.iloc[:, i])
     return pa.Table.from_arrays(arrays, names=names)
 
 
 def _pandas_column(name: str, series: Any) -> Union[pa.Array, pa.ChunkedArray]:
-    if series.dtype in ("float64", "float32"):
-        # as they lie in memory: NaN is a missing value to lcclf
-        return pa.array(series.to_numpy(), from_pandas=False)
     try:
         return pa.array(series, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
@@ -138,11 +146,16 @@ def _arrow_to_pandas(table: pa.Table, has_integer_nulls: bool) -> Any:
 # what a worker is sent
 
 
-def needed_columns(table: pa.Table, names: Sequence[str]) -> pa.Table:
-    """Only these columns, if each is there once: what nobody reads need not travel. Else all, so that lcclf can say what is wrong."""
-    places = [table.schema.get_field_index(name) for name in names]
-    if any(place < 0 for place in places):
+def needed_columns(table: pa.Table, names: Iterable[str], others: Iterable[str]) -> pa.Table:
+    """Only columns of these names and those of the others that are there: what nobody reads need not travel.
+
+    The whole table where one is missing or there twice: then lcclf says what is wrong.
+    """
+    found = {name: i for i, name in enumerate(table.column_names)}
+    places = [found.get(name, -1) for name in names]
+    if -1 in places or len(found) < table.num_columns:
         return table
+    places += [found[name] for name in others if name in found]
     return table.select(sorted(set(places)))
 
 
@@ -218,5 +231,5 @@ def batches_of(data: Any) -> Iterator[pa.RecordBatch]:
             yield from given_table(one, id_column="", candid_column="").table.to_batches()
 
 
-def _batches(data: Union[pa.RecordBatchReader, pa.Table]) -> Iterable[pa.RecordBatch]:
-    return data.to_batches() if isinstance(data, pa.Table) else data
+def _batches(data: Union[pa.RecordBatchReader, pa.Table]) -> Iterator[pa.RecordBatch]:
+    yield from data.to_batches() if isinstance(data, pa.Table) else data

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
+import sys
 import warnings
 import weakref
 from collections import Counter, deque
@@ -23,6 +23,8 @@ from .errors import LcclfError, LcclfWarning
 
 #: rows of one request, so that two are under way while a third is made
 _ROWS_AT_ONCE = 20_000
+#: so few are sent as they are
+_ROWS_UNMEASURED = 64
 _BYTES_AT_ONCE = 64 * 1024 * 1024
 #: requests that wait for their answers
 _AHEAD = 2
@@ -231,9 +233,7 @@ class _Run:
         self.id_type = _tables.id_type(table.schema, self._id_column)
         if not self._options.keys() & {"rename", "renameMap"}:
             wanted = [self._id_column, *self._worker.features]
-            if table.schema.get_field_index(self._candid_column) >= 0:
-                wanted.append(self._candid_column)
-            table = _tables.needed_columns(table, wanted)
+            table = _tables.needed_columns(table, wanted, [self._candid_column])
         if self._left is not None:
             table = table.slice(0, self._left)
             self._left -= table.num_rows
@@ -242,7 +242,7 @@ class _Run:
     def cut(self, table: pa.Table) -> Iterator[pa.Table]:
         """Tables of so many rows that they travel well; one of no rows too."""
         rows = table.num_rows
-        if self._options.get("duplicates") == "newest" or rows == 0:
+        if self._options.get("duplicates") == "newest" or rows <= _ROWS_UNMEASURED:
             yield table
             return
         at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE * rows // max(1, table.nbytes)))
@@ -345,13 +345,9 @@ def _nothing(_: int) -> None:
 
 
 def _warn(warning: Warning) -> None:
-    """Warns of whoever called this package."""
-    own = os.path.dirname(__file__)
-    frames = itertools.count(2)
-    with contextlib.suppress(ValueError):
-        import sys
-
-        level = next(i for i in frames if not sys._getframe(i - 1).f_code.co_filename.startswith(own))
-        warnings.warn(warning, stacklevel=level)
-        return
-    warnings.warn(warning, stacklevel=2)
+    """Warns of the line that called this package."""
+    passed = (os.path.dirname(__file__), os.path.dirname(contextlib.__file__) + os.sep + "contextlib")
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(passed):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level - 1)

@@ -30,7 +30,10 @@ def test_evaluate(frame: pd.DataFrame, worker: lcclf.Worker, monkeypatch: pytest
     # DuckDB, which evaluate needs, is in the repository's lcclf and not in the package's
     monkeypatch.setenv("LCCLF_BIN", str(ROOT / "bin" / "run.js"))
     found = lcclf.evaluate(result, labels, label_column=labels.columns[1])
-    assert found == lcclf.evaluate(pa.Table.from_pandas(result), SAMPLES / "ztf-300-labels.csv", label_column=labels.columns[1])
+    again = lcclf.evaluate(pa.Table.from_pandas(result), SAMPLES / "ztf-300-labels.csv")
+    assert found["labels"].pop("address") == "the labels"
+    assert again["labels"].pop("address").endswith("ztf-300-labels.csv")
+    assert found == again
     with pytest.raises(lcclf.LcclfError) as failure:
         lcclf.evaluate(result, labels, label_column="nothing")
     assert failure.value.code in ("data", "usage")

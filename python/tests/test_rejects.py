@@ -15,10 +15,10 @@ import lcclf
 
 @pytest.fixture
 def hostile(frame: pd.DataFrame) -> pd.DataFrame:
-    """Three of 300: no id, a value beyond float32, a text among numbers."""
-    frame["Amplitude_2"] = frame["Amplitude_2"].astype(object)
+    """Three of 300: no id, an id that is no number, a text among numbers."""
+    frame = frame.astype({"Amplitude_2": object, "candid": str})
     frame.loc[3, "oid"] = None
-    frame.loc[5, "Amplitude_1"] = 1e300
+    frame.loc[5, "candid"] = "12.5"
     frame.loc[298, "Amplitude_2"] = "many"
     return frame
 

@@ -69,14 +69,16 @@ def test_a_killed_worker_is_an_error_and_not_silence(table: pa.Table) -> None:
 
 def test_sigterm_lets_the_request_in_hand_be_answered(table: pa.Table) -> None:
     with lcclf.Worker(SAMPLE) as worker:
-        many = pa.concat_tables([table] * 60)
-        with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(worker.classify, many)
-            time.sleep(0.2)
-            os.kill(worker.process_id, signal.SIGTERM)
-            assert answer.result().num_rows == 18_000
+        many = pa.concat_tables([table] * 20)
+        # the second is sent as a whole only once the first is in hand
+        first, second = (worker._submit(many, {}) for _ in range(2))
+        os.kill(worker.process_id, signal.SIGTERM)
+        assert first.result().header["counts"]["classified"] == 6000
         with pytest.raises(lcclf.LcclfError, match="interrupted by SIGTERM"):
+            second.result()
+        with pytest.raises(lcclf.LcclfError, match="interrupted by SIGTERM") as failure:
             worker.classify(table)
+        assert failure.value.code == "interrupted"
 
 
 def test_warm_workers_are_reused_and_replaced(table: pa.Table, tmp_path: Path) -> None:

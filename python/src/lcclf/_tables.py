@@ -40,9 +40,9 @@ def given_table(data: Any, *, id_column: str, candid_column: str) -> GivenTable:
     Raises TypeError for what is no table, LcclfError for columns that no table of Arrow can hold.
     """
     kind = type(data).__module__.partition(".")[0]
-    if kind == "pandas" and hasattr(data, "columns"):
+    if kind == "pandas" and type(data).__name__ == "DataFrame":
         return _given_pandas(data, id_column, candid_column)
-    if kind == "polars" and hasattr(data, "columns") or type(data).__name__ == "LazyFrame" and kind == "polars":
+    if kind == "polars" and type(data).__name__ in ("DataFrame", "LazyFrame"):
         return _given_polars(data)
     if isinstance(data, pa.Table):
         return GivenTable(data, lambda outcome: outcome.table)

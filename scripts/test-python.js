@@ -22,7 +22,10 @@ if (found === undefined) {
   prepareEnvironment(found)
   const out = join(cache, 'dist')
   run(process.execPath, [join(root, 'scripts/build-python.js'), python, out])
-  const wheel = join(out, readdirSync(out).find((name) => name.endsWith('.whl')))
+  const wheel = join(
+    out,
+    readdirSync(out).find((name) => name.endsWith('.whl')),
+  )
   run(python, ['-m', 'pip', 'install', '--quiet', '--force-reinstall', '--no-deps', wheel])
   run(python, ['-m', 'mypy', '--config-file', join(root, 'python/pyproject.toml')], { cwd: join(root, 'python') })
   run(python, ['-m', 'pytest', join(root, 'python/tests'), '-p', 'no:cacheprovider', ...process.argv.slice(2)], {
@@ -40,7 +43,9 @@ function isNewEnough(name) {
 /** Made once, and again when what it holds is to be another. */
 function prepareEnvironment(base) {
   const mark = join(environment, 'made-of')
-  const state = createHash('sha256').update(wanted).update(readFileSync(join(root, 'python/pyproject.toml')))
+  const state = createHash('sha256')
+    .update(wanted)
+    .update(readFileSync(join(root, 'python/pyproject.toml')))
   const sum = state.digest('hex')
   if (existsSync(mark) && readFileSync(mark, 'utf8') === sum) return
   rmSync(environment, { recursive: true, force: true })

@@ -255,7 +255,9 @@ class _Run:
         for table in tables:
             while len(waiting) >= _AHEAD:
                 yield self._taken(waiting.popleft(), advance)
-            header = {"options": self._options, "rowsBefore": self._rows_before, "rejects": self._wanted_rejects()}
+            # room for the rows that there are: one row need not wait for the room of a thousand
+            options = {"batchSize": min(1000, max(1, table.num_rows)), **self._options}
+            header = {"options": options, "rowsBefore": self._rows_before, "rejects": self._wanted_rejects()}
             waiting.append((self._rows_before, self._worker._submit(table, header)))
             self._rows_before += table.num_rows
         while waiting:

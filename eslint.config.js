@@ -3,7 +3,7 @@ import regexp from 'eslint-plugin-regexp'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', 'src/model/forest/kernel/assembly/', '.cache/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/', 'src/model/forest/kernel/assembly/', '.cache/', 'python/'] },
   {
     files: ['src/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'],
     extends: [tseslint.configs.recommended],

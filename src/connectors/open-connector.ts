@@ -97,6 +97,7 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
     case 'file':
     case 's3':
     case 'stdout':
+    case 'memory':
       return openTableSink(spec, context)
     case 'postgres':
       return (await import('./postgres/postgres-sink.ts')).openPostgresSink(spec, context)
@@ -109,7 +110,7 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
   }
 }
 
-type TableSpec = Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' }>
+type TableSpec = Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' | 'memory' }>
 
 async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sink> {
   const { createTableSink, factsOf } = await import('./files/table-sink.ts')
@@ -119,7 +120,7 @@ async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sin
   try {
     const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
     const options = { fields: layout.fields, facts: factsOf(context), write }
-    const encoder = await createEncoder(spec.format, spec.kind !== 'stdout', options)
+    const encoder = await createEncoder(spec.format, spec.kind === 'file' || spec.kind === 's3', options)
     return createTableSink(spec.address, layout, encoder, output)
   } catch (error) {
     await output.close()
@@ -137,11 +138,21 @@ export function marginNames({ taxonomy, classifierVersion }: Pick<SinkContext, '
 
 async function openOutput(spec: TableSpec): Promise<ByteOutput> {
   if (spec.kind === 'stdout') return (await import('./stdout/standard-output.ts')).openStandardOutput(process.stdout)
+  if (spec.kind === 'memory') return memoryOutput(spec.take)
   const output =
     spec.kind === 's3'
       ? await (await import('./s3/s3-output.ts')).openS3Output(spec)
       : await (await import('../whole-file.ts')).openReplacement(spec)
   return spec.isGzipped ? (await import('./files/table-sink.ts')).gzipped(output) : output
+}
+
+function memoryOutput(take: (bytes: Uint8Array) => void): ByteOutput {
+  const nothing = (): Promise<void> => Promise.resolve()
+  const write = (bytes: Uint8Array): Promise<void> => {
+    take(bytes)
+    return nothing()
+  }
+  return { write, finish: nothing, publish: nothing, close: nothing }
 }
 
 async function createEncoder(format: OutputFormat, isFile: boolean, options: EncoderOptions): Promise<TableEncoder> {

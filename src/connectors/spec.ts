@@ -59,6 +59,16 @@ export type SinkSpec =
       readonly layout: Layout
       readonly margins?: boolean | undefined
     }
+  | {
+      readonly kind: 'memory'
+      /** what a receipt calls it */
+      readonly address: string
+      readonly format: 'arrow'
+      readonly layout: Layout
+      readonly margins?: boolean | undefined
+      /** is given the bytes of a stream as they are made */
+      readonly take: (bytes: Uint8Array) => void
+    }
   | { readonly kind: 'terminal'; readonly address: '-' }
   | S3SinkSpec
   | PostgresSinkSpec

@@ -296,6 +296,13 @@ export const classifyFlags = {
 }
 export type ClassifyFlags = Typed<typeof classifyFlags>
 
+export const workerFlags = {
+  ...modelFlags('lcclf.lock, or else the sample model of this package'),
+  engine: engineFlags.engine,
+  threads: engineFlags.threads,
+}
+export type WorkerFlags = Typed<typeof workerFlags>
+
 export const checkFlags = {
   ...columnFlags,
   ...rowFlags,

@@ -65,8 +65,9 @@ const printing: readonly (readonly [id: string, ...rest: string[]])[] = [
   ['stream', '--dry-run', '--from', 'kafka://h/t?group=g', '--to', 'kafka://h/u', '-m', bundle],
 ]
 
-/** They print by the same function, after talking to a service or making what the others do not. */
-const others = ['db:check', 'db:init', 'db:upgrade', 'deadletter:requeue', 'model:import', 'model:pull', 'model:remove']
+/** They print by the same function, after talking to a service or making what the others do not; a worker waits to be asked. */
+const afterOthers = ['db:check', 'db:init', 'db:upgrade', 'deadletter:requeue', 'model:import', 'model:pull']
+const others = [...afterOthers, 'model:remove', 'worker']
 
 describe.skipIf(process.platform !== 'linux')('a full device', { tags: ['long'] }, () => {
   it.each(printing.map((args) => [args.join(' ').replaceAll(root, ''), args] as const))(

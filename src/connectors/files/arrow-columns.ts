@@ -23,8 +23,8 @@ export function arrowFeatureReading(arrow: ArrowLibrary, type: DataType, what: s
     throw new DataError(`${what} holds ${plain.toString()}, not numbers`)
   }
   const scale = Is.isDecimal(plain) ? (plain as Decimal).scale : 0
-  // half floats lie in their column as integers
-  const isBulk = plain === type && !(Is.isFloat(type) && type.precision === arrow.Precision.HALF)
+  // half floats lie in their column as integers, and a column of nulls has no values at all
+  const isBulk = plain === type && !Is.isNull(type) && !(Is.isFloat(type) && type.precision === arrow.Precision.HALF)
   return (column, start, end, onUnreadable) => {
     const data = column.data[0]
     const bulk = isBulk && data ? numbersInBulk(data, start, end) : undefined

@@ -1,5 +1,6 @@
 // Arrow IPC files and streams as a source, one record batch at a time.
 import { open } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import type { DataType } from 'apache-arrow'
 import { DataError, LcclfError, messageOf } from '../../errors.ts'
 import { type ArrowLibrary, loadArrow } from '../../formats/arrow/library.ts'
@@ -33,7 +34,34 @@ const rowsAChunk = 4096
  * @throws DataError for what is no Arrow, lacks columns, or has columns that hold no numbers
  */
 export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions): Promise<Source> {
-  const input = await openArrowInput(spec)
+  return sourceOf(await openArrowInput(spec), options, 0)
+}
+
+/**
+ * Opens an IPC stream that is in memory as a whole.
+ *
+ * @param part `name`: what errors and rejects call the table; `rowsBefore`: rows of it that came in other streams
+ * @throws DataError as openArrowSource
+ */
+export function openArrowBytes(
+  bytes: Buffer,
+  { name, rowsBefore }: { readonly name: string; readonly rowsBefore: number },
+  options: ReadOptions,
+): Promise<Source> {
+  const messages = (): ArrowMessages => arrowStreamMessages(Readable.from([bytes]), name)
+  const nothing = (): Promise<void> => Promise.resolve()
+  const input = {
+    ...{ name, identity: { address: name }, replayable: true, messages, progress: {} },
+    peek: <T>(look: (messages: ArrowMessages) => Promise<T>) => look(messages()),
+    stop: () => undefined,
+    ...{ close: nothing, checkUnchanged: nothing },
+  }
+  return sourceOf(input, options, rowsBefore)
+}
+
+type ArrowInput = Awaited<ReturnType<typeof openArrowInput>>
+
+async function sourceOf(input: Omit<ArrowInput, 'file'>, options: ReadOptions, rowsBefore: number): Promise<Source> {
   const arrow = loadArrow()
   const plan = await input
     .peek(async (messages) => {
@@ -52,7 +80,7 @@ export async function openArrowSource(spec: FileSourceSpec, options: ReadOptions
     try {
       const reader = await openArrowReader(input.messages(), input.name)
       try {
-        yield* deliverColumns(chunksOf(reader, plan, input.name), assembler, signal)
+        yield* deliverColumns(chunksOf(reader, plan, input.name, rowsBefore), assembler, signal)
       } finally {
         await reader.close()
       }
@@ -148,18 +176,18 @@ function planOf(arrow: ArrowLibrary, { fields }: ArrowReader, given: ReadOptions
   }
 }
 
-async function* chunksOf(reader: ArrowReader, plan: Plan, inputName: string) {
+async function* chunksOf(reader: ArrowReader, plan: Plan, inputName: string, rowsBefore: number) {
   const { oid, candid, features } = plan.match
   const places = [oid, ...features, ...(candid === undefined ? [] : [candid])]
   const wanted = places.map((place) => reader.fields[place]!)
-  let rowsBefore = 0
+  let before = rowsBefore
   for await (const batch of reader.batches(wanted)) {
     for (let start = 0; start < batch.rowCount; start += rowsAChunk) {
       const end = Math.min(start + rowsAChunk, batch.rowCount)
-      const firstRow = rowsBefore + start + 1
+      const firstRow = before + start + 1
       yield columnChunk(batch, plan, start, end, (row) => `${inputName} row ${firstRow + row}`)
     }
-    rowsBefore += batch.rowCount
+    before += batch.rowCount
   }
 }
 

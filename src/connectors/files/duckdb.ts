@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { messageOf, ServiceError } from '../../errors.ts'
+import { firstLine } from '../../formats/shown-text.ts'
 import { leftBehind, ownerMark } from '../../owner.ts'
 
 /** A lease on an instance. */
@@ -88,9 +90,20 @@ async function removeAbandonedSpills(): Promise<void> {
 async function create(): Promise<DuckDBInstance> {
   // somebody else's stay
   await removeAbandonedSpills().catch(() => undefined)
-  // as `import` it takes twice as long (90 ms more): its names would be looked for in the text of every file
-  const { DuckDBInstance: Instance } = require('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance }
-  return Instance.create(':memory:', settings)
+  return library().create(':memory:', settings)
+}
+
+/** @throws ServiceError where it was not installed, or not for this machine */
+function library(): typeof DuckDBInstance {
+  try {
+    // as `import` it takes twice as long (90 ms more): its names would be looked for in the text of every file
+    return (require('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance }).DuckDBInstance
+  } catch (cause) {
+    throw new ServiceError(`DuckDB cannot be loaded on this machine: ${firstLine(messageOf(cause))}`, {
+      hint: 'It reads Parquet files and compares results. npm install -g lcclf brings it; the Python package comes without.',
+      cause,
+    })
+  }
 }
 
 /** The table function that reads one file, whatever characters its name has. */

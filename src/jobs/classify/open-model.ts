@@ -40,12 +40,20 @@ export interface RunEffects {
  * @param options `engine`: forest (the default for forests) or onnx; `threads`: 0 for one for each core
  * @throws ModelError if it is not found, is damaged, or gives other answers than its golden ones
  */
-export function openModel(
-  reference?: string,
-  { engine, threads = 0 }: { readonly engine?: EngineName; readonly threads?: number } = {},
-): Promise<Classifier> {
-  const { directory } = chooseModel(reference ?? (process.env['LCCLF_MODEL'] || undefined), theSample)
-  return openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() })
+export async function openModel(reference?: string, options: EngineOptions = {}): Promise<Classifier> {
+  return (await openChosenModel(reference, options)).classifier
+}
+
+interface EngineOptions {
+  readonly engine?: EngineName | undefined
+  readonly threads?: number
+}
+
+/** The same, and why it is this model. */
+export async function openChosenModel(reference: string | undefined, { engine, threads = 0 }: EngineOptions) {
+  const chosen = chooseModel(reference ?? (process.env['LCCLF_MODEL'] || undefined), theSample)
+  const classifier = await openClassifier(chosen.directory, { engine, threads, cacheFolder: cacheFolder() })
+  return { classifier, chosen }
 }
 
 /** Opens the model of a run; `meanwhile` is what this thread can do while others prepare it. */

@@ -94,6 +94,13 @@ describe('Arrow data', () => {
       expect((await read(path, { features: ['x'] })).oids).toEqual(['a', 'b', 'c'])
     })
 
+    it('may hold a column of nothing but nulls, as Python writes one where nothing was measured', async () => {
+      const path = join(folder, 'null-column.arrow')
+      await writeFile(path, write({ y: vectorFromArray([null, null, null], new Null()) as Vector }, 'file'))
+      const rows = await read(path, { features: ['y'] })
+      expect(rows.bits).toEqual([bitsOf([NaN]), bitsOf([NaN]), bitsOf([NaN])])
+    })
+
     it('may hold any number of nulls, which are no candid', async () => {
       const nulls = vectorFromArray([[null, null], [], [null]], new List(new Field('item', new Null())))
       const path = join(folder, 'nulls.arrow')

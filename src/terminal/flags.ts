@@ -43,7 +43,8 @@ export const wholeNumber = Flags.custom<number, { min: number; max?: number }>({
   },
 })
 
-export const modelReference = "a bundle's folder, name@version, or a name in the model store (its highest version)"
+export const modelReference =
+  "a bundle's folder, its .tar.gz, an address (https://…, s3://…), name@version, or a name in the model store (its highest version)"
 
 export function modelFlags(withoutOne: string) {
   return {

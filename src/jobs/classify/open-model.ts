@@ -9,10 +9,11 @@ import {
   type WatchedClassifier,
   watchQuality,
 } from '../../model/profile/watch-inputs.ts'
-import { cacheFolder, chooseModel, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
+import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import type { InterruptWatch } from '../../terminal/interrupt.ts'
+import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
+import { chooseLocalModel } from '../models/local-model.ts'
 import { liveModel } from '../models/pull.ts'
 import type { ClassifyPlan } from './plan.ts'
 
@@ -35,16 +36,21 @@ export interface RunEffects {
  * console.log(model.identity.classifierVersion, model.features)
  * await model.close()
  *
- * @param reference a bundle's folder, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise
+ * @param reference a bundle's folder, its `.tar.gz`, an address, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise
  *   the model that `lcclf.lock` pins, otherwise the sample model of this package, which is a demonstration
  * @param options `engine`: forest (the default for forests) or onnx; `threads`: 0 for one for each core
  * @throws ModelError if it is not found, is damaged, or gives other answers than its golden ones
  */
-export function openModel(
+export async function openModel(
   reference?: string,
   { engine, threads = 0 }: { readonly engine?: EngineName; readonly threads?: number } = {},
 ): Promise<Classifier> {
-  const { directory } = chooseModel(reference ?? (process.env['LCCLF_MODEL'] || undefined), theSample)
+  const effects = { interrupts: interruptsOf(), progress: silentTransfer, mayPull: mayDownload() }
+  const { directory } = await chooseLocalModel(
+    reference ?? (process.env['LCCLF_MODEL'] || undefined),
+    theSample,
+    effects,
+  )
   return openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() })
 }
 
@@ -76,9 +82,14 @@ async function chosenModel(
   { shared }: ClassifyPlan,
   { interrupts, transfer }: RunEffects,
 ): Promise<ChosenModel> {
-  if (!shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) return chooseModel(model, theSample)
-  const mayPull = transfer !== undefined && process.env['LCCLF_PULL'] !== 'never'
-  return liveModel(model, { interrupts, progress: transfer ?? silentTransfer, mayPull })
+  const mayPull = transfer !== undefined && mayDownload()
+  const fetching = { interrupts, progress: transfer ?? silentTransfer, mayPull }
+  const isForOthers = shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')
+  return isForOthers ? liveModel(model, fetching) : chooseLocalModel(model, theSample, fetching)
+}
+
+function mayDownload(): boolean {
+  return process.env['LCCLF_PULL'] !== 'never'
 }
 
 /** Warnings are said as soon as they are due, and stand in the receipt. */

@@ -5,6 +5,7 @@ import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
 import { outputSchemas } from '../connectors/kafka/output-message.ts'
+import { shardOf } from './shard.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
 type CamelCased<Flags> = {
@@ -42,7 +43,8 @@ export const wholeNumber = Flags.custom<number, { min: number; max?: number }>({
   },
 })
 
-export const modelReference = "a bundle's folder, name@version, or a name in the model store (its highest version)"
+export const modelReference =
+  "a bundle's folder, its .tar.gz, an address (https://…, s3://…), name@version, or a name in the model store (its highest version)"
 
 export function modelFlags(withoutOne: string) {
   return {
@@ -97,17 +99,6 @@ function rejectionBound(text: string): RejectionBound {
   const found = bound(text)
   if (found) return found
   throw new UsageError(`--max-rejected ${text}: expected a number of rows or a percentage, for example 100 or 1%`)
-}
-
-/** `--shard I/N`, I from 1 to N. */
-function shardOf(text: string): { index: number; count: number } {
-  const found = /^(\d+)\/(\d+)$/.exec(text)
-  const index = Number(found?.[1])
-  const count = Number(found?.[2])
-  if (!found || count < 1 || index < 1 || index > count) {
-    throw new UsageError(`--shard ${text}: expected I/N with I from 1 to N, for example 3/16`)
-  }
-  return { index: index - 1, count }
 }
 
 /** `OLD=NEW`, divided at `at`. */
@@ -214,10 +205,11 @@ export const classifyFlags = {
   ...columnFlags,
   ...mjdColumn,
   ...rowFlags,
-  shard: Flags.custom({ parse: (text) => Promise.resolve(shardOf(text)) })({
-    helpValue: 'I/N',
+  shard: Flags.custom({ parse: (text) => Promise.resolve(shardOf(text, process.env)) })({
+    helpValue: 'I/N|auto',
     ...input,
-    description: 'only part I of N (by the CRC-32 of the oid; whole files if the output is a folder)',
+    description:
+      'only part I of N (by the CRC-32 of the oid; whole files if the output is a folder); auto: the part that this task of a job array has (Slurm, Kubernetes, AWS Batch, PBS, LSF, Grid Engine; LCCLF_SHARD_COUNT)',
   }),
   ...timeWindowFlags('Kafka'),
   commit: Flags.boolean({

@@ -27,6 +27,8 @@ const { values: flags } = parseArgs({
     'models-of-today': { type: 'boolean', default: false },
     model: { type: 'string' },
     answers: { type: 'string', multiple: true },
+    scale: { type: 'string' },
+    messages: { type: 'string', default: '20000' },
   },
 })
 
@@ -50,6 +52,11 @@ if (flags['models-of-today']) {
 if (flags.answers) {
   const { tableOfAnswers } = await import('./models-table.ts')
   await tableOfAnswers(flags.answers)
+  process.exit()
+}
+if (flags.scale !== undefined) {
+  const { tablesOfScale } = await import('./scale.ts')
+  await tablesOfScale(flags.scale, { model: flags.model, messages: Number(flags.messages) })
   process.exit()
 }
 if (flags.kafka) {
@@ -92,22 +99,24 @@ function python(...args: string[]): Record<string, number> {
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, number>
 }
 
-/** Runs the built command; answers its wall seconds and peak memory in MB. */
-function lcclf(...args: string[]): { seconds: number; peak: number } {
+/** Runs the built command; answers its wall seconds, peak memory in MB, and processor seconds. */
+function lcclf(...args: string[]): { seconds: number; peak: number; processor: number } {
   const started = performance.now()
   // the child says its own peak: what wait4 would tell includes the parent's memory at the fork
   const report = join(work, 'peak.txt')
   const probe = `process.on('exit', () => {
     const fs = require('node:fs')
     const peak = /VmHWM:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))
-    fs.writeFileSync(${JSON.stringify(report)}, peak[1])
+    const { user, system } = process.cpuUsage()
+    fs.writeFileSync(${JSON.stringify(report)}, peak[1] + ' ' + (user + system))
   })`
   const { status, stderr } = spawnSync(process.execPath, ['--require', probeFile(probe), bin, ...args], {
     encoding: 'utf8',
   })
   const seconds = (performance.now() - started) / 1000
   if (status !== 0) throw new Error(`lcclf ${args.join(' ')} failed:\n${stderr}`)
-  return { seconds, peak: Number(readFileSync(report, 'utf8')) / 1024 }
+  const [peak, processor] = readFileSync(report, 'utf8').split(' ').map(Number)
+  return { seconds, peak: peak! / 1024, processor: processor! / 1e6 }
 }
 
 function probeFile(text: string): string {
@@ -184,7 +193,8 @@ async function prepare({ bundle, rows, pickles }: Material): Promise<() => Promi
   const batches = await readBatches(one, rows, batchSize)
   const singles = (await readBatches(one, rows, 1)).slice(0, 200)
   const out = join(work, 'out.parquet')
-  const end = () => lcclf('classify', rows, '--model', bundle, '--to', out, '--overwrite', '-q')
+  const end = (...more: string[]) =>
+    lcclf('classify', rows, '--model', bundle, '--to', out, '--overwrite', '-q', ...more)
 
   measure('forest, 1 thread', 'objects/s', () => rate(one, batches))
   measure(`forest, all threads (${availableParallelism()})`, 'objects/s', () => rate(all, batches))
@@ -207,6 +217,9 @@ async function prepare({ bundle, rows, pickles }: Material): Promise<() => Promi
   })
   measure('classify to Parquet, whole process', 's', () => end().seconds)
   measure('classify to Parquet, peak memory', 'MB', () => end().peak)
+  // what costs are counted in: others on this machine change it little
+  measure('classify to Parquet, processor time', 's', () => end().processor)
+  measure('classify one row to Parquet, processor time', 's', () => end('--limit', '1').processor)
   if (flags.python !== undefined && pickles !== undefined) {
     const script = join(root, 'test/bench/reference.py')
     const batch = () => python(script, 'batch', pickles, rows)
@@ -214,6 +227,7 @@ async function prepare({ bundle, rows, pickles }: Material): Promise<() => Promi
       const { rows: count, seconds } = batch()
       return count! / seconds!
     })
+    measure('scikit-learn, n_jobs=1, processor time', 's', () => batch()['processor']!)
     measure(
       'scikit-learn, one object at a time',
       'ms',
@@ -298,7 +312,8 @@ const table = measurements.map(({ name, unit, values }) => {
   return { name, unit, median: median(values), least: Math.min(...values), most: Math.max(...values) }
 })
 const goals = [...ratios(), ...outsideTheKernel(objects)].map(([name, value]) => ({ name, value }))
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ header, table, goals }, null, 2)}\n`)
+if (flags.json !== undefined)
+  writeFileSync(flags.json, `${JSON.stringify({ header, objects, table, goals }, null, 2)}\n`)
 const shown = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
 const lines = [
   ...Object.entries(header).map(([key, value]) => `${key.padEnd(12)} ${String(value)}`),

@@ -93,7 +93,14 @@ async function benchDecoding(model: string, python: string | undefined): Promise
   const { manifest } = await readManifest(model)
   const { features, preprocessing } = manifest
   const gatherer = createRowGatherer({
-    ...{ features, preprocessing, echo: messageFeatures('original', []), batchSize: 1000, idColumn: 'oid', candidColumn: 'candid' },
+    ...{
+      features,
+      preprocessing,
+      echo: messageFeatures('original', []),
+      batchSize: 1000,
+      idColumn: 'oid',
+      candidColumn: 'candid',
+    },
     ...{ rename: new Map<string, string>(), allowance: { remaining: Infinity } },
   })
   const values = seedRun('input')

@@ -53,7 +53,7 @@ describe('a value that does not fit its flag', () => {
 
   it('is refused alike with --json', async () => {
     const { code, stdout } = await hostedLcclf(['classify', 'x.csv', '--shard', '0/3', '--json'])
-    const message = '--shard 0/3: expected I/N with I from 1 to N, for example 3/16'
+    const message = '--shard 0/3: expected I/N with I from 1 to N, for example 3/16, or auto'
     expect([code, JSON.parse(stdout)]).toEqual([2, { error: { code: 'usage', message, hint: null } }])
   })
 })

@@ -4,7 +4,8 @@ import { readManifest, readProfile } from '../../model/bundle/read-bundle.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { type CheckedInput, type CheckFinding, checkInput } from './check-input.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { chooseModel, modelLine, theSample } from '../../model/store/model-reference.ts'
+import { modelLine, theSample } from '../../model/store/model-reference.ts'
+import { chooseLocalModel } from '../models/local-model.ts'
 import { timeWindow } from '../../connectors/kafka/spec.ts'
 import type { CheckFlags } from '../../terminal/flags.ts'
 import { harmless } from '../../terminal/text-table.ts'
@@ -14,7 +15,7 @@ import { print } from '../../terminal/standard-streams.ts'
 export async function check(addresses: readonly string[], flags: CheckFlags): Promise<number> {
   if (addresses.length === 0) throw new UsageError('no input', { hint: 'Name files, a folder, or - for stdin.' })
   const renameMapPairs = flags.renameMap === undefined ? undefined : renameMapNamed(flags.renameMap)
-  const chosen = chooseModel(flags.model, theSample)
+  const chosen = await chooseLocalModel(flags.model, theSample)
   const { directory } = chosen
   const { manifest, sha256 } = await readManifest(directory)
   process.stderr.write(`${harmless(modelLine(manifest, chosen))}\n`)

@@ -32,6 +32,7 @@ export async function classify(inputs: readonly string[], flags: ClassifyFlags):
   const interrupts = watchInterrupts()
   try {
     const effects = effectsOf(plan, flags, interrupts)
+    sayShard(flags, effects)
     const run = await openRun(plan, effects)
     try {
       if (!flags.dryRun) return await runAndReport({ plan, flags, effects }, run, report)
@@ -67,6 +68,11 @@ function effectsOf({ shared }: ClassifyPlan, { quiet, noProgress, dryRun }: Clas
     transfer: dryRun ? undefined : transfer,
   }
   return { ...effects, progress }
+}
+
+/** Of a part that was not typed. */
+function sayShard({ shard }: ClassifyFlags, { say }: RunEffects): void {
+  if (shard?.from !== undefined) say(`shard ${shard.index + 1}/${shard.count}, from ${shard.from}`)
 }
 
 async function runAndReport(

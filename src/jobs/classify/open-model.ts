@@ -9,10 +9,11 @@ import {
   type WatchedClassifier,
   watchQuality,
 } from '../../model/profile/watch-inputs.ts'
-import { cacheFolder, chooseModel, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
+import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
-import type { InterruptWatch } from '../../terminal/interrupt.ts'
+import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
+import { chooseLocalModel } from '../models/local-model.ts'
 import { liveModel } from '../models/pull.ts'
 import type { ClassifyPlan } from './plan.ts'
 
@@ -35,7 +36,7 @@ export interface RunEffects {
  * console.log(model.identity.classifierVersion, model.features)
  * await model.close()
  *
- * @param reference a bundle's folder, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise
+ * @param reference a bundle's folder, its `.tar.gz`, an address, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise
  *   the model that `lcclf.lock` pins, otherwise the sample model of this package, which is a demonstration
  * @param options `engine`: forest (the default for forests) or onnx; `threads`: 0 for one for each core
  * @throws ModelError if it is not found, is damaged, or gives other answers than its golden ones
@@ -51,7 +52,9 @@ interface EngineOptions {
 
 /** The same, and why it is this model. */
 export async function openChosenModel(reference: string | undefined, { engine, threads = 0 }: EngineOptions) {
-  const chosen = chooseModel(reference ?? (process.env['LCCLF_MODEL'] || undefined), theSample)
+  const named = reference ?? (process.env['LCCLF_MODEL'] || undefined)
+  const effects = { interrupts: interruptsOf(), progress: silentTransfer, mayPull: mayDownload() }
+  const chosen = await chooseLocalModel(named, theSample, effects)
   const classifier = await openClassifier(chosen.directory, { engine, threads, cacheFolder: cacheFolder() })
   return { classifier, chosen }
 }
@@ -84,9 +87,14 @@ async function chosenModel(
   { shared }: ClassifyPlan,
   { interrupts, transfer }: RunEffects,
 ): Promise<ChosenModel> {
-  if (!shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')) return chooseModel(model, theSample)
-  const mayPull = transfer !== undefined && process.env['LCCLF_PULL'] !== 'never'
-  return liveModel(model, { interrupts, progress: transfer ?? silentTransfer, mayPull })
+  const mayPull = transfer !== undefined && mayDownload()
+  const fetching = { interrupts, progress: transfer ?? silentTransfer, mayPull }
+  const isForOthers = shared.some(({ kind }) => kind === 'postgres' || kind === 'kafka')
+  return isForOthers ? liveModel(model, fetching) : chooseLocalModel(model, theSample, fetching)
+}
+
+function mayDownload(): boolean {
+  return process.env['LCCLF_PULL'] !== 'never'
 }
 
 /** Warnings are said as soon as they are due, and stand in the receipt. */

@@ -25,7 +25,10 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export interface ClassifyOptions extends Partial<
   // said in another way here, or for a terminal only
-  Omit<ClassifyFlags, 'to' | 'model' | 'rename' | 'rejects' | 'report' | 'dryRun' | 'quiet' | 'noProgress' | 'json'>
+  Omit<
+    ClassifyFlags,
+    'to' | 'model' | 'rename' | 'rejects' | 'report' | 'shard' | 'dryRun' | 'quiet' | 'noProgress' | 'json'
+  >
 > {
   /** Addresses as on the command line (files, folders, globs, `s3://…`, `postgres://…`, `kafka://…`), or your own sources. */
   readonly inputs: readonly (string | OpenSource)[]
@@ -35,6 +38,8 @@ export interface ClassifyOptions extends Partial<
   readonly model?: string | Classifier | undefined
   /** `[old, new]`: input column `old` is read as `new`; a Map will do */
   readonly rename?: Iterable<readonly [old: string, renamed: string]> | undefined
+  /** only part `index` of `count` */
+  readonly shard?: { readonly index: number; readonly count: number } | undefined
   /** a file ending in `.ndjson`, or a function that is given the rejects of each batch before it is acknowledged */
   readonly rejects?: string | ((rejects: readonly Reject[]) => void | Promise<void>) | undefined
   /** Stops the run between two batches: it then throws an InterruptedError, and what it would have published is gone. */

@@ -8,7 +8,10 @@ import { messageOf, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import { checkGolden } from '../../model/open.ts'
-import { cacheFolder, chooseModel, type ChosenModel, theNewest } from '../../model/store/model-reference.ts'
+import { chooseLocalModel } from '../models/local-model.ts'
+import { interruptsOf } from '../../terminal/interrupt.ts'
+import { silentTransfer } from '../../terminal/progress.ts'
+import { cacheFolder, type ChosenModel, theNewest } from '../../model/store/model-reference.ts'
 import type { ModelStore } from '../../model/store/model-store.ts'
 import { type Check, failed, type Finding, ok, warning } from './check.ts'
 
@@ -182,7 +185,8 @@ export function modelCheck(isNeeded: boolean): Check {
     // reading and asking the full-size model takes this thread some seconds, and many on a slow machine
     limitMs: 120_000,
     async look() {
-      const chosen = chooseModel(process.env['LCCLF_MODEL'] || undefined, theNewest)
+      const effects = { interrupts: interruptsOf(), progress: silentTransfer, mayPull: false }
+      const chosen = await chooseLocalModel(process.env['LCCLF_MODEL'] || undefined, theNewest, effects)
       if (chosen) return verified(chosen)
       const message = 'no LCCLF_MODEL, no lcclf.lock here, and the store is empty'
       const hint = 'lcclf model pull downloads a model, lcclf model import makes one from pickles.'

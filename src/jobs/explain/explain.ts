@@ -8,7 +8,8 @@ import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { explainText } from './tables.ts'
 import { findObject } from './find-object.ts'
 import { expandInputs } from '../../connectors/inputs.ts'
-import { chooseModel, modelLine, theSample } from '../../model/store/model-reference.ts'
+import { modelLine, theSample } from '../../model/store/model-reference.ts'
+import { chooseLocalModel } from '../models/local-model.ts'
 import type { ExplainFlags } from '../../terminal/result-flags.ts'
 import { print } from '../../terminal/standard-streams.ts'
 import { harmless } from '../../terminal/text-table.ts'
@@ -17,7 +18,7 @@ type ExplainRequest = ExplainFlags & { readonly input: string }
 
 /** Prints the explanation, as text or with --json as one object. */
 export async function explain(flags: ExplainRequest): Promise<void> {
-  const chosen = chooseModel(flags.model, theSample)
+  const chosen = await chooseLocalModel(flags.model, theSample)
   const { directory } = chosen
   process.stderr.write(`${harmless(modelLine((await readManifest(directory)).manifest, chosen))}\n`)
   const explanation = await withReport(

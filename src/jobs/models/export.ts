@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { describeComparison } from '../../model/bundle/golden.ts'
 import { exportOnnx } from '../../model/onnx/export-graph.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
-import { checkBundle } from './verify.ts'
+import { checkBundle } from './check-bundle.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
+import { localModel } from './local-model.ts'
 import { openReplacement, writeFailure } from '../../whole-file.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
@@ -13,7 +14,7 @@ export async function exportModel(
   reference: string,
   { format, json, ...options }: { format: 'onnx' | 'tar.gz'; out: string; overwrite: boolean; json: boolean },
 ): Promise<void> {
-  const directory = findBundle(reference)
+  const directory = findBundle(await localModel(reference))
   const { said, ...written } =
     format === 'onnx' ? await exportGraph(directory, options) : await exportArchive(directory, options)
   process.stderr.write(`${options.out}: ${written.size.toLocaleString('en')} bytes; ${said}\n`)

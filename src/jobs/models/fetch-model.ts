@@ -1,17 +1,20 @@
 // An address, and what lies there (an index, a bundle, pickles, an archive of either) → its files in a folder of ours.
 import { createReadStream, existsSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { s3Settings } from '../../connectors/s3/address.ts'
-import { ModelError, ServiceError, UsageError } from '../../errors.ts'
+import { messageOf, ModelError, ServiceError, UsageError } from '../../errors.ts'
 import { redactedText } from '../../formats/shown-text.ts'
 import { alerceTaxonomy, type FileDigest, type Manifest, parseManifest } from '../../model/bundle/manifest.ts'
 import { type IndexEntry, indexFile, type KnownModel, parseIndex } from '../../model/store/model-lists.ts'
+import { downloadFolder } from '../../model/store/model-reference.ts'
 import { highestOf, listOf } from '../../model/store/model-store.ts'
 import { download, type Downloaded, type DownloadOptions } from '../../transfer/download.ts'
 import { httpReader } from '../../transfer/http-reader.ts'
 import { type AbsentObject, fileReader, type ObjectReader, pathOfFileAddress } from '../../transfer/object-reader.ts'
+import { takeLock } from '../../transfer/lock.ts'
 import type { Sha256Sums } from './pull-request.ts'
 import { unpackModel } from './unpack.ts'
 
@@ -54,6 +57,31 @@ function isArchive(path: string): boolean {
   return /\.(tar\.gz|tgz)$/.test(path)
 }
 
+/**
+ * The folder that everybody shares who fetches the same, locked: the first to come downloads for all.
+ *
+ * @param parts what makes it the same
+ * @throws ServiceError where nothing can be written there
+ */
+export async function lockDownload(
+  parts: readonly unknown[],
+  { signal, say }: { signal: AbortSignal; say: (line: string) => void },
+) {
+  const key = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
+  const folder = join(downloadFolder(), key)
+  const lock = await takeLock(`${folder}.lock`, {
+    signal,
+    onWait: (holder) => say(`waiting for another pull of the same model${holder ? ` (process ${holder.pid})` : ''}`),
+  }).catch((error: unknown) => {
+    if (!(error instanceof Error) || error.name === 'AbortError') throw error
+    throw new ServiceError(`cannot write ${folder}: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'Downloads are kept in $LCCLF_HOME/cache, else in the XDG cache folder, until they are whole.',
+    })
+  })
+  return { folder, release: () => lock.release() }
+}
+
 /** What to fetch, and how. */
 interface FetchOptions {
   /** where an index offers several */
@@ -76,6 +104,15 @@ export interface FetchedModel {
   readonly kind: 'bundle' | 'pickles' | 'stored'
   readonly folder: string
   readonly files: readonly (FileDigest & { readonly etag: string | null })[]
+  /** the object below the address by which it was chosen: while that is the same, so is the model */
+  readonly witness: Witness
+}
+
+/** A version of one object; `name` is '' for the address itself. */
+export interface Witness {
+  readonly name: string
+  readonly size: number
+  readonly etag: string | null
 }
 
 const maxText = 16 * 1024 * 1024
@@ -98,13 +135,14 @@ export async function fetchModel(reader: ObjectReader, folder: string, options: 
   const index = await fetcher.text(indexFile)
   if (index !== null) {
     const where = reader.nameOf(indexFile)
-    const entries = await orDrop(join(folder, indexFile), () => parseIndex(index, where))
+    const entries = await orDrop(join(folder, indexFile), () => parseIndex(index.text, where))
     const { name, version, sha256 } = chooseEntry(entries, where, options)
-    return fetchBundle(fetcher, `${name}/${version}/`, sha256)
+    return { ...(await fetchBundle(fetcher, `${name}/${version}/`, sha256)), witness: index.witness }
   }
-  if ((await fetcher.text('manifest.json')) !== null) return fetchBundle(fetcher, '', undefined)
+  const manifest = await fetcher.text('manifest.json')
+  if (manifest !== null) return { ...(await fetchBundle(fetcher, '', undefined)), witness: manifest.witness }
   const top = await fetcher.any([...topNames, wholeModel])
-  if (top.file === wholeModel) return { kind: 'pickles', folder, files: [top] }
+  if (top.file === wholeModel) return { kind: 'pickles', folder, files: [top], witness: witnessOf(top) }
   return fetchPickles(fetcher, [[top.file], ['features_RF_model.pkl'], ...branchNames(top.file)])
 }
 
@@ -151,10 +189,11 @@ function createFetcher(reader: ObjectReader, folder: string, options: FetchOptio
       throw nothingThere(reader, reasons)
     },
     /** null where there is none; a web page in its place counts as none */
-    async text(name: string): Promise<string | null> {
+    async text(name: string): Promise<{ readonly text: string; readonly witness: Witness } | null> {
       const got = await attempt(name, { maxBytes: maxText })
-      if (got.kind === 'absent') return null
-      return (await isWebPage(got.path)) ? null : readFile(got.path, 'utf8')
+      if (got.kind === 'absent' || (await isWebPage(got.path))) return null
+      const { path, size, etag } = got
+      return { text: await readFile(path, 'utf8'), witness: { name, size, etag } }
     },
     /** @param pinned what the manifest or the index says of the file; `isBound`: no list need name it */
     async file(
@@ -208,7 +247,11 @@ function nothingThere(reader: ObjectReader, reasons: readonly string[]): ModelEr
  * @param path below the address, with a slash at its end, or ''
  * @param sha256 of the manifest, where an index pins it
  */
-async function fetchBundle(fetcher: Fetcher, path: string, sha256: string | undefined): Promise<FetchedModel> {
+async function fetchBundle(
+  fetcher: Fetcher,
+  path: string,
+  sha256: string | undefined,
+): Promise<Omit<FetchedModel, 'witness'>> {
   const { reader, folder, options } = fetcher
   const manifestFile = await fetcher.file(`${path}manifest.json`, { maxBytes: maxText, sha256 })
   const where = reader.nameOf(`${path}manifest.json`)
@@ -230,8 +273,10 @@ async function fetchBundle(fetcher: Fetcher, path: string, sha256: string | unde
 async function fetchPickles(fetcher: Fetcher, choices: readonly (readonly string[])[]): Promise<FetchedModel> {
   const files = []
   for (const choice of choices) files.push(await fetcher.any(choice))
-  return { kind: 'pickles', folder: fetcher.folder, files }
+  return { kind: 'pickles', folder: fetcher.folder, files, witness: witnessOf(files[0]!) }
 }
+
+const witnessOf = ({ file: name, size, etag }: FetchedModel['files'][number]): Witness => ({ name, size, etag })
 
 async function fetchArchive(fetcher: Fetcher): Promise<FetchedModel> {
   const { reader, folder } = fetcher
@@ -242,7 +287,7 @@ async function fetchArchive(fetcher: Fetcher): Promise<FetchedModel> {
     if (await isWebPage(packed)) throw new ModelError(`${reader.address}: is a web page`, { hint: loginHint })
     return unpackModel(packed, target, reader.address)
   })
-  return { kind, folder: target, files: [archive] }
+  return { kind, folder: target, files: [archive], witness: { ...witnessOf(archive), name: '' } }
 }
 
 function chooseEntry(entries: readonly IndexEntry[], where: string, { name, version }: FetchOptions): IndexEntry {

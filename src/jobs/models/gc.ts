@@ -6,6 +6,7 @@ import { messageOf, ServiceError, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { cacheFolder, downloadFolder, modelStore } from '../../model/store/model-reference.ts'
+import { staleUnpacked, unpackedStore } from '../../model/store/unpacked-models.ts'
 import { isFolder, ownerFile, partialMark, stagedVersion } from '../../model/store/model-store.ts'
 import { hasEnded, leftBehind, parseOwner } from '../../owner.ts'
 import { print } from '../../terminal/standard-streams.ts'
@@ -30,8 +31,9 @@ export async function cleanStore({ json, dryRun }: { json: boolean; dryRun: bool
 type Litter = { readonly path: string; why: string; size: number; action: 'removed' | 'restored' }
 
 /**
- * Removes staging folders whose process has ended, abandoned downloads, and ONNX graphs of models that are not in the
- * store. A model whose replacement was interrupted between two renames comes back. Models are never removed.
+ * Removes staging folders whose process has ended, abandoned downloads, unpacked archives that nobody uses, and ONNX graphs
+ * of models that are not here. A model whose replacement was interrupted between two renames comes back. Models of the store
+ * are never removed.
  *
  * @throws ServiceError where something cannot be removed
  */
@@ -50,8 +52,9 @@ async function collectLitter(dryRun: boolean): Promise<Litter[]> {
   }
   const remove = (path: string, why: string): Promise<void> =>
     note({ path, why, size: sizeOf(path), action: 'removed' }, () => rm(path, { recursive: true, force: true }))
-  const store = modelStore()
-  for (const folder of entriesIn(store.root).filter(isFolder).flatMap(entriesIn)) {
+  const stores = [modelStore(), unpackedStore()]
+  const shelves = stores.flatMap(({ root }) => entriesIn(root)).filter(isFolder)
+  for (const folder of shelves.flatMap(entriesIn)) {
     const version = stagedVersion(folder)
     if (version === undefined || !isAbandoned(folder)) continue
     const target = join(folder, '..', version)
@@ -68,12 +71,14 @@ async function collectLitter(dryRun: boolean): Promise<Litter[]> {
   for (const path of entriesIn(downloadFolder()).filter((entry) => entry.endsWith('.lock'))) {
     if (await isLockFree(path)) await remove(path, 'a lock that nobody holds')
   }
-  const manifests = await Promise.all(store.list().map(({ folder }) => readManifest(folder).catch(() => undefined)))
+  for (const { path, why } of await staleUnpacked()) await remove(path, why)
+  const models = stores.flatMap((store) => store.list())
+  const manifests = await Promise.all(models.map(({ folder }) => readManifest(folder).catch(() => undefined)))
   const known = new Set(manifests.map((manifest) => manifest?.sha256))
   // a graph is named by its bundle's sha256
   for (const path of entriesIn(cacheFolder()).filter((entry) => entry.endsWith('.onnx'))) {
     if (known.has(basename(path).slice(0, 64))) continue
-    await remove(path, 'the ONNX graph of a model that is not in the store')
+    await remove(path, 'the ONNX graph of a model that is not here')
   }
   return found
 }

@@ -1,17 +1,14 @@
-// The story of `lcclf model pull`: ask, download, import or verify, and only then put it into the store.
-import { createHash } from 'node:crypto'
-import { copyFile, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { LcclfError, messageOf, ModelError, ServiceError, UsageError } from '../../errors.ts'
+// The story of `lcclf model pull`: ask, download, import { join } from 'node:path'
+import or verify, and only then put it into the store.
+import { rm } from 'node:fs/promises'
+import { LcclfError, ModelError, ServiceError, UsageError } from '../../errors.ts'
 import { redacted } from '../../formats/shown-text.ts'
 import { identityOf, type Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { importModel } from '../../model/import-model.ts'
 import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
 import {
-  chooseModel,
   type ChosenModel,
-  downloadFolder,
   modelStore,
   readPin,
   refusedByPin,
@@ -19,14 +16,15 @@ import {
 } from '../../model/store/model-reference.ts'
 import { readKnownModels } from '../../model/store/model-lists.ts'
 import { listOf, type StoredModel } from '../../model/store/model-store.ts'
-import { takeLock } from '../../transfer/lock.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'
 import type { PullFlags as ModelPullFlags } from '../../terminal/model-flags.ts'
 import { openTransferProgress, type TransferProgress } from '../../terminal/progress.ts'
 import type { ObjectReader } from '../../transfer/object-reader.ts'
-import { type FetchedModel, fetchModel, openReader } from './fetch-model.ts'
+import { copyBundle } from './copy-bundle.ts'
+import { type FetchedModel, fetchModel, lockDownload, openReader } from './fetch-model.ts'
+import { chooseLocalModel } from './local-model.ts'
 import { type PullRequest, type PullTarget, readSha256Sums, resolvePull, type Sha256Sums } from './pull-request.ts'
-import { checkBundle } from './verify.ts'
+import { checkBundle } from './check-bundle.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
 type PullFlags = PullTarget &
@@ -77,7 +75,7 @@ export async function liveModel(
   reference: string | undefined,
   options: { interrupts: InterruptWatch; progress: TransferProgress; mayPull: boolean },
 ): Promise<ChosenModel> {
-  const chosen = chooseModel(reference || undefined, theNewest)
+  const chosen = await chooseLocalModel(reference || undefined, theNewest, options)
   if (chosen) return chosen
   const { interrupts, progress, mayPull } = options
   const { root } = modelStore()
@@ -189,19 +187,9 @@ async function fetchIntoStore(work: PullWork): Promise<PullOutcome> {
   if (request.known?.note) say(`note: ${request.known.note}`)
   await modelStore().checkWritable()
   const reader = await openReader(request.address, { allowHttp: flags.allowHttp, environment: process.env })
-  // pulls of one model share a folder, and the first to come downloads for all
-  const key = [reader.address, request.name, request.version, request.known?.files].join('\n')
-  const folder = join(downloadFolder(), createHash('sha256').update(key).digest('hex').slice(0, 32))
-  const lock = await takeLock(`${folder}.lock`, {
-    signal: interrupts.signal,
-    onWait: (holder) => say(`waiting for another pull of the same model${holder ? ` (process ${holder.pid})` : ''}`),
-  }).catch((error: unknown) => {
-    if (!(error instanceof Error) || error.name === 'AbortError') throw error
-    throw new ServiceError(`cannot write ${folder}: ${messageOf(error)}`, {
-      cause: error,
-      hint: 'Downloads are kept in $LCCLF_HOME/cache, else in the XDG cache folder, until they are whole.',
-    })
-  })
+  const key = [reader.address, request.name, request.version, request.known?.files]
+  const lock = await lockDownload(key, { signal: interrupts.signal, say })
+  const { folder } = lock
   try {
     // another process may have done it meanwhile; a damaged model was reported above
     const found = await findGoodModel({ ...work, say: () => undefined })
@@ -349,18 +337,4 @@ async function importPickles(
   }
   const { rows, source } = manifest.golden
   say(`golden answers: ${rows} rows from ${source}, reproduced in every bit`)
-}
-
-async function copyBundle(from: string, to: string): Promise<void> {
-  const { manifest } = await readManifest(from)
-  for (const file of ['manifest.json', ...manifest.files.map((digest) => digest.file)]) {
-    const target = join(to, file)
-    try {
-      await copyFile(join(from, file), target)
-    } catch (cause) {
-      throw new ModelError(`${file}: the manifest names it, but it is missing`, { cause })
-    }
-    const handle = await open(target, 'r+')
-    await handle.sync().finally(() => handle.close())
-  }
 }

@@ -17,7 +17,8 @@ import { pathOfFileAddress } from '../../transfer/object-reader.ts'
 import { takeLock } from '../../transfer/lock.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 import { type ByteOutput, openReplacement, writeFailure, writeWholeFile } from '../../whole-file.ts'
-import { checkBundle } from './verify.ts'
+import { localModel } from './local-model.ts'
+import { checkBundle } from './check-bundle.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
 /** Verifies a bundle, publishes it, and says where. */
@@ -26,7 +27,7 @@ export async function pushModel(
   options: { address: string; overwrite: boolean; allowHttp: boolean; json: boolean },
 ): Promise<void> {
   const { address, overwrite, allowHttp, json } = options
-  const directory = findBundle(reference)
+  const directory = findBundle(await localModel(reference))
   await checkBundle(directory)
   const { manifest, sha256 } = await readManifest(directory)
   const interrupts = watchInterrupts()

@@ -7,6 +7,7 @@ import { type Structure, structureOf } from '../../model/bundle/structure.ts'
 import { describeModel, type ModelDescription, readPulledRecord } from '../../model/store/describe-model.ts'
 import { byteText } from '../../formats/shown-text.ts'
 import { findBundle, modelNotFound, modelStore, splitReference, writePin } from '../../model/store/model-reference.ts'
+import { localModel } from './local-model.ts'
 import { listOf } from '../../model/store/model-store.ts'
 import { harmless, textTable } from '../../terminal/text-table.ts'
 import { UsageError } from '../../errors.ts'
@@ -14,7 +15,7 @@ import { print } from '../../terminal/standard-streams.ts'
 
 /** Prints everything a manifest says, as text or with --json as one object. */
 export async function showModel(reference: string, { json }: { json: boolean }): Promise<void> {
-  const directory = findBundle(reference)
+  const directory = findBundle(await localModel(reference))
   const { manifest, sha256 } = await readManifest(directory)
   const pulled = readPulledRecord(directory)
   const structure = structureOf(manifest, await readParts(directory, manifest))
@@ -138,7 +139,7 @@ export async function listModels({ json, verify }: { json: boolean; verify: bool
 
 /** Pins a model in the work folder. */
 export async function lockModel(reference: string, { json }: { json: boolean }): Promise<void> {
-  const directory = findBundle(reference)
+  const directory = findBundle(await localModel(reference))
   const { manifest, sha256 } = await readManifest(directory)
   const { name, version } = manifest
   const address = readPulledRecord(directory)?.address ?? null

@@ -1,15 +1,16 @@
-// Whether a bundle may be used: the story of `lcclf model verify`, and the check of every bundle from elsewhere.
-import { messageOf, ModelError } from '../../errors.ts'
+// The story of `lcclf model verify`: whether a bundle may be used.
+import { messageOf } from '../../errors.ts'
 import type { Bundle } from '../../model/bundle/read-bundle.ts'
 import { type BundleCheck, verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import { checkGolden, type EngineName, enginesOf } from '../../model/open.ts'
 import { cacheFolder, findBundle } from '../../model/store/model-reference.ts'
+import { localModel } from './local-model.ts'
 import { harmless } from '../../terminal/text-table.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
 /** Prints every check, as text or with --json as one object, and answers the exit code: 4 if any failed. */
 export async function verifyModel(reference: string, { json }: { json: boolean }): Promise<number> {
-  const directory = findBundle(reference)
+  const directory = findBundle(await localModel(reference))
   const { checks: found, bundle } = await verifyBundle(directory)
   const checks = [...found]
   if (bundle) {
@@ -27,22 +28,6 @@ export async function verifyModel(reference: string, { json }: { json: boolean }
   return exitCode
 }
 
-/**
- * Makes every check that `lcclf model verify` makes of a bundle's content.
- *
- * @throws ModelError for the first check that fails
- */
-export async function checkBundle(directory: string): Promise<void> {
-  const { checks, bundle } = await verifyBundle(directory)
-  const failed = checks.find(({ ok }) => !ok)
-  if (failed) throw refused(failed)
-  if (!bundle) throw refused({ name: 'contents', detail: 'cannot be opened' })
-  // forests have answered already, in plain evaluation; a graph only answers in its engine
-  if (bundle.forests.length > 0) return
-  const answered = await checkGolden(directory, bundle, cacheFolder())
-  if (!answered.ok) throw refused({ ...answered, name: 'golden answers' })
-}
-
 async function engineCheck(directory: string, bundle: Bundle, engine: EngineName): Promise<BundleCheck> {
   const name = `golden answers by --engine ${engine}`
   try {
@@ -50,10 +35,4 @@ async function engineCheck(directory: string, bundle: Bundle, engine: EngineName
   } catch (error) {
     return { name, ok: false, detail: messageOf(error) }
   }
-}
-
-function refused({ name, detail }: Pick<BundleCheck, 'name' | 'detail'>): ModelError {
-  return new ModelError(`the bundle is not what it says: ${name}: ${detail}`, {
-    hint: 'It was changed or damaged: ask its publisher. It is not put into the store.',
-  })
 }

@@ -3,6 +3,7 @@ import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { readKnownModels } from '../../model/store/model-lists.ts'
 import { findModel, modelStore, sampleModel } from '../../model/store/model-reference.ts'
+import { localModel } from '../models/local-model.ts'
 import { shownNumber } from '../../terminal/text-table.ts'
 import { alphabet, type NamedLevel, type PredictedLevel, type Predictions } from './predictions.ts'
 
@@ -43,7 +44,7 @@ export async function inModelOrder(
     lent.filter(({ isProven }) => isProven),
   )
   if (byOther.assumedOrder === null) return byOther
-  const named = reference === undefined ? [] : [await orderOf(findModel(reference), version)]
+  const named = reference === undefined ? [] : [await orderOf(findModel(await localModel(reference)), version)]
   return inOrderOf(predictions, [...named, ...lent, ...(await storedOrders(version)), await sampleOrder(version)])
 }
 

@@ -47,12 +47,14 @@ export interface ChosenModel {
  *
  * @param named a REF: `--model`, else `LCCLF_MODEL`
  * @param otherwise what a run may use where there is neither: `theSample`, or `theNewest` where others rely on the results
+ * @param folder where the bundle is, if `named` is an archive or an address
  * @throws ModelError as findModel, and for a pin that cannot be read
  */
-export function chooseModel<T>(named: string | undefined, otherwise: () => T): ChosenModel | T {
+export function chooseModel<T>(named: string | undefined, otherwise: () => T, folder = named): ChosenModel | T {
   const chosen = (reference: string, chosenBy: string): ChosenModel => {
     return { directory: findModel(reference), chosenBy, isDemonstration: false }
   }
+  if (named && folder && folder !== named) return chosen(folder, `${flagOf(named)}, unpacked from ${redacted(named)}`)
   if (named) return chosen(named, reasonOf(named))
   const pin = readPin()
   return pin ? chosen(`${pin.name}@${pin.version}`, `pinned by ${pinFile}`) : otherwise()
@@ -60,7 +62,7 @@ export function chooseModel<T>(named: string | undefined, otherwise: () => T): C
 
 /** Why a model is used that somebody named. */
 function reasonOf(named: string): string {
-  const by = named === process.env['LCCLF_MODEL'] ? 'LCCLF_MODEL' : '--model'
+  const by = flagOf(named)
   const [name, version] = splitReference(named)
   const isAlone = version !== undefined || existsSync(join(named, 'manifest.json'))
   const versions = isAlone
@@ -69,6 +71,10 @@ function reasonOf(named: string): string {
         .list()
         .filter((model) => model.name === name)
   return versions.length > 1 ? `${by}, the highest version of ${name} in the store` : by
+}
+
+function flagOf(named: string): string {
+  return named === process.env['LCCLF_MODEL'] ? 'LCCLF_MODEL' : '--model'
 }
 
 /** For demonstrations only. */
@@ -157,7 +163,7 @@ export function modelNotFound(reference: string): ModelError {
   const content = known === '' ? `The model store ${store.root} is empty.` : `The model store holds ${known}.`
   const there = found === undefined ? '' : `; ${found.what}`
   return new ModelError(`model ${shown}: not found${there}`, {
-    hint: `${content}\nA model is a bundle's folder (one with a manifest.json), name@version, or name; lcclf model import makes one from pickles, lcclf model pull downloads one.`,
+    hint: `${content}\nA model is a bundle's folder (one with a manifest.json), its .tar.gz, an address, name@version, or name; lcclf model import makes one from pickles, lcclf model pull downloads one.`,
   })
 }
 
@@ -165,10 +171,11 @@ export function modelNotFound(reference: string): ModelError {
 function foundInPlaceOf(reference: string): { readonly what: string; readonly isModel: boolean } | undefined {
   const path = resolve(reference)
   const status = statSync(path, { throwIfNoEntry: false })
+  if (!status && /\.(tar\.gz|tgz)$/.test(reference)) return { what: 'there is no such file', isModel: false }
   if (!status) return /[\\/]/.test(reference) ? { what: 'there is no such folder', isModel: false } : undefined
   if (!status.isDirectory()) {
     const kind = /\.(pkl|pickle|onnx|joblib|sav)$/i.exec(path)?.[1]?.toLowerCase()
-    if (kind === undefined) return { what: 'it is a file, not the folder of a bundle', isModel: false }
+    if (kind === undefined) return { what: 'it is a file, not the folder or the .tar.gz of a bundle', isModel: false }
     return { what: `the file is ${kind === 'onnx' ? 'an ONNX graph' : 'a pickle'}`, isModel: true }
   }
   try {

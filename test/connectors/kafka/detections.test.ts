@@ -117,7 +117,11 @@ describe.each(Object.entries(framings))('the detections of %s', (_, frame) => {
 describe('the detections of other messages', () => {
   it('are those of the pipeline', async () => {
     const features = ['Amplitude_1']
-    const { batch } = await gather(messagesOfToday('input'), { features, mjdColumn: 'lastmjd', minDetections: 1 }, bareSchema)
+    const { batch } = await gather(
+      messagesOfToday('input'),
+      { features, mjdColumn: 'lastmjd', minDetections: 1 },
+      bareSchema,
+    )
     expect([...batch.mjds!]).toEqual(Array.from({ length: 30 }, (_, i) => 59000.5 + i))
     const { rejected } = await gather(messagesOfToday('input'), { features, minDetections: 2 }, bareSchema)
     expect(rejected).toHaveLength(30)

@@ -21,6 +21,7 @@ const { values: flags } = parseArgs({
     repetitions: { type: 'string', default: '5' },
     json: { type: 'string' },
     postgres: { type: 'boolean', default: false },
+    multisurvey: { type: 'boolean', default: false },
     explain: { type: 'boolean', default: false },
     reprocessing: { type: 'boolean', default: false },
     kafka: { type: 'boolean', default: false },
@@ -32,6 +33,11 @@ const { values: flags } = parseArgs({
   },
 })
 
+if (flags.multisurvey) {
+  const { benchMultisurvey } = await import('./multisurvey.ts')
+  await benchMultisurvey()
+  process.exit()
+}
 if (flags.postgres) {
   const { benchPostgres } = await import('./postgres.ts')
   await benchPostgres(flags.explain)

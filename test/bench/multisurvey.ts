@@ -1,6 +1,5 @@
-// Writing the multisurvey tables against bare COPY in one run: `node --import tsx test/bench/multisurvey.ts`.
+// Writing the multisurvey tables against bare COPY in one run: `npm run bench -- --multisurvey`.
 import { pipeline } from 'node:stream/promises'
-import { pathToFileURL } from 'node:url'
 import { from as copyFrom } from 'pg-copy-streams'
 import { openPostgresSink } from '../../src/connectors/postgres/postgres-sink.ts'
 import { resolveModel } from '../../src/connectors/postgres/multisurvey/model-ids.ts'
@@ -88,5 +87,3 @@ async function writeAll(database: TestDatabase, all: readonly ClassifiedBatch[],
   for (const batch of all) await sink.write(batch)
   await sink.close()
 }
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await benchMultisurvey()

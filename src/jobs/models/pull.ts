@@ -1,6 +1,6 @@
-// The story of `lcclf model pull`: ask, download, import { join } from 'node:path'
-import or verify, and only then put it into the store.
+// The story of `lcclf model pull`: ask, download, import or verify, and only then put it into the store.
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { LcclfError, ModelError, ServiceError, UsageError } from '../../errors.ts'
 import { redacted } from '../../formats/shown-text.ts'
 import { identityOf, type Manifest } from '../../model/bundle/manifest.ts'

@@ -1,6 +1,7 @@
 // Streams that are killed while brokers are killed: what was lost, and what is there twice.
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { surveyOid, ztfName } from '../../src/connectors/survey-ids.ts'
 import { openOutlet } from '../../src/connectors/kafka/client/outlet.ts'
 import { importModel } from '../../src/model/import-model.ts'
 import { unpackFixture } from '../support/fixture-folders.ts'
@@ -11,7 +12,7 @@ import { plainAlert, plainOutput, type PlainOutput, seedRun } from '../support/s
 import { startStream, type StreamProcess } from '../support/stream-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { remakeTopic, untilGone } from './remade-topic.ts'
-import { startTorturedServer, type TorturedDatabase, type TorturedServer } from './tortured-database.ts'
+import { alertIds, startTorturedServer, type TorturedDatabase, type TorturedServer } from './tortured-database.ts'
 import { untilCommitted } from './until-committed.ts'
 
 const kafka = (await kafkaForTests())!
@@ -21,7 +22,6 @@ const recorded = seedRun('input').map(plainAlert)
 /** seeded, so that a run can be repeated */
 const seed = Number(process.env['LCCLF_TORTURE_SEED'] ?? Math.floor(Math.random() * 1e9))
 const objects = 400
-const firstCandid = 1_000_000_000_000_000_000n
 const oneOfEach = [0.1, 0.7, 0.8, 0.9]
 const alertsAtOnce = 30
 const alertsEveryMs = 100
@@ -30,7 +30,8 @@ const mostUncommitted = 3000
 const rounds = Number(process.env['LCCLF_TORTURE_ROUNDS'] ?? 10)
 /** of each 33 classes of five classifiers */
 const rowsOfObject = 33
-const oids = Array.from({ length: objects }, (_, i) => `ZTF${i}`)
+/** names of the survey's, which have a number in its tables of today */
+const oids = Array.from({ length: objects }, (_, i) => ztfName(surveyOid('ZTF21aaaaaaa')! + BigInt(i * 1_000_003))!)
 
 function randomNumbers(start: number): () => number {
   let state = start >>> 0
@@ -55,7 +56,8 @@ function alertMessage(topic: string, number: number): { topic: string; key: Buff
   // other features each time, so that it can be told which alert of an object its rows are of
   const turn = number + Math.floor(number / objects)
   const features = JSON.stringify(recorded[turn % recorded.length]!.features)
-  const value = `{"oid":"${oid}","candid":${firstCandid + BigInt(number)},"features":${features}}`
+  const { candid, mjd } = alertIds(number)
+  const value = `{"oid":"${oid}","candid":${candid},"mjd":${mjd},"features":${features}}`
   return { topic, key: Buffer.from(oid), value: Buffer.from(value) }
 }
 
@@ -201,7 +203,7 @@ async function checkTables(database: TorturedDatabase, outputs: readonly PlainOu
   for (let number = sent - objects; number < sent; number++) {
     const oid = oids[number % objects]!
     const { candid, rows, probabilities } = stored.get(oid)!
-    expect({ oid, candid, rows }).toEqual({ oid, candid: firstCandid + BigInt(number), rows: rowsOfObject })
+    expect({ oid, candid, rows }).toEqual({ oid, candid: alertIds(number).candid, rows: rowsOfObject })
     const floats = Object.fromEntries(Object.entries(probabilities).map(([name, value]) => [name, Math.fround(value)]))
     expect(floats).toEqual(valuesOf.get(`${oid} ${candid}`)!.probabilities)
   }
@@ -224,8 +226,13 @@ describe.skipIf(!kafka)('a stream under torture', () => {
     await kafka.remove()
   })
 
+  async function databaseOf(place: 'kafka' | 'postgres' | 'multisurvey'): Promise<TorturedDatabase | undefined> {
+    if (place === 'kafka') return undefined
+    return place === 'postgres' ? server.createDatabase(oids) : server.createSurveyDatabase(model)
+  }
+
   it.each(
-    (['kafka', 'postgres'] as const).flatMap((place) =>
+    (['kafka', 'postgres', 'multisurvey'] as const).flatMap((place) =>
       ['at-least-once', 'exactly-once'].map((delivery) => ({ place, delivery })),
     ),
   )('loses nothing, $delivery, into $place, whatever is killed when', async ({ place, delivery }) => {
@@ -233,7 +240,7 @@ describe.skipIf(!kafka)('a stream under torture', () => {
     const name = `${delivery}-${place}`
     const input = await kafka.createTopic(`in-${name}`, 4)
     const output = await kafka.createTopic(`out-${name}`, 2)
-    const database = place === 'postgres' ? await server.createDatabase(oids) : undefined
+    const database = await databaseOf(place)
     const args = [
       ...['--from', `${at(input)}?group=${name}&session_timeout=6`, '--to', at(output), '--delivery', delivery],
       ...(database?.args ?? []),
@@ -281,7 +288,7 @@ describe.skipIf(!kafka)('a stream under torture', () => {
       await endAll()
       const outputs = (await readTopic(kafka, output)).map(outputOf)
       const inputs = (await readTopic(kafka, input)).map(alertOf)
-      const afterwards = inputs.filter((alert) => BigInt(alert.split(' ')[1]!) >= firstCandid + 500n)
+      const afterwards = inputs.filter((alert) => BigInt(alert.split(' ')[1]!) >= alertIds(500).candid)
       expect(afterwards.filter((alert) => !outputs.includes(alert))).toEqual([])
       if (delivery === 'exactly-once') expect(new Set(outputs).size).toBe(outputs.length)
     },

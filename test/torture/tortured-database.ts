@@ -1,11 +1,13 @@
 // A real PostgreSQL server that is killed while streams write to it, and what its tables hold afterwards.
+import { ztfName } from '../../src/connectors/survey-ids.ts'
 import { systemCode } from '../../src/errors.ts'
+import { lcclf } from '../support/lcclf.ts'
 import { createDatabase } from '../support/postgres-database.ts'
 import { startOwnPostgres } from '../support/postgres-server.ts'
 
 /** One object as the tables have it at the end. */
 interface StoredObject {
-  /** the newest candid, by the history table */
+  /** of its alert: the candid, by the history table, or what lastmjd says */
   readonly candid: bigint
   /** how many rows it has in `probability` */
   readonly rows: number
@@ -31,6 +33,8 @@ export interface TorturedDatabase {
 export interface TorturedServer {
   /** tables with history, and rows of `object` for these oids */
   createDatabase(oids: readonly string[]): Promise<TorturedDatabase>
+  /** the tables of today, with a model registered */
+  createSurveyDatabase(model: string): Promise<TorturedDatabase>
   stop(): Promise<void>
 }
 
@@ -40,6 +44,14 @@ const sessionsQuery = `SELECT pid FROM pg_stat_activity
 /** a stream that starts meanwhile waits three seconds for its first connection */
 const longestAbsenceMs = 2000
 const recoveryMs = 60_000
+
+const firstCandid = 1_000_000_000_000_000_000n
+const firstMjd = 60_000
+
+/** The alerts that the streams read: the first has this candid and MJD, each further one has both by one more. */
+export const alertIds = (number: number) => ({ candid: firstCandid + BigInt(number), mjd: firstMjd + number })
+
+const candidOfMjd = (mjd: number): bigint => firstCandid + BigInt(mjd - firstMjd)
 
 function endProcess(id: number): void {
   try {
@@ -108,6 +120,41 @@ export async function startTorturedServer(): Promise<TorturedServer> {
               oid,
               { candid: BigInt(candid), rows: rowsOf.get(oid) ?? 0, probabilities: valuesOf.get(oid) ?? {} },
             ]),
+          )
+        },
+      }
+    },
+    async createSurveyDatabase(model) {
+      const database = await createDatabase(server.url, { tables: 'none' })
+      const { code, stderr } = await lcclf([
+        'db',
+        'init',
+        database.url,
+        '--tables',
+        'multisurvey',
+        '--register',
+        '--model',
+        model,
+      ])
+      if (code !== 0) throw new Error(stderr)
+      return {
+        args: ['--to', database.url],
+        kill: (random) => kill(random, async () => (await database.query(sessionsQuery)).map(([pid]) => Number(pid))),
+        drop: () => database.drop(),
+        async stored() {
+          const rows = await database.query(
+            `SELECT p.oid::text, count(*)::int, count(DISTINCT lastmjd)::int, min(lastmjd),
+                    json_object_agg(class_name, probability::float8) FILTER (WHERE classifier_name = 'lc_classifier')
+               FROM probability p JOIN classifier USING (classifier_id) JOIN taxonomy USING (classifier_id, class_id) GROUP BY 1`,
+          )
+          return new Map(
+            (rows as [string, number, number, number, Record<string, number>][]).map(
+              ([oid, count, times, mjd, probabilities]) => [
+                ztfName(BigInt(oid))!,
+                // rows of two alerts are no object's
+                { candid: candidOfMjd(mjd), rows: times === 1 ? count : NaN, probabilities },
+              ],
+            ),
           )
         },
       }

@@ -7,13 +7,7 @@ import { identityOf, type Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { importModel } from '../../model/import-model.ts'
 import { describeModel, readPulledRecord, writePulledRecord } from '../../model/store/describe-model.ts'
-import {
-  type ChosenModel,
-  modelStore,
-  readPin,
-  refusedByPin,
-  theNewest,
-} from '../../model/store/model-reference.ts'
+import { type ChosenModel, modelStore, readPin, refusedByPin, theNewest } from '../../model/store/model-reference.ts'
 import { readKnownModels } from '../../model/store/model-lists.ts'
 import { listOf, type StoredModel } from '../../model/store/model-store.ts'
 import { InterruptedError, type InterruptWatch, watchInterrupts } from '../../terminal/interrupt.ts'

@@ -58,6 +58,9 @@ export function openConnector(address: string, options: InputOptions & OutputOpt
 export async function openSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
   if (spec.kind === 'custom') return spec.open(options)
   if (spec.kind === 'unreadable') throw spec.error
+  if ((options.delimiter ?? options.decimal) !== undefined && !isDelimited(spec)) {
+    throw new UsageError(`${redacted(spec.address)}: --delimiter and --decimal are for CSV and TSV`)
+  }
   if (spec.kind === 'postgres') return (await import('./postgres/postgres-source.ts')).openPostgresSource(spec, options)
   if (options.where !== undefined && (spec.kind === 'kafka' || spec.format !== 'parquet')) {
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)
@@ -77,6 +80,10 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
     case 'tsv':
       return (await import('./files/csv-source.ts')).openCsvSource(spec, options)
   }
+}
+
+function isDelimited(spec: SourceSpec): boolean {
+  return (spec.kind === 'file' || spec.kind === 'stdin' || spec.kind === 's3') && /^[ct]sv$/.test(spec.format)
 }
 
 /** Loads now what these inputs will need later. What cannot be loaded is reported when the input is opened. */

@@ -3,7 +3,30 @@ import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
 import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
-const { output } = group
+const { input, output } = group
+
+/** How CSV is written. */
+export const dialectFlags = {
+  delimiter: Flags.custom<string>({ parse: (text) => Promise.resolve(delimiterOf(text)) })({
+    helpValue: 'CHAR',
+    ...input,
+    description: 'CSV: what stands between fields, one character or tab (default: recognised by the header)',
+  }),
+  decimal: Flags.option({
+    options: ['.', ','] as const,
+    helpValue: 'CHAR',
+    ...input,
+    description: 'CSV: what stands before decimals, a point or a comma (default: recognised by the first rows)',
+  })(),
+}
+
+function delimiterOf(text: string): string {
+  const found = text === 'tab' || text === '\\t' ? '\t' : text
+  if (found.length === 1 && !/[\w"\r\n.+-]/.test(found)) return found
+  throw new UsageError(`--delimiter ${text}: expected one character, such as ; or |, or tab`, {
+    hint: 'Letters, digits, quotes, points and signs cannot stand between fields.',
+  })
+}
 
 /** What an output takes of the results. */
 export const excerptFlags = {

@@ -4,7 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
-import { excerptFlags } from './file-flags.ts'
+import { dialectFlags, excerptFlags } from './file-flags.ts'
 import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
@@ -136,6 +136,7 @@ export const columnFlags = {
     ...input,
     description: 'format of the inputs if their names do not say it; stdin is recognised by its first bytes',
   })(),
+  ...dialectFlags,
   'id-column': Flags.string({ default: 'oid', helpValue: 'NAME', ...input, description: 'column of the object id' }),
   'candid-column': Flags.string({
     default: 'candid',

@@ -111,6 +111,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     /** undefined: no output wants it */
     mjdColumn: shared.some(mayTakeMjd) ? (asked.mjdColumn ?? usualMjdColumn) : undefined,
     absentAsNull: asked.absentAsNull === true,
+    dialect: { delimiter: asked.delimiter, decimal: asked.decimal },
     renames,
     renameMapPairs: asked.renameMap === undefined ? undefined : renameMapNamed(asked.renameMap),
     where,
@@ -135,6 +136,8 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       ...(asked.renameMap === undefined ? {} : { renameMap: asked.renameMap }),
       ...(asked.absentAsNull === true ? { absentAsNull: true } : {}),
       ...(asked.mjdColumn === undefined ? {} : { mjdColumn: asked.mjdColumn }),
+      ...(asked.delimiter === undefined ? {} : { delimiter: asked.delimiter }),
+      ...(asked.decimal === undefined ? {} : { decimal: asked.decimal }),
       where: where ?? null,
       limit: limit ?? null,
       shard: shard ? `${shard.index + 1}/${shard.count}` : null,

@@ -109,6 +109,13 @@ describe('--only and --min-probability', () => {
     expect(rowsWanted({ only: ['a,b'] }, flatTaxonomy)(batch).rowCount).toBe(0)
   })
 
+  it('take no number that is no probability', () => {
+    for (const minProbability of [-0.1, 1.1, NaN]) {
+      expect(() => rowsWanted({ minProbability }, taxonomy)).toThrow('not from 0 to 1')
+    }
+    for (const top of [0, 1.5]) expect(() => createLayout('wide', context, { top })).toThrow(`--top ${top}`)
+  })
+
   it('know leaf classes only', () => {
     expect(() => rowsWanted({ only: ['SNIb'] }, taxonomy)).toThrow('--only: the model has no class SNIb (nearest: SNI')
     expect(() => rowsWanted({ only: ['Transient'] }, taxonomy)).toThrow(

@@ -1,5 +1,5 @@
 // Which character divides the fields of a CSV file, and which stands before decimals, by its first rows.
-import { DataError } from '../../errors.ts'
+import { DataError, UsageError } from '../../errors.ts'
 import type { LineGroup } from '../../formats/chunks.ts'
 import { type CsvRecord, csvRecords } from '../../formats/csv-records.ts'
 import { isNullText, readNumberText } from '../../formats/text-values.ts'
@@ -22,7 +22,7 @@ const lookedAt = 200
  * the one under which it has most of them, so that what is said to be missing is missing.
  *
  * @param usual what the format's name promises
- * @throws DataError for an absent header, or one that has every needed column under two delimiters
+ * @throws UsageError for a delimiter of several characters; DataError for an absent header, or one that has every needed column under two delimiters
  */
 export async function recogniseDialect(
   groups: AsyncIterable<LineGroup>,
@@ -32,6 +32,7 @@ export async function recogniseDialect(
 ): Promise<{ readonly header: CsvRecord; readonly dialect: CsvDialect }> {
   const first = await firstLines(groups)
   const isAsked = options.delimiter !== undefined
+  if (isAsked && options.delimiter.length !== 1) throw new UsageError('a delimiter is one character')
   const candidates = isAsked
     ? [options.delimiter]
     : [usual, ...delimiters.filter((one) => one !== usual && first.lines[0]?.includes(one) === true)]

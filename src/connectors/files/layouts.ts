@@ -122,7 +122,8 @@ function winningProbabilityColumn(): Column {
 /** `class_1`, `probability_1`, … of the most probable leaf classes; of equals, the first in the model's order. */
 function topColumns({ taxonomy }: LayoutContext, count: number): Column[] {
   const labels = taxonomy.levels[0]!.classes
-  if (count > labels.length) throw new UsageError(`--top ${count}: the model has ${labels.length} classes`)
+  if (!Number.isInteger(count) || count < 1 || count > labels.length)
+    throw new UsageError(`--top ${count}: the model has ${labels.length} classes`)
   let last: { readonly batch: ClassifiedBatch; readonly places: readonly Int32Array[] } | undefined
   const placesOf = (batch: ClassifiedBatch, rank: number): Int32Array => {
     if (last?.batch !== batch) last = { batch, places: mostProbable(batch, count) }

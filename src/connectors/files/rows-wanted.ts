@@ -1,4 +1,5 @@
 // --only and --min-probability: which objects of a batch are written.
+import { UsageError } from '../../errors.ts'
 import { type ClassifiedBatch, pickObjects, type Taxonomy, winners } from '../../pipeline/batch.ts'
 import type { Excerpt } from '../address.ts'
 import { namesIn, unknownName } from './asked-names.ts'
@@ -8,12 +9,15 @@ const shownClasses = 12
 /**
  * What takes the objects out of a batch that were not asked for.
  *
- * @throws UsageError for a class that is not among the leaf classes
+ * @throws UsageError for a class that is not among the leaf classes, or a probability that is none
  */
 export function rowsWanted(
   { only, minProbability = 0 }: Excerpt,
   taxonomy: Taxonomy,
 ): (batch: ClassifiedBatch) => ClassifiedBatch {
+  // a program's own number, which no flag has checked
+  if (!(minProbability >= 0 && minProbability <= 1))
+    throw new UsageError(`minProbability ${minProbability}: not from 0 to 1`)
   const { classes } = taxonomy.levels[0]!
   const wanted = only && placesOf(only, taxonomy)
   return (batch) => {

@@ -91,10 +91,6 @@ async function selectByObject(session: Session, relation: Relation, options: Pre
     const what = lacking === undefined ? 'probabilities of classes' : `the column ${lacking}`
     throw new DataError(`${address} holds no predictions: it lacks ${what}`, { hint })
   }
-  const className = columnOf(columns, 'class')
-  // levels that differ say more: see missingClass
-  if (className && missingClass(levels) === undefined)
-    await refuseAbsentClass(session, relation, className, levels[0]!.classes)
   const version = await onlyVersion(session, relation, versionColumn, options)
   const candid = columnOf(columns, 'candid')
   const values = levels.flatMap((level, l) =>
@@ -175,20 +171,6 @@ function refusePart(address: string, names: ReadonlySet<string>): void {
   if (lacking === undefined || names.has('class')) return
   if (!['classifier_name', 'class_name', 'ranking'].some((name) => names.has(name))) return
   throw new DataError(`${address} lacks the column ${lacking} of the long layout`, { hint })
-}
-
-async function refuseAbsentClass(
-  session: Session,
-  { address, sql }: Relation,
-  column: RelationColumn,
-  classes: readonly string[],
-): Promise<void> {
-  const name = `CAST(${column.sql} AS VARCHAR)`
-  const known = classes.map(sqlText).join(', ')
-  const [absent] = await session.rows(`SELECT ${name} FROM ${sql} WHERE ${name} NOT IN (${known}) LIMIT 1`, address)
-  if (!absent) return
-  const shown = shownText(String(absent[0]))
-  throw new DataError(`${address} has objects of the class ${shown}, and no column with its probabilities`, { hint })
 }
 
 /** of probabilities that models round to float32 */

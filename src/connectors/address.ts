@@ -28,6 +28,26 @@ export type FileSourceSpec =
 /** The three forms of a result in a file (design: cli.md, "Layouts"). */
 export type Layout = 'wide' | 'long' | 'nested'
 
+/** What an output takes of the results, where it does not take all. */
+export interface Excerpt {
+  /** names or patterns of columns, each text one or several with commas between them */
+  readonly columns?: readonly string[] | undefined
+  /** so many of the most probable classes, in place of a column a class */
+  readonly top?: number | undefined
+  /** objects of these classes, each text one or several with commas between them */
+  readonly only?: readonly string[] | undefined
+  /** objects whose class is at least so probable, 0 to 1 */
+  readonly minProbability?: number | undefined
+}
+
+/** How the results stand in a file. */
+export interface ResultForm {
+  readonly layout: Layout
+  /** of a booster, beside its probabilities */
+  readonly margins?: boolean | undefined
+  readonly excerpt?: Excerpt | undefined
+}
+
 const outputSuffixes: Readonly<Record<string, OutputFormat>> = Object.fromEntries(
   outputFormats.flatMap((format) => suffixesOf[format].map((suffix) => [suffix, format])),
 )

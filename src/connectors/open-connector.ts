@@ -4,7 +4,7 @@ import { redacted } from '../formats/shown-text.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { ByteOutput } from '../whole-file.ts'
-import { filePathOf, knownSuffixes, type Layout, type OutputFormat, outputFormatOf } from './address.ts'
+import { filePathOf, knownSuffixes, type OutputFormat, outputFormatOf } from './address.ts'
 import type { EncoderOptions, TableEncoder } from './files/table-sink.ts'
 import { expandInputs, type InputOptions } from './inputs.ts'
 import type { SinkSpec, SourceSpec } from './spec.ts'
@@ -13,6 +13,7 @@ import { isKafkaAddress, kafkaSinkSpec } from './kafka/spec.ts'
 import { isPostgresAddress, postgresSinkSpec } from './postgres/address.ts'
 import type { MissingObject } from './postgres/settings.ts'
 import { isS3Address, s3SinkSpec } from './s3/address.ts'
+import { formFor, type FormOptions, partOf, refusePart, shownPart } from './result-form.ts'
 
 /**
  * Opens a place by its address, exactly as on the command line: `night.parquet`, `s3://bucket/night.csv.gz`,
@@ -57,6 +58,9 @@ export function openConnector(address: string, options: InputOptions & OutputOpt
 export async function openSource(spec: SourceSpec, options: ReadOptions): Promise<Source> {
   if (spec.kind === 'custom') return spec.open(options)
   if (spec.kind === 'unreadable') throw spec.error
+  if ((options.delimiter ?? options.decimal) !== undefined && !isDelimited(spec)) {
+    throw new UsageError(`${redacted(spec.address)}: --delimiter and --decimal are for CSV and TSV`)
+  }
   if (spec.kind === 'postgres') return (await import('./postgres/postgres-source.ts')).openPostgresSource(spec, options)
   if (options.where !== undefined && (spec.kind === 'kafka' || spec.format !== 'parquet')) {
     throw new UsageError(`${spec.address}: --where works on Parquet files only`)
@@ -76,6 +80,10 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
     case 'tsv':
       return (await import('./files/csv-source.ts')).openCsvSource(spec, options)
   }
+}
+
+function isDelimited(spec: SourceSpec): boolean {
+  return (spec.kind === 'file' || spec.kind === 'stdin' || spec.kind === 's3') && /^[ct]sv$/.test(spec.format)
 }
 
 /** Loads now what these inputs will need later. What cannot be loaded is reported when the input is opened. */
@@ -104,7 +112,11 @@ export async function openSink(spec: SinkSpec, context: SinkContext): Promise<Si
     case 'kafka':
       return (await import('./kafka/kafka-sink.ts')).openKafkaSink(spec, context)
     case 'terminal':
-      return (await import('./stdout/terminal-sink.ts')).openTerminalSink(context, process.stdout)
+      return (await import('./stdout/terminal-sink.ts')).openTerminalSink(
+        context,
+        process.stdout,
+        await shownPart(spec.excerpt, context),
+      )
     case 'custom':
       return spec.open(context)
   }
@@ -114,26 +126,17 @@ type TableSpec = Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' | 'memory' }
 
 async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sink> {
   const { createTableSink, factsOf } = await import('./files/table-sink.ts')
-  const { createLayout } = await import('./files/layouts.ts')
-  const layout = createLayout(spec.layout, context, spec.margins ? marginNames(context) : [])
+  const { layout, keep } = await partOf(spec, context)
   const output = await openOutput(spec)
   try {
     const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
     const options = { fields: layout.fields, facts: factsOf(context), write }
     const encoder = await createEncoder(spec.format, spec.kind === 'file' || spec.kind === 's3', options)
-    return createTableSink(spec.address, layout, encoder, output)
+    return createTableSink(spec.address, { layout, keep, encoder, output })
   } catch (error) {
     await output.close()
     throw error
   }
-}
-
-/** @throws UsageError for a model without margins */
-export function marginNames({ taxonomy, classifierVersion }: Pick<SinkContext, 'taxonomy' | 'classifierVersion'>) {
-  if (taxonomy.margins) return taxonomy.margins
-  throw new UsageError(`--margins: ${classifierVersion} has none`, {
-    hint: 'A booster has margins, unless its probabilities are calibrated. Leave --margins out.',
-  })
 }
 
 async function openOutput(spec: TableSpec): Promise<ByteOutput> {
@@ -170,13 +173,9 @@ async function createEncoder(format: OutputFormat, isFile: boolean, options: Enc
 }
 
 /** What decides about an output besides its address. */
-export interface OutputOptions {
+export interface OutputOptions extends FormOptions {
   /** of stdout; a file's goes by its name */
   readonly toFormat?: OutputFormat | undefined
-  /** `nested` for NDJSON and `wide` for the others, unless given */
-  readonly layout?: Layout | undefined
-  /** the margins of a booster beside its probabilities, wide or nested */
-  readonly margins?: boolean | undefined
   readonly overwrite?: boolean
   /** of Postgres: what happens to an object that has no row in the table `object`; `wait` unless given */
   readonly missingObject?: MissingObject | undefined
@@ -190,27 +189,23 @@ export interface OutputOptions {
 export function outputSpec(address: string, options: OutputOptions): SinkSpec {
   const { missingObject, outputSchema = 'original', environment = process.env } = options
   if (address === '-') return stdoutSpec(options)
-  if (options.margins && (isPostgresAddress(address) || isKafkaAddress(address))) {
-    throw new UsageError(`--margins: ${redacted(address)} has no place for them`, {
-      hint: 'Only files and stdout have margins; give the table or the topic a run of its own.',
-    })
-  }
+  if (isPostgresAddress(address) || isKafkaAddress(address)) refusePart(redacted(address), options)
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isS3Address(address)) return s3SinkSpec(address, fileForm(address, options), environment)
   return { kind: 'file', address, path: filePathOf(address, 'output'), ...fileForm(address, options) }
 }
 
-function stdoutSpec({ toFormat = 'csv', layout, margins }: OutputOptions): SinkSpec {
+function stdoutSpec({ toFormat = 'csv', ...asked }: OutputOptions): SinkSpec {
   if (toFormat === 'parquet') {
     throw new UsageError('Parquet cannot be written to stdout', {
       hint: 'Use --to FILE.parquet, or --to-format arrow.',
     })
   }
-  return { kind: 'stdout', address: '-', format: toFormat, ...layoutFor(toFormat, { layout, margins }) }
+  return { kind: 'stdout', address: '-', format: toFormat, ...formFor(toFormat, asked) }
 }
 
-function fileForm(address: string, { layout, margins, overwrite = false }: OutputOptions) {
+function fileForm(address: string, { overwrite = false, ...asked }: OutputOptions) {
   const named = outputFormatOf(address)
   if (!named) {
     throw new UsageError(`${address}: the name does not say which format to write`, {
@@ -218,21 +213,5 @@ function fileForm(address: string, { layout, margins, overwrite = false }: Outpu
     })
   }
   const { format, isGzipped } = named
-  return { format, isGzipped, ...layoutFor(format, { layout, margins }), overwrite }
-}
-
-/** The layout of a file. @throws UsageError for one that the format cannot have, or that has no place for margins */
-export function layoutFor(format: OutputFormat, asked: Pick<OutputOptions, 'layout' | 'margins'>) {
-  const { layout = format === 'ndjson' ? 'nested' : 'wide', margins } = asked
-  if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
-    throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
-      hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
-    })
-  }
-  if (layout === 'long' && margins) {
-    throw new UsageError('--margins: --layout long has a row for each class, and no place for them', {
-      hint: 'Use --layout wide or nested.',
-    })
-  }
-  return { layout, margins }
+  return { format, isGzipped, ...formFor(format, asked), overwrite }
 }

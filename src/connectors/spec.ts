@@ -4,7 +4,7 @@ import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { PostgresSinkSpec, PostgresSourceSpec } from './postgres/settings.ts'
 import type { KafkaSinkSpec, KafkaSourceSpec } from './kafka/spec.ts'
-import type { FileSourceSpec, Layout, OutputFormat } from './address.ts'
+import type { Excerpt, FileSourceSpec, OutputFormat, ResultForm } from './address.ts'
 import type { S3SinkSpec, S3SourceSpec } from './s3/address.ts'
 
 /**
@@ -40,36 +40,29 @@ export function mayTakeMjd(spec: SinkSpec): boolean {
 
 /** Where results go. */
 export type SinkSpec =
-  | {
+  | (ResultForm & {
       readonly kind: 'file'
       readonly address: string
       readonly path: string
       readonly format: OutputFormat
       /** csv, tsv and ndjson may be gzipped, by suffix */
       readonly isGzipped: boolean
-      readonly layout: Layout
-      /** of a booster, beside its probabilities */
-      readonly margins?: boolean | undefined
       readonly overwrite: boolean
-    }
-  | {
+    })
+  | (ResultForm & {
       readonly kind: 'stdout'
       readonly address: '-'
       readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow'
-      readonly layout: Layout
-      readonly margins?: boolean | undefined
-    }
-  | {
+    })
+  | (ResultForm & {
       readonly kind: 'memory'
       /** what a receipt calls it */
       readonly address: string
       readonly format: 'arrow'
-      readonly layout: Layout
-      readonly margins?: boolean | undefined
       /** is given the bytes of a stream as they are made */
       readonly take: (bytes: Uint8Array) => void
-    }
-  | { readonly kind: 'terminal'; readonly address: '-' }
+    })
+  | { readonly kind: 'terminal'; readonly address: '-'; readonly excerpt?: Excerpt | undefined }
   | S3SinkSpec
   | PostgresSinkSpec
   | KafkaSinkSpec

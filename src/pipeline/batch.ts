@@ -80,6 +80,14 @@ export function firstMaximum(values: Float64Array, start: number, length: number
   return best
 }
 
+/** For each row the place of its class among the leaf classes. */
+export function winners({ taxonomy, probabilities, rowCount }: ClassifiedBatch): Int32Array {
+  const width = taxonomy.levels[0]!.classes.length
+  const codes = new Int32Array(rowCount)
+  for (let row = 0; row < rowCount; row++) codes[row] = firstMaximum(probabilities[0]!, row * width, width)
+  return codes
+}
+
 // Levels, branches and classes: data from the bundle. Nothing in the code knows `AGN`.
 
 /** One classifier of the hierarchy and, at the same time, one `classifier_name` of the Probability table. */
@@ -145,4 +153,20 @@ export function pickRows<T extends Float64Array | Int32Array>(values: T, rows: r
   const picked = new (values.constructor as new (length: number) => T)(rows.length * width)
   rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
   return picked
+}
+
+/** Some objects of a batch, with all that the batch has of them. @param rows which, in the order in which they come out */
+export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): ClassifiedBatch {
+  const { probabilities, margins, taxonomy, oids, candids, mjds, echo, messages } = batch
+  return {
+    ...batch,
+    rowCount: rows.length,
+    oids: rows.map((row) => oids[row]!),
+    candids: rows.map((row) => candids[row]!),
+    mjds: mjds && pickRows(mjds, rows, 1),
+    probabilities: probabilities.map((level, i) => pickRows(level, rows, taxonomy.levels[i]!.classes.length)),
+    ...(margins ? { margins: pickRows(margins, rows, taxonomy.margins!.length) } : {}),
+    echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },
+    messages: messages && rows.map((row) => messages[row]!),
+  }
 }

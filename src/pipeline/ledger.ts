@@ -15,13 +15,15 @@ export interface InputCounts extends InputIdentity {
   error?: string
 }
 
-/** What became of the objects offered to one output: `offered = objects + refused + superseded`. */
+/** What became of the objects offered to one output: `offered = objects + filtered + refused + superseded`. */
 export interface OutputCounts {
   readonly address: string
   /** what the classifier gave it */
   offered: number
   objects: number
   rows: number
+  /** left out because the output was asked for less */
+  filtered: number
   refused: number
   superseded: number
   /** why objects were refused */
@@ -42,7 +44,7 @@ export interface CountedBatch {
 export type Ledger = ReturnType<typeof createLedger>
 
 const inputCounts = { read: 0, classified: 0, rejected: 0, duplicates: 0 }
-const outputCounts = { offered: 0, objects: 0, rows: 0, refused: 0, superseded: 0 }
+const outputCounts = { offered: 0, objects: 0, rows: 0, filtered: 0, refused: 0, superseded: 0 }
 
 /** Keeps the counts of a run. What the source says it read and what the classifier and the sinks had are counted apart. */
 export function createLedger() {
@@ -73,6 +75,7 @@ export function createLedger() {
         output.offered += classified
         output.objects += outcome.objects
         output.rows += outcome.rows
+        output.filtered += outcome.filtered ?? 0
         output.refused += outcome.refused.length
         output.superseded += outcome.superseded
         for (const { reason } of outcome.refused) countReason(output.reasons, reason)
@@ -90,7 +93,9 @@ export function createLedger() {
     get isBalanced(): boolean {
       return (
         inputs.every((input) => input.read === input.classified + input.rejected + input.duplicates) &&
-        outputs.every((output) => output.offered === output.objects + output.refused + output.superseded)
+        outputs.every(({ offered, objects, filtered, refused, superseded }) => {
+          return offered === objects + filtered + refused + superseded
+        })
       )
     },
     get totals(): typeof inputCounts & { refused: number } {

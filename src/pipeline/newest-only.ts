@@ -43,12 +43,13 @@ export function newestOnly(source: Source, options: Pick<ReadOptions, 'allowance
     }
   }
 
-  const { identity, schema, replayable, fractionRead } = source
+  const { identity, schema, replayable, fractionRead, notes } = source
   return {
     identity,
     schema,
     replayable,
     ...(fractionRead ? { fractionRead: () => fractionRead() / 2 + (isDeciding ? 0 : 0.5) } : {}),
+    ...(notes ? { notes } : {}),
     deliveries,
     close: () => source.close(),
   }

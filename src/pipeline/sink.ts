@@ -15,7 +15,7 @@ export interface SinkContext {
   readonly modelSha256?: string | undefined
 }
 
-/** What became of the objects of one batch: `classified = objects + refused.length + superseded`. */
+/** What became of the objects of one batch: `classified = objects + filtered + refused.length + superseded`. */
 export interface WriteOutcome {
   readonly objects: number
   /** rows of the output: equal to objects for wide files, 33 an object for the Probability table */
@@ -23,6 +23,8 @@ export interface WriteOutcome {
   /** rows, each with the message it came in: whoever keeps dead letters has it from here */
   readonly refused: readonly Reject[]
   readonly superseded: number
+  /** objects that the output was asked to leave out; absent: none */
+  readonly filtered?: number
   /** what people can do about `refused`: said once in a run, however many outcomes have it */
   readonly advice?: string
   /** of `objects`: those that replaced something of which nobody knows whether it was newer */

@@ -33,6 +33,9 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
   /** for inputs whose rows name their values: a feature that a row does not name is null, not a reason to reject it */
   readonly absentAsNull?: boolean
+  /** of CSV: the one character between fields, and the one before decimals; recognised where they are not given */
+  readonly delimiter?: string | undefined
+  readonly decimal?: '.' | ',' | undefined
   /** of messages: those with fewer detections, forced ones not counted, are not classified */
   readonly minDetections?: number | undefined
   /** a row is rejected for all its values that are no numbers, not for the first alone */

@@ -6,6 +6,8 @@ import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
 import { outputSchemas } from '../connectors/kafka/output-message.ts'
 import { shardOf } from './shard.ts'
+import { dialectFlags, excerptFlags } from './file-flags.ts'
+import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
 type CamelCased<Flags> = {
@@ -24,24 +26,7 @@ export function camelCased<Parsed extends object>(flags: Parsed): CamelCased<Par
   return Object.fromEntries(entries) as CamelCased<Parsed>
 }
 
-/** The groups of flags in a command's help, in this order. */
-export const group = {
-  input: { helpGroup: 'INPUT' },
-  model: { helpGroup: 'MODEL' },
-  output: { helpGroup: 'OUTPUT' },
-  run: { helpGroup: 'RUN' },
-} as const
 const { input, model, output, run } = group
-
-/** A flag whose value is a whole number from `min` to `max`. */
-export const wholeNumber = Flags.custom<number, { min: number; max?: number }>({
-  parse: (text, _, { name, min, max = Infinity }) => {
-    const value = Number(text)
-    if (/^-?\d{1,15}$/.test(text) && value >= min && value <= max) return Promise.resolve(value)
-    const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
-    throw new UsageError(`--${name} ${text}: expected a whole number ${range}`)
-  },
-})
 
 export const modelReference =
   "a bundle's folder, its .tar.gz, an address (https://…, s3://…), name@version, or a name in the model store (its highest version)"
@@ -107,8 +92,6 @@ export function pair(flag: string, text: string, at: number): readonly [from: st
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
-export const repeatable = { multiple: true, multipleNonGreedy: true } as const
-
 /** Columns that have other names than the model's features. */
 export function renameFlags(what: string, place: { readonly helpGroup: string; readonly dependsOn?: string[] }) {
   return {
@@ -145,6 +128,7 @@ export const columnFlags = {
     ...input,
     description: 'format of the inputs if their names do not say it; stdin is recognised by its first bytes',
   })(),
+  ...dialectFlags,
   'id-column': Flags.string({ default: 'oid', helpValue: 'NAME', ...input, description: 'column of the object id' }),
   'candid-column': Flags.string({
     default: 'candid',
@@ -249,6 +233,7 @@ export const classifyFlags = {
     description:
       'for a booster: also write what its trees add up to, before it becomes probabilities, as margin/CLASS (wide) or a structure margins (nested)',
   }),
+  ...excerptFlags,
   overwrite: Flags.boolean({
     ...output,
     description: "replace existing results (the sample model, when you name none, replaces no other model's)",

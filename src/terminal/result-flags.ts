@@ -1,17 +1,8 @@
 // The flags of the commands that read results and explain them: evaluate, diff, explain.
 import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
-import {
-  bound,
-  columnFlags,
-  group,
-  modelFlags,
-  pair,
-  repeatable,
-  reportFlags,
-  type Typed,
-  wholeNumber,
-} from './flags.ts'
+import { bound, columnFlags, modelFlags, pair, reportFlags, type Typed } from './flags.ts'
+import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
 const { input, model, output, run } = group
 

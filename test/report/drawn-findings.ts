@@ -70,7 +70,7 @@ export function drawnReceipt(address: string): Receipt {
     model: { name: 'drawn', version: '1', sha256: 'ab' },
     options: { where: address, rename: { a: address }, limit: null },
     inputs: [{ address, read: 10, classified: 9, rejected: 1, duplicates: 0, reasons: { [address]: 1 } }],
-    outputs: [{ address, objects: 9, rows: 9, refused: 0, superseded: 0, reasons: {} }],
+    outputs: [{ address, objects: 9, rows: 9, filtered: 0, refused: 0, superseded: 0, reasons: {} }],
     notes: [address],
     balanced: true,
     exitCode: 0,

@@ -147,7 +147,7 @@ async function* plainBytes(raw: Chunks, format: InputFormat, name: string): Chun
   bytes.unread(head)
   if (!gzipped.has(format) || head[0] !== 0x1f || head[1] !== 0x8b) {
     if (format !== 'arrow' && format !== 'avro') refuseForeignFormat(head, format, name)
-    yield* bytes.rest()
+    yield* inUtf8(bytes.rest(), format, head)
     return
   }
   const gunzip = createGunzip({ chunkSize })
@@ -158,10 +158,23 @@ async function* plainBytes(raw: Chunks, format: InputFormat, name: string): Chun
     const head = await unzipped.read(signatureLength)
     refuseForeignFormat(head, format, name)
     unzipped.unread(head)
-    yield* unzipped.rest()
+    yield* inUtf8(unzipped.rest(), format, head)
   } finally {
     await unzipped.close()
   }
+}
+
+/** Text in UTF-16 becomes UTF-8, where a byte order mark at its head says that it is. */
+async function* inUtf8(bytes: Chunks, format: InputFormat, head: Buffer): Chunks {
+  const mark = gzipped.has(format) ? head.subarray(0, 2).toString('hex') : ''
+  const encoding = mark === 'fffe' ? 'utf-16le' : mark === 'feff' ? 'utf-16be' : undefined
+  if (encoding === undefined) {
+    yield* bytes
+    return
+  }
+  const decoder = new TextDecoder(encoding)
+  for await (const chunk of bytes) yield Buffer.from(decoder.decode(chunk, { stream: true }))
+  yield Buffer.from(decoder.decode())
 }
 
 function readingFailed(name: string, cause: unknown): DataError {
@@ -184,8 +197,8 @@ const signatures: readonly (readonly [string, string])[] = [
   ['\u00fd7zXZ', 'compressed with xz'],
   ['\u0089HDF', 'an HDF5 file'],
   ['SIMPLE  =', 'a FITS file'],
-  ['\u00ff\u00fe', 'text in UTF-16, not UTF-8'],
-  ['\u00fe\u00ff', 'text in UTF-16, not UTF-8'],
+  ['\u00ff\u00fe\0\0', 'text in UTF-32, not UTF-8'],
+  ['\0\0\u00fe\u00ff', 'text in UTF-32, not UTF-8'],
 ]
 
 const signatureLength = 12

@@ -1,20 +1,26 @@
 // The three forms of a result (design: cli.md, "Layouts"): which columns there are, and their values for a batch.
-import { ModelError } from '../../errors.ts'
-import { type ClassifiedBatch, firstMaximum, marginPrefix } from '../../pipeline/batch.ts'
+import { ModelError, UsageError } from '../../errors.ts'
+import { type ClassifiedBatch, marginPrefix, winners } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
-import type { Layout } from '../address.ts'
+import type { Excerpt, Layout } from '../address.ts'
 import { candidColumn, type ColumnValues, oidColumn, type OutputField, type OutputLayout } from './table-sink.ts'
 
 /** What decides an output's columns. */
 type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersion'>
 
+/** What an output's columns are, beside its layout. */
+interface ColumnsAsked extends Pick<Excerpt, 'top'> {
+  /** of a booster, to be written too; the long layout has no place for them */
+  readonly margins?: readonly string[]
+}
+
 /**
- * @param margins of a booster, to be written too; the long layout has no place for them
- * @throws ModelError if two columns would have one name, e.g. for a taxonomy with a class called `probability`
+ * @throws ModelError if two columns would have one name, e.g. for a taxonomy with a class called `probability`; UsageError
+ *   for more classes than the model's
  */
-export function createLayout(layout: Layout, context: LayoutContext, margins: readonly string[] = []): OutputLayout {
-  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context, margins)
+export function createLayout(layout: Layout, context: LayoutContext, asked: ColumnsAsked = {}): OutputLayout {
+  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context, asked)
   const seen = new Set<string>()
   for (const { path } of made.fields) {
     const key = JSON.stringify(path)
@@ -37,16 +43,17 @@ interface Column {
 }
 
 /** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`. */
-function wideLayout(context: LayoutContext, margins: readonly string[]): OutputLayout {
+function wideLayout(context: LayoutContext, { margins = [], top }: ColumnsAsked): OutputLayout {
   const { levels } = context.taxonomy
+  const classes = levels.flatMap(({ classes, prefix }, i) =>
+    levelColumns(i, classes, (name) => [i === 0 ? name : `${prefix}/${name}`]),
+  )
   return layoutOf([
     ...identityColumns(context),
     classColumn(context, ['class']),
     winningProbabilityColumn(),
     versionColumn(context),
-    ...levels.flatMap(({ classes, prefix }, i) =>
-      levelColumns(i, classes, (name) => [i === 0 ? name : `${prefix}/${name}`]),
-    ),
+    ...(top === undefined ? classes : topColumns(context, top)),
     ...marginColumns(margins, (name) => [`${marginPrefix}/${name}`]),
   ])
 }
@@ -55,7 +62,7 @@ function wideLayout(context: LayoutContext, margins: readonly string[]): OutputL
  * The message's own form: `{oid, candid, classifier_version, lc_classification: {probabilities, class, hierarchical}}`, and
  * `margins` last in it.
  */
-function nestedLayout(context: LayoutContext, margins: readonly string[]): OutputLayout {
+function nestedLayout(context: LayoutContext, { margins = [] }: ColumnsAsked): OutputLayout {
   const root = 'lc_classification'
   const [probabilities = [], ...hierarchical] = context.taxonomy.levels.map(({ classes, branch }, i) => {
     const way = i === 0 ? ['probabilities'] : ['hierarchical', ...(branch === null ? ['top'] : ['children', branch])]
@@ -75,6 +82,7 @@ function layoutOf(columns: readonly Column[]): OutputLayout {
   return {
     fields: columns.map((column) => column.field),
     tableOf: (batch) => ({ rowCount: batch.rowCount, columns: columns.map(({ valuesOf }) => valuesOf(batch)) }),
+    only: (places) => layoutOf(places.map((place) => columns[place]!)),
   }
 }
 
@@ -107,20 +115,51 @@ function classColumn({ taxonomy }: LayoutContext, path: readonly string[]): Colu
 function winningProbabilityColumn(): Column {
   return {
     field: { path: ['probability'], type: 'float64', isNullable: false },
-    valuesOf: (batch) => {
-      const product = batch.probabilities[0]!
-      const width = batch.taxonomy.levels[0]!.classes.length
-      return { type: 'float64', values: Float64Array.from(winners(batch), (code, row) => product[row * width + code]!) }
-    },
+    valuesOf: (batch) => ({ type: 'float64', values: probabilitiesAt(batch, winners(batch)) }),
   }
 }
 
-/** For each row the place of its class among the leaf classes. */
-function winners({ taxonomy, probabilities, rowCount }: ClassifiedBatch): Int32Array {
+/** `class_1`, `probability_1`, … of the most probable leaf classes; of equals, the first in the model's order. */
+function topColumns({ taxonomy }: LayoutContext, count: number): Column[] {
+  const labels = taxonomy.levels[0]!.classes
+  if (!Number.isInteger(count) || count < 1 || count > labels.length)
+    throw new UsageError(`--top ${count}: the model has ${labels.length} classes`)
+  let last: { readonly batch: ClassifiedBatch; readonly places: readonly Int32Array[] } | undefined
+  const placesOf = (batch: ClassifiedBatch, rank: number): Int32Array => {
+    if (last?.batch !== batch) last = { batch, places: mostProbable(batch, count) }
+    return last.places[rank]!
+  }
+  return Array.from({ length: count }, (_, rank): Column[] => [
+    {
+      field: { path: [`class_${rank + 1}`], type: 'label', isNullable: false },
+      valuesOf: (batch) => ({ type: 'label', labels, codes: placesOf(batch, rank) }),
+    },
+    {
+      field: { path: [`probability_${rank + 1}`], type: 'float64', isNullable: false },
+      valuesOf: (batch) => ({ type: 'float64', values: probabilitiesAt(batch, placesOf(batch, rank)) }),
+    },
+  ]).flat()
+}
+
+/** For each rank, the place of its class in every row. */
+function mostProbable({ taxonomy, probabilities, rowCount }: ClassifiedBatch, count: number): Int32Array[] {
   const width = taxonomy.levels[0]!.classes.length
-  const codes = new Int32Array(rowCount)
-  for (let row = 0; row < rowCount; row++) codes[row] = firstMaximum(probabilities[0]!, row * width, width)
-  return codes
+  const product = probabilities[0]!
+  const places = Array.from({ length: count }, () => new Int32Array(rowCount))
+  const order = Array.from({ length: width }, (_, place) => place)
+  for (let row = 0; row < rowCount; row++) {
+    const start = row * width
+    order.sort((a, b) => product[start + b]! - product[start + a]! || a - b)
+    for (let rank = 0; rank < count; rank++) places[rank]![row] = order[rank]!
+  }
+  return places
+}
+
+/** @param places for each row, of a leaf class */
+function probabilitiesAt({ taxonomy, probabilities }: ClassifiedBatch, places: Int32Array): Float64Array {
+  const product = probabilities[0]!
+  const width = taxonomy.levels[0]!.classes.length
+  return Float64Array.from(places, (place, row) => product[row * width + place]!)
 }
 
 type PathOf = (name: string) => string[]
@@ -169,7 +208,7 @@ function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutC
   const classifierCodes = Int32Array.from(places, ({ level }) => level)
   const classCodes = Int32Array.from(places, ({ className }) => codeOf.get(className)!)
   const label = (name: string): OutputField => ({ path: [name], type: 'label', isNullable: false })
-  return {
+  return wholeLayout({
     fields: [
       { path: ['oid'], type: schema.oidType, isNullable: false },
       label('classifier_name'),
@@ -194,6 +233,22 @@ function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutC
         ],
       }
     },
+  })
+}
+
+/** A layout whose columns come together. */
+function wholeLayout({ fields, tableOf }: Omit<OutputLayout, 'only'>): OutputLayout {
+  return {
+    fields,
+    tableOf,
+    only: (places) =>
+      wholeLayout({
+        fields: places.map((place) => fields[place]!),
+        tableOf(batch) {
+          const { rowCount, columns } = tableOf(batch)
+          return { rowCount, columns: places.map((place) => columns[place]!) }
+        },
+      }),
   }
 }
 

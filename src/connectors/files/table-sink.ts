@@ -18,12 +18,17 @@ export interface EncoderOptions {
   readonly write: (bytes: Uint8Array) => Promise<void>
 }
 
+/** @param parts.keep takes the objects out of a batch that were not asked for; undefined: all were */
 export function createTableSink(
   address: string,
-  layout: OutputLayout,
-  encoder: TableEncoder,
-  output: ByteOutput,
+  parts: {
+    readonly layout: OutputLayout
+    readonly keep: undefined | ((batch: ClassifiedBatch) => ClassifiedBatch)
+    readonly encoder: TableEncoder
+    readonly output: ByteOutput
+  },
 ): Sink {
+  const { layout, keep, encoder, output } = parts
   return {
     address,
     durable: 'on-finish',
@@ -34,9 +39,11 @@ export function createTableSink(
       return output.written
     },
     async write(batch) {
-      const table = layout.tableOf(batch)
+      const kept = keep ? keep(batch) : batch
+      const table = layout.tableOf(kept)
       if (table.rowCount > 0 && !output.isGone) await encoder.add(table)
-      return { objects: batch.rowCount, rows: table.rowCount, refused: [], superseded: 0 }
+      const outcome = { objects: kept.rowCount, rows: table.rowCount, refused: [], superseded: 0 }
+      return keep ? { ...outcome, filtered: batch.rowCount - kept.rowCount } : outcome
     },
     async finish() {
       if (!output.isGone) await encoder.end()
@@ -125,6 +132,8 @@ export interface OutputTable {
 export interface OutputLayout {
   readonly fields: readonly OutputField[]
   readonly tableOf: (batch: ClassifiedBatch) => OutputTable
+  /** some of its columns, by their places in `fields`; the others are not computed where they need not be */
+  readonly only: (places: readonly number[]) => OutputLayout
 }
 
 /** The columns of an output as a tree: a leaf is a column, a struct has further names in it. */

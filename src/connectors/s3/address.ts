@@ -1,6 +1,6 @@
 // s3://bucket/key as an input or an output, and the settings of the environment that decide how it is asked.
 import { UsageError } from '../../errors.ts'
-import type { InputFormat, Layout, OutputFormat } from '../address.ts'
+import type { InputFormat, OutputFormat, ResultForm } from '../address.ts'
 
 export interface S3Address {
   readonly bucket: string
@@ -83,11 +83,9 @@ export interface S3SourceSpec extends SeenObject {
   readonly format: InputFormat
 }
 
-interface SinkForm {
+interface SinkForm extends ResultForm {
   readonly format: OutputFormat
   readonly isGzipped: boolean
-  readonly layout: Layout
-  readonly margins?: boolean | undefined
   readonly overwrite: boolean
 }
 

@@ -1,17 +1,31 @@
 // What a person at a terminal sees who named no output: counts, the first rows, and how to get a file.
 import type { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
-import { type ClassifiedBatch, firstMaximum, type Taxonomy } from '../../pipeline/batch.ts'
+import { type ClassifiedBatch, firstMaximum, pickObjects, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
+import type { ColumnValues, OutputLayout, OutputTable } from '../files/table-sink.ts'
 import { openStandardOutput } from './standard-output.ts'
 
 const shownRows = 10
 
+/** What was asked for, where it is not everything. */
+interface Part {
+  /** the columns of the first objects, if not the usual ones */
+  readonly layout: OutputLayout | undefined
+  readonly keep: undefined | ((batch: ClassifiedBatch) => ClassifiedBatch)
+}
+
 /** Keeps class counts and the first ten objects; prints them at `publish`. */
-export function openTerminalSink({ taxonomy, schema }: SinkContext, stream: Writable & { fd?: number }): Sink {
+export function openTerminalSink(
+  { taxonomy, schema }: SinkContext,
+  stream: Writable & { fd?: number },
+  part?: Part,
+): Sink {
   const classes = taxonomy.levels[0]?.classes ?? []
   const counts = new Float64Array(classes.length)
   const first: ShownObject[] = []
+  const tables: OutputTable[] = []
+  let filtered = 0
   const output = openStandardOutput(stream)
 
   return {
@@ -20,18 +34,26 @@ export function openTerminalSink({ taxonomy, schema }: SinkContext, stream: Writ
     get isGone() {
       return output.isGone ?? false
     },
-    write(batch) {
+    write(all) {
+      const batch = part?.keep ? part.keep(all) : all
+      const rows = [...batch.oids.slice(0, shownRows - first.length).keys()]
+      if (part?.layout && rows.length > 0) tables.push(part.layout.tableOf(pickObjects(batch, rows)))
       const product = batch.probabilities[0]!
       for (let row = 0; row < batch.rowCount; row++) {
         const winner = firstMaximum(product, row * classes.length, classes.length)
         counts[winner]!++
         if (first.length < shownRows) first.push(shownObject(batch, row, winner))
       }
-      return Promise.resolve({ objects: batch.rowCount, rows: batch.rowCount, refused: [], superseded: 0 })
+      const { rowCount } = batch
+      filtered += all.rowCount - rowCount
+      const outcome = { objects: rowCount, rows: rowCount, refused: [], superseded: 0 }
+      return Promise.resolve({ ...outcome, filtered: all.rowCount - rowCount })
     },
     finish: () => Promise.resolve(),
     async publish() {
-      await output.write(Buffer.from(terminalReport({ taxonomy, counts, first, hasCandid: schema.hasCandid })))
+      const columns = part?.layout && chosenCells(part.layout, tables)
+      const summary = { taxonomy, counts, first, hasCandid: schema.hasCandid, filtered, columns }
+      await output.write(Buffer.from(terminalReport(summary)))
       await output.finish()
     },
     close: () => output.close(),
@@ -69,17 +91,23 @@ interface TerminalSummary {
   readonly counts: Float64Array
   readonly first: readonly ShownObject[]
   readonly hasCandid: boolean
+  /** objects that were left out, as it was asked */
+  readonly filtered?: number
+  /** of the first objects, where others than the usual ones were asked for */
+  readonly columns?: readonly Column[] | undefined
 }
 
 /** Class counts by branch, the first objects, and one line on writing a file; ends with a line end. */
 export function terminalReport(summary: TerminalSummary): string {
+  const { filtered = 0, columns } = summary
   const total = summary.counts.reduce((sum, count) => sum + count, 0)
+  const all = total + filtered
   const shown = summary.first.length
   const parts = [
-    `${total === 1 ? '1 object' : `${total} objects`} classified`,
+    `${all === 1 ? '1 object' : `${all} objects`} classified${filtered > 0 ? `, ${filtered} of them filtered out` : ''}`,
     countsTable(summary, total),
     ...(total > shown && shown > 0 ? [`The first ${shown}:`] : []),
-    ...(shown > 0 ? [firstObjects(summary)] : []),
+    ...(shown > 0 ? [columns ? table(columns) : firstObjects(summary)] : []),
     'Write every object and all its probabilities to a file:\n  lcclf classify … --to out.parquet',
   ]
   return `${parts.join('\n\n')}\n`
@@ -110,6 +138,24 @@ function firstObjects({ taxonomy, first, hasCandid }: TerminalSummary): string {
     probabilities('prob.', ({ probability }) => probability),
     ...top.map((name, i) => probabilities(name, (object) => object.top[i]!)),
   ])
+}
+
+/** The first objects with the columns that were asked for. */
+function chosenCells({ fields }: OutputLayout, tables: readonly OutputTable[]): Column[] {
+  return fields.map(({ path, type }, i) => {
+    const cells = tables.flatMap(({ columns, rowCount }) =>
+      Array.from({ length: rowCount }, (_, row) => cellOf(columns[i]!, row)),
+    )
+    const isText = type === 'string' || type === 'label'
+    return (isText ? textColumn : numberColumn)(path.join('.'), cells, (cell) => cell)
+  })
+}
+
+function cellOf(column: ColumnValues, row: number): string {
+  if (column.type === 'label') return column.labels[column.codes[row]!]!
+  if (column.type === 'float64') return column.values[row]!.toFixed(decimals)
+  const isNull = column.type === 'int64' && column.nulls?.has(row) === true
+  return isNull ? '' : String(column.values[row])
 }
 
 function textColumn<Row>(heading: string, rows: readonly Row[], cell: (row: Row) => string): Column {

@@ -13,7 +13,10 @@ import type { Input } from '../../connectors/inputs.ts'
 import { mappedColumn, namedAtAnotherTime } from '../../connectors/columns/settle-names.ts'
 
 /** How inputs are read, and what they are compared with. */
-interface CheckRequest extends Pick<CheckFlags, 'idColumn' | 'candidColumn' | 'renameMap' | 'where'> {
+interface CheckRequest extends Pick<
+  CheckFlags,
+  'idColumn' | 'candidColumn' | 'renameMap' | 'where' | 'delimiter' | 'decimal'
+> {
   readonly manifest: Pick<Manifest, 'features' | 'preprocessing'>
   readonly profile: InputProfile | undefined
   readonly renames: ReadonlyMap<string, string>
@@ -104,7 +107,7 @@ function checkOptions(
   onNames: NonNullable<ReadOptions['onNames']>,
   isWithoutCandid: boolean,
 ): ReadOptions {
-  const { manifest, idColumn, candidColumn, renames, renameMapPairs, where, allowance } = request
+  const { manifest, idColumn, candidColumn, renames, renameMapPairs, where, allowance, delimiter, decimal } = request
   const own = [...renames].find(([, to]) => to === candidColumn)?.[0] ?? candidColumn
   return readOptions({
     ...{ features: manifest.features, preprocessing: manifest.preprocessing, batchSize, idColumn, where, allowance },
@@ -113,6 +116,7 @@ function checkOptions(
     tellsAll: true,
     rename: isWithoutCandid ? new Map([...renames, [own, '(not read)']]) : renames,
     renameMap: renameMapPairs,
+    ...{ delimiter, decimal },
     onNames,
   })
 }

@@ -32,6 +32,7 @@ export function createInputOpener(
     candidColumn: plan.candidColumn,
     mjdColumn: plan.mjdColumn,
     absentAsNull: plan.absentAsNull,
+    ...plan.dialect,
     rename: plan.renames,
     renameMap: plan.renameMapPairs,
     where: plan.where,

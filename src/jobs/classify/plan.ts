@@ -1,7 +1,7 @@
 // What is asked of a classify run → what it will do. Looks at the disk only to see what is a folder.
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { filePathOf, type Layout, type OutputFormat } from '../../connectors/address.ts'
+import { filePathOf, type OutputFormat, type ResultForm } from '../../connectors/address.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { isKafkaAddress, timeWindow } from '../../connectors/kafka/spec.ts'
 import { isPostgresAddress } from '../../connectors/postgres/address.ts'
@@ -14,7 +14,8 @@ import type { BatchReport } from '../../pipeline/classify-input.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import { usualMjdColumn } from '../../pipeline/source.ts'
 import type { ClassifyFlags } from '../../terminal/flags.ts'
-import { layoutFor, outputSpec } from '../../connectors/open-connector.ts'
+import { outputSpec } from '../../connectors/open-connector.ts'
+import { excerptOf, formFor, refusePart } from '../../connectors/result-form.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -53,13 +54,11 @@ export interface ClassifyOptions extends Partial<
 }
 
 /** A folder that gets one file for each input. */
-interface FolderOutput {
+interface FolderOutput extends ResultForm {
   readonly address: string
   /** of a folder in a bucket */
   readonly place?: S3Place
   readonly format: OutputFormat
-  readonly layout: Layout
-  readonly margins?: boolean | undefined
 }
 
 export type ResultSpec = Extract<SinkSpec, { kind: 'file' | 's3' }>
@@ -117,6 +116,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     /** undefined: no output wants it */
     mjdColumn: shared.some(mayTakeMjd) ? (asked.mjdColumn ?? usualMjdColumn) : undefined,
     absentAsNull: asked.absentAsNull === true,
+    dialect: { delimiter: asked.delimiter, decimal: asked.decimal },
     renames,
     renameMapPairs: asked.renameMap === undefined ? undefined : renameMapNamed(asked.renameMap),
     where,
@@ -141,11 +141,17 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       ...(asked.renameMap === undefined ? {} : { renameMap: asked.renameMap }),
       ...(asked.absentAsNull === true ? { absentAsNull: true } : {}),
       ...(asked.mjdColumn === undefined ? {} : { mjdColumn: asked.mjdColumn }),
+      ...(asked.delimiter === undefined ? {} : { delimiter: asked.delimiter }),
+      ...(asked.decimal === undefined ? {} : { decimal: asked.decimal }),
       where: where ?? null,
       limit: limit ?? null,
       shard: shard ? `${shard.index + 1}/${shard.count}` : null,
       duplicates,
       layout: asked.layout ?? null,
+      ...(asked.columns === undefined ? {} : { columns: asked.columns.join() }),
+      ...(asked.top === undefined ? {} : { top: asked.top }),
+      ...(asked.only === undefined ? {} : { only: asked.only.join() }),
+      ...(asked.minProbability === undefined ? {} : { minProbability: asked.minProbability }),
       ...(asked.margins === true ? { margins: true } : {}),
       fromFormat: asked.fromFormat ?? null,
       toFormat: asked.toFormat ?? null,
@@ -171,7 +177,7 @@ function outputOf(
     return { kind: 'custom', address: output.address, open: () => Promise.resolve(output) }
   }
   const isUnasked = asked.toFormat === undefined && asked.layout === undefined && !asked.margins
-  if (output === '-' && isSummary && isUnasked) return { kind: 'terminal', address: '-' }
+  if (output === '-' && isSummary && isUnasked) return { kind: 'terminal', address: '-', excerpt: excerptOf(asked) }
   if (isS3Address(output) && isS3Folder(output)) {
     return { ...folderOutput(output, asked), place: s3Place(output, environment) }
   }
@@ -184,16 +190,16 @@ function isFile(address: string): boolean {
 }
 
 function folderOutput(address: string, { toFormat: format = 'parquet', ...asked }: ClassifyOptions): FolderOutput {
-  return { address, format, ...layoutFor(format, asked) }
+  return { address, format, ...formFor(format, asked) }
 }
 
 /** The file, or the object, that a folder output has for one input. */
 export function resultIn(
-  { address, place, format, layout, margins }: FolderOutput,
+  { address, place, format, layout, margins, excerpt }: FolderOutput,
   relativeName: string,
   overwrite: boolean,
 ): ResultSpec {
-  const form = { format, isGzipped: false, layout, margins, overwrite }
+  const form = { format, isGzipped: false, layout, margins, excerpt, overwrite }
   const name = `${relativeName}.${format}`
   if (place) return s3ObjectBelow(place, name, form)
   const path = join(address, name)
@@ -219,6 +225,10 @@ function refuseImpossiblePairs(
       hint: 'Only whole files can be skipped: use --to FOLDER/ with one result for each input.',
     })
   }
+  const { columns, top, only, minProbability } = asked
+  const whole = shared.find(({ kind }) => kind === 'custom')?.address
+  if (whole !== undefined) refusePart(whole, { columns, top, only, minProbability })
+  if (shared.length + folders.length === 0) refusePart('onBatch', { columns, top, only, minProbability })
   if (asked.missingObject !== undefined && !shared.some(({ kind }) => kind === 'postgres')) {
     throw new UsageError('--missing-object is only for results that go to Postgres', {
       hint: 'Use it with --to postgres://…, whose table object may lack an oid.',

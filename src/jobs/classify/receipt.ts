@@ -82,8 +82,8 @@ export function receiptOf(
     model: { name, version, sha256 },
     options,
     inputs: ledger.inputs.map((input) => ({ ...input, address: redacted(input.address) })),
-    outputs: ledger.outputs.map(({ address, objects, rows, refused, superseded, reasons }) => {
-      return { address: redacted(address), objects, rows, refused, superseded, reasons }
+    outputs: ledger.outputs.map(({ address, objects, rows, filtered, refused, superseded, reasons }) => {
+      return { address: redacted(address), objects, rows, filtered, refused, superseded, reasons }
     }),
     notes: [...notes],
     balanced: ledger.isBalanced,
@@ -128,7 +128,7 @@ export function summaryOf(receipt: Receipt, seconds: number, rejects: string | u
   ]
   return [
     `${counts.join(', ')} in ${seconds.toFixed(1)} s (${rate} objects/s)`,
-    ...receipt.outputs.filter(({ address }) => address !== '-').map(outputLine),
+    ...receipt.outputs.filter(({ address, filtered }) => address !== '-' || filtered > 0).map(outputLine),
     ...(sum('rejected') + refused > 0 ? rejectionLines(receipt, rejects) : []),
     ...receipt.notes,
     ...(failed > 0 ? [`${number(failed)} inputs could not be read; the others are done`] : []),
@@ -136,12 +136,15 @@ export function summaryOf(receipt: Receipt, seconds: number, rejects: string | u
   ]
 }
 
-function outputLine({ address, objects, rows, refused, superseded }: Receipt['outputs'][number]): string {
+function outputLine({ address, objects, rows, filtered, refused, superseded }: Receipt['outputs'][number]): string {
   const more = [
+    ...(filtered > 0 ? [`${number(filtered)} filtered out`] : []),
     ...(superseded > 0 ? [`${number(superseded)} superseded by newer alerts`] : []),
     ...(refused > 0 ? [`${number(refused)} refused`] : []),
   ]
-  return [`${address}: ${number(objects)} objects, ${number(rows)} rows`, ...more].join(', ')
+  return [`${address === '-' ? 'stdout' : address}: ${number(objects)} objects, ${number(rows)} rows`, ...more].join(
+    ', ',
+  )
 }
 
 function rejectionLines(receipt: Receipt, rejects: string | undefined): string[] {

@@ -232,11 +232,11 @@ function inputTable({ inputs }: Receipt): Html {
 
 function outputTable({ outputs }: Receipt): Html {
   return tableOf({
-    caption: 'Outputs: classified = objects + refused + superseded',
+    caption: 'Outputs: classified = objects + filtered + refused + superseded',
     rows: outputs,
     columns: [
       { heading: 'output', cell: ({ address }) => (address === '-' ? 'stdout' : address), isText: true },
-      ...countColumns('objects', 'rows', 'refused', 'superseded'),
+      ...countColumns('objects', 'rows', 'filtered', 'refused', 'superseded'),
     ],
   })
 }

@@ -1,6 +1,7 @@
 // A classify run: its inputs one after the other, into outputs of the whole run and into folders.
 import { expandInputs, type Input } from '../../connectors/inputs.ts'
-import { loadLibrariesFor, marginNames } from '../../connectors/open-connector.ts'
+import { loadLibrariesFor } from '../../connectors/open-connector.ts'
+import { checkForm } from '../../connectors/result-form.ts'
 import { DataError, UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { type BatchReport, classifyInput } from '../../pipeline/classify-input.ts'
@@ -59,7 +60,7 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   const { classifier, notes, isDemonstration } = await openRunModel(plan, effects, loaded)
   try {
     const { identity, taxonomy } = classifier
-    if (plan.margins) marginNames({ taxonomy, ...identity })
+    for (const form of [...plan.shared, ...plan.folders]) await checkForm(form, { taxonomy, ...identity })
     const selection = await selectTasks(plan, inputs, { identity, isDemonstration })
     return { selection, classifier, notes: () => [...found, ...notes()] }
   } catch (error) {

@@ -220,7 +220,11 @@ const coverageNames: readonly (readonly [
   ['evaluated', 'objects evaluated', 'object evaluated'],
   ['labelled_by_branch', 'labelled with a branch only: counted in the top level'],
   ['objects_without_label', 'predictions without a label', 'prediction without a label'],
-  ['labels_without_prediction', 'labels without a prediction', 'label without a prediction'],
+  [
+    'labels_without_prediction',
+    'labels without a prediction (not scored: the results may be a part only)',
+    'label without a prediction (not scored: the results may be a part only)',
+  ],
   ['labels_outside_taxonomy', 'with a label outside the taxonomy, left out'],
   ['conflicting_labels', 'with several labels, left out'],
   ['empty_labels', 'rows of labels without a class', 'row of labels without a class'],

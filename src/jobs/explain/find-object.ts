@@ -22,7 +22,7 @@ interface FoundObject {
 /** Which object, and how to read it. */
 type ObjectRequest = { readonly oid: string } & Pick<
   ReadOptions,
-  'features' | 'preprocessing' | 'idColumn' | 'candidColumn' | 'rename' | 'renameMap'
+  'features' | 'preprocessing' | 'idColumn' | 'candidColumn' | 'rename' | 'renameMap' | 'delimiter' | 'decimal'
 >
 
 /**
@@ -40,6 +40,7 @@ export async function findObject(inputs: readonly Input[], request: ObjectReques
         found = newestOf(batch, request, source.identity.address, found)
         refusal ??= rejected.find((reject) => reject.oid === request.oid)?.reason
       }
+      for (const note of source.notes?.() ?? []) process.stderr.write(`${note}\n`)
     } finally {
       await source.close()
     }
@@ -73,7 +74,7 @@ function narrowed({ spec }: Input, { oid }: ObjectRequest): SourceSpec {
 }
 
 function optionsFor({ spec }: Input, request: ObjectRequest): ReadOptions {
-  const { features, preprocessing, idColumn, candidColumn, rename, renameMap } = request
+  const { features, preprocessing, idColumn, candidColumn, rename, renameMap, delimiter, decimal } = request
   // what has SQL is asked for the object alone, unless its id column is another one under that name
   const own = [...rename].find(([, to]) => to === idColumn)?.[0] ?? idColumn
   const isParquet = (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet'
@@ -81,6 +82,6 @@ function optionsFor({ spec }: Input, request: ObjectRequest): ReadOptions {
   const where = isQuery
     ? `${identifier(own)}::text = ${literal(request.oid)}`
     : `CAST(${sqlName(own)} AS VARCHAR) = ${sqlText(request.oid)}`
-  const named = { features, preprocessing, idColumn, candidColumn, rename, renameMap }
+  const named = { features, preprocessing, idColumn, candidColumn, rename, renameMap, delimiter, decimal }
   return readOptions({ ...named, where: isParquet || isQuery ? where : undefined })
 }

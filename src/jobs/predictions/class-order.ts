@@ -1,4 +1,6 @@
 // The order of classes, which decides between equal probabilities, for results that do not record it (long ones).
+import { DataError } from '../../errors.ts'
+import { shownText } from '../../formats/shown-text.ts'
 import { taxonomyOf } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { readKnownModels } from '../../model/store/model-lists.ts'
@@ -26,13 +28,14 @@ const renamedBySurvey = 'hierarchical_rf_1.1.0'
  *
  * @param reference `--model`, `LCCLF_MODEL`
  * @param other the other side of a comparison
- * @throws ModelError for a reference that is none
+ * @throws ModelError for a reference that is none; DataError for results that lack classes
  */
 export async function inModelOrder(
   predictions: Predictions,
   reference: string | undefined,
   other?: Predictions,
 ): Promise<Predictions> {
+  await refuseLeftOut(predictions, reference)
   const { assumedOrder, classifierVersion: version } = predictions
   if (assumedOrder === null) return predictions
   const lent: ClassOrder[] =
@@ -46,6 +49,23 @@ export async function inModelOrder(
   if (byOther.assumedOrder === null) return byOther
   const named = reference === undefined ? [] : [await orderOf(findModel(await localModel(reference)), version)]
   return inOrderOf(predictions, [...named, ...lent, ...(await storedOrders(version)), await sampleOrder(version)])
+}
+
+/** Of few models the probabilities do not sum to 1; of others, columns are missing that nothing else tells of. */
+async function refuseLeftOut(predictions: Predictions, reference: string | undefined): Promise<void> {
+  const { oddSum, address, levels, classifierVersion: version } = predictions
+  if (!oddSum) return
+  const named = reference === undefined ? [] : [await orderOf(findModel(reference), version)]
+  const models = [...named, ...(await storedOrders(version)), await sampleOrder(version)]
+  const classes = new Set(levels[0]!.classes)
+  const isOwn = ({ levels: [product], isProven }: ClassOrder): boolean =>
+    isProven && product!.classes.length === classes.size && product!.classes.every((name) => classes.has(name))
+  if (models.some(isOwn)) return
+  const sum = oddSum.sum.toPrecision(3)
+  throw new DataError(
+    `${address}: the probabilities of an object sum to ${sum} and not to 1, as if classes were left out (the first: ${shownText(oddSum.oid)})`,
+    { hint: `Give results with all their columns. If ${version} is such a model, name it with --model.` },
+  )
 }
 
 async function orderOf(folder: string, version: string): Promise<ClassOrder> {

@@ -17,7 +17,8 @@ import { type FilesSpec, openRelations, type Relation, type RelationColumn } fro
 import type { Session } from './session.ts'
 
 const longColumns = ['classifier_name', 'class_name', 'probability']
-const hint = 'Give what lcclf classify wrote, in its wide, long or nested layout.'
+const hint =
+  'Give what lcclf classify wrote with all of its columns (without --columns and --top), in its wide, long or nested layout.'
 
 /**
  * Opens results as a table.
@@ -49,7 +50,9 @@ export async function openPredictions(
   const columns = levels.flatMap((level) => level.columns)
   await refuseBadValues(session, { table, columns, address, hint })
   const duplicates = selection.duplicates ?? rows - objects
-  const predictions = { address, table, objects, duplicates, classifierVersion, levels, assumedOrder }
+  const oddSum =
+    spec.kind === 'files' ? await firstOddSum(session, { table, address, columns: levels[0]!.columns }) : undefined
+  const predictions = { address, table, objects, duplicates, classifierVersion, levels, assumedOrder, oddSum }
   if (rows === objects) return predictions
   // one row an object: the largest candid, else the later row
   const newest = `${table}_newest`
@@ -72,6 +75,7 @@ async function selectionOf(
   }
   const relation = await openRelations(session, spec, `${options.table}_rows`)
   const names = relation.columns.map(({ path }) => path.join('.'))
+  refusePart(relation.address, new Set(names))
   if (longColumns.every((name) => names.includes(name))) return selectLong(session, relation, options)
   // Parquet is read again by every question, which takes less memory than a copy; text would be parsed again each time
   return { ...(await selectByObject(session, relation, options)), isView: spec.files[0].format === 'parquet' }
@@ -82,7 +86,11 @@ async function selectByObject(session: Session, relation: Relation, options: Pre
   const levels = levelsOfColumns(columns.map(({ path }) => path))
   const oid = columnOf(columns, 'oid')
   const versionColumn = columnOf(columns, 'classifier_version')
-  if (!oid || !versionColumn || levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
+  const lacking = !oid ? 'oid' : !versionColumn ? 'classifier_version' : undefined
+  if (!oid || !versionColumn || levels.length === 0) {
+    const what = lacking === undefined ? 'probabilities of classes' : `the column ${lacking}`
+    throw new DataError(`${address} holds no predictions: it lacks ${what}`, { hint })
+  }
   const version = await onlyVersion(session, relation, versionColumn, options)
   const candid = columnOf(columns, 'candid')
   const values = levels.flatMap((level, l) =>
@@ -152,6 +160,30 @@ async function onlyVersion(
   throw new DataError(`${address} holds the results of several models: ${list}`, {
     hint: `Choose one, for example '${address}?classifier_version=${shownText(versions[0]!)}'.`,
   })
+}
+
+/** Says that there is only a part of the results, where the names of columns tell it. */
+function refusePart(address: string, names: ReadonlySet<string>): void {
+  if (names.has('class_1') && names.has('probability_1')) {
+    throw new DataError(`${address} has only the most probable classes of each object (--top), not all`, { hint })
+  }
+  const lacking = longColumns.find((name) => !names.has(name))
+  if (lacking === undefined || names.has('class')) return
+  if (!['classifier_name', 'class_name', 'ranking'].some((name) => names.has(name))) return
+  throw new DataError(`${address} lacks the column ${lacking} of the long layout`, { hint })
+}
+
+/** of probabilities that models round to float32 */
+const tolerance = 1e-3
+
+async function firstOddSum(
+  session: Session,
+  { table, address, columns }: { table: string; address: string; columns: readonly string[] },
+): Promise<Predictions['oddSum']> {
+  const sum = columns.join(' + ')
+  const query = `SELECT oid, ${sum} FROM ${sqlName(table)} WHERE abs(${sum} - 1) > ${tolerance} LIMIT 1`
+  const [first] = await session.rows(query, address)
+  return first && { oid: String(first[0]), sum: Number(first[1]) }
 }
 
 async function refuseBadValues(

@@ -16,6 +16,8 @@ export interface Predictions {
   readonly levels: readonly PredictedLevel[]
   /** null: the order of classes is known to be the model's; else what decided instead (long results tell no order) */
   readonly assumedOrder: string | null
+  /** an object whose probabilities do not sum to 1: its model is such a one, or classes were left out */
+  readonly oddSum?: { readonly oid: string; readonly sum: number } | undefined
 }
 
 /** A level without what only the wide layout has. */

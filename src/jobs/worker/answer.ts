@@ -1,7 +1,8 @@
 // One request of a program → its answer. Classifying is a run like any other: a table in memory in, a table in memory out.
 import { resolve } from 'node:path'
 import { openArrowBytes } from '../../connectors/files/arrow-source.ts'
-import { layoutFor, openSink } from '../../connectors/open-connector.ts'
+import { openSink } from '../../connectors/open-connector.ts'
+import { formFor } from '../../connectors/result-form.ts'
 import type { OpenSink } from '../../connectors/spec.ts'
 import { BalanceError, LcclfError, messageOf, UsageError } from '../../errors.ts'
 import { jsonChecker } from '../../formats/checked-json.ts'
@@ -129,12 +130,12 @@ async function classify({ header, body }: Request, classifier: Classifier): Prom
   const { layout: asked, margins: hasMargins, ...options } = optionsOf(header['options'])
   const told = check.count(header['rejects'] ?? rejectsTold, 'rejects')
   const rowsBefore = check.count(header['rowsBefore'] ?? 0, 'rowsBefore')
-  const { layout, margins } = layoutFor('arrow', { layout: asked, margins: hasMargins })
+  const form = formFor('arrow', { layout: asked, margins: hasMargins })
   const result: Uint8Array[] = []
   const rejects: Reject[] = []
   const toMemory: OpenSink = (context) => {
     const take = (bytes: Uint8Array): unknown => result.push(bytes)
-    return openSink({ kind: 'memory', address: 'the answer', format: 'arrow', layout, margins, take }, context)
+    return openSink({ kind: 'memory', address: 'the answer', format: 'arrow', ...form, take }, context)
   }
   const receipt = await runClassify({
     ...options,

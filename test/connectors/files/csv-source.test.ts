@@ -179,7 +179,7 @@ describe('CSV', () => {
 
   it.each([
     [Buffer.from('PAR1....'), 'x.csv is a Parquet file, not CSV'],
-    [Buffer.from('\ufeffoid,a,b\n', 'utf16le'), 'x.csv is text in UTF-16, not UTF-8, not CSV'],
+    [Buffer.from('fffe00006f000000', 'hex'), 'x.csv is text in UTF-32, not UTF-8, not CSV'],
     [gzipSync(Buffer.from('ARROW1\0\0....')), 'x.csv is an Arrow file, not CSV'],
   ])('says what a file is that is none: %s', async (bytes, message) => {
     await expect(open(bytes)).rejects.toThrow(message)

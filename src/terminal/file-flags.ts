@@ -1,0 +1,64 @@
+// Flags about what stands in files.
+import * as Flags from '@oclif/core/flags'
+import { UsageError } from '../errors.ts'
+import { group, repeatable, wholeNumber } from './flag-kinds.ts'
+
+const { input, output } = group
+
+/** How CSV is written. */
+export const dialectFlags = {
+  delimiter: Flags.custom<string>({ parse: (text) => Promise.resolve(delimiterOf(text)) })({
+    helpValue: 'CHAR',
+    ...input,
+    description: 'CSV: what stands between fields, one character or tab (default: recognised by the header)',
+  }),
+  decimal: Flags.option({
+    options: ['.', ','] as const,
+    helpValue: 'CHAR',
+    ...input,
+    description: 'CSV: what stands before decimals, a point or a comma (default: recognised by the first rows)',
+  })(),
+}
+
+function delimiterOf(text: string): string {
+  const found = text === 'tab' || text === '\\t' ? '\t' : text
+  if (found.length === 1 && !/[\w"\r\n.+-]/.test(found)) return found
+  throw new UsageError(`--delimiter ${text}: expected one character, such as ; or |, or tab`, {
+    hint: 'Letters, digits, quotes, points and signs cannot stand between fields.',
+  })
+}
+
+/** What an output takes of the results. */
+export const excerptFlags = {
+  columns: Flags.string({
+    ...repeatable,
+    helpValue: 'PATTERN[,PATTERN]',
+    ...output,
+    description:
+      "write these columns only, after the ids, in this order: names as in the wide layout, or patterns such as 'stochastic/*' or '*/SNIa'",
+  }),
+  top: wholeNumber({
+    min: 1,
+    helpValue: 'K',
+    ...output,
+    description:
+      'write the K most probable classes (class_1, probability_1, … probability_K) in place of the columns of classes and levels',
+  }),
+  only: Flags.string({
+    ...repeatable,
+    helpValue: 'CLASS[,CLASS]',
+    ...output,
+    description: 'write only objects of these classes; the others are counted as filtered',
+  }),
+  'min-probability': Flags.custom<number>({ parse: (text) => Promise.resolve(probabilityOf(text)) })({
+    helpValue: 'P',
+    ...output,
+    description: 'write only objects whose class has at least this probability; the others are counted as filtered',
+  }),
+}
+
+function probabilityOf(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value
+  throw new UsageError(`--min-probability ${text}: expected a number from 0 to 1`)
+}

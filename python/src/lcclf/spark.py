@@ -6,7 +6,6 @@ cannot be classified by an lcclf that was killed fails its task; Spark runs it a
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -16,13 +15,9 @@ import pyarrow as pa
 from pyspark import SparkFiles
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
+from ._parts import Model, check_model, model_name, options_of_parts
 from ._shared import shared_worker
-from .errors import LcclfError
 
-Model = Union[str, "os.PathLike[str]", None]
-
-#: rejects are counted, and are no reason to run a task again
-_ANY_NUMBER = "100%"
 #: what no feature and no id is, and not all versions of Spark can tell Arrow about
 _NO_FEATURES = {"binary", "date", "interval", "map", "struct", "timestamp", "timestamp_ntz", "variant"}
 
@@ -97,20 +92,14 @@ def classify(
 
     Raises LcclfError where columns are missing or options cannot be.
     """
-    _refuse_whole_tables(options)
     names: Dict[str, Any] = {"layout": layout, "id_column": id_column, "candid_column": candid_column, **options}
     how: Dict[str, Any] = {"engine": engine, "threads": _task_cpus(df) if threads is None else threads}
+    asked = options_of_parts(names, max_rejected, "partition")
     with shared_worker(model, **how) as worker:
         df = _needed_columns(df, [id_column, *worker.features], candid_column, options)
         schema = worker.schema(like=to_arrow_schema(df.schema), **names)
         place = _shipped(df.sparkSession.sparkContext, worker.model) if ship else None
-    tasks = _Tasks(
-        None if model is None else os.fspath(model),
-        place,
-        how,
-        {**names, "max_rejected": _ANY_NUMBER if max_rejected is None else max_rejected},
-        None if counts is None else counts._counter,
-    )
+        tasks = _Tasks(model_name(model), place, worker.model["sha256"], how, asked, counts)
     return df.mapInArrow(tasks, from_arrow_schema(schema))
 
 
@@ -121,21 +110,24 @@ class _Tasks:
         self,
         model: Optional[str],
         place: Optional[str],
+        sha256: str,
         how: Mapping[str, Any],
         options: Mapping[str, Any],
-        counter: Any,
+        counts: Optional[Counts],
     ) -> None:
         self._model = model
         self._place = place
+        self._sha256 = sha256
         self._how = how
         self._options = options
-        self._counter = counter
+        self._counter: Any = None if counts is None else counts._counter
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        model = self._model if self._place is None else _unpacked(self._place)
+        model = self._model if self._place is None else SparkFiles.get(self._place)
         # all of them only where somebody counts: else a few for the log
         rejects: Optional[List[Dict[str, Any]]] = None if self._counter is None else []
         with shared_worker(model, **self._how) as worker:
+            check_model(worker, self._sha256)
             for batch in worker.stream_batches(self._counted(batches), rejects=rejects, **self._options):
                 yield batch
                 self._count_rejects(rejects)
@@ -151,14 +143,6 @@ class _Tasks:
         if rejects:
             self._counter.add(Counter(("reason", reject["reason"]) for reject in rejects))
             rejects.clear()
-
-
-def _refuse_whole_tables(options: Mapping[str, Any]) -> None:
-    if options.get("duplicates") == "newest":
-        hint = 'df.orderBy("candid", ascending=False).dropDuplicates(["oid"]) keeps one row of each object.'
-        raise LcclfError('duplicates="newest" needs all rows at once, which no task has', code="usage", hint=hint)
-    if options.get("limit") is not None:
-        raise LcclfError("limit would be one of each partition", code="usage", hint="Use df.limit.")
 
 
 def _task_cpus(df: Any) -> int:
@@ -192,6 +176,3 @@ def _shipped(context: Any, model: Mapping[str, Any]) -> str:
         context.addArchive(f"{archive}#{name}")
     return name
 
-
-def _unpacked(name: str) -> str:
-    return SparkFiles.get(name)

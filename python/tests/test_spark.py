@@ -95,12 +95,17 @@ def same_rows(found: pa.Table, truth: pa.Table) -> bool:
     return bool(found.cast(truth.schema).sort_by("oid") == truth)
 
 
-def slowly(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    import time
+def slow() -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Lets batches pass, but no more than five a second. Made here, so that it travels as a whole."""
 
-    for batch in batches:
-        time.sleep(0.2)
-        yield batch
+    def slowly(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import time
+
+        for batch in batches:
+            time.sleep(0.2)
+            yield batch
+
+    return slowly
 
 
 def processes_of(model: str) -> Dict[int, int]:
@@ -203,7 +208,7 @@ def test_another_model_of_the_same_name_is_refused(spark: Any, bundle: str, mode
 def test_killed_processes_cost_no_row(
     spark: Any, many: Tuple[str, pa.Table], model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = spark.read.parquet(many[0]).mapInArrow(slowly, spark.read.parquet(many[0]).schema)
+    given = spark.read.parquet(many[0]).mapInArrow(slow(), spark.read.parquet(many[0]).schema)
     out = str(tmp_path / "out")
     tracker = spark.sparkContext.statusTracker()
 
@@ -241,7 +246,7 @@ def test_killed_processes_cost_no_row(
 def stream(spark: Any, given: str, model: str, folder: str, **trigger: Any) -> Any:
     """One file at a time, from its checkpoint."""
     rows = spark.readStream.schema(spark.read.parquet(given).schema).option("maxFilesPerTrigger", 1).parquet(given)
-    classes = lcclf.spark.classify(rows.mapInArrow(slowly, rows.schema), model)
+    classes = lcclf.spark.classify(rows.mapInArrow(slow(), rows.schema), model)
     writer = classes.writeStream.format("parquet").option("checkpointLocation", f"{folder}/checkpoint")
     return (writer.trigger(**trigger) if trigger else writer).start(f"{folder}/out")
 

@@ -2,6 +2,8 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /lcclf
 COPY . .
+# docker build --build-arg SOURCE_COMMIT=$(git rev-parse HEAD): what lcclf version --json says
+ARG SOURCE_COMMIT=
 RUN npm ci --no-audit --no-fund && npm run build \
  && onnxruntime="onnxruntime-node@$(node -p 'require("./package.json").devDependencies["onnxruntime-node"]')" \
  && npm prune --omit=dev --no-audit --no-fund \

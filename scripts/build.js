@@ -1,6 +1,6 @@
 // Builds dist/ from src/: the forest's kernel, then TypeScript. Run by `npm run build`, before the tests and before packing.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, rmSync } from 'node:fs'
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -16,3 +16,17 @@ rmSync(`${root}dist`, { recursive: true, force: true })
 run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json'], `${root}src/${kernel}/assembly`)
 run('typescript/bin/tsc', ['-p', 'tsconfig.build.json'])
 copyFileSync(`${root}src/${wasm}`, `${root}dist/${wasm}`)
+writeFileSync(`${root}dist/commit.json`, `${JSON.stringify({ commit: commitOf() })}\n`)
+
+/** What `lcclf version --json` says: SOURCE_COMMIT where there is no repository (an image), null where nobody knows. */
+function commitOf() {
+  if (process.env.SOURCE_COMMIT) return process.env.SOURCE_COMMIT
+  try {
+    const args = ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']
+    return execFileSync('git', args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim()
+  } catch {
+    return null
+  }
+}

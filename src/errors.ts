@@ -1,5 +1,21 @@
 // What can go wrong, by who can mend it: the class decides the exit code (design: cli.md, "Streams and exit codes").
 
+/** What a run may end with: the one table of exit codes, from which errors, signals and help take them. */
+export const exitCodes = {
+  done: { exitCode: 0, meaning: 'done, everything accounted for' },
+  bug: { exitCode: 1, meaning: 'a bug in lcclf; DEBUG=lcclf shows where' },
+  usage: { exitCode: 2, meaning: 'the command line: an unknown flag, a bad value, flags that contradict each other' },
+  data: { exitCode: 3, meaning: 'the data: missing columns, an unreadable file, too many rejects' },
+  model: { exitCode: 4, meaning: 'the model: not found, corrupt, golden answers not reproduced, pickle refused' },
+  service: {
+    exitCode: 5,
+    meaning: 'a service or the disk: Kafka, Postgres or S3 unreachable or refusing, a full disk',
+  },
+  balance: { exitCode: 6, meaning: 'the receipt does not balance: rows were lost or counted twice' },
+  SIGINT: { exitCode: 130, meaning: 'interrupted by SIGINT (Ctrl-C); nothing incomplete is published' },
+  SIGTERM: { exitCode: 143, meaning: 'stopped by SIGTERM; nothing incomplete is published' },
+} as const
+
 /** Options of every error: `hint` says what to do, `cause` keeps the original for `DEBUG=lcclf`. */
 export interface ErrorDetails {
   hint?: string | undefined
@@ -20,31 +36,31 @@ export abstract class LcclfError extends Error {
 
 /** Fix the command line: unknown flag, bad value, an impossible pair. Exit 2. */
 export class UsageError extends LcclfError {
-  readonly exitCode = 2
+  readonly exitCode = exitCodes.usage.exitCode
   readonly code = 'usage'
 }
 
 /** Fix the data: missing columns, an unreadable file, too many rejects. Exit 3. */
 export class DataError extends LcclfError {
-  readonly exitCode = 3
+  readonly exitCode = exitCodes.data.exitCode
   readonly code = 'data'
 }
 
 /** Fix the model: not found, corrupt, golden answers not reproduced, pickle refused. Exit 4. */
 export class ModelError extends LcclfError {
-  readonly exitCode = 4
+  readonly exitCode = exitCodes.model.exitCode
   readonly code = 'model'
 }
 
 /** Fix the service: Kafka, Postgres or S3 unreachable or refusing, a full disk. Exit 5. */
 export class ServiceError extends LcclfError {
-  readonly exitCode = 5
+  readonly exitCode = exitCodes.service.exitCode
   readonly code = 'service'
 }
 
 /** The receipt does not add up: rows were lost or counted twice. Exit 6. */
 export class BalanceError extends LcclfError {
-  readonly exitCode = 6
+  readonly exitCode = exitCodes.balance.exitCode
   readonly code = 'balance'
 }
 

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts'
 import { redacted } from '../formats/shown-text.ts'
 
 /** The file formats results are written in and the suffixes that say so; `tsv` is csv with tabs. */
-const suffixesOf = {
+export const suffixesOf = {
   parquet: ['.parquet'],
   csv: ['.csv', '.csv.gz'],
   tsv: ['.tsv', '.tsv.gz'],

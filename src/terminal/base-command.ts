@@ -1,6 +1,6 @@
 // What all commands share: how an error ends, with the same exit code and sentence with and without --json.
 import { Command } from '@oclif/core/command'
-import { LcclfError, messageOf } from '../errors.ts'
+import { exitCodes, LcclfError, messageOf } from '../errors.ts'
 import { failureLines, guardStandardStreams, print } from './standard-streams.ts'
 import { harmless } from './text-table.ts'
 import { bareMessage, usageOf } from './usage-errors.ts'
@@ -45,11 +45,13 @@ export abstract class BaseCommand extends Command {
     }
     // oclif's own errors are about the command line
     if (error.oclif?.exit !== undefined) {
-      const asked = { words: (this.id ?? '').replaceAll(':', ' '), flags: Object.keys(this.ctor.flags) }
+      // a command that defines no flags has none, whatever oclif's types say
+      const { flags = {} }: { flags?: object } = this.ctor
+      const asked = { words: (this.id ?? '').replaceAll(':', ' '), flags: Object.keys(flags) }
       return { exitCode: error.oclif.exit, code: 'usage', ...usageOf(error, asked) }
     }
     return {
-      exitCode: 1,
+      exitCode: exitCodes.bug.exitCode,
       code: 'bug',
       message: `unexpected: ${messageOf(error).split('\n')[0]}`,
       hint: 'This is a bug in lcclf. DEBUG=lcclf shows where; please report it with that.',

@@ -1,7 +1,10 @@
 // SIGINT and SIGTERM: the first lets the run stop between two batches, the second ends it at once.
-import { LcclfError, messageOf } from '../errors.ts'
+import { exitCodes, LcclfError, messageOf } from '../errors.ts'
 
-const exitCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 }
+const codeOf: Readonly<Record<string, number>> = {
+  SIGINT: exitCodes.SIGINT.exitCode,
+  SIGTERM: exitCodes.SIGTERM.exitCode,
+}
 
 /** The run was asked to stop; what that left behind is in the message. Exit 130, or 143 for SIGTERM. */
 export class InterruptedError extends LcclfError {
@@ -11,8 +14,8 @@ export class InterruptedError extends LcclfError {
   /** @param reason an error with the name of the process's signal, or whatever a program aborted its own signal with */
   constructor(reason: unknown, consequence: string) {
     const name = messageOf(reason)
-    super(`interrupted${name in exitCodes ? ` by ${name}` : ''}: ${consequence}`)
-    this.exitCode = exitCodes[name] ?? 130
+    super(`interrupted${name in codeOf ? ` by ${name}` : ''}: ${consequence}`)
+    this.exitCode = codeOf[name] ?? exitCodes.SIGINT.exitCode
   }
 }
 
@@ -23,7 +26,7 @@ export type InterruptWatch = ReturnType<typeof interruptsOf>
 export function watchInterrupts(): InterruptWatch {
   const controller = new AbortController()
   function receive(name: NodeJS.Signals): void {
-    if (controller.signal.aborted) process.exit(exitCodes[name])
+    if (controller.signal.aborted) process.exit(codeOf[name])
     // whatever is under way rejects with the reason
     controller.abort(new DOMException(name, 'AbortError'))
   }

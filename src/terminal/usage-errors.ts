@@ -48,6 +48,7 @@ export function usageOf(error: ParserError, { words, flags }: AskedCommand) {
 /** What oclif says of one flag or argument → what we say. */
 const sentences: readonly (readonly [RegExp, (a: string, b: string, c: string) => string])[] = [
   [/^Expected (--[^=]+)=(.*) to be one of: (.*)$/s, (flag, value, all) => `${flag} ${value}: expected ${oneOf(all)}`],
+  [/^Expected (?!--)(.*) to be one of: (.*)$/s, (value, all) => `${value}: expected ${oneOf(all)}`],
   [/^Flag (--\S+) expects one of these values: (.*)$/s, (flag, all) => `${flag}: expected ${oneOf(all)}`],
   [/^Flag (--\S+) expects a value$/, (flag) => `${flag}: expected a value`],
   [/^Flag (--\S+) can only be specified once$/, (flag) => `${flag}: given more than once`],

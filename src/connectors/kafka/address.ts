@@ -275,7 +275,7 @@ export function filled(text: string | undefined): string | undefined {
 const outputParameters = ['framing', 'as', 'survey', 'sid', 'classifier_ids'] as const
 
 /** What a Kafka address may have after its `?`. */
-const addressParameters = [
+export const addressParameters = [
   ...['group', 'registry', 'schema', 'security', 'mechanism', 'ca', 'cert', 'key'],
   ...['patience', 'session_timeout', 'date_format', 'change_hour'],
   ...outputParameters,

@@ -21,7 +21,7 @@ import {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Parameters by what an address is for: rows in, results out, the tables themselves, or stored results in. */
-const parametersFor = {
+export const parametersFor = {
   input: ['tables', 'table', 'query', 'version', 'oids', 'sid', 'names'],
   output: ['tables', 'sid', 'connections'],
   tables: ['tables', 'sid'],

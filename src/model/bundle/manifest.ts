@@ -9,7 +9,10 @@ import { jsonChecker } from '../../formats/checked-json.ts'
  * The kinds of model. What depends on the kind is said in two tables: `contents` of read-bundle.ts (which files it is made of)
  * and `engines` of model/open.ts (what runs it). Everything else asks for what a bundle has: forests, a graph, covers.
  */
-const kinds = ['forest', 'onnx'] as const
+export const kinds = ['forest', 'onnx'] as const
+
+/** The forms of a bundle that are read: 1 is the survey's first, which older versions of lcclf read; 2 where a model needs more. */
+export const formatVersions = [1, 2] as const
 
 /** One forest of the hierarchy. */
 export interface ManifestLevel {
@@ -35,8 +38,7 @@ export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
 
 /** What the manifest says. Holds no time and no path, so the same import gives the same bytes. */
 export interface Manifest {
-  /** 1 for the survey's first form, which older versions of lcclf read; 2 where the model needs more */
-  readonly formatVersion: 1 | 2
+  readonly formatVersion: (typeof formatVersions)[number]
   readonly kind: (typeof kinds)[number]
   readonly name: string
   readonly version: string
@@ -152,9 +154,9 @@ export function checkTaxonomy(taxonomy: BranchTaxonomy): void {
 export function parseManifest(text: string, where: string): Manifest {
   const check = checkerOf(where)
   const value = check.record(parseJson(text, where), 'the manifest')
-  const { formatVersion } = value
-  if (formatVersion !== 1 && formatVersion !== 2) {
-    throw new ModelError(`${where}: unknown format version ${String(formatVersion)}`, {
+  const formatVersion = formatVersions.find((known) => known === value['formatVersion'])
+  if (formatVersion === undefined) {
+    throw new ModelError(`${where}: unknown format version ${String(value['formatVersion'])}`, {
       hint: 'The bundle was made by another version of lcclf: import the model again, or update lcclf.',
     })
   }

@@ -1,4 +1,4 @@
-// The flags of the commands that read results and explain them: evaluate, diff, explain.
+// The flags of the commands that read results and learn from or explain them: evaluate, diff, calibrate, explain.
 import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
 import {
@@ -6,6 +6,7 @@ import {
   columnFlags,
   group,
   modelFlags,
+  modelReference,
   pair,
   repeatable,
   reportFlags,
@@ -54,7 +55,8 @@ const orderFlags = {
   }),
 }
 
-export const evaluateFlags = {
+/** How labels are read. */
+const labelFlags = {
   labels: Flags.string({
     required: true,
     helpValue: 'FILE',
@@ -87,6 +89,10 @@ export const evaluateFlags = {
     ...input,
     description: 'which results to take if there are several',
   }),
+}
+
+export const evaluateFlags = {
+  ...labelFlags,
   ...orderFlags,
   bins: wholeNumber({
     default: 10,
@@ -99,6 +105,29 @@ export const evaluateFlags = {
   ...comparisonFlags,
 }
 export type EvaluateFlags = Typed<typeof evaluateFlags>
+
+/** `lcclf calibrate` */
+export const calibrateFlags = {
+  ...labelFlags,
+  model: Flags.string({
+    char: 'm',
+    env: 'LCCLF_MODEL',
+    required: true,
+    helpValue: 'REF',
+    ...model,
+    description: `the model that wrote the results: ${modelReference}`,
+  }),
+  method: Flags.option({
+    options: ['auto', 'temperature', 'sigmoid', 'isotonic'] as const,
+    default: 'auto' as const,
+    ...model,
+    description: 'how each level is calibrated; auto: the least log loss by cross-validation',
+  })(),
+  out: Flags.string({ required: true, helpValue: 'BUNDLE', ...output, description: 'folder of the calibrated model' }),
+  overwrite: Flags.boolean({ ...output, description: 'replace an existing bundle' }),
+  json: Flags.boolean({ ...output, description: 'print the report as one JSON object on stdout' }),
+}
+export type CalibrateFlags = Typed<typeof calibrateFlags>
 
 /** How much may change before `lcclf diff` exits 3: objects, or a percentage of those on both sides. */
 type ChangeBound = { readonly text: string } & ({ readonly objects: number } | { readonly percent: number })

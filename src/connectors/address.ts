@@ -28,6 +28,16 @@ export type FileSourceSpec =
 /** The three forms of a result in a file (design: cli.md, "Layouts"). */
 export type Layout = 'wide' | 'long' | 'nested'
 
+/** What an output may have beside the survey's own numbers, where it was asked for. */
+export interface ExtraColumns {
+  /** the margins of a booster, wide or nested */
+  readonly margins?: boolean | undefined
+  /** the probabilities of a calibrated model */
+  readonly calibrated?: boolean | undefined
+  /** of a calibrated model, wide or nested: sets that hold the class of at least this share of objects */
+  readonly sets?: number | undefined
+}
+
 const outputSuffixes: Readonly<Record<string, OutputFormat>> = Object.fromEntries(
   outputFormats.flatMap((format) => suffixesOf[format].map((suffix) => [suffix, format])),
 )

@@ -4,7 +4,14 @@ import { redacted } from '../formats/shown-text.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { ByteOutput } from '../whole-file.ts'
-import { filePathOf, knownSuffixes, type Layout, type OutputFormat, outputFormatOf } from './address.ts'
+import {
+  type ExtraColumns,
+  filePathOf,
+  knownSuffixes,
+  type Layout,
+  type OutputFormat,
+  outputFormatOf,
+} from './address.ts'
 import type { EncoderOptions, TableEncoder } from './files/table-sink.ts'
 import { expandInputs, type InputOptions } from './inputs.ts'
 import type { SinkSpec, SourceSpec } from './spec.ts'
@@ -114,7 +121,10 @@ type TableSpec = Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' }>
 async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sink> {
   const { createTableSink, factsOf } = await import('./files/table-sink.ts')
   const { createLayout } = await import('./files/layouts.ts')
-  const layout = createLayout(spec.layout, context, spec.margins ? marginNames(context) : [])
+  const { margins, calibrated = false, sets } = spec.extras ?? {}
+  if (sets !== undefined) refuseAmbiguousSets(spec, context)
+  const extras = { margins: margins ? marginNames(context) : [], calibrated, sets: sets !== undefined }
+  const layout = createLayout(spec.layout, context, extras)
   const output = await openOutput(spec)
   try {
     const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
@@ -132,6 +142,15 @@ export function marginNames({ taxonomy, classifierVersion }: Pick<SinkContext, '
   if (taxonomy.margins) return taxonomy.margins
   throw new UsageError(`--margins: ${classifierVersion} has none`, {
     hint: 'A booster has margins, unless its probabilities are calibrated. Leave --margins out.',
+  })
+}
+
+/** In text the classes of a set are joined by |. */
+function refuseAmbiguousSets({ format }: TableSpec, { taxonomy }: SinkContext): void {
+  const odd = taxonomy.levels[0]?.classes.find((name) => name.includes('|'))
+  if (odd === undefined || (format !== 'csv' && format !== 'tsv')) return
+  throw new UsageError(`--sets: ${format.toUpperCase()} joins classes by |, which the class ${odd} has in its name`, {
+    hint: 'Write NDJSON, Parquet or Arrow.',
   })
 }
 
@@ -159,13 +178,11 @@ async function createEncoder(format: OutputFormat, isFile: boolean, options: Enc
 }
 
 /** What decides about an output besides its address. */
-export interface OutputOptions {
+export interface OutputOptions extends ExtraColumns {
   /** of stdout; a file's goes by its name */
   readonly toFormat?: OutputFormat | undefined
   /** `nested` for NDJSON and `wide` for the others, unless given */
   readonly layout?: Layout | undefined
-  /** the margins of a booster beside its probabilities, wide or nested */
-  readonly margins?: boolean | undefined
   readonly overwrite?: boolean
   /** of Postgres: what happens to an object that has no row in the table `object`; `wait` unless given */
   readonly missingObject?: MissingObject | undefined
@@ -179,27 +196,33 @@ export interface OutputOptions {
 export function outputSpec(address: string, options: OutputOptions): SinkSpec {
   const { missingObject, outputSchema = 'original', environment = process.env } = options
   if (address === '-') return stdoutSpec(options)
-  if (options.margins && (isPostgresAddress(address) || isKafkaAddress(address))) {
-    throw new UsageError(`--margins: ${redacted(address)} has no place for them`, {
-      hint: 'Only files and stdout have margins; give the table or the topic a run of its own.',
-    })
-  }
+  if (isPostgresAddress(address) || isKafkaAddress(address)) refuseExtras(address, options)
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isS3Address(address)) return s3SinkSpec(address, fileForm(address, options), environment)
   return { kind: 'file', address, path: filePathOf(address, 'output'), ...fileForm(address, options) }
 }
 
-function stdoutSpec({ toFormat = 'csv', layout, margins }: OutputOptions): SinkSpec {
+/** Tables and topics hold the survey's own numbers, and nothing beside them. */
+function refuseExtras(address: string, { margins, calibrated, sets }: ExtraColumns): void {
+  const flag = margins ? '--margins' : calibrated ? '--calibrated' : sets === undefined ? undefined : '--sets'
+  if (flag === undefined) return
+  const what = { '--margins': 'margins', '--calibrated': 'calibrated probabilities', '--sets': 'sets' }[flag]
+  throw new UsageError(`${flag}: ${redacted(address)} has no place for them`, {
+    hint: `Only files and stdout have ${what}; give the table or the topic a run of its own.`,
+  })
+}
+
+function stdoutSpec({ toFormat = 'csv', ...asked }: OutputOptions): SinkSpec {
   if (toFormat === 'parquet') {
     throw new UsageError('Parquet cannot be written to stdout', {
       hint: 'Use --to FILE.parquet, or --to-format arrow.',
     })
   }
-  return { kind: 'stdout', address: '-', format: toFormat, ...layoutFor(toFormat, { layout, margins }) }
+  return { kind: 'stdout', address: '-', format: toFormat, ...layoutFor(toFormat, asked) }
 }
 
-function fileForm(address: string, { layout, margins, overwrite = false }: OutputOptions) {
+function fileForm(address: string, { overwrite = false, ...asked }: OutputOptions) {
   const named = outputFormatOf(address)
   if (!named) {
     throw new UsageError(`${address}: the name does not say which format to write`, {
@@ -207,21 +230,24 @@ function fileForm(address: string, { layout, margins, overwrite = false }: Outpu
     })
   }
   const { format, isGzipped } = named
-  return { format, isGzipped, ...layoutFor(format, { layout, margins }), overwrite }
+  return { format, isGzipped, ...layoutFor(format, asked), overwrite }
 }
 
-/** The layout of a file. @throws UsageError for one that the format cannot have, or that has no place for margins */
-export function layoutFor(format: OutputFormat, asked: Pick<OutputOptions, 'layout' | 'margins'>) {
-  const { layout = format === 'ndjson' ? 'nested' : 'wide', margins } = asked
+/** The layout of a file. @throws UsageError for one that the format cannot have, or that has no place for what is asked */
+export function layoutFor(format: OutputFormat, asked: Pick<OutputOptions, 'layout'> & ExtraColumns) {
+  const { layout = format === 'ndjson' ? 'nested' : 'wide', margins, calibrated, sets } = asked
   if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
     throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
       hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
     })
   }
-  if (layout === 'long' && margins) {
-    throw new UsageError('--margins: --layout long has a row for each class, and no place for them', {
-      hint: 'Use --layout wide or nested.',
-    })
+  if (layout === 'long' && (margins || sets !== undefined)) {
+    throw new UsageError(
+      `${margins ? '--margins' : '--sets'}: --layout long has a row for each class, and no place for them`,
+      {
+        hint: 'Use --layout wide or nested.',
+      },
+    )
   }
-  return { layout, margins }
+  return { layout, extras: { margins, calibrated, sets } }
 }

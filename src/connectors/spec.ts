@@ -4,7 +4,7 @@ import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { PostgresSinkSpec, PostgresSourceSpec } from './postgres/settings.ts'
 import type { KafkaSinkSpec, KafkaSourceSpec } from './kafka/spec.ts'
-import type { FileSourceSpec, Layout, OutputFormat } from './address.ts'
+import type { ExtraColumns, FileSourceSpec, Layout, OutputFormat } from './address.ts'
 import type { S3SinkSpec, S3SourceSpec } from './s3/address.ts'
 
 /**
@@ -48,8 +48,7 @@ export type SinkSpec =
       /** csv, tsv and ndjson may be gzipped, by suffix */
       readonly isGzipped: boolean
       readonly layout: Layout
-      /** of a booster, beside its probabilities */
-      readonly margins?: boolean | undefined
+      readonly extras?: ExtraColumns | undefined
       readonly overwrite: boolean
     }
   | {
@@ -57,7 +56,7 @@ export type SinkSpec =
       readonly address: '-'
       readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow'
       readonly layout: Layout
-      readonly margins?: boolean | undefined
+      readonly extras?: ExtraColumns | undefined
     }
   | { readonly kind: 'terminal'; readonly address: '-' }
   | S3SinkSpec

@@ -4,6 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
+import { calibrationFlags } from './calibration-flags.ts'
 import { outputSchemas } from '../connectors/kafka/output-message.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
@@ -257,6 +258,7 @@ export const classifyFlags = {
     description:
       'for a booster: also write what its trees add up to, before it becomes probabilities, as margin/CLASS (wide) or a structure margins (nested)',
   }),
+  ...calibrationFlags,
   overwrite: Flags.boolean({
     ...output,
     description: "replace existing results (the sample model, when you name none, replaces no other model's)",

@@ -1,6 +1,6 @@
 // The three forms of a result (design: cli.md, "Layouts"): which columns there are, and their values for a batch.
 import { ModelError } from '../../errors.ts'
-import { type ClassifiedBatch, firstMaximum, marginPrefix } from '../../pipeline/batch.ts'
+import { calibratedPrefix, type ClassifiedBatch, firstMaximum, marginPrefix } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import type { Layout } from '../address.ts'
@@ -9,12 +9,21 @@ import { candidColumn, type ColumnValues, oidColumn, type OutputField, type Outp
 /** What decides an output's columns. */
 type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersion'>
 
+/** Columns beside the survey's own. */
+interface Extras {
+  /** of a booster */
+  readonly margins: readonly string[]
+  readonly calibrated: boolean
+  readonly sets: boolean
+}
+const noExtras: Extras = { margins: [], calibrated: false, sets: false }
+
 /**
- * @param margins of a booster, to be written too; the long layout has no place for them
+ * @param extras what is written too; the long layout has no place for margins and sets
  * @throws ModelError if two columns would have one name, e.g. for a taxonomy with a class called `probability`
  */
-export function createLayout(layout: Layout, context: LayoutContext, margins: readonly string[] = []): OutputLayout {
-  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context, margins)
+export function createLayout(layout: Layout, context: LayoutContext, extras: Extras = noExtras): OutputLayout {
+  const made = { wide: wideLayout, long: longLayout, nested: nestedLayout }[layout](context, extras)
   const seen = new Set<string>()
   for (const { path } of made.fields) {
     const key = JSON.stringify(path)
@@ -36,8 +45,8 @@ interface Column {
   readonly valuesOf: (batch: ClassifiedBatch) => ColumnValues
 }
 
-/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`. */
-function wideLayout(context: LayoutContext, margins: readonly string[]): OutputLayout {
+/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`, `calibrated/…`. */
+function wideLayout(context: LayoutContext, extras: Extras): OutputLayout {
   const { levels } = context.taxonomy
   return layoutOf([
     ...identityColumns(context),
@@ -47,15 +56,16 @@ function wideLayout(context: LayoutContext, margins: readonly string[]): OutputL
     ...levels.flatMap(({ classes, prefix }, i) =>
       levelColumns(i, classes, (name) => [i === 0 ? name : `${prefix}/${name}`]),
     ),
-    ...marginColumns(margins, (name) => [`${marginPrefix}/${name}`]),
+    ...numberColumns(extras.margins, (name) => [`${marginPrefix}/${name}`], marginsOf),
+    ...calibrationColumns(context, extras, (...path) => [path.join('/')]),
   ])
 }
 
 /**
  * The message's own form: `{oid, candid, classifier_version, lc_classification: {probabilities, class, hierarchical}}`, and
- * `margins` last in it.
+ * what is written too last in it.
  */
-function nestedLayout(context: LayoutContext, margins: readonly string[]): OutputLayout {
+function nestedLayout(context: LayoutContext, extras: Extras): OutputLayout {
   const root = 'lc_classification'
   const [probabilities = [], ...hierarchical] = context.taxonomy.levels.map(({ classes, branch }, i) => {
     const way = i === 0 ? ['probabilities'] : ['hierarchical', ...(branch === null ? ['top'] : ['children', branch])]
@@ -67,7 +77,8 @@ function nestedLayout(context: LayoutContext, margins: readonly string[]): Outpu
     ...probabilities,
     classColumn(context, [root, 'class']),
     ...hierarchical.flat(),
-    ...marginColumns(margins, (name) => [root, 'margins', name]),
+    ...numberColumns(extras.margins, (name) => [root, 'margins', name], marginsOf),
+    ...calibrationColumns(context, extras, (...path) => [root, ...path]),
   ])
 }
 
@@ -116,10 +127,14 @@ function winningProbabilityColumn(): Column {
 }
 
 /** For each row the place of its class among the leaf classes. */
-function winners({ taxonomy, probabilities, rowCount }: ClassifiedBatch): Int32Array {
-  const width = taxonomy.levels[0]!.classes.length
-  const codes = new Int32Array(rowCount)
-  for (let row = 0; row < rowCount; row++) codes[row] = firstMaximum(probabilities[0]!, row * width, width)
+function winners({ taxonomy, probabilities }: ClassifiedBatch): Int32Array {
+  return winnersOf(probabilities[0]!, taxonomy.levels[0]!.classes.length)
+}
+
+/** @param rows rows × width, row-major */
+function winnersOf(rows: Float64Array, width: number): Int32Array {
+  const codes = new Int32Array(rows.length / width)
+  for (let row = 0; row < codes.length; row++) codes[row] = firstMaximum(rows, row * width, width)
   return codes
 }
 
@@ -129,8 +144,40 @@ function levelColumns(level: number, classes: readonly string[], pathOf: PathOf)
   return numberColumns(classes, pathOf, ({ probabilities }) => probabilities[level]!)
 }
 
-function marginColumns(margins: readonly string[], pathOf: PathOf): Column[] {
-  return numberColumns(margins, pathOf, (batch) => batch.margins!)
+const marginsOf = ({ margins }: ClassifiedBatch): Float64Array => margins!
+
+/** `calibrated/AGN` …, `calibrated_class`, then `set` and `set_size`. */
+function calibrationColumns(
+  { taxonomy }: LayoutContext,
+  { calibrated, sets }: Extras,
+  pathOf: (...path: string[]) => string[],
+): Column[] {
+  const labels = taxonomy.levels[0]?.classes ?? []
+  const width = labels.length
+  const numbers = numberColumns(
+    labels,
+    (name) => pathOf(calibratedPrefix, name),
+    (batch) => batch.calibrated!,
+  )
+  const winner: Column = {
+    field: { path: pathOf(`${calibratedPrefix}_class`), type: 'label', isNullable: false },
+    valuesOf: (batch) => ({ type: 'label', labels, codes: winnersOf(batch.calibrated!, width) }),
+  }
+  const set: Column = {
+    field: { path: pathOf('set'), type: 'labels', isNullable: false },
+    valuesOf: (batch) => ({ type: 'labels', labels, members: batch.sets! }),
+  }
+  const size: Column = {
+    field: { path: pathOf('set_size'), type: 'int32', isNullable: false },
+    valuesOf: ({ sets: members, rowCount }) => ({ type: 'int32', values: sizesOf(members!, rowCount, width) }),
+  }
+  return [...(calibrated ? [...numbers, winner] : []), ...(sets ? [set, size] : [])]
+}
+
+function sizesOf(members: Uint8Array, rowCount: number, width: number): Int32Array {
+  const sizes = new Int32Array(rowCount)
+  members.forEach((is, cell) => (sizes[Math.floor(cell / width)]! += is))
+  return sizes
 }
 
 /** @param rowsOf rowCount × names, row-major */
@@ -154,9 +201,12 @@ function numberColumns(
 /**
  * `oid`, `classifier_name`, `classifier_version`, `class_name`, `probability`, `ranking`: a row for each class of each
  * level (33 an object with the survey's taxonomy), an object's rows by classifier_name, then class_name, in code point
- * order, as a table sorted by its key lists them.
+ * order, as a table sorted by its key lists them. Calibrated probabilities are a classifier of their own.
  */
-function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutContext): OutputLayout {
+function longLayout({ schema, taxonomy, classifierVersion }: LayoutContext, { calibrated }: Extras): OutputLayout {
+  const [product] = taxonomy.levels
+  const added = { ...product!, classifierName: `${product!.classifierName}_${calibratedPrefix}` }
+  const levels = calibrated ? [...taxonomy.levels, added] : taxonomy.levels
   const places = levels
     .flatMap(({ classifierName, classes }, level) =>
       classes.map((className, index) => ({ level, index, classifierName, className })),
@@ -180,8 +230,11 @@ function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutC
     ],
     tableOf(batch) {
       const { rowCount, oids } = batch
+      const ranked = calibrated
+        ? { ...batch, taxonomy: { levels }, probabilities: [...batch.probabilities, batch.calibrated!] }
+        : batch
       const ids = oids.flatMap((oid) => new Array<string>(places.length).fill(oid))
-      const { probabilities, rankings } = rankedValues(batch, [...oids.keys()], places)
+      const { probabilities, rankings } = rankedValues(ranked, [...oids.keys()], places)
       return {
         rowCount: rowCount * places.length,
         columns: [

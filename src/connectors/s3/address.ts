@@ -1,6 +1,6 @@
 // s3://bucket/key as an input or an output, and the settings of the environment that decide how it is asked.
 import { UsageError } from '../../errors.ts'
-import type { InputFormat, Layout, OutputFormat } from '../address.ts'
+import type { ExtraColumns, InputFormat, Layout, OutputFormat } from '../address.ts'
 
 export interface S3Address {
   readonly bucket: string
@@ -87,7 +87,7 @@ interface SinkForm {
   readonly format: OutputFormat
   readonly isGzipped: boolean
   readonly layout: Layout
-  readonly margins?: boolean | undefined
+  readonly extras?: ExtraColumns | undefined
   readonly overwrite: boolean
 }
 

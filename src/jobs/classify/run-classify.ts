@@ -59,7 +59,7 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   const { classifier, notes, isDemonstration } = await openRunModel(plan, effects, loaded)
   try {
     const { identity, taxonomy } = classifier
-    if (plan.margins) marginNames({ taxonomy, ...identity })
+    if (plan.extras.margins) marginNames({ taxonomy, ...identity })
     const selection = await selectTasks(plan, inputs, { identity, isDemonstration })
     return { selection, classifier, notes: () => [...found, ...notes()] }
   } catch (error) {

@@ -40,11 +40,20 @@ export interface Excerpt {
   readonly minProbability?: number | undefined
 }
 
+/** What an output may have beside the survey's own numbers, where it was asked for. */
+export interface ExtraColumns {
+  /** the margins of a booster, wide or nested */
+  readonly margins?: boolean | undefined
+  /** the probabilities of a calibrated model */
+  readonly calibrated?: boolean | undefined
+  /** of a calibrated model, wide or nested: sets that hold the class of at least this share of objects */
+  readonly sets?: number | undefined
+}
+
 /** How the results stand in a file. */
 export interface ResultForm {
   readonly layout: Layout
-  /** of a booster, beside its probabilities */
-  readonly margins?: boolean | undefined
+  readonly extras?: ExtraColumns | undefined
   readonly excerpt?: Excerpt | undefined
 }
 

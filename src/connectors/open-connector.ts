@@ -127,6 +127,7 @@ type TableSpec = Extract<SinkSpec, { kind: 'file' | 's3' | 'stdout' | 'memory' }
 async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sink> {
   const { createTableSink, factsOf } = await import('./files/table-sink.ts')
   const { layout, keep } = await partOf(spec, context)
+  if (spec.extras?.sets !== undefined) refuseAmbiguousSets(spec, context)
   const output = await openOutput(spec)
   try {
     const write = (bytes: Uint8Array): Promise<void> => output.write(bytes)
@@ -137,6 +138,15 @@ async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sin
     await output.close()
     throw error
   }
+}
+
+/** In text the classes of a set are joined by |. */
+function refuseAmbiguousSets({ format }: TableSpec, { taxonomy }: SinkContext): void {
+  const odd = taxonomy.levels[0]?.classes.find((name) => name.includes('|'))
+  if (odd === undefined || (format !== 'csv' && format !== 'tsv')) return
+  throw new UsageError(`--sets: ${format.toUpperCase()} joins classes by |, which the class ${odd} has in its name`, {
+    hint: 'Write NDJSON, Parquet or Arrow.',
+  })
 }
 
 async function openOutput(spec: TableSpec): Promise<ByteOutput> {

@@ -1,15 +1,13 @@
 // How results stand in a file, and which of them: what is asked of an output, against what its place and the model have.
 import { UsageError } from '../errors.ts'
 import type { SinkContext } from '../pipeline/sink.ts'
-import type { Excerpt, Layout, OutputFormat, ResultForm } from './address.ts'
+import type { Excerpt, ExtraColumns, Layout, OutputFormat, ResultForm } from './address.ts'
 import type { SinkSpec } from './spec.ts'
 
 /** What may be asked of the form. */
-export interface FormOptions extends Excerpt {
+export interface FormOptions extends Excerpt, ExtraColumns {
   /** `nested` for NDJSON and `wide` for the others, unless given */
   readonly layout?: Layout | undefined
-  /** the margins of a booster beside its probabilities, wide or nested */
-  readonly margins?: boolean | undefined
 }
 
 /**
@@ -19,14 +17,16 @@ export interface FormOptions extends Excerpt {
  */
 export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
   const flag = asked.columns ? '--columns' : asked.top === undefined ? undefined : '--top'
-  const { layout = format === 'ndjson' && flag === undefined ? 'nested' : 'wide', margins } = asked
+  const { margins, calibrated, sets } = asked
+  const { layout = format === 'ndjson' && flag === undefined ? 'nested' : 'wide' } = asked
   if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
     throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
       hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
     })
   }
-  if (layout === 'long' && margins) {
-    throw new UsageError('--margins: --layout long has a row for each class, and no place for them', {
+  if (layout === 'long' && (margins || sets !== undefined)) {
+    const extra = margins ? '--margins' : '--sets'
+    throw new UsageError(`${extra}: --layout long has a row for each class, and no place for them`, {
       hint: 'Use --layout wide or nested.',
     })
   }
@@ -36,14 +36,17 @@ export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
         layout === 'nested' ? 'Use --layout wide, also for NDJSON.' : 'Use --layout wide; long has a column ranking.',
     })
   }
-  return { layout, margins, excerpt: excerptOf(asked) }
+  return { layout, extras: { margins, calibrated, sets }, excerpt: excerptOf(asked) }
 }
 
-/** @throws UsageError where a place that takes whole objects was asked to take less, or margins */
+/** @throws UsageError where a place that takes whole objects was asked to take less, or more than the survey's numbers */
 export function refusePart(place: string, asked: FormOptions): void {
-  if (asked.margins) {
-    throw new UsageError(`--margins: ${place} has no place for them`, {
-      hint: 'Only files and stdout have margins; give the table or the topic a run of its own.',
+  const { margins, calibrated, sets } = asked
+  const extra = margins ? '--margins' : calibrated ? '--calibrated' : sets === undefined ? undefined : '--sets'
+  if (extra !== undefined) {
+    const what = { '--margins': 'margins', '--calibrated': 'calibrated probabilities', '--sets': 'sets' }[extra]
+    throw new UsageError(`${extra}: ${place} has no place for them`, {
+      hint: `Only files and stdout have ${what}; give the table or the topic a run of its own.`,
     })
   }
   const flag = Object.entries(flagsOfExcerpt).find(([name]) => asked[name as keyof Excerpt] !== undefined)?.[1]
@@ -70,13 +73,15 @@ export function excerptOf({ columns, top, only, minProbability }: Excerpt): Exce
 
 type FormContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersion'>
 
-type Form = Pick<ResultForm, 'margins' | 'excerpt'> & { readonly layout?: Layout }
+type Form = Pick<ResultForm, 'extras' | 'excerpt'> & { readonly layout?: Layout }
 
 /** The columns of a form, and the rows that it wants. */
-export async function partOf({ layout = 'wide', margins, excerpt }: Form, context: FormContext) {
+export async function partOf({ layout = 'wide', extras = {}, excerpt }: Form, context: FormContext) {
   const { createLayout } = await import('./files/layouts.ts')
   const { columns, top, only, minProbability } = excerpt ?? {}
-  const all = createLayout(layout, context, { margins: margins ? marginNames(context) : [], top })
+  const { margins, calibrated = false, sets } = extras
+  const asked = { margins: margins ? marginNames(context) : [], calibrated, sets: sets !== undefined, top }
+  const all = createLayout(layout, context, asked)
   const isWhole = only === undefined && minProbability === undefined
   return {
     layout: columns ? (await import('./files/chosen-columns.ts')).chosenColumns(all, columns) : all,
@@ -105,9 +110,9 @@ export async function checkForm(
   form: Form | Exclude<SinkSpec, Form>,
   model: Pick<SinkContext, 'taxonomy' | 'classifierVersion'>,
 ): Promise<void> {
-  if (!('excerpt' in form) && !('margins' in form)) return
+  if (!('excerpt' in form) && !('extras' in form)) return
   // an input without candids is no reason to refuse the name of their column
-  if (form.excerpt ?? form.margins) await partOf(form, { ...model, schema: { oidType: 'string', hasCandid: true } })
+  if (form.excerpt ?? form.extras) await partOf(form, { ...model, schema: { oidType: 'string', hasCandid: true } })
 }
 
 /** @throws UsageError for a model without margins */

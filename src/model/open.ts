@@ -15,6 +15,8 @@ import {
 import { type Manifest, taxonomyOf } from './bundle/manifest.ts'
 import { marginsOf, whyNotOnnx } from './bundle/parts.ts'
 import { type Bundle, readBundle } from './bundle/read-bundle.ts'
+import { readBundleCalibration } from './calibration/bundle-calibration.ts'
+import { batchCalibrator } from './calibration/calibrate-batch.ts'
 
 /** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */
 export type EngineName = 'forest' | 'onnx'
@@ -47,7 +49,9 @@ export async function openClassifier(directory: string, options: ClassifierOptio
   const classifier = await openEngine(directory, bundle, options)
   try {
     const { ok, detail } = await judgeGolden(classifier, bundle, options.engine)
-    if (ok) return classifier
+    const calibration = await readBundleCalibration(directory)
+    if (ok)
+      return calibration ? { ...classifier, calibrate: batchCalibrator(bundle.manifest, calibration) } : classifier
     throw new ModelError(`${directory}: the golden answers are not reproduced: ${detail}`, {
       hint: 'This model would give wrong classes and is not used. Run lcclf model verify for details, or import it again.',
     })

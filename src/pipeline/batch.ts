@@ -66,6 +66,10 @@ export interface ClassifiedBatch {
   readonly probabilities: readonly Float64Array[]
   /** rowCount × margins, row-major: what the trees of a booster add up to; absent for a model without */
   readonly margins?: Float64Array | undefined
+  /** rowCount × leaf classes, row-major: calibrated probabilities of the product; absent where nobody asked for them */
+  readonly calibrated?: Float64Array | undefined
+  /** in the same form, 1 for a class that is in the object's set; absent where nobody asked for sets */
+  readonly sets?: Uint8Array | undefined
   /** what the feature batch had of these, unchanged */
   readonly echo?: MessageFeatures | undefined
   readonly messages?: readonly OriginalMessage[] | undefined
@@ -81,10 +85,14 @@ export function firstMaximum(values: Float64Array, start: number, length: number
 }
 
 /** For each row the place of its class among the leaf classes. */
-export function winners({ taxonomy, probabilities, rowCount }: ClassifiedBatch): Int32Array {
-  const width = taxonomy.levels[0]!.classes.length
-  const codes = new Int32Array(rowCount)
-  for (let row = 0; row < rowCount; row++) codes[row] = firstMaximum(probabilities[0]!, row * width, width)
+export function winners({ taxonomy, probabilities }: ClassifiedBatch): Int32Array {
+  return winnersOf(probabilities[0]!, taxonomy.levels[0]!.classes.length)
+}
+
+/** @param values rows × width, row-major */
+export function winnersOf(values: Float64Array, width: number): Int32Array {
+  const codes = new Int32Array(values.length / width)
+  for (let row = 0; row < codes.length; row++) codes[row] = firstMaximum(values, row * width, width)
   return codes
 }
 
@@ -114,6 +122,9 @@ export interface Taxonomy {
 
 /** Before the name of a margin, as a level's prefix is before the name of its class: `margin/CLASS` in the wide layout. */
 export const marginPrefix = 'margin'
+
+/** The same for a calibrated probability; a column `calibrated_class` has the class of the largest. */
+export const calibratedPrefix = 'calibrated'
 
 /** Name and version that go with every probability. */
 export interface ModelIdentity {

@@ -17,5 +17,10 @@ export interface Classifier {
    * @throws UsageError for a matrix of another size
    */
   classify(batch: FeatureBatch): Promise<ClassifiedBatch>
+  /**
+   * Adds calibrated probabilities to a batch of this model's answers, and with a level the sets that keep its promise;
+   * absent for a model that nobody calibrated.
+   */
+  readonly calibrate?: ((batch: ClassifiedBatch, setLevel?: number) => ClassifiedBatch) | undefined
   close(): Promise<void>
 }

@@ -4,6 +4,7 @@ import * as Flags from '@oclif/core/flags'
 import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
+import { calibrationFlags } from './calibration-flags.ts'
 import { outputSchemas } from '../connectors/kafka/output-message.ts'
 import { shardOf } from './shard.ts'
 import { dialectFlags, excerptFlags } from './file-flags.ts'
@@ -234,6 +235,7 @@ export const classifyFlags = {
       'for a booster: also write what its trees add up to, before it becomes probabilities, as margin/CLASS (wide) or a structure margins (nested)',
   }),
   ...excerptFlags,
+  ...calibrationFlags,
   overwrite: Flags.boolean({
     ...output,
     description: "replace existing results (the sample model, when you name none, replaces no other model's)",

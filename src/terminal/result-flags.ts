@@ -1,7 +1,7 @@
-// The flags of the commands that read results and explain them: evaluate, diff, explain.
+// The flags of the commands that read results and learn from or explain them: evaluate, diff, calibrate, explain.
 import * as Flags from '@oclif/core/flags'
 import { UsageError } from '../errors.ts'
-import { bound, columnFlags, modelFlags, pair, reportFlags, type Typed } from './flags.ts'
+import { bound, columnFlags, modelFlags, modelReference, pair, reportFlags, type Typed } from './flags.ts'
 import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
 const { input, model, output, run } = group
@@ -45,7 +45,8 @@ const orderFlags = {
   }),
 }
 
-export const evaluateFlags = {
+/** How labels are read. */
+const labelFlags = {
   labels: Flags.string({
     required: true,
     helpValue: 'FILE',
@@ -78,6 +79,10 @@ export const evaluateFlags = {
     ...input,
     description: 'which results to take if there are several',
   }),
+}
+
+export const evaluateFlags = {
+  ...labelFlags,
   ...orderFlags,
   bins: wholeNumber({
     default: 10,
@@ -90,6 +95,29 @@ export const evaluateFlags = {
   ...comparisonFlags,
 }
 export type EvaluateFlags = Typed<typeof evaluateFlags>
+
+/** `lcclf calibrate` */
+export const calibrateFlags = {
+  ...labelFlags,
+  model: Flags.string({
+    char: 'm',
+    env: 'LCCLF_MODEL',
+    required: true,
+    helpValue: 'REF',
+    ...model,
+    description: `the model that wrote the results: ${modelReference}`,
+  }),
+  method: Flags.option({
+    options: ['auto', 'temperature', 'sigmoid', 'isotonic'] as const,
+    default: 'auto' as const,
+    ...model,
+    description: 'how each level is calibrated; auto: the least log loss by cross-validation',
+  })(),
+  out: Flags.string({ required: true, helpValue: 'BUNDLE', ...output, description: 'folder of the calibrated model' }),
+  overwrite: Flags.boolean({ ...output, description: 'replace an existing bundle' }),
+  json: Flags.boolean({ ...output, description: 'print the report as one JSON object on stdout' }),
+}
+export type CalibrateFlags = Typed<typeof calibrateFlags>
 
 /** How much may change before `lcclf diff` exits 3: objects, or a percentage of those on both sides. */
 type ChangeBound = { readonly text: string } & ({ readonly objects: number } | { readonly percent: number })

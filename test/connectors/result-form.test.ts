@@ -63,7 +63,8 @@ describe('--top', () => {
     const layout = createLayout('wide', contextOf({ oidType: 'string', hasCandid: false }, flatTaxonomy), { top: 2 })
     expect(namesOf(layout).slice(4)).toEqual(['class_1', 'probability_1', 'class_2', 'probability_2'])
     const cells = layout.tableOf(equals).columns.map((column) => {
-      return column.type === 'label' ? Array.from(column.codes, (code) => column.labels[code]) : [...column.values]
+      if (column.type === 'label') return Array.from(column.codes, (code) => column.labels[code])
+      return 'values' in column ? [...column.values] : []
     })
     expect(cells.slice(4)).toEqual([
       ['galaxy "far"', 'star'],

@@ -7,6 +7,7 @@ import {
   Float64,
   Int32,
   Int64,
+  List,
   RecordBatch,
   RecordBatchFileWriter,
   RecordBatchStreamWriter,
@@ -23,6 +24,7 @@ import {
   type EncoderOptions,
   type FieldNode,
   fieldTree,
+  listsOf,
   type TableEncoder,
 } from './table-sink.ts'
 
@@ -65,6 +67,7 @@ class CollectedBytes extends AsyncByteQueue {
 const types: Readonly<Record<ColumnType, () => DataType>> = {
   string: () => new Utf8(),
   label: () => new Utf8(),
+  labels: () => new List(new Field('item', new Utf8(), false)),
   float64: () => new Float64(),
   int32: () => new Int32(),
   uint32: () => new Uint32(),
@@ -92,6 +95,8 @@ function columnOf(column: ColumnValues, length: number): Data {
       return new Data(type, 0, length, 0, textsOf(column.values))
     case 'label':
       return new Data(type, 0, length, 0, labelsOf(column.labels, column.codes))
+    case 'labels':
+      return new Data(type, 0, length, 0, [listOffsets(column, length)], [itemsOf(column)])
     case 'int64':
       if (!column.nulls) return new Data(type, 0, length, 0, [undefined, column.values])
       return new Data(type, 0, length, column.nulls.size, [undefined, column.values, validity(column.nulls, length)])
@@ -101,6 +106,19 @@ function columnOf(column: ColumnValues, length: number): Data {
     case 'uint64':
       return new Data(type, 0, length, 0, [undefined, column.values])
   }
+}
+
+/** Where the list of each row begins among all items, and where the last one ends. */
+function listOffsets({ labels, members }: Extract<ColumnValues, { type: 'labels' }>, length: number): Int32Array {
+  const offsets = new Int32Array(length + 1)
+  members.forEach((is, cell) => (offsets[Math.floor(cell / labels.length) + 1]! += is))
+  for (let row = 0; row < length; row++) offsets[row + 1]! += offsets[row]!
+  return offsets
+}
+
+function itemsOf(column: Extract<ColumnValues, { type: 'labels' }>): Data {
+  const items = listsOf(column).flat()
+  return new Data(new Utf8(), 0, items.length, 0, textsOf(items))
 }
 
 /** A bit a row, least significant first, 0 for null. */

@@ -1,6 +1,6 @@
 // The three forms of a result (design: cli.md, "Layouts"): which columns there are, and their values for a batch.
 import { ModelError, UsageError } from '../../errors.ts'
-import { type ClassifiedBatch, marginPrefix, winners } from '../../pipeline/batch.ts'
+import { calibratedPrefix, type ClassifiedBatch, marginPrefix, winners, winnersOf } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import type { Excerpt, Layout } from '../address.ts'
@@ -11,8 +11,10 @@ type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersio
 
 /** What an output's columns are, beside its layout. */
 interface ColumnsAsked extends Pick<Excerpt, 'top'> {
-  /** of a booster, to be written too; the long layout has no place for them */
+  /** of a booster; the long layout has no place for them, nor for sets */
   readonly margins?: readonly string[]
+  readonly calibrated?: boolean
+  readonly sets?: boolean
 }
 
 /**
@@ -42,8 +44,8 @@ interface Column {
   readonly valuesOf: (batch: ClassifiedBatch) => ColumnValues
 }
 
-/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`. */
-function wideLayout(context: LayoutContext, { margins = [], top }: ColumnsAsked): OutputLayout {
+/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`, `calibrated/…`. */
+function wideLayout(context: LayoutContext, asked: ColumnsAsked): OutputLayout {
   const { levels } = context.taxonomy
   const classes = levels.flatMap(({ classes, prefix }, i) =>
     levelColumns(i, classes, (name) => [i === 0 ? name : `${prefix}/${name}`]),
@@ -53,16 +55,17 @@ function wideLayout(context: LayoutContext, { margins = [], top }: ColumnsAsked)
     classColumn(context, ['class']),
     winningProbabilityColumn(),
     versionColumn(context),
-    ...(top === undefined ? classes : topColumns(context, top)),
-    ...marginColumns(margins, (name) => [`${marginPrefix}/${name}`]),
+    ...(asked.top === undefined ? classes : topColumns(context, asked.top)),
+    ...numberColumns(asked.margins ?? [], (name) => [`${marginPrefix}/${name}`], marginsOf),
+    ...calibrationColumns(context, asked, (...path) => [path.join('/')]),
   ])
 }
 
 /**
  * The message's own form: `{oid, candid, classifier_version, lc_classification: {probabilities, class, hierarchical}}`, and
- * `margins` last in it.
+ * what is written too last in it.
  */
-function nestedLayout(context: LayoutContext, { margins = [] }: ColumnsAsked): OutputLayout {
+function nestedLayout(context: LayoutContext, asked: ColumnsAsked): OutputLayout {
   const root = 'lc_classification'
   const [probabilities = [], ...hierarchical] = context.taxonomy.levels.map(({ classes, branch }, i) => {
     const way = i === 0 ? ['probabilities'] : ['hierarchical', ...(branch === null ? ['top'] : ['children', branch])]
@@ -74,7 +77,8 @@ function nestedLayout(context: LayoutContext, { margins = [] }: ColumnsAsked): O
     ...probabilities,
     classColumn(context, [root, 'class']),
     ...hierarchical.flat(),
-    ...marginColumns(margins, (name) => [root, 'margins', name]),
+    ...numberColumns(asked.margins ?? [], (name) => [root, 'margins', name], marginsOf),
+    ...calibrationColumns(context, asked, (...path) => [root, ...path]),
   ])
 }
 
@@ -168,8 +172,40 @@ function levelColumns(level: number, classes: readonly string[], pathOf: PathOf)
   return numberColumns(classes, pathOf, ({ probabilities }) => probabilities[level]!)
 }
 
-function marginColumns(margins: readonly string[], pathOf: PathOf): Column[] {
-  return numberColumns(margins, pathOf, (batch) => batch.margins!)
+const marginsOf = ({ margins }: ClassifiedBatch): Float64Array => margins!
+
+/** `calibrated/AGN` …, `calibrated_class`, then `set` and `set_size`. */
+function calibrationColumns(
+  { taxonomy }: LayoutContext,
+  { calibrated, sets }: ColumnsAsked,
+  pathOf: (...path: string[]) => string[],
+): Column[] {
+  const labels = taxonomy.levels[0]?.classes ?? []
+  const width = labels.length
+  const numbers = numberColumns(
+    labels,
+    (name) => pathOf(calibratedPrefix, name),
+    (batch) => batch.calibrated!,
+  )
+  const winner: Column = {
+    field: { path: pathOf(`${calibratedPrefix}_class`), type: 'label', isNullable: false },
+    valuesOf: (batch) => ({ type: 'label', labels, codes: winnersOf(batch.calibrated!, width) }),
+  }
+  const set: Column = {
+    field: { path: pathOf('set'), type: 'labels', isNullable: false },
+    valuesOf: (batch) => ({ type: 'labels', labels, members: batch.sets! }),
+  }
+  const size: Column = {
+    field: { path: pathOf('set_size'), type: 'int32', isNullable: false },
+    valuesOf: ({ sets: members, rowCount }) => ({ type: 'int32', values: sizesOf(members!, rowCount, width) }),
+  }
+  return [...(calibrated ? [...numbers, winner] : []), ...(sets ? [set, size] : [])]
+}
+
+function sizesOf(members: Uint8Array, rowCount: number, width: number): Int32Array {
+  const sizes = new Int32Array(rowCount)
+  members.forEach((is, cell) => (sizes[Math.floor(cell / width)]! += is))
+  return sizes
 }
 
 /** @param rowsOf rowCount × names, row-major */
@@ -193,9 +229,15 @@ function numberColumns(
 /**
  * `oid`, `classifier_name`, `classifier_version`, `class_name`, `probability`, `ranking`: a row for each class of each
  * level (33 an object with the survey's taxonomy), an object's rows by classifier_name, then class_name, in code point
- * order, as a table sorted by its key lists them.
+ * order, as a table sorted by its key lists them. Calibrated probabilities are a classifier of their own.
  */
-function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutContext): OutputLayout {
+function longLayout(
+  { schema, taxonomy, classifierVersion }: LayoutContext,
+  { calibrated }: ColumnsAsked,
+): OutputLayout {
+  const [product] = taxonomy.levels
+  const added = { ...product!, classifierName: `${product!.classifierName}_${calibratedPrefix}` }
+  const levels = calibrated ? [...taxonomy.levels, added] : taxonomy.levels
   const places = levels
     .flatMap(({ classifierName, classes }, level) =>
       classes.map((className, index) => ({ level, index, classifierName, className })),
@@ -219,8 +261,11 @@ function longLayout({ schema, taxonomy: { levels }, classifierVersion }: LayoutC
     ],
     tableOf(batch) {
       const { rowCount, oids } = batch
+      const ranked = calibrated
+        ? { ...batch, taxonomy: { levels }, probabilities: [...batch.probabilities, batch.calibrated!] }
+        : batch
       const ids = oids.flatMap((oid) => new Array<string>(places.length).fill(oid))
-      const { probabilities, rankings } = rankedValues(batch, [...oids.keys()], places)
+      const { probabilities, rankings } = rankedValues(ranked, [...oids.keys()], places)
       return {
         rowCount: rowCount * places.length,
         columns: [

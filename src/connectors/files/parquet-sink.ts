@@ -7,6 +7,7 @@ import {
   type EncoderOptions,
   type FieldNode,
   fieldTree,
+  listsOf,
   type OutputTable,
   type TableEncoder,
 } from './table-sink.ts'
@@ -80,12 +81,18 @@ function schemaElements(node: FieldNode): SchemaElement[] {
       { name: node.name, repetition_type: 'REQUIRED', num_children: node.children.length },
       ...node.children.flatMap(schemaElements),
     ]
-  const repetition = node.field.isNullable ? 'OPTIONAL' : 'REQUIRED'
-  return [{ name: node.name, repetition_type: repetition, ...leafElements[node.field.type] }]
+  const { type, isNullable } = node.field
+  if (type === 'labels')
+    return [
+      { name: node.name, repetition_type: 'REQUIRED', converted_type: 'LIST', num_children: 1 },
+      { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+      { name: 'element', repetition_type: 'REQUIRED', ...leafElements.label },
+    ]
+  return [{ name: node.name, repetition_type: isNullable ? 'OPTIONAL' : 'REQUIRED', ...leafElements[type] }]
 }
 
 /** The leaves of the schema as hyparquet-writer takes them. */
-const leafElements: Readonly<Record<ColumnType, Omit<SchemaElement, 'name' | 'repetition_type'>>> = {
+const leafElements: Readonly<Record<Exclude<ColumnType, 'labels'>, Omit<SchemaElement, 'name' | 'repetition_type'>>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   label: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   float64: { type: 'DOUBLE' },
@@ -108,6 +115,8 @@ function columnData(parts: readonly ColumnValues[]): Data {
     switch (part.type) {
       case 'label':
         return Array.from(part.codes, (code) => part.labels[code])
+      case 'labels':
+        return listsOf(part)
       case 'int64':
         return Array.from(part.values, (value, row) => (part.nulls?.has(row) ? null : value))
       case 'string':

@@ -115,6 +115,8 @@ export type ColumnValues =
   | { readonly type: 'string'; readonly values: readonly string[] }
   /** `labels` is the same array in every table of an output */
   | { readonly type: 'label'; readonly labels: readonly string[]; readonly codes: Int32Array }
+  /** lists of them: rows × labels, row-major, 1 for one that is in the row's list */
+  | { readonly type: 'labels'; readonly labels: readonly string[]; readonly members: Uint8Array }
   | { readonly type: 'float64'; readonly values: Float64Array }
   | { readonly type: 'int32'; readonly values: Int32Array }
   | { readonly type: 'uint32'; readonly values: Uint32Array }
@@ -134,6 +136,13 @@ export interface OutputLayout {
   readonly tableOf: (batch: ClassifiedBatch) => OutputTable
   /** some of its columns, by their places in `fields`; the others are not computed where they need not be */
   readonly only: (places: readonly number[]) => OutputLayout
+}
+
+/** Of each row the labels in its list. */
+export function listsOf({ labels, members }: Extract<ColumnValues, { type: 'labels' }>): string[][] {
+  const width = labels.length
+  const rowCount = width === 0 ? 0 : members.length / width
+  return Array.from({ length: rowCount }, (_, row) => labels.filter((_label, i) => members[row * width + i] === 1))
 }
 
 /** The columns of an output as a tree: a leaf is a column, a struct has further names in it. */

@@ -5,6 +5,7 @@ import {
   type EncoderOptions,
   type FieldNode,
   fieldTree,
+  listsOf,
   type OutputTable,
   type TableEncoder,
 } from './table-sink.ts'
@@ -15,7 +16,8 @@ import {
  * @param delimiter a comma, or a tab for TSV
  */
 export function createDelimitedEncoder({ fields, write }: EncoderOptions, delimiter: ',' | '\t'): TableEncoder {
-  const style = { quote: quoter(delimiter), nullText: '' }
+  const quote = quoter(delimiter)
+  const style = { quote, nullText: '', list: (texts: readonly string[]) => quote(texts.join('|')) }
   const before = fields.map((_, c) => (c > 0 ? delimiter : ''))
   let header = `${fields.map(({ path }) => style.quote(path.join('.'))).join(delimiter)}\n`
 
@@ -29,7 +31,8 @@ export function createDelimitedEncoder({ fields, write }: EncoderOptions, delimi
 }
 
 export function createNdjsonEncoder({ fields, write }: EncoderOptions): TableEncoder {
-  const style = { quote: (text: string) => JSON.stringify(text), nullText: 'null' }
+  const quote = (text: string): string => JSON.stringify(text)
+  const style = { quote, nullText: 'null', list: (texts: readonly string[]) => JSON.stringify(texts) }
   const { before, after } = template(fieldTree(fields))
   return { add: (table) => write(Buffer.from(lines(table, style, before, after))), end: () => Promise.resolve() }
 }
@@ -56,6 +59,7 @@ function template(nodes: readonly FieldNode[]): { before: readonly string[]; aft
 interface TextStyle {
   readonly quote: (text: string) => string
   readonly nullText: string
+  readonly list: (texts: readonly string[]) => string
 }
 
 function lines(table: OutputTable, style: TextStyle, before: readonly string[], after: string): string {
@@ -78,13 +82,17 @@ function quoter(delimiter: string): (text: string) => string {
     plain.test(text) ? text : stringify([[text]], { delimiter, eof: false, quoted_match: [/^\ufeff|[\r\n]/] })
 }
 
-function cellTexts(column: ColumnValues, { quote, nullText }: TextStyle): (row: number) => string {
+function cellTexts(column: ColumnValues, { quote, nullText, list }: TextStyle): (row: number) => string {
   switch (column.type) {
     case 'string':
       return (row) => quote(column.values[row]!)
     case 'label': {
       const labels = column.labels.map(quote)
       return (row) => labels[column.codes[row]!]!
+    }
+    case 'labels': {
+      const lists = listsOf(column)
+      return (row) => list(lists[row]!)
     }
     case 'float64':
       return (row) => numberText(column.values[row]!)

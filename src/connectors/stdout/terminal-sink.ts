@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { type ClassifiedBatch, firstMaximum, pickObjects, type Taxonomy } from '../../pipeline/batch.ts'
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
-import type { ColumnValues, OutputLayout, OutputTable } from '../files/table-sink.ts'
+import { type ColumnValues, listsOf, type OutputLayout, type OutputTable } from '../files/table-sink.ts'
 import { openStandardOutput } from './standard-output.ts'
 
 const shownRows = 10
@@ -154,6 +154,7 @@ function chosenCells({ fields }: OutputLayout, tables: readonly OutputTable[]): 
 function cellOf(column: ColumnValues, row: number): string {
   if (column.type === 'label') return column.labels[column.codes[row]!]!
   if (column.type === 'float64') return column.values[row]!.toFixed(decimals)
+  if (column.type === 'labels') return listsOf(column)[row]!.join('|')
   const isNull = column.type === 'int64' && column.nulls?.has(row) === true
   return isNull ? '' : String(column.values[row])
 }

@@ -1,4 +1,6 @@
 // Which model answers, and opening it.
+import type { ExtraColumns } from '../../connectors/address.ts'
+import { UsageError } from '../../errors.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { type EngineName, openClassifier } from '../../model/open.ts'
@@ -65,20 +67,32 @@ export async function openRunModel(
   effects: RunEffects,
   meanwhile: () => Promise<void>,
 ): Promise<WatchedClassifier & Pick<ChosenModel, 'isDemonstration'>> {
-  const { model, engine, threads, watchQuality: isWatched } = plan
+  const { model, engine, threads, watchQuality: isWatched, extras } = plan
   if (typeof model === 'object') {
     // it belongs to the caller
-    const borrowed = { classifier: { ...model, close: () => Promise.resolve() }, notes: () => [] }
+    const own = { ...model, close: () => Promise.resolve() }
+    const borrowed = { classifier: withCalibration(own, extras), notes: () => [] }
     const watched = isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
     return { ...watched, isDemonstration: false }
   }
   const chosen = await chosenModel(model, plan, effects)
   const { directory, isDemonstration } = chosen
   const profile = await readProfile(directory)
-  const classifier = await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
+  const opened = await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
+  const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
   const tallied = tallyInputs(classifier, profile)
   return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
+}
+
+/** A classifier whose batches have what was asked for. @throws UsageError for a model that nobody calibrated */
+function withCalibration(classifier: Classifier, { calibrated, sets }: ExtraColumns): Classifier {
+  if (!calibrated && sets === undefined) return classifier
+  const { calibrate, identity } = classifier
+  if (calibrate) return { ...classifier, classify: async (batch) => calibrate(await classifier.classify(batch), sets) }
+  throw new UsageError(`${calibrated ? '--calibrated' : '--sets'}: ${identity.classifierVersion} is not calibrated`, {
+    hint: 'lcclf calibrate makes a calibrated bundle of it, from labelled results.',
+  })
 }
 
 /** Tables and topics that others read never get the sample model's answers. */

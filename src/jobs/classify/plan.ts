@@ -1,7 +1,7 @@
 // What is asked of a classify run → what it will do. Looks at the disk only to see what is a folder.
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { filePathOf, type OutputFormat, type ResultForm } from '../../connectors/address.ts'
+import { type ExtraColumns, filePathOf, type OutputFormat, type ResultForm } from '../../connectors/address.ts'
 import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { isKafkaAddress, timeWindow } from '../../connectors/kafka/spec.ts'
 import { isPostgresAddress } from '../../connectors/postgres/address.ts'
@@ -110,7 +110,7 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     engine: asked.engine,
     threads: asked.threads ?? 0,
     watchQuality: asked.watchQuality === true,
-    margins: asked.margins === true,
+    extras: extrasOf(asked),
     idColumn,
     candidColumn,
     /** undefined: no output wants it */
@@ -152,12 +152,21 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       ...(asked.top === undefined ? {} : { top: asked.top }),
       ...(asked.only === undefined ? {} : { only: asked.only.join() }),
       ...(asked.minProbability === undefined ? {} : { minProbability: asked.minProbability }),
-      ...(asked.margins === true ? { margins: true } : {}),
+      ...extrasOf(asked),
       fromFormat: asked.fromFormat ?? null,
       toFormat: asked.toFormat ?? null,
       ...(asked.inputs.some(isTopic) ? { since: window.since ?? null, until: window.until ?? null, commit } : {}),
       ...(asked.outputSchema === undefined ? {} : { outputSchema: asked.outputSchema }),
     } satisfies ResultOptions,
+  }
+}
+
+/** Only what is asked for. */
+function extrasOf({ margins, calibrated, sets }: ExtraColumns) {
+  return {
+    ...(margins ? { margins } : {}),
+    ...(calibrated ? { calibrated } : {}),
+    ...(sets === undefined ? {} : { sets }),
   }
 }
 
@@ -176,7 +185,8 @@ function outputOf(
   if (typeof output !== 'string') {
     return { kind: 'custom', address: output.address, open: () => Promise.resolve(output) }
   }
-  const isUnasked = asked.toFormat === undefined && asked.layout === undefined && !asked.margins
+  const hasExtras = Object.keys(extrasOf(asked)).length > 0
+  const isUnasked = asked.toFormat === undefined && asked.layout === undefined && !hasExtras
   if (output === '-' && isSummary && isUnasked) return { kind: 'terminal', address: '-', excerpt: excerptOf(asked) }
   if (isS3Address(output) && isS3Folder(output)) {
     return { ...folderOutput(output, asked), place: s3Place(output, environment) }
@@ -195,11 +205,11 @@ function folderOutput(address: string, { toFormat: format = 'parquet', ...asked 
 
 /** The file, or the object, that a folder output has for one input. */
 export function resultIn(
-  { address, place, format, layout, margins, excerpt }: FolderOutput,
+  { address, place, format, layout, extras, excerpt }: FolderOutput,
   relativeName: string,
   overwrite: boolean,
 ): ResultSpec {
-  const form = { format, isGzipped: false, layout, margins, excerpt, overwrite }
+  const form = { format, isGzipped: false, layout, extras, excerpt, overwrite }
   const name = `${relativeName}.${format}`
   if (place) return s3ObjectBelow(place, name, form)
   const path = join(address, name)

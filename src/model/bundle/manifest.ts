@@ -33,6 +33,12 @@ export interface FileDigest {
   readonly size: number
 }
 
+/**
+ * The file that `lcclf calibrate` adds. It changes no answer of the model, and versions of lcclf that do not know it pass it
+ * over: the format's version stays as it is.
+ */
+export const calibrationFile = 'calibration.json'
+
 /** Branch → its leaf classes, both in output order. */
 export type BranchTaxonomy = Readonly<Record<string, readonly string[]>>
 

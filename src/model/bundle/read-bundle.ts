@@ -8,7 +8,7 @@ import { coversFile, decodeCovers, decodeForests, decodeGolden } from './arrow-f
 import { type CoveredForest, findUnsafeNode, type Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { type InputProfile, parseProfile, profileFile } from './input-profile.ts'
-import { type FileDigest, type Manifest, parseManifest, taxonomyOf } from './manifest.ts'
+import { calibrationFile, type FileDigest, type Manifest, parseManifest, taxonomyOf } from './manifest.ts'
 import { decodeParts, type Part, partsFile, plainParts } from './parts.ts'
 
 export interface Bundle {
@@ -23,7 +23,7 @@ export interface Bundle {
 }
 
 /** what classifying does not need */
-const readLater = new Set([coversFile, profileFile])
+const readLater = new Set([calibrationFile, coversFile, profileFile])
 
 const damagedHint = 'The bundle is damaged: copy it again, or import the model again.'
 

@@ -1,7 +1,7 @@
 // The end of every import: a bundle's folder, whole or not at all, and the same bytes for the same model.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, link, mkdir, mkdtemp, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../../errors.ts'
 import { leftBehind, ownerMark } from '../../owner.ts'
@@ -12,6 +12,7 @@ import type { Forest } from './forest.ts'
 import type { Golden } from './golden.ts'
 import { encodeProfile, type InputProfile, type ProfiledImport, profileFile } from './input-profile.ts'
 import type { FileDigest, Manifest } from './manifest.ts'
+import { readChecked, readManifest } from './read-bundle.ts'
 import { encodeParts, isPlain, type Part, partsFile } from './parts.ts'
 
 /** What every import is told, whatever it reads. */
@@ -119,11 +120,44 @@ export async function writeBundle(
   return { directory: out, manifest: complete, sha256: sha256Of(text), warnings: said }
 }
 
+/**
+ * Writes a bundle that is another one with one more file, or with another one of that name. The model's own files are the
+ * same on the disk where the file system allows it, and copies elsewhere.
+ *
+ * @param source the other bundle's folder
+ * @returns what the new bundle is
+ * @throws ModelError for a file that differs from what the manifest says; ServiceError where the bundle cannot be written
+ */
+export async function writeExtendedBundle(
+  source: string,
+  { file, bytes }: { readonly file: string; readonly bytes: Uint8Array },
+  { out, overwrite = false }: Pick<ImportOptions, 'out' | 'overwrite'>,
+): Promise<{ manifest: Manifest; sha256: string }> {
+  const { manifest } = await readManifest(source)
+  await checkBundlePlace({ out, overwrite })
+  const kept = manifest.files.filter((one) => one.file !== file)
+  for (const one of kept) await readChecked(source, one)
+  const added = { file, sha256: sha256Of(bytes), size: bytes.length }
+  const complete = { ...manifest, files: [...kept, added] }
+  const text = Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)
+  const contents = new Map<string, Uint8Array | { readonly path: string }>([
+    ...kept.map((one) => [one.file, { path: join(source, one.file) }] as const),
+    [file, bytes],
+    ['manifest.json', text],
+  ])
+  await publish(resolve(out), contents)
+  return { manifest: complete, sha256: sha256Of(text) }
+}
+
 function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-async function publish(out: string, contents: ReadonlyMap<string, Uint8Array>): Promise<void> {
+/** @param contents the bytes of each file, or the file that it is the same as */
+async function publish(
+  out: string,
+  contents: ReadonlyMap<string, Uint8Array | { readonly path: string }>,
+): Promise<void> {
   const parent = dirname(out)
   let temporary: string | undefined
   try {
@@ -131,7 +165,11 @@ async function publish(out: string, contents: ReadonlyMap<string, Uint8Array>): 
     const prefix = `.${basename(out)}.partial-`
     temporary = await mkdtemp(join(parent, `${prefix}${ownerMark()}-`))
     const folder = join(temporary, 'new')
-    for (const [file, bytes] of contents) await writeWholeFile(join(folder, file), bytes, { address: out })
+    await mkdir(folder)
+    for (const [file, content] of contents) {
+      if ('path' in content) await linkOrCopy(content.path, join(folder, file))
+      else await writeWholeFile(join(folder, file), content, { address: out })
+    }
     await replaceFolder(folder, out, join(temporary, 'old'))
     await syncFolder(parent)
     // only now: one of them may hold the bundle that was here
@@ -143,6 +181,11 @@ async function publish(out: string, contents: ReadonlyMap<string, Uint8Array>): 
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })
   }
+}
+
+/** A second name for a file; its bytes again where another disk or somebody else's file has none. */
+async function linkOrCopy(path: string, name: string): Promise<void> {
+  await link(await realpath(path), name).catch(() => copyFile(path, name))
 }
 
 /** The old bundle goes into the temporary folder, and away with it; if the new one cannot take its place, it comes back. */

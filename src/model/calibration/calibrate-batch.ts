@@ -1,0 +1,39 @@
+// Calibrated probabilities and sets beside what the model says, batch by batch.
+import { type Hierarchy, withProduct } from '../bundle/forest.ts'
+import type { Classifier } from '../../pipeline/classifier.ts'
+import type { BundleCalibration } from './bundle-calibration.ts'
+import { setsOf, setThreshold } from './conformal-sets.ts'
+import { calibrateLevel, type LevelCalibration } from './level-calibration.ts'
+
+/** Makes the function that a classifier has for its calibration. */
+export function batchCalibrator(
+  hierarchy: Hierarchy,
+  { levels, sets }: BundleCalibration,
+): NonNullable<Classifier['calibrate']> {
+  const parameters = levels.map((level) => level.parameters)
+  return (batch, setLevel) => {
+    const { probabilities, rowCount } = batch
+    const calibrated = calibratedProduct(hierarchy, parameters, { probabilities, rowCount })
+    if (setLevel === undefined) return { ...batch, calibrated }
+    const thresholds = sets.map((one) => setThreshold(one, setLevel))
+    return { ...batch, calibrated, sets: setsOf(probabilities[0]!, thresholds) }
+  }
+}
+
+/**
+ * The calibrated levels, multiplied to the product.
+ *
+ * @param answers `probabilities`: as a batch has them, the product first
+ * @returns rowCount × leaf classes, row-major
+ */
+function calibratedProduct(
+  hierarchy: Hierarchy,
+  parameters: readonly LevelCalibration[],
+  { probabilities, rowCount }: { readonly probabilities: readonly Float64Array[]; readonly rowCount: number },
+): Float64Array {
+  const own = hierarchy.taxonomy === null ? probabilities : probabilities.slice(1)
+  const levels = hierarchy.levels.map(({ classes }, i) =>
+    calibrateLevel(parameters[i]!, own[i]!, rowCount, classes.length),
+  )
+  return withProduct(hierarchy, levels, rowCount)[0]!
+}

@@ -36,7 +36,8 @@ export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
         layout === 'nested' ? 'Use --layout wide, also for NDJSON.' : 'Use --layout wide; long has a column ranking.',
     })
   }
-  return { layout, extras: { margins, calibrated, sets }, excerpt: excerptOf(asked) }
+  const hasExtras = margins === true || calibrated === true || sets !== undefined
+  return { layout, extras: hasExtras ? { margins, calibrated, sets } : undefined, excerpt: excerptOf(asked) }
 }
 
 /** @throws UsageError where a place that takes whole objects was asked to take less, or more than the survey's numbers */

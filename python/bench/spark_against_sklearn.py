@@ -1,4 +1,4 @@
-"""lcclf against scikit-learn from Python: Spark Parquet → Parquet, a DataFrame in one process, one row.
+"""lcclf against scikit-learn: in one process (bench/classify.py), then under Spark, Parquet → Parquet.
 
     python python/bench/spark_against_sklearn.py --pickles FOLDER --bundle FOLDER --rows ztf-8k.parquet [--count 200000]
 
@@ -24,8 +24,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark import cloudpickle
 
-import lcclf
+import lcclf.spark
+from classify import load, main as bench_in_one_process
 
 # in the order of the survey's columns, which decides ties
 BRANCHES = {"stochastic": "Stochastic", "periodic": "Periodic", "transient": "Transient"}
@@ -40,9 +42,7 @@ class ScikitLearn:
             self.features = list(pickle.load(file))
         self.forests = {}
         for level in ("top", *BRANCHES):
-            with open(Path(folder) / f"{level}_level_BRF_model.pkl", "rb") as file:
-                self.forests[level] = pickle.load(file)
-            self.forests[level].n_jobs = 1
+            self.forests[level] = load(Path(folder), level)
 
     def classify(self, frame):
         values = frame[self.features].to_numpy()
@@ -65,14 +65,15 @@ class ScikitLearn:
 
 def sklearn_in_spark(df, folder):
     """`mapInPandas` with the model loaded once in each worker."""
+    cloudpickle.register_pickle_by_value(sys.modules["classify"])
     names = list(ScikitLearn(folder).classify(df.limit(1).toPandas()).columns)
 
     def classify(frames):
         import builtins
 
         # of the process, which Spark keeps between tasks
-        model = builtins.__dict__.setdefault("_bench_model", None) or ScikitLearn(folder)
-        builtins._bench_model = model
+        model = vars(builtins).get("bench_model") or ScikitLearn(folder)
+        builtins.bench_model = model
         for frame in frames:
             yield model.classify(frame)
 
@@ -125,9 +126,7 @@ def spark_session(cores):
     return builder.config("spark.driver.memory", "3g").getOrCreate()
 
 
-def bench_spark(asked, folder, told):
-    import lcclf.spark
-
+def bench_spark(asked, folder):
     spark = spark_session(asked.cores)
     rows = repeated_rows(asked.rows, asked.count, asked.files, tempfile.mkdtemp(dir=folder))
     df = spark.read.parquet(rows)
@@ -143,24 +142,10 @@ def bench_spark(asked, folder, told):
     lcclf.spark.classify(few, asked.bundle).count()
     sklearn_in_spark(few, asked.pickles).count()
     runs = {"lcclf": writer(classified, "lcclf"), "scikit-learn": writer(reference, "scikit-learn")}
-    told["spark"] = {"rows": asked.count, "cores": asked.cores, **median_times(asked.rounds, **runs)}
-    told["spark"]["differing bits"] = differing_bits(pq.read_table(outs["lcclf"]), pq.read_table(outs["scikit-learn"]))
+    told = {"rows": asked.count, "cores": asked.cores, **median_times(asked.rounds, **runs)}
+    told["differing bits"] = differing_bits(pq.read_table(outs["lcclf"]), pq.read_table(outs["scikit-learn"]))
     spark.stop()
-
-
-def bench_frame(asked, told):
-    frame = pd.read_parquet(asked.rows)
-    model = ScikitLearn(asked.pickles)
-    own = lcclf.classify(frame, model=asked.bundle)
-    reference = model.classify(frame)
-    bits = differing_bits(pa.Table.from_pandas(own), pa.Table.from_pandas(reference))
-    runs = {"lcclf": lambda: lcclf.classify(frame, model=asked.bundle), "scikit-learn": lambda: model.classify(frame)}
-    told["frame"] = {"rows": len(frame), **median_times(asked.rounds, **runs), "differing bits": bits}
-    row = frame.head(1)
-    runs = {"lcclf": lambda: lcclf.classify(row, model=asked.bundle), "scikit-learn": lambda: model.classify(row)}
-    for run in runs.values():
-        run()
-    told["one row"] = {"rows": 1, **median_times(asked.rows_of_one, **runs)}
+    return told
 
 
 def main():
@@ -172,21 +157,17 @@ def main():
     parser.add_argument("--files", type=int, default=8)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows-of-one", type=int, default=50, help="rounds of the one row")
-    parser.add_argument("--only", choices=["spark", "frame"])
+    parser.add_argument("--only-spark", action="store_true")
     asked = parser.parse_args()
+    if not asked.only_spark:
+        bench_in_one_process(Path(asked.pickles), asked.bundle, Path(asked.rows))
     asked.bundle, asked.pickles = (str(Path(one).resolve()) for one in (asked.bundle, asked.pickles))
     folder = tempfile.mkdtemp(prefix="lcclf-bench-")
-    told = {}
     try:
-        if asked.only != "spark":
-            bench_frame(asked, told)
-        if asked.only != "frame":
-            bench_spark(asked, folder, told)
+        told = bench_spark(asked, folder)
     finally:
         shutil.rmtree(folder)
-    for one in told.values():
-        one["times as fast"] = round(one["scikit-learn"]["median"] / one["lcclf"]["median"], 2)
+    told["times as fast"] = round(told["scikit-learn"]["median"] / told["lcclf"]["median"], 2)
     print(json.dumps(told, indent=2))
 
 

@@ -17,7 +17,9 @@ def model_name(model: Model) -> Optional[str]:
     """What travels to other machines, whose work folder is another one."""
     if model is None:
         return None
-    return os.path.abspath(model) if os.path.isdir(model) else os.fspath(model)
+    # as lcclf does: a folder with a manifest wins over a name
+    is_here = os.path.isfile(os.path.join(model, "manifest.json")) or os.path.isfile(model)
+    return os.path.abspath(model) if is_here else os.fspath(model)
 
 
 def options_of_parts(options: Mapping[str, Any], max_rejected: Union[int, str, None], part: str) -> Dict[str, Any]:

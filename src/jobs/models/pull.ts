@@ -217,12 +217,12 @@ async function fetchFiles(work: PullWork, reader: ObjectReader, folder: string):
       onRetry: (file, reason, waitMs) => say(`${file}: ${reason}; retrying in ${(waitMs / 1000).toFixed(1)} s`),
     })
   } catch (error) {
-    const isOurs = error instanceof ModelError || error instanceof ServiceError
-    if (!known || others.length === 0 || !isOurs) throw error
+    if (!known || !(error instanceof ModelError || error instanceof ServiceError)) throw error
     const Failure = error instanceof ModelError ? ModelError : ServiceError
+    const choice = others.length > 0 ? `Other known models: ${listOf(others)}. ` : ''
     throw new Failure(`${known.name}@${known.version} could not be downloaded: ${error.message}`, {
       cause: error,
-      hint: `Other known models: ${listOf(others)}. From a copy elsewhere: lcclf model pull ADDRESS --name ${known.name} --version ${known.version}.`,
+      hint: `${choice}From a copy elsewhere: lcclf model pull ADDRESS --name ${known.name} --version ${known.version}.`,
     })
   }
 }

@@ -87,6 +87,7 @@ describe.skipIf(why)('an object as an input', () => {
       {
         hasFreeKeys: seeder.format === 'ndjson' || seeder.name === 'Avro maps',
         hasAnyKeys: seeder.name === 'Avro maps',
+        hasColumns: seeder.format !== 'avro',
       },
     )
   }

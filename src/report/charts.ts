@@ -1,4 +1,4 @@
-// The charts of a report, by Observable Plot without a browser: bars, histograms, contributions, curves, shares of two sides, and matrices of counts.
+// The charts of a report, by Observable Plot without a browser: bars, histograms, waterfalls, curves, shares of two sides, and matrices of counts.
 import type * as ObservablePlot from '@observablehq/plot'
 import { type Matrix, matrixTable } from '../formats/table.ts'
 import { type Content, type Html, trusted, visibleText } from './html.ts'
@@ -154,39 +154,52 @@ export function histogramChart(
   })
 }
 
-/** Bars to both sides of zero: what speaks for and what against. */
-export function contributionChart(
+/** From a first value by steps to the last: each bar begins where the one above it ends, so that one sees them add up. */
+export function waterfallChart(
   canvas: Canvas,
-  { label, bars, axis }: { label: string; bars: readonly Bar[]; axis: string },
+  {
+    label,
+    first,
+    steps,
+    last,
+    axis,
+  }: Record<'first' | 'last', Bar> & { label: string; steps: readonly Bar[]; axis: string },
 ): Html {
-  const rows = keyed(bars)
+  let sum = first.value
+  const rows = keyed([
+    { ...first, from: 0, to: first.value, isStep: false },
+    ...steps.map(({ name, value }) => ({ name, value, from: sum, to: (sum += value), isStep: true })),
+    { ...last, from: 0, to: last.value, isStep: false },
+  ])
   const { plot } = canvas
-  const far = Math.max(...bars.map(({ value }) => Math.abs(value)), 1e-12) * 1.35
-  const sideTexts = (side: 1 | -1) =>
-    plot.text(
-      rows.filter(({ value }) => value < 0 === side < 0),
-      {
-        x: 'value',
-        y: 'key',
-        text: (row: Bar) => `${row.value < 0 ? '−' : '+'}${Math.abs(row.value).toFixed(4)}`,
-        dx: 4 * side,
-        textAnchor: side > 0 ? 'start' : 'end',
-      },
-    )
-  // constants are colours, columns would be data
-  const fill = (row: Bar): string => (row.value < 0 ? paletteColor(1) : paletteColor(0))
+  const ends = [0, ...rows.map(({ to }) => to)]
+  const [least, most] = [Math.min(...ends), Math.max(...ends)]
+  // room for a number beside the longest bar
+  const spare = (most - least || 1) * 0.12
+  const color = ({ isStep, value }: (typeof rows)[number]): string => paletteColor(isStep ? (value < 0 ? 1 : 0) : 5)
+  const text = ({ isStep, value }: (typeof rows)[number]): string =>
+    isStep ? `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}` : shortNumber(value)
   return canvas.draw(label, {
-    width: 500,
-    height: bars.length * barHeight + 60,
-    marginLeft: marginOf(bars),
+    width: 640,
+    height: rows.length * barHeight + 60,
+    marginLeft: marginOf(rows),
     marginRight: 20,
     ...rowMargins,
-    x: { domain: [-far, far], label: axis, ticks: 5, grid: true, labelAnchor: 'center', labelArrow: 'none' },
-    y: namesAxis(bars),
+    x: {
+      domain: [least < 0 ? least - spare : 0, most + spare],
+      ...{ label: axis, ticks: 6, grid: true, labelAnchor: 'center', labelArrow: 'none' },
+    },
+    y: namesAxis(rows),
     marks: [
-      plot.barX(rows, { x: 'value', y: 'key', fill, insetTop: 2, insetBottom: 2 }),
-      sideTexts(1),
-      sideTexts(-1),
+      plot.link(rows.slice(0, -1), {
+        ...{ x1: 'to', x2: 'to', y1: 'key', y2: (row: { key: number }) => row.key + 1 },
+        ...{ stroke: 'currentColor', strokeOpacity: 0.5, strokeDasharray: '2,2' },
+      }),
+      plot.barX(rows, { x1: 'from', x2: 'to', y: 'key', fill: color, insetTop: 2, insetBottom: 2 }),
+      plot.text(rows, {
+        ...{ x: ({ from, to }: { from: number; to: number }) => Math.max(from, to), y: 'key', text },
+        ...{ dx: 4, textAnchor: 'start', stroke: 'var(--paper)', strokeWidth: 3, fill: 'currentColor' },
+      }),
       plot.ruleX([0]),
     ],
     color: { type: 'identity' },

@@ -10,13 +10,17 @@ export interface Section {
   readonly content: readonly Html[]
 }
 
+/** What stands in large type at the top: a value, and what it is. */
+export type KeyFigures = readonly (readonly [value: Content, what: string])[]
+
 /**
  * The text of the file. The same facts give the same bytes.
  *
  * @param page.lead the result, in a sentence or two
+ * @param page.key the numbers that one looks for first: how many, how sure, what is odd
  */
-export function pageOf(page: { title: string; lead: Content; sections: readonly Section[] }): string {
-  const { title, lead, sections } = page
+export function pageOf(page: { title: string; lead: Content; key: KeyFigures; sections: readonly Section[] }): string {
+  const { title, lead, key, sections } = page
   const anchors = sections.map(({ title: name }, i) => markup`<li><a href="#s${i + 1}">${name}</a></li>`)
   const parts = sections.map(
     ({ title: name, content }, i) =>
@@ -35,6 +39,8 @@ ${content}</section>
 <style>${trusted(style + paperStyle)}</style></head>
 <body><header><h1>${title}</h1>
 <p>${lead}</p>
+<dl class="key">
+${key.map(([value, what]) => markup`<div><dt>${what}</dt><dd>${value}</dd></div>`)}</dl>
 <nav aria-label="Contents"><ul>${anchors}</ul></nav></header>
 <main>
 ${parts}</main>
@@ -68,7 +74,7 @@ const style = `
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem 1.25rem 3rem; max-width: 76rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; padding: 1rem 1.25rem 3rem; max-width: 100rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0; }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); }
@@ -77,10 +83,16 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; ma
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: .3rem 2rem; margin: .6rem 0; }
 dl div { display: flex; gap: .8rem; justify-content: space-between; border-bottom: 1px solid var(--line); }
 dt { color: var(--faint); overflow-wrap: normal; } dd { margin: 0; text-align: right; }
+dl.key { grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); gap: .8rem; }
+dl.key div { flex-direction: column-reverse; justify-content: flex-end; gap: 0; border: 0; border-left: 4px solid var(--c1); padding: .1rem .8rem; }
+dl.key dd { font-size: 1.35rem; line-height: 1.3; text-align: left; font-variant-numeric: tabular-nums; }
+dl.key dt { font-size: .9rem; line-height: 1.3; }
 figure { margin: 1.4rem 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 40rem), 1fr)); gap: 0 2rem; }
 figcaption { max-width: 48rem; margin-bottom: .5rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: .8rem 1.4rem; align-items: flex-start; }
 .picture { max-width: 100%; }
+.save { font: inherit; font-size: .8rem; color: var(--faint); background: none; border: 0; padding: 0; cursor: pointer; text-decoration: underline dotted; }
 .name { font-weight: 600; font-size: .85rem; line-height: 1.3; }
 svg { display: block; max-width: 100%; height: auto; }
 svg text { white-space: pre; }
@@ -103,7 +115,8 @@ th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descendi
 footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
 `
 
-// The one script of a page: headings of tables become buttons that sort. Without it the page reads as well.
+// The one script of a page: headings of tables become buttons that sort, and a picture has one that saves it. Without it the
+// page reads as well.
 
 /** Plain ECMAScript 2017, no library; its hash is in the page's Content-Security-Policy. */
 const sortScript = `
@@ -138,6 +151,34 @@ for (const table of document.querySelectorAll('table.sortable')) {
       heading.setAttribute('aria-sort', rises ? 'ascending' : 'descending')
       status.textContent = 'Sorted by ' + button.textContent + ', ' + (rises ? 'ascending' : 'descending')
     })
+  })
+}
+// a picture alone, for a paper: with the colours that it has here, on no ground
+let saved = 0
+for (const picture of document.querySelectorAll('.picture')) {
+  const drawings = picture.querySelectorAll('svg')
+  drawings.forEach((drawing) => {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'save'
+    button.textContent = 'Save as SVG'
+    button.setAttribute('aria-label', 'Save as SVG: ' + drawing.getAttribute('aria-label'))
+    const name = document.title.replace(/[^A-Za-z0-9]+/g, '-') + '-' + ++saved + '.svg'
+    button.addEventListener('click', () => {
+      const colors = getComputedStyle(document.documentElement)
+      const copy = drawing.cloneNode(true)
+      copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+      copy.setAttribute('font-family', 'system-ui, sans-serif')
+      copy.setAttribute('color', colors.getPropertyValue('--ink').trim())
+      const text = new XMLSerializer().serializeToString(copy)
+        .replace(/var\\((--[a-z0-9]+)\\)/g, (_, color) => colors.getPropertyValue(color).trim())
+      const link = document.createElement('a')
+      link.href = URL.createObjectURL(new Blob([text], { type: 'image/svg+xml' }))
+      link.download = name
+      link.click()
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000)
+    })
+    drawing.after(button)
   })
 }
 // what is folded away would not be printed

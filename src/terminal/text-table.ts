@@ -4,17 +4,69 @@ import { type BareTable, type Column, numberText, percentText, type Table } from
 
 const narrowHeading = 7
 
-export function textTable<Row>({ columns, rows }: BareTable<Row>): string[] {
-  const shown = columns.flatMap((column) => {
+/** Columns of text between which nothing is. */
+const gap = '  '
+
+/**
+ * Lines of a table. Where a width is given, headings are whole if there is room for them, and a table that is too wide goes on
+ * below, its first column again before the others.
+ *
+ * @param width columns of the terminal; undefined for a pipe, which has as many as it takes
+ */
+export function textTable<Row>(table: BareTable<Row>, width = terminalWidth()): string[] {
+  if (width !== undefined) {
+    const whole = columnsOf(table, { isShortened: false })
+    if (widthOf(whole) <= width) return linesOf(whole)
+  }
+  const shown = columnsOf(table, { isShortened: true })
+  return width === undefined
+    ? linesOf(shown)
+    : panels(shown, width).flatMap((panel, i) => [...(i === 0 ? [] : ['']), ...linesOf(panel)])
+}
+
+/** How wide the terminal is that stdout is; undefined where it is none. */
+export function terminalWidth(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns || undefined : undefined
+}
+
+/** The cells of a column, padded to its width, the heading first. */
+type TextColumn = readonly string[]
+
+function columnsOf<Row>({ columns, rows }: BareTable<Row>, { isShortened }: { isShortened: boolean }): TextColumn[] {
+  return columns.flatMap((column) => {
     const { heading, isText, isNarrow } = column
     if (heading === undefined) return []
-    const name = isNarrow && heading.length > narrowHeading ? `${heading.slice(0, narrowHeading - 1)}…` : heading
+    const isTooLong = isShortened && isNarrow && heading.length > narrowHeading
+    const name = isTooLong ? `${heading.slice(0, narrowHeading - 1)}…` : heading
     const texts = [name, ...rows.map((row) => cellText(column, row))].map(harmless)
     const width = Math.max(...texts.map((text) => text.length))
     return [texts.map((text) => (isText ? text.padEnd(width) : text.padStart(width)))]
   })
-  const lineOf = (line: number): string => shown.map((texts) => texts[line]!).join('  ')
-  return Array.from({ length: rows.length + 1 }, (_, line) => lineOf(line).trimEnd())
+}
+
+function widthOf(columns: readonly TextColumn[]): number {
+  return columns.reduce((sum, [heading]) => sum + heading!.length + gap.length, -gap.length)
+}
+
+/** The columns in as many tables as it takes; one column that is too wide stands alone with the first. */
+function panels(columns: readonly TextColumn[], width: number): TextColumn[][] {
+  const [first, ...others] = columns
+  const found: TextColumn[][] = [[first!]]
+  for (const column of others) {
+    const last = found.at(-1)!
+    if (last.length > 1 && widthOf([...last, column]) > width) found.push([first!, column])
+    else last.push(column)
+  }
+  return found
+}
+
+function linesOf(columns: readonly TextColumn[]): string[] {
+  return columns[0]!.map((_, line) =>
+    columns
+      .map((texts) => texts[line]!)
+      .join(gap)
+      .trimEnd(),
+  )
 }
 
 /** A table below its caption; nothing where it has no rows. */

@@ -42,6 +42,30 @@ describe('a table', () => {
     expect(captionedTable({ ...table, rows: [] })).toEqual([])
   })
 
+  it('goes on below where a terminal is too narrow, and has whole headings where it is wide enough', () => {
+    const matrix = matrixTable({
+      ...{ title: 'Classes', corner: 'label', rows: ['RRL', 'E'] },
+      ...{
+        columns: ['Periodic-Other', 'RRL'],
+        counts: [
+          [1, 20],
+          [3, 4],
+        ],
+      },
+    })
+    expect(textTable(matrix, 26)).toEqual([
+      'label  Periodic-Other  RRL',
+      'RRL                 1   20',
+      'E                   3    4',
+    ])
+    expect(textTable(matrix, 25)).toEqual(['label  Period…  RRL', 'RRL          1   20', 'E            3    4'])
+    expect(textTable(matrix, 18)).toEqual([
+      ...['label  Period…', 'RRL          1', 'E            3'],
+      '',
+      ...['label  RRL', 'RRL     20', 'E        4'],
+    ])
+  })
+
   it('is CSV in full precision, and holds no column that has no key', async () => {
     const out = folder()
     await writeCsvTables(join(out, 'tables'), { shares: table, pair: cellTable(['a', 'b'], [['x', null]]) })

@@ -7,6 +7,8 @@ import { type ColumnValues, listsOf, type OutputLayout, type OutputTable } from 
 import { openStandardOutput } from './standard-output.ts'
 
 const shownRows = 10
+/** classes shown of an object where there is room: the best and those after it */
+const shownClasses = 3
 
 /** What was asked for, where it is not everything. */
 interface Part {
@@ -18,7 +20,7 @@ interface Part {
 /** Keeps class counts and the first ten objects; prints them at `publish`. */
 export function openTerminalSink(
   { taxonomy, schema }: SinkContext,
-  stream: Writable & { fd?: number },
+  stream: Writable & { fd?: number; columns?: number },
   part?: Part,
 ): Sink {
   const classes = taxonomy.levels[0]?.classes ?? []
@@ -52,7 +54,9 @@ export function openTerminalSink(
     finish: () => Promise.resolve(),
     async publish() {
       const columns = part?.layout && chosenCells(part.layout, tables)
-      const summary = { taxonomy, counts, first, hasCandid: schema.hasCandid, filtered, columns }
+      // a terminal that was made smaller meanwhile is asked now
+      const width = Math.max(stream.columns || usualWidth, leastWidth)
+      const summary = { taxonomy, counts, first, hasCandid: schema.hasCandid, filtered, columns, width }
       await output.write(Buffer.from(terminalReport(summary)))
       await output.finish()
     },
@@ -65,24 +69,31 @@ function shownObject(batch: ClassifiedBatch, row: number, winner: number) {
   const [product, top] = batch.taxonomy.levels
   const width = product!.classes.length
   const topWidth = top?.classes.length ?? 0
+  const own = batch.probabilities[0]!.subarray(row * width, (row + 1) * width)
+  const others = [...own.keys()].filter((i) => i !== winner).sort((a, b) => own[b]! - own[a]!)
   return {
     oid: batch.oids[row]!,
     candid: batch.candids[row] ?? null,
     className: product!.classes[winner]!,
-    probability: batch.probabilities[0]![row * width + winner]!,
+    probability: own[winner]!,
+    /** the classes after the best, with their probabilities */
+    next: others.slice(0, shownClasses - 1).map((i) => ({ name: product!.classes[i]!, probability: own[i]! })),
     /** a probability for each class of the top level; empty for a model of one level */
     top: top ? [...batch.probabilities[1]!.subarray(row * topWidth, (row + 1) * topWidth)] : [],
   }
 }
 
-// The text of the terminal's summary, 80 columns wide at most.
+// The text of the terminal's summary, as wide as the terminal at most: what it has room for is shown, the least first.
 
 type ShownObject = ReturnType<typeof shownObject>
 
 /** A column of text: numbers stand to the right, and a column may become as narrow as its `least`. */
-type Column = ReturnType<typeof numberColumn>
+type Column = ReturnType<typeof numberColumn> & { readonly isOptional?: boolean }
 
-const widest = 80
+const usualWidth = 80
+const leastWidth = 20
+const widestBar = 40
+const narrowestBar = 8
 const gap = '  '
 const decimals = 3
 /** What the summary tells; `counts`: objects for each leaf class. */
@@ -95,6 +106,8 @@ interface TerminalSummary {
   readonly filtered?: number
   /** of the first objects, where others than the usual ones were asked for */
   readonly columns?: readonly Column[] | undefined
+  /** columns of the terminal */
+  readonly width?: number
 }
 
 /** Class counts by branch, the first objects, and one line on writing a file; ends with a line end. */
@@ -107,37 +120,65 @@ export function terminalReport(summary: TerminalSummary): string {
     `${all === 1 ? '1 object' : `${all} objects`} classified${filtered > 0 ? `, ${filtered} of them filtered out` : ''}`,
     countsTable(summary, total),
     ...(total > shown && shown > 0 ? [`The first ${shown}:`] : []),
-    ...(shown > 0 ? [columns ? table(columns) : firstObjects(summary)] : []),
+    ...(shown > 0 ? [columns ? table(columns, { width: summary.width, extra: () => [] }) : firstObjects(summary)] : []),
     'Write every object and all its probabilities to a file:\n  lcclf classify … --to out.parquet',
   ]
   return `${parts.join('\n\n')}\n`
 }
 
-function countsTable({ taxonomy, counts }: TerminalSummary, total: number): string {
+function countsTable({ taxonomy, counts, width }: TerminalSummary, total: number): string {
   const classes = taxonomy.levels[0]?.classes ?? []
   const branches = classes.map((name) => taxonomy.levels.find((level) => level.branch && level.classes.includes(name)))
   const shown = branches.map((level, i) => (level === branches[i - 1] ? '' : (level?.branch ?? '')))
   const share = (count: number): string => (total > 0 ? `${((100 * count) / total).toFixed(1)} %` : '')
-  return table([
+  const most = Math.max(...counts)
+  const columns = [
     ...(taxonomy.levels.length > 1 ? [textColumn('branch', shown, String)] : []),
     textColumn('class', classes, String),
     numberColumn('objects', [...counts], String),
     numberColumn('', [...counts], share),
-  ])
+  ]
+  return table(columns, {
+    width,
+    extra: (free) => {
+      const longest = Math.min(free, widestBar)
+      if (most === 0 || longest < narrowestBar) return []
+      return [textColumn('', [...counts], (count) => bar(count / most, longest))]
+    },
+  })
 }
 
-function firstObjects({ taxonomy, first, hasCandid }: TerminalSummary): string {
+/** A share of the longest bar; a class that is there at all has something. */
+function bar(share: number, longest: number): string {
+  const length = Math.round(share * longest)
+  return length === 0 && share > 0 ? '▏' : '█'.repeat(length)
+}
+
+function firstObjects({ taxonomy, first, hasCandid, width }: TerminalSummary): string {
   const top = taxonomy.levels[1]?.classes ?? []
   const probabilities = (heading: string, value: (object: ShownObject) => number): Column => {
     return { ...numberColumn(heading, first, (object) => value(object).toFixed(decimals)), least: decimals + 2 }
   }
-  return table([
+  const columns = [
     textColumn('oid', first, ({ oid }) => oid),
     ...(hasCandid ? [numberColumn('candid', first, ({ candid }) => candid?.toString() ?? '')] : []),
     textColumn('class', first, ({ className }) => className),
     probabilities('prob.', ({ probability }) => probability),
-    ...top.map((name, i) => probabilities(name, (object) => object.top[i]!)),
-  ])
+    ...top.map((name, i) => ({ ...probabilities(name, (object) => object.top[i]!), isOptional: true })),
+  ]
+  const after = ['2nd', '3rd']
+    .slice(0, first[0]?.next.length)
+    .map((heading, i) => [
+      textColumn(heading, first, ({ next }) => next[i]!.name),
+      probabilities('prob.', ({ next }) => next[i]!.probability),
+    ])
+  return table(columns, {
+    width,
+    extra: (free) => {
+      const pairs = after.filter((_, i) => widthOf(after.slice(0, i + 1).flat()) <= free)
+      return pairs.flat()
+    },
+  })
 }
 
 /** The first objects with the columns that were asked for. */
@@ -173,8 +214,15 @@ function harmless(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{C}/gu, '?')
 }
 
-function table(columns: readonly Column[]): string {
-  const fitting = fitted(columns)
+/** A table's room, and what else is shown in as much of it as the columns leave free. */
+interface Room {
+  readonly width: number | undefined
+  readonly extra: (free: number) => readonly Column[]
+}
+
+function table(columns: readonly Column[], { width = usualWidth, extra }: Room): string {
+  const all = [...columns, ...extra(width - widthOf(columns) - gap.length)]
+  const fitting = fitted(all, width)
   const line = (cell: (column: Column) => string): string => {
     const texts = fitting.map(({ column, width }) => {
       const whole = cell(column)
@@ -188,19 +236,24 @@ function table(columns: readonly Column[]): string {
   return [line(({ heading }) => harmless(heading)), ...rows].join('\n')
 }
 
-/** Narrows the widest headings and texts until the table fits; columns at the end that cannot fit are left out. */
-function fitted(columns: readonly Column[]): { column: Column; width: number }[] {
-  const fitting = columns.map((column) => ({
-    column,
-    width: Math.max(harmless(column.heading).length, ...column.cells.map((cell) => cell.length)),
-  }))
+function naturalWidth({ heading, cells }: Column): number {
+  return Math.max(harmless(heading).length, ...cells.map((cell) => cell.length))
+}
+
+/** Of a table that nothing was cut from. */
+function widthOf(columns: readonly Column[]): number {
+  return columns.reduce((sum, column) => sum + naturalWidth(column) + gap.length, -gap.length)
+}
+
+/** Makes a table fit: long headings of numbers are cut first, then columns that may go do, then texts are cut: an id is one only whole. */
+function fitted(columns: readonly Column[], widest: number): { column: Column; width: number }[] {
+  const fitting = columns.map((column) => ({ column, width: naturalWidth(column) }))
   while (fitting.reduce((sum, { width }) => sum + width + gap.length, -gap.length) > widest) {
-    const [narrowable] = fitting
-      .filter(({ column, width }) => width > column.least)
-      // numbers first: their headings are what is too long, and the texts are the ids
-      .sort((a, b) => Number(b.column.isNumber) - Number(a.column.isNumber) || b.width - a.width)
-    if (narrowable) narrowable.width--
-    else fitting.pop()
+    const narrowable = fitting.filter(({ column, width }) => width > column.least).sort((a, b) => b.width - a.width)
+    const number = narrowable.find(({ column }) => column.isNumber)
+    if (number) number.width--
+    else if (fitting.at(-1)!.column.isOptional === true || narrowable.length === 0) fitting.pop()
+    else narrowable[0]!.width--
   }
   return fitting
 }

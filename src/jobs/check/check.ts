@@ -8,7 +8,7 @@ import { modelLine, theSample } from '../../model/store/model-reference.ts'
 import { chooseLocalModel } from '../models/local-model.ts'
 import { timeWindow } from '../../connectors/kafka/spec.ts'
 import type { CheckFlags } from '../../terminal/flags.ts'
-import { harmless } from '../../terminal/text-table.ts'
+import { harmless, terminalWidth } from '../../terminal/text-table.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
 /** Checks inputs one after the other; answers 0 if classify would run, warnings or not, else 3. */
@@ -46,9 +46,10 @@ function reportOf(checked: readonly CheckedInput[], model: Readonly<Record<strin
   }
 }
 
-// A checked input as text for a person at a terminal of 100 columns.
+// A checked input as text for a person at a terminal.
 
-const width = 100
+/** of a pipe, and the most that is easily read */
+const widest = 100
 /** findings of one kind that are listed */
 const shownOfAKind = 15
 const order = ['failed', 'warning', 'skipped', 'ok'] as const
@@ -58,6 +59,7 @@ export function checkText(
   { address, read, findings }: CheckedInput,
   { model, isOneOfMany }: { readonly model: string; readonly isOneOfMany: boolean },
 ): string {
+  const width = Math.min(terminalWidth() ?? widest, widest)
   const rows = `${read.toLocaleString('en')} ${read === 1 ? 'row' : 'rows'}`
   // of hundreds of files, show those that have something
   if (isOneOfMany && findings.every(({ severity }) => severity === 'ok')) return `${harmless(address)}: ${rows}, ok\n`
@@ -76,7 +78,7 @@ export function checkText(
   return [
     ...wrapped(`${harmless(address)}: ${rows}, checked against ${model}`, width),
     ...lines,
-    ...hintLines(findings),
+    ...hintLines(findings, width),
     `  ${verdict(findings)}\n`,
   ].join('\n')
 }
@@ -96,7 +98,7 @@ function listed(findings: readonly CheckFinding[]): CheckFinding[] {
 const columnFlag = /^--(?:rename-map \S+|rename '.*'|(?:id|candid)-column (?:\S+|'.*'))$/s
 
 /** Flags that would mend columns stand on one line, to be copied. */
-function hintLines(findings: readonly CheckFinding[]): string[] {
+function hintLines(findings: readonly CheckFinding[], width: number): string[] {
   const hints = [...new Set(findings.flatMap(({ hint }) => hint ?? []))]
   const flags = hints.filter((hint) => columnFlag.test(hint))
   const others = hints.filter((hint) => !columnFlag.test(hint))

@@ -1,7 +1,7 @@
 // The report of a classify run: its receipt, how many of each class, how sure the model was, and whom it doubts.
 import { barChart, type Canvas, histogramChart, labelMargin, openCanvas } from '../../report/charts.ts'
 import { type ClassFacts, type ClassifyFacts, confidenceBins, type LevelFacts } from './report-facts.ts'
-import { figureOf, listOf, pageOf, type Picture, type Section, tableOf } from '../../report/page.ts'
+import { figureOf, listOf, pageOf, type Picture, type Section, tableOf, type KeyFigures } from '../../report/page.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { percentText } from '../../formats/table.ts'
 import type { InputCounts } from '../../pipeline/ledger.ts'
@@ -27,13 +27,47 @@ export async function classifyPage(
     title: 'lcclf classify: report of a run',
     lead: markup`${objects} objects classified with ${name}
     ${version}.${done > 0 ? ` ${done} inputs were done before this run (--resume) and are not counted here.` : ''}${demonstrationNote(`${name}_${version}`)}`,
+    key: keyFigures(receipt, product!),
     sections: [
-      receiptSection(receipt),
       { title: 'Classes', content: [leafCounts(canvas, levels), ...levelCounts(canvas, levels)] },
       { title: 'Confidence', content: levels.map((level) => confidenceFigure(canvas, level)) },
       { title: 'Objects most in doubt', content: [doubtTable(doubtful)] },
+      receiptSection(receipt),
     ],
   })
+}
+
+/** How many, how sure, and what is odd: of the product. */
+function keyFigures({ inputs, balanced }: Receipt, { classes }: LevelFacts): KeyFigures {
+  const total = objectsOf({ classes } as LevelFacts)
+  const rejected = inputs.reduce((sum, input) => sum + input.rejected, 0)
+  const confidence = Array.from({ length: confidenceBins }, (_, bin) =>
+    classes.reduce((sum, one) => sum + one.confidence[bin]!, 0),
+  )
+  const below = confidence.slice(0, confidenceBins / 2).reduce((sum, number) => sum + number, 0)
+  const most = classes.reduce((best, one) => (one.objects > best.objects ? one : best), classes[0]!)
+  const absent = classes.filter(({ objects }) => objects === 0).map((one) => one.class)
+  return [
+    [total, total === 1 ? 'object classified' : 'objects classified'],
+    [rejected, 'rows rejected'],
+    ...(total === 0
+      ? []
+      : [
+          [`${most.class}, ${percentText(most.objects / total)}`, 'most frequent class'] as const,
+          [`≤ ${medianEdge({ class: '', objects: total, confidence })}`, 'median of the largest probability'] as const,
+          [percentText(below / total), 'of the objects have no class above 0.5'] as const,
+        ]),
+    [
+      absent.length,
+      absent.length === 0 ? 'classes without an object' : `classes without an object: ${namesOf(absent)}`,
+    ],
+    ...(balanced ? [] : [['no', 'the receipt adds up'] as const]),
+  ]
+}
+
+function namesOf(names: readonly string[]): string {
+  const shown = 4
+  return names.length > shown ? `${names.slice(0, shown).join(', ')}, …` : names.join(', ')
 }
 
 function objectsOf({ classes }: LevelFacts): number {

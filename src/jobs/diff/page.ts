@@ -2,7 +2,7 @@
 import { numberText, percentText, type Table } from '../../formats/table.ts'
 import { type Canvas, histogramChart, matrixFigure, openCanvas, shareChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { figureOf, listOf, pageOf, tableOf } from '../../report/page.ts'
+import { figureOf, type KeyFigures, listOf, pageOf, tableOf } from '../../report/page.ts'
 import type { DiffReport, DiffSide, MovedObject } from './diff-predictions.ts'
 import type { LevelDiff } from './level-diff.ts'
 import {
@@ -27,20 +27,8 @@ export async function diffPage(report: DiffReport): Promise<string> {
     title: 'lcclf diff: two results compared',
     lead: markup`${changed} of ${common} objects (${percentText(share)}) have another class in B (${b.address}) than in A
     (${a.address}).${demonstrationNote(a.classifier_version, b.classifier_version)}`,
+    key: keyFigures(report),
     sections: [
-      {
-        title: 'What was compared',
-        content: [
-          ...(limit?.exceeded === true
-            ? [markup`<p class="warning">More changed than --fail-if-changed ${limit.text} allows.</p>`]
-            : []),
-          tableOf(sideTable(report)),
-          factsOf(report),
-          tableOf(levelTable(levels)),
-          ...onlyTable('A', a),
-          ...onlyTable('B', b),
-        ],
-      },
       {
         title: 'How far objects moved',
         content: [movementFigure(canvas, report), rankedTable(objectCaptions.moved, report.most_moved)],
@@ -58,8 +46,40 @@ export async function diffPage(report: DiffReport): Promise<string> {
           shiftFigure(canvas, level),
         ],
       })),
+      {
+        title: 'What was compared',
+        content: [
+          ...(limit?.exceeded === true
+            ? [markup`<p class="warning">More changed than --fail-if-changed ${limit.text} allows.</p>`]
+            : []),
+          tableOf(sideTable(report)),
+          factsOf(report),
+          tableOf(levelTable(levels)),
+          ...onlyTable('A', a),
+          ...onlyTable('B', b),
+        ],
+      },
     ],
   })
+}
+
+/** How many changed, how far they moved, and what is odd. */
+function keyFigures({ common, changed, changed_share: share, movement, levels, a, b, limit }: DiffReport): KeyFigures {
+  const { rows, columns, counts } = transitionMatrix(levels[0]!)
+  const moves = counts.flatMap((row, i) =>
+    row.flatMap((count, j) => (rows[i] === columns[j] ? [] : [{ count, what: `${rows[i]!} → ${columns[j]!}` }])),
+  )
+  const most = moves.reduce((best, one) => (one.count > best.count ? one : best), { count: 0, what: '' })
+  return [
+    [`${changed} (${percentText(share)})`, `of ${common} objects changed class`],
+    [numberText(Number(movement.mean.toPrecision(3))), 'mean distance of the probabilities, from 0 to 1'],
+    [numberText(Number(movement.max.toPrecision(3))), 'largest distance'],
+    ...(most.count > 0 ? [[most.what, `the most frequent change: ${most.count} objects`] as const] : []),
+    [`${a.only_here.objects}, ${b.only_here.objects}`, 'objects in A alone, in B alone'],
+    ...(limit === null || limit === undefined
+      ? []
+      : [[limit.exceeded ? 'no' : 'yes', `within --fail-if-changed ${limit.text}`] as const]),
+  ]
 }
 
 function factsOf({

@@ -2,7 +2,7 @@
 import { numberText, percentText, type Table } from '../../formats/table.ts'
 import { type Canvas, curveChart, matrixFigure, openCanvas } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { figureOf, listOf, pageOf, type Picture, type Section, tableOf } from '../../report/page.ts'
+import { figureOf, type KeyFigures, listOf, pageOf, type Picture, type Section, tableOf } from '../../report/page.ts'
 import { objectCount } from '../../terminal/text-table.ts'
 import { orderText } from '../predictions/class-order.ts'
 import type { ClassEvaluation, LevelEvaluation } from './evaluate-level.ts'
@@ -38,8 +38,8 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
   return pageOf({
     title: 'lcclf evaluate: predictions against labels',
     lead: leadOf(report),
+    key: keyFigures(report),
     sections: [
-      { title: 'What was compared', content: [coverageOf(report)] },
       { title: 'Scores', content: [scoresOf(report)] },
       ...levels.map((level) => levelSection(canvas, level, Math.max(1, Math.floor(level.classes.length * share)))),
       { title: 'Objects most in doubt', content: [tableOf(objectTable(mostInDoubt, report.most_in_doubt))] },
@@ -47,8 +47,34 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
         title: 'Confidently wrong',
         content: [tableOf(objectTable(mostConfidentErrors, report.most_confident_errors))],
       },
+      { title: 'What was compared', content: [coverageOf(report)] },
     ],
   })
+}
+
+/** How many, how good, and where it fails: of the first level that was evaluated. */
+function keyFigures({ levels, coverage }: EvaluationReport): KeyFigures {
+  const level = levels.find(({ objects }) => objects > 0)
+  const outside = Object.values(coverage.outside_taxonomy).reduce((sum, number) => sum + number, 0)
+  const left: KeyFigures = outside > 0 ? [[outside, 'objects with a label outside the taxonomy, left out']] : []
+  if (!level) return [[0, 'objects evaluated'], ...left]
+  const labelled = level.classes.filter(({ support }) => support > 0)
+  const weakest = labelled.reduce((worst, one) => ((one.recall ?? 1) < (worst.recall ?? 1) ? one : worst), labelled[0]!)
+  const { rows, columns, counts } = confusionMatrix(level)
+  const mistakes = counts.flatMap((row, i) =>
+    row.flatMap((count, j) => (rows[i] === columns[j] ? [] : [{ count, what: `${rows[i]!} called ${columns[j]!}` }])),
+  )
+  const worst = mistakes.reduce((most, one) => (one.count > most.count ? one : most), { count: 0, what: '' })
+  const rounded = (value: number | null): string => (value === null ? '–' : value.toFixed(3))
+  return [
+    [level.objects, level.objects === 1 ? 'object evaluated' : 'objects evaluated'],
+    ...(level.accuracy === null ? [] : [[percentText(level.accuracy), 'have the class of their label'] as const]),
+    [rounded(level.macro_f1), 'macro F1'],
+    [rounded(level.ece), 'expected calibration error'],
+    [`${weakest.class}, ${rounded(weakest.recall)}`, 'lowest recall'],
+    ...(worst.count > 0 ? [[worst.count, `${worst.what}: the most frequent mistake`] as const] : []),
+    ...left,
+  ]
 }
 
 /** Of the product; of the top where every label is a branch. */

@@ -1,8 +1,8 @@
 // The report of an explanation: which features speak for the class and which against it, at each level.
 import { numberText, type Table } from '../../formats/table.ts'
-import { type Bar, barChart, type Canvas, contributionChart, openCanvas } from '../../report/charts.ts'
+import { type Bar, barChart, type Canvas, openCanvas, waterfallChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
-import { figureOf, listOf, pageOf, tableOf } from '../../report/page.ts'
+import { figureOf, type KeyFigures, listOf, pageOf, tableOf } from '../../report/page.ts'
 import { type ClassExplanation, explainedName, explainedValue } from './explain-levels.ts'
 import { explainedParts, type Explanation, largestFirst } from './explain-object.ts'
 import { featureTable, levelTable, sumOf } from './tables.ts'
@@ -25,13 +25,37 @@ export async function explainPage(explanation: Explanation): Promise<string> {
     title: `lcclf explain: ${oid}`,
     lead: markup`${model.name} ${model.version} calls it ${predicted}.${asked} The probability of ${name} is
     ${numberText(probability)}${of}; with nothing known about the object ${it} would be ${numberText(base)}.${demonstrationNote(`${model.name}_${model.version}`)}`,
+    key: keyFigures(explanation),
     sections: [
-      { title: 'What was explained', content: [...(isExact ? [] : [approximate]), facts(explanation)] },
-      { title: 'What speaks for it', content: figures },
+      {
+        title: 'What speaks for it',
+        content: [...(isExact ? [] : [approximate]), markup`<div class="figures">${figures}</div>`],
+      },
       { title: 'What each level says', content: [levelFigure(canvas, explanation)] },
+      { title: 'What was explained', content: [facts(explanation)] },
       { title: 'All features', content: [tableOf(featureTable(explanation, explanation.features.length))] },
     ],
   })
+}
+
+/** How sure, and what decides. */
+function keyFigures(explanation: Explanation): KeyFigures {
+  const { class: name, probability, levels, features } = explanation
+  const [whole] = explainedParts(levels, explanation)
+  const { contributions } = whole!.explained
+  const order = largestFirst(contributions)
+  const strongest = order[0]
+  const against = order.find((i) => contributions[i]! < 0)
+  const second = [...(levels[0]?.classes ?? [])]
+    .filter((one) => one.class !== name)
+    .sort((a, b) => b.probability - a.probability)[0]
+  return [
+    [numberText(probability), `probability of ${name}`],
+    ...(second ? [[numberText(second.probability), `probability of ${second.class}, the next`] as const] : []),
+    ...(strongest === undefined ? [] : [[features[strongest]!.name, 'feature with the largest contribution'] as const]),
+    [against === undefined ? 'none' : features[against]!.name, 'strongest feature against it'],
+    [features.filter((one) => one.is_missing).length, `of ${features.length} features missing`],
+  ]
 }
 
 const approximate = markup`<p class="warning">
@@ -75,17 +99,13 @@ function contributionFigure(
   const value = explainedValue(explained)
   const rest = bars.slice(shown)
   const others: Bar = { name: `${rest.length} others`, value: rest.reduce((sum, { value }) => sum + value, 0) }
-  const othersNote = rest.length > 0 ? ` The ${others.name} add up to ${numberText(others.value)}.` : ''
-  const label = `Bar chart: ${title}, the largest first`
-  const chart = { label, bars: bars.slice(0, shown), axis: `contribution to the ${sumOf(space)}` }
+  const first = { name: 'with nothing known', value: base }
+  const last = { name: sumOf(space), value }
+  const steps = [...bars.slice(0, shown), ...(rest.length > 0 ? [others] : [])]
+  const label = `Waterfall: ${title}, the largest first`
   const numbers: Table<Bar> = {
     caption: title,
-    rows: [
-      { name: 'with nothing known', value: base },
-      ...chart.bars,
-      ...(rest.length > 0 ? [others] : []),
-      { name: sumOf(space), value },
-    ],
+    rows: [first, ...steps, last],
     columns: [
       { heading: 'feature', cell: ({ name }) => name, isText: true },
       { heading: 'contribution', cell: ({ value }) => value },
@@ -93,9 +113,9 @@ function contributionFigure(
   }
   return figureOf({
     title,
-    note: markup`Bars to the right make it more probable, bars to the left less. ${numberText(base)} with nothing known
-    and all contributions add up to ${numberText(value)}.${othersNote}`,
-    pictures: [{ name: null, drawing: [contributionChart(canvas, chart)] }],
+    note: markup`From the ${sumOf(space)} with nothing known about the object (${numberText(base)}) by what each feature adds or
+    takes away, the largest first, to that of the object (${numberText(value)}). Each bar begins where the one above it ends.`,
+    pictures: [{ name: null, drawing: [waterfallChart(canvas, { label, first, steps, last, axis: sumOf(space) })] }],
     numbers: tableOf(numbers),
   })
 }

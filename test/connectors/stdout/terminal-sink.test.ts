@@ -7,8 +7,13 @@ import { contextOf, flatTaxonomy, golden, goldenBatch, taxonomy } from '../../su
 
 const someCounts = Float64Array.from(taxonomy.levels[0]!.classes, (_, i) => i * i)
 
+const next = [
+  { name: 'RSCVn', probability: 0.3 },
+  { name: 'CEP', probability: 0.2 },
+]
+
 function object(oid: string, candid: bigint | null = 1234567890123456789n) {
-  return { oid, candid, className: 'Periodic-Other', probability: 1 / 3, top: [0.5, 0.25, 0.25] }
+  return { oid, candid, className: 'Periodic-Other', probability: 1 / 3, top: [0.5, 0.25, 0.25], next }
 }
 
 describe('the terminal’s summary', () => {
@@ -26,7 +31,9 @@ describe('the terminal’s summary', () => {
     expect(report).toMatch(/^24 objects classified\n/)
     for (const name of new Set(golden.predicted)) {
       const count = golden.predicted.filter((predicted) => predicted === name).length
-      expect(report).toMatch(new RegExp(`^(\\w+)? +${name} +${count} +${((100 * count) / 24).toFixed(1)} %$`, 'm'))
+      expect(report).toMatch(
+        new RegExp(`^(\\w+)? +${name} +${count} +${((100 * count) / 24).toFixed(1)} % *[█▏]*$`, 'm'),
+      )
     }
     expect(golden.oid.filter((oid) => report.includes(oid))).toEqual(golden.oid.slice(0, 10))
     expect(report).toContain('1234567890123456789')
@@ -39,6 +46,26 @@ describe('the terminal’s summary', () => {
     expect(Math.max(...report.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
     // an id that is cut is no id
     expect(report).toContain('ZTF18aaabsk3  1234567890123456789  Periodic-Other')
+  })
+
+  it.each([
+    [60, 'prob.', 15],
+    [80, 'Transient', 35],
+    [120, '2nd', 40],
+    [200, '3rd', 40],
+  ])('uses the width of a terminal of %i columns', async (columns, heading, longestBar) => {
+    const stream = Object.assign(new PassThrough(), { columns })
+    const sink = openTerminalSink(contextOf({ oidType: 'string', hasCandid: true }), stream)
+    await sink.write(goldenBatch(0, 24))
+    await sink.publish()
+    stream.end()
+    const report = await text(stream)
+    expect(Math.max(...report.split('\n').map((line) => line.length))).toBeLessThanOrEqual(columns)
+    const objects = report.split('\n').find((line) => line.startsWith('oid'))!
+    expect(objects).toContain(heading)
+    expect(Math.max(...(report.match(/█+/g) ?? []).map((bar) => bar.length))).toBe(longestBar)
+    // an id that is cut is no id
+    expect(report).toContain(golden.oid[0])
   })
 
   it('fits 80 columns with ids of any length and many branches', () => {
@@ -63,7 +90,7 @@ describe('the terminal’s summary', () => {
   })
 
   it('shows no candid where there is none, and no branches for a model of one level', () => {
-    const first = [{ ...object('a', null), className: 'star', top: [] }]
+    const first = [{ ...object('a', null), className: 'star', top: [], next: [] }]
     const report = terminalReport({ taxonomy: flatTaxonomy, counts: Float64Array.of(1, 0, 0), first, hasCandid: false })
     expect(report).toMatch(/^1 object classified\n\nclass +objects\n/)
     expect(report).toMatch(/^oid +class +prob\.\na +star +0\.333$/m)

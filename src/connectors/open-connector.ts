@@ -203,8 +203,8 @@ export function outputSpec(address: string, options: OutputOptions): SinkSpec {
   return { kind: 'file', address, path: filePathOf(address, 'output'), ...fileForm(address, options) }
 }
 
-/** Tables and topics hold the survey's own numbers, and nothing beside them. */
-function refuseExtras(address: string, { margins, calibrated, sets }: ExtraColumns): void {
+/** Tables and topics hold the survey's own numbers, and nothing beside them. @throws UsageError where more is asked */
+export function refuseExtras(address: string, { margins, calibrated, sets }: ExtraColumns): void {
   const flag = margins ? '--margins' : calibrated ? '--calibrated' : sets === undefined ? undefined : '--sets'
   if (flag === undefined) return
   const what = { '--margins': 'margins', '--calibrated': 'calibrated probabilities', '--sets': 'sets' }[flag]

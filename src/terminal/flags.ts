@@ -354,6 +354,7 @@ export const streamFlags = {
     ...output,
     description: 'exactly-once: outputs and offsets in one Kafka transaction',
   })(),
+  ...calibrationFlags,
   'missing-object': Flags.option({ ...missingObject, default: 'wait' as const })(),
   'output-schema': Flags.option({
     ...outputSchema,

@@ -214,9 +214,9 @@ export function waterfallChart(
  */
 export function curveChart(
   canvas: Canvas,
-  chart: ChartText & { points: readonly { x: number; y: number }[]; hasDiagonal: boolean; hasDots?: boolean },
+  chart: ChartText & { points: readonly Point[]; hasDiagonal: boolean; hasDots?: boolean; over?: Overlay | undefined },
 ): Html {
-  const { label, points, xAxis, yAxis, color, hasDiagonal, hasDots = false } = chart
+  const { label, points, xAxis, yAxis, color, hasDiagonal, hasDots = false, over } = chart
   const { plot } = canvas
   const stroke = paletteColor(color)
   const dashes = { stroke: 'currentColor', strokeOpacity: 0.5, strokeDasharray: '3,3' }
@@ -229,8 +229,28 @@ export function curveChart(
       ...(hasDiagonal ? [plot.line([[0, 0], [1, 1]], dashes)] : []), // prettier-ignore
       plot.line(points, { x: 'x', y: 'y', stroke, strokeWidth: 2 }),
       ...(hasDots ? [plot.dot(points, { x: 'x', y: 'y', fill: stroke, r: 3 })] : []),
+      ...(over ? overlay(plot, over) : []),
     ],
   })
+}
+
+interface Point {
+  readonly x: number
+  readonly y: number
+}
+
+/** A second curve in the same frame, told from the first by colour and by its squares. */
+interface Overlay {
+  readonly points: readonly Point[]
+  readonly color: number
+}
+
+function overlay(plot: Canvas['plot'], { points, color }: Overlay) {
+  const stroke = paletteColor(color)
+  return [
+    plot.line(points, { x: 'x', y: 'y', stroke, strokeWidth: 2, strokeDasharray: '5,2' }),
+    plot.dot(points, { x: 'x', y: 'y', fill: stroke, symbol: 'square', r: 3 }),
+  ]
 }
 
 /** Each class's share on both sides: a ring for A, a disc for B, a line between them, so that nobody needs the colours. */

@@ -16,7 +16,7 @@ export const dialectFlags = {
     options: ['.', ','] as const,
     helpValue: 'CHAR',
     ...input,
-    description: 'CSV: what stands before decimals, a point or a comma (default: recognised by the first rows)',
+    description: 'CSV: the sign before decimals, a point or a comma (default: recognised by the first rows)',
   })(),
 }
 

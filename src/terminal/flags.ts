@@ -167,7 +167,7 @@ const mjdColumn = {
     helpValue: 'NAME',
     ...input,
     description:
-      "for tables and commands with lastmjd: the column with the MJD of an object's newest detection (default: mjd; of a message without it, the newest of its detections)",
+      "for tables and commands with lastmjd: the column of an object's newest MJD (default: mjd; of a message without it, the newest of its detections)",
   }),
 }
 const missingObject = {
@@ -180,7 +180,7 @@ const outputSchema = {
   options: outputSchemas,
   ...output,
   description:
-    "Kafka: original is the survey's own schema of 2021, legal the same as every Avro library accepts it, alerce-2025 the survey's since then",
+    "Kafka: original is the survey's schema of 2021, legal the same for every Avro library, alerce-2025 the survey's own since then",
 }
 
 const batchRange = { min: 1, max: 100_000, helpValue: 'N' }
@@ -330,7 +330,7 @@ export const streamFlags = {
   ...modelFlags('lcclf.lock, or else the newest in the store'),
   ...engineFlags,
   ...toFlags(
-    'kafka://…, postgres://… or - for NDJSON (repeatable; default: PRODUCER_SERVER and PRODUCER_TOPIC[_FORMAT], SCRIBE_SERVER and SCRIBE_TOPIC, and DB_HOST)',
+    'kafka://…, postgres://… or - for NDJSON (repeatable; default: what PRODUCER_…, SCRIBE_… and DB_… name)',
   ),
   delivery: Flags.option({
     options: ['at-least-once', 'exactly-once'] as const,
@@ -338,6 +338,7 @@ export const streamFlags = {
     ...output,
     description: 'exactly-once: outputs and offsets in one Kafka transaction',
   })(),
+  ...calibrationFlags,
   'missing-object': Flags.option({ ...missingObject, default: 'wait' as const })(),
   'output-schema': Flags.option({
     ...outputSchema,
@@ -352,7 +353,7 @@ export const streamFlags = {
     options: ['dead-letter', 'skip', 'stop'] as const,
     ...output,
     description:
-      'what to do with messages that do not decode, or lack oid or candid (default: dead-letter if one is given, otherwise stop)',
+      'what happens to messages that do not decode, or lack oid or candid (default: dead-letter if one is given, otherwise stop)',
   })(),
   'metrics-port': wholeNumber({
     min: 0,

@@ -1,6 +1,5 @@
 // Which model answers, and opening it.
-import type { ExtraColumns } from '../../connectors/address.ts'
-import { UsageError } from '../../errors.ts'
+import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { type EngineName, openClassifier } from '../../model/open.ts'
@@ -83,16 +82,6 @@ export async function openRunModel(
   effects.say(modelLine(classifier.identity, chosen))
   const tallied = tallyInputs(classifier, profile)
   return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
-}
-
-/** A classifier whose batches have what was asked for. @throws UsageError for a model that nobody calibrated */
-function withCalibration(classifier: Classifier, { calibrated, sets }: ExtraColumns): Classifier {
-  if (!calibrated && sets === undefined) return classifier
-  const { calibrate, identity } = classifier
-  if (calibrate) return { ...classifier, classify: async (batch) => calibrate(await classifier.classify(batch), sets) }
-  throw new UsageError(`${calibrated ? '--calibrated' : '--sets'}: ${identity.classifierVersion} is not calibrated`, {
-    hint: 'lcclf calibrate makes a calibrated bundle of it, from labelled results.',
-  })
 }
 
 /** Tables and topics that others read never get the sample model's answers. */

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { compileKernel } from '../../model/forest/forest-engine.ts'
 import { messageOf, systemCode } from '../../errors.ts'
 import { byteText } from '../../formats/shown-text.ts'
+import { readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
 import { verifyBundle } from '../../model/bundle/verify-bundle.ts'
 import { checkGolden } from '../../model/open.ts'
 import { chooseLocalModel } from '../models/local-model.ts'
@@ -205,5 +206,8 @@ async function verified({ directory, chosenBy }: ChosenModel): Promise<Finding> 
   const { name, version } = bundle!.manifest
   const about = `${name}@${version} (${chosenBy})`
   const golden = await checkGolden(directory, bundle!, cacheFolder())
-  return golden.ok ? ok(`${about}: checksums and golden answers verified`) : damaged(`${about}: ${golden.detail}`)
+  if (!golden.ok) return damaged(`${about}: ${golden.detail}`)
+  const calibration = await readBundleCalibration(directory)
+  const learnt = calibration ? `, calibrated with ${calibration.data.objects} objects` : ''
+  return ok(`${about}: checksums and golden answers verified${learnt}`)
 }

@@ -12,6 +12,9 @@ interface EvaluationInput {
   readonly labels: readonly string[]
   /** for each level objects × classes, row-major */
   readonly probabilities: readonly Float64Array[]
+  /** the same of the calibrated product, where the results have it */
+  readonly calibrated?: NamedLevel | null
+  readonly calibratedProbabilities?: Float64Array | undefined
   /** of the reliability curves */
   readonly bins: number
 }
@@ -40,12 +43,19 @@ export function evaluatePredictions(input: EvaluationInput) {
     labelledByBranch: oids.length - product!.objects,
     /** the product, the top, the branches */
     levels: evaluated,
+    /** the calibrated product; null where the results have none */
+    calibrated: calibratedEvaluation(input),
     ...notableObjects(input, found),
   }
 }
 
+function calibratedEvaluation({ calibrated, calibratedProbabilities: own, labels, bins }: EvaluationInput) {
+  if (!calibrated || !own) return null
+  return evaluateLevel(levelData({ levels: [calibrated], labels, probabilities: [own] }, 0, new Map()), bins)
+}
+
 function levelData(
-  { levels, labels, probabilities }: EvaluationInput,
+  { levels, labels, probabilities }: Pick<EvaluationInput, 'levels' | 'labels' | 'probabilities'>,
   index: number,
   branchOf: ReadonlyMap<string, string>,
 ): Parameters<typeof evaluateLevel>[0] {

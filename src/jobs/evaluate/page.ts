@@ -20,6 +20,7 @@ import {
   objectTable,
   reliabilityCurves,
   reliabilityTable,
+  withCalibrated,
 } from './tables.ts'
 import { demonstrationNote } from '../../model/store/model-reference.ts'
 
@@ -41,7 +42,10 @@ export async function evaluatePage(report: EvaluationReport): Promise<string> {
     key: keyFigures(report),
     sections: [
       { title: 'Scores', content: [scoresOf(report)] },
-      ...levels.map((level) => levelSection(canvas, level, Math.max(1, Math.floor(level.classes.length * share)))),
+      ...levels.map((level, i) => {
+        const shown = Math.max(1, Math.floor(level.classes.length * share))
+        return levelSection(canvas, level, { shown, calibrated: i === 0 ? report.calibrated : null })
+      }),
       { title: 'Objects most in doubt', content: [tableOf(objectTable(mostInDoubt, report.most_in_doubt))] },
       {
         title: 'Confidently wrong',
@@ -112,7 +116,7 @@ function coverageOf(report: EvaluationReport): Html {
 function scoresOf(report: EvaluationReport): Html {
   const shown = (value: number | null): string => (value === null ? '–' : numberText(value))
   const { hierarchical_precision: precision, hierarchical_recall: recall, hierarchical_f1: f1 } = report
-  return markup`${tableOf(levelTable(report.levels))}
+  return markup`${tableOf(levelTable(withCalibrated(report)))}
     <p>
       Hierarchical precision ${shown(precision)}, recall ${shown(recall)}, F1 ${shown(f1)}. The level of a branch counts the objects
       labelled with its classes. Balanced is the balanced accuracy; ROC-AUC and average precision (avg prec) are means
@@ -120,8 +124,12 @@ function scoresOf(report: EvaluationReport): Html {
     </p> `
 }
 
-/** @param shown how many classes have charts of their own */
-function levelSection(canvas: Canvas, level: LevelEvaluation, shown: number): Section {
+/** @param options `shown`: how many classes have charts of their own; `calibrated`: the same objects, calibrated */
+function levelSection(
+  canvas: Canvas,
+  level: LevelEvaluation,
+  { shown, calibrated }: { readonly shown: number; readonly calibrated: LevelEvaluation | null },
+): Section {
   const present = level.classes.filter(({ support }) => support > 0)
   const largest = new Set([...present].sort((a, b) => b.support - a.support).slice(0, shown))
   const classes = present.filter((one) => largest.has(one))
@@ -141,7 +149,7 @@ function levelSection(canvas: Canvas, level: LevelEvaluation, shown: number): Se
         columnAxis: 'predicted',
       }),
       curveFigure(canvas, { ...level, classes }, note),
-      reliabilityFigure(canvas, { ...level, classes }, note),
+      reliabilityFigure(canvas, { ...level, classes }, { note, calibrated }),
     ],
   }
 }
@@ -191,28 +199,39 @@ function curvePicture(canvas: Canvas, one: ClassEvaluation): Picture {
 }
 
 /** Observed share against mean confidence: of the largest probability, then of each class. */
-function reliabilityFigure(canvas: Canvas, level: LevelEvaluation, note: string): Html {
+function reliabilityFigure(
+  canvas: Canvas,
+  level: LevelEvaluation,
+  { note, calibrated }: { readonly note: string; readonly calibrated: LevelEvaluation | null },
+): Html {
   const curves = reliabilityCurves(level)
+  const others = (calibrated ? reliabilityCurves(calibrated) : []).map((curve) => ({ ...curve, isCalibrated: true }))
+  const pointsOf = ({ bins }: (typeof curves)[number]) =>
+    bins.flatMap(({ confidence: x, observed: y }) => (x === null || y === null ? [] : [{ x, y }]))
+  const overOf = (curve: (typeof curves)[number]) => others.find(({ className }) => className === curve.className)
+  const shown = [...curves, ...curves.flatMap((curve) => overOf(curve) ?? [])]
+  const dashed = calibrated ? ' With squares: the calibrated probabilities.' : ''
   return figureOf({
     title: `Reliability of ${level.classifier_name}`,
     note: markup`How often objects are of the class against how probable the model says it is, by interval of probability. On the
-    dashed line both agree; above it the model is too cautious, below it too sure.${note}`,
+    dashed line both agree; above it the model is too cautious, below it too sure.${dashed}${note}`,
     pictures: curves.map((curve) => ({
       name: curveName(curve),
       drawing: [
         curveChart(canvas, {
           label: `Reliability curve of ${curveName(curve)}`,
-          points: curve.bins.flatMap(({ confidence: x, observed: y }) => (x === null || y === null ? [] : [{ x, y }])),
+          points: pointsOf(curve),
           xAxis: 'probability',
           yAxis: 'observed',
           color: curve.className === null ? 5 : 2,
           hasDiagonal: true,
           hasDots: true,
+          over: calibrated ? { points: pointsOf(overOf(curve)!), color: 1 } : undefined,
         }),
       ],
     })),
     numbers: tableOf(
-      reliabilityTable(`Reliability of ${level.classifier_name}: intervals with objects`, filledBins(curves)),
+      reliabilityTable(`Reliability of ${level.classifier_name}: intervals with objects`, filledBins(shown)),
     ),
   })
 }

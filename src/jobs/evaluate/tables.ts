@@ -15,15 +15,20 @@ export function evaluationTables(report: EvaluationReport): Record<string, BareT
   const { levels, coverage } = report
   const named = levels.flatMap(({ classifier_name, classes }) => classes.map((one) => ({ classifier_name, ...one })))
   return {
-    levels: levelTable(levels),
+    levels: levelTable(withCalibrated(report)),
     classes: classTable(...levels),
     confusion: confusionCells(levels),
-    reliability: reliabilityTable('', levels.flatMap(reliabilityCurves)),
+    reliability: reliabilityTable('', withCalibrated(report).flatMap(reliabilityCurves)),
     curves: curveTable('', named),
     coverage: coverageCells(coverage),
     most_in_doubt: objectTable('', report.most_in_doubt),
     most_confident_errors: objectTable('', report.most_confident_errors),
   }
+}
+
+/** The levels, and last the calibrated product where there is one. */
+export function withCalibrated({ levels, calibrated }: EvaluationReport): readonly LevelEvaluation[] {
+  return calibrated ? [...levels, calibrated] : levels
 }
 
 /** the scores of a level that people see, and what they are called */
@@ -111,6 +116,8 @@ interface ReliabilityCurve {
   readonly level: string
   readonly className: string | null
   readonly bins: readonly ReliabilityBin[]
+  /** beside another curve of the same name */
+  readonly isCalibrated?: boolean
 }
 
 /** The curve of the confidence, then one for each class. */
@@ -125,8 +132,11 @@ export function reliabilityCurves({
   ]
 }
 
-export function curveName({ className }: Pick<ReliabilityCurve, 'className'>): string {
-  return className ?? 'the largest probability'
+export function curveName({
+  className,
+  isCalibrated = false,
+}: Pick<ReliabilityCurve, 'className' | 'isCalibrated'>): string {
+  return `${className ?? 'the largest probability'}${isCalibrated ? ', calibrated' : ''}`
 }
 
 export function reliabilityTable(
@@ -248,15 +258,17 @@ export function evaluationText(report: EvaluationReport): string {
       `${harmless(predictions.address)} (${harmless(predictions.classifier_version)}) against ${harmless(labels.address)}`,
       ...coverageLines(report),
     ],
-    [...captionedTable(levelTable(levels)), ...hierarchyLines(report)],
+    [...captionedTable(levelTable(withCalibrated(report))), ...hierarchyLines(report)],
     ...levels.flatMap((level) => [
       captionedTable(classTable(level)),
       captionedTable(matrixTable(confusionMatrix(level))),
     ]),
-    captionedTable(
-      reliabilityTable(
-        `How often ${product!.classifier_name} is right, by its confidence`,
-        filledBins(reliabilityCurves(product!).slice(0, 1)),
+    ...[product!, ...(report.calibrated ? [report.calibrated] : [])].map((level) =>
+      captionedTable(
+        reliabilityTable(
+          `How often ${level.classifier_name} is right, by its confidence`,
+          filledBins(reliabilityCurves(level).slice(0, 1)),
+        ),
       ),
     ),
     captionedTable(

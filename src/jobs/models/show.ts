@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest, readParts } from '../../model/bundle/read-bundle.ts'
+import { type BundleCalibration, readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
 import { type Structure, structureOf } from '../../model/bundle/structure.ts'
 import { describeModel, type ModelDescription, readPulledRecord } from '../../model/store/describe-model.ts'
 import { byteText } from '../../formats/shown-text.ts'
@@ -19,8 +20,10 @@ export async function showModel(reference: string, { json }: { json: boolean }):
   const { manifest, sha256 } = await readManifest(directory)
   const pulled = readPulledRecord(directory)
   const structure = structureOf(manifest, await readParts(directory, manifest))
+  const calibration = await readBundleCalibration(directory)
   if (json) {
-    const about = { directory, sha256, manifest, structure, pulled: pulled ?? null }
+    const learnt = calibration && { ...calibration, sets: calibration.sets.map(({ class: name, labels }) => ({ class: name, labels })) } // prettier-ignore
+    const about = { directory, sha256, manifest, structure, calibration: learnt ?? null, pulled: pulled ?? null }
     const report = { schemaVersion: 1, command: 'model show', ...about }
     await print(`${JSON.stringify(report)}\n`)
     return
@@ -34,6 +37,7 @@ export async function showModel(reference: string, { json }: { json: boolean }):
     `  kind       ${structure.kind}, trained by ${library}`,
     `  golden     ${golden.rows} rows from ${golden.source}`,
     ...structureLines(structure),
+    ...(calibration ? calibrationLines(calibration) : []),
     ...(pulled ? [`  pulled     from ${pulled.address} at ${pulled.pulledAt}`] : []),
     '',
     'hierarchy',
@@ -58,6 +62,20 @@ function structureLines({ steps, link, margins, calibration, missing, infinite, 
     `  missing    ${missing}`,
     `  infinite   ${infinite}`,
     `  large      ${large}`,
+  ]
+}
+
+/** What `lcclf calibrate` learnt: its data, its scores, and what is done to each level. */
+function calibrationLines({ data, levels, product, sets }: BundleCalibration): string[] {
+  const change = (key: 'calibrationError' | 'logLoss'): string =>
+    `${product.none[key].toFixed(4)} → ${product.calibrated[key].toFixed(4)}`
+  const kinds = levels.map(
+    ({ name, parameters }) => `${name} ${parameters.kind === 'none' ? 'left alone' : parameters.kind}`,
+  )
+  const fewest = sets.reduce((least, one) => (one.labels < least.labels ? one : least))
+  return [
+    `  learnt     from ${counted(data.objects, 'labelled object')} (${counted(fewest.labels, 'label')} of ${fewest.class}): ${kinds.join(', ')}`,
+    `             ECE ${change('calibrationError')}, log loss ${change('logLoss')} (classify --calibrated, --sets)`,
   ]
 }
 

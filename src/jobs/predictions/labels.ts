@@ -72,7 +72,8 @@ function columnSql({ address, columns }: Relation, name: string, flag: string): 
  * have both: 8 bytes a probability.
  */
 export async function joinLabels(session: Session, predictions: Predictions, labels: Labels) {
-  const { address, levels } = predictions
+  const { address, levels, calibrated } = predictions
+  const all = calibrated ? [...levels, calibrated] : levels
   const both = `${sqlName(predictions.table)} p JOIN ${sqlName(labels.table)} l USING (oid)`
   const counted = (
     await session.rows(`SELECT class, count(*) AS n FROM ${both} GROUP BY class ORDER BY n DESC, class`, address)
@@ -81,12 +82,19 @@ export async function joinLabels(session: Session, predictions: Predictions, lab
   const outside = counted.filter(([name]) => !known.has(name))
   const sumOf = (counts: typeof counted): number => counts.reduce((sum, [, n]) => sum + n, 0)
   const matched = sumOf(counted)
+  const { probabilities, ...joined } = await fetchJoined(session, all, {
+    from: `${both} WHERE class IN (${[...known].map(sqlText).join(', ')})`,
+    count: matched - sumOf(outside),
+    about: address,
+  })
   return {
-    joined: await fetchJoined(session, levels, {
-      from: `${both} WHERE class IN (${[...known].map(sqlText).join(', ')})`,
-      count: matched - sumOf(outside),
-      about: address,
-    }),
+    joined: {
+      ...joined,
+      /** of the levels */
+      probabilities: probabilities.slice(0, levels.length),
+      /** of the product, calibrated; undefined where the results have none */
+      calibratedProbabilities: probabilities[levels.length],
+    },
     coverage: {
       objects_without_label: predictions.objects - matched,
       labels_without_prediction: labels.objects - matched,

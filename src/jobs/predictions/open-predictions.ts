@@ -5,10 +5,14 @@ import { sqlName, sqlText } from '../../connectors/files/duckdb.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import {
   alphabet,
+  calibratedOf,
+  calibratedOfColumns,
   columnName,
+  type FoundLevel,
   levelsOf,
   levelsOfColumns,
   missingClass,
+  type PredictedLevel,
   type PredictionOptions,
   type Predictions,
   type Selection,
@@ -41,18 +45,18 @@ export async function openPredictions(
   await session.rows(`CREATE OR REPLACE ${kind} ${sqlName(table)} AS ${sql}`, address)
   const objects = await session.count(`SELECT count(DISTINCT oid) FROM ${sqlName(table)}`, address)
   const rows = await session.count(`SELECT count(*) FROM ${sqlName(table)}`, address)
-  const levels = selection.levels.map(({ classifierName, branch, classes }, level) => ({
-    classifierName,
-    branch,
-    classes,
-    columns: classes.map((_, index) => columnName(level, index)),
-  }))
-  const columns = levels.flatMap((level) => level.columns)
+  const placed = ({ classifierName, branch, classes }: FoundLevel, level: number): PredictedLevel => {
+    return { classifierName, branch, classes, columns: classes.map((_, index) => columnName(level, index)) }
+  }
+  const levels = selection.levels.map(placed)
+  const calibrated = selection.calibrated && placed(selection.calibrated, levels.length)
+  const columns = [...levels, ...(calibrated ? [calibrated] : [])].flatMap((level) => level.columns)
   await refuseBadValues(session, { table, columns, address, hint })
   const duplicates = selection.duplicates ?? rows - objects
   const oddSum =
     spec.kind === 'files' ? await firstOddSum(session, { table, address, columns: levels[0]!.columns }) : undefined
-  const predictions = { address, table, objects, duplicates, classifierVersion, levels, assumedOrder, oddSum }
+  const found = { address, table, objects, duplicates, classifierVersion, levels, calibrated, assumedOrder }
+  const predictions = { ...found, oddSum }
   if (rows === objects) return predictions
   // one row an object: the largest candid, else the later row
   const newest = `${table}_newest`
@@ -83,7 +87,9 @@ async function selectionOf(
 
 async function selectByObject(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
   const { address, columns } = relation
-  const levels = levelsOfColumns(columns.map(({ path }) => path))
+  const paths = columns.map(({ path }) => path)
+  const levels = levelsOfColumns(paths)
+  const calibrated = calibratedOfColumns(paths, levels[0])
   const oid = columnOf(columns, 'oid')
   const versionColumn = columnOf(columns, 'classifier_version')
   const lacking = !oid ? 'oid' : !versionColumn ? 'classifier_version' : undefined
@@ -93,13 +99,14 @@ async function selectByObject(session: Session, relation: Relation, options: Pre
   }
   const version = await onlyVersion(session, relation, versionColumn, options)
   const candid = columnOf(columns, 'candid')
-  const values = levels.flatMap((level, l) =>
+  const values = [...levels, ...(calibrated ? [calibrated] : [])].flatMap((level, l) =>
     level.keys.map((key, i) => `CAST(${columns[key]!.sql} AS DOUBLE) AS ${columnName(l, i)}`),
   )
   const sql = `SELECT CAST(${oid.sql} AS VARCHAR) AS oid, ${candid ? `CAST(${candid.sql} AS BIGINT)` : 'NULL::BIGINT'} AS candid,
     row_number() OVER () AS place, ${values.join(', ')}
     FROM ${relation.sql} WHERE CAST(${versionColumn.sql} AS VARCHAR) = ${sqlText(version)}`
-  return { sql, isView: false, levels, assumedOrder: null, duplicates: undefined, classifierVersion: version, hint }
+  const found = { levels, calibrated, assumedOrder: null, duplicates: undefined, classifierVersion: version }
+  return { ...found, sql, isView: false, hint }
 }
 
 async function selectLong(session: Session, relation: Relation, options: PredictionOptions): Promise<Selection> {
@@ -118,15 +125,18 @@ async function selectLong(session: Session, relation: Relation, options: Predict
     `SELECT DISTINCT ${classifier}, ${className} FROM ${ofVersion} ORDER BY 1, 2`,
     address,
   )
-  const levels = levelsOf(pairs.map(([name, one], key) => [String(name), String(one), key] as const))
+  const named = pairs.map(([name, one], key) => [String(name), String(one), key] as const)
+  const levels = levelsOf(named)
+  const calibrated = calibratedOf(named, levels[0])
+  const all = [...levels, ...(calibrated ? [calibrated] : [])]
   if (levels.length === 0) throw new DataError(`${address} holds no predictions`, { hint })
-  const width = levels.reduce((sum, { classes }) => sum + classes.length, 0)
+  const width = all.reduce((sum, { classes }) => sum + classes.length, 0)
   const [rows, objects] = (await session.rows(`SELECT count(*), count(DISTINCT ${oid}) FROM ${ofVersion}`, address))[0]!
   const duplicateRows = Number(rows) - Number(objects) * pairs.length
   // where no object comes twice any aggregate will do, and max takes a third of the memory
   const pick = duplicateRows > 0 ? 'arg_max(p, place)' : 'max(p)'
   // 33 comparisons of a number with each row, not of two texts
-  const codes = levels.flatMap(({ classifierName, classes }, l) =>
+  const codes = all.flatMap(({ classifierName, classes }, l) =>
     classes.map((name, i) => ({ key: [classifierName, name].map(sqlText).join(', '), column: columnName(l, i) })),
   )
   const values = codes.map(({ column }, code) => `${pick} FILTER (code = ${code}) AS ${column}`)
@@ -136,7 +146,8 @@ async function selectLong(session: Session, relation: Relation, options: Predict
     JOIN (VALUES ${codes.map(({ key }, code) => `(${key}, ${code})`).join(', ')}) known(classifier, class_name, code)
     USING (classifier, class_name) GROUP BY oid`
   const duplicates = Math.max(0, Math.round(duplicateRows / Math.max(1, width)))
-  return { sql, isView: false, levels, assumedOrder: alphabet, duplicates, classifierVersion: version, hint }
+  const found = { levels, calibrated, assumedOrder: alphabet, duplicates, classifierVersion: version }
+  return { ...found, sql, isView: false, hint }
 }
 
 function columnOf(columns: readonly RelationColumn[], name: string): RelationColumn | undefined {

@@ -1,7 +1,7 @@
 // What a run of lcclf left behind, as one table: an object a row, a probability a column.
 import { isPostgresAddress } from '../../connectors/postgres/address.ts'
 import { shownText } from '../../formats/shown-text.ts'
-import { type Level, marginPrefix } from '../../pipeline/batch.ts'
+import { calibratedPrefix, type Level, marginPrefix } from '../../pipeline/batch.ts'
 
 export interface Predictions {
   /** how messages call them */
@@ -14,6 +14,8 @@ export interface Predictions {
   readonly classifierVersion: string
   /** the product first, then the top, then the branches */
   readonly levels: readonly PredictedLevel[]
+  /** calibrated probabilities of the product, where the results have them */
+  readonly calibrated: PredictedLevel | null
   /** null: the order of classes is known to be the model's; else what decided instead (long results tell no order) */
   readonly assumedOrder: string | null
   /** an object whose probabilities do not sum to 1: its model is such a one, or classes were left out */
@@ -56,6 +58,7 @@ export interface Selection extends Pick<Predictions, 'classifierVersion' | 'assu
   /** nothing is gained by a copy of what the selection gives */
   readonly isView: boolean
   readonly levels: readonly FoundLevel[]
+  readonly calibrated: FoundLevel | null
   /** already one row an object, and what came again; undefined where the rows themselves tell */
   readonly duplicates: number | undefined
   /** what to do about objects without all their probabilities */
@@ -72,6 +75,9 @@ export interface FoundLevel extends NamedLevel {
 /** one classifier_name prefix for every model (manifest: classifierName) */
 const productName = 'lc_classifier'
 const topName = 'top'
+
+/** ends the classifier_name of calibrated probabilities, and begins the names of their columns */
+const calibratedName = `_${calibratedPrefix}`
 
 /** What an object's row has beside its probabilities. */
 const otherColumns = new Set(['oid', 'candid', 'class', 'probability', 'classifier_version'])
@@ -107,9 +113,49 @@ function wideName(
   if (inner !== undefined || otherColumns.has(name!)) return undefined
   const prefix = prefixes.find((text) => name!.startsWith(`${text}/`))
   if (prefix !== undefined) return [prefix, name!.slice(prefix.length + 1)]
-  // the margin of a class is no probability
-  if (name!.startsWith(`${marginPrefix}/`) && names.has(name!.slice(marginPrefix.length + 1))) return undefined
-  return ['', name!]
+  return isExtra(name!, names) ? undefined : ['', name!]
+}
+
+/** Margins, calibrated probabilities and sets: none of them is a probability of the model. */
+function isExtra(name: string, names: ReadonlySet<string>): boolean {
+  const isOfClass = (prefix: string): boolean =>
+    name.startsWith(`${prefix}/`) && names.has(name.slice(prefix.length + 1))
+  const hasCalibrated = [...names].some((one) => one.startsWith(`${calibratedPrefix}/`))
+  return (
+    isOfClass(marginPrefix) ||
+    isOfClass(calibratedPrefix) ||
+    (name === `${calibratedPrefix}_class` && hasCalibrated) ||
+    // a list is no column to some readers
+    name === 'set_size' ||
+    (name === 'set' && names.has('set_size'))
+  )
+}
+
+/** Calibrated probabilities among the columns of the wide or the nested layout, for the classes that the product has. */
+export function calibratedOfColumns(
+  paths: readonly (readonly string[])[],
+  product: FoundLevel | undefined,
+): FoundLevel | null {
+  const isNested = paths.some(([root]) => root === 'lc_classification')
+  const nameOf = (name: string): string =>
+    (isNested ? ['lc_classification', calibratedPrefix, name] : [`${calibratedPrefix}/${name}`]).join('\u0000')
+  const keyOf = new Map(paths.map((path, key) => [path.join('\u0000'), key]))
+  const keys = product?.classes.map((name) => keyOf.get(nameOf(name))) ?? []
+  if (!product || keys.length === 0 || keys.includes(undefined)) return null
+  const { classes, classifierName } = product
+  return { classifierName: `${classifierName}${calibratedName}`, branch: null, classes, keys: keys as number[] }
+}
+
+/** The same among the classifiers of the long layout. */
+export function calibratedOf(
+  found: readonly (readonly [classifier: string, className: string, key: number])[],
+  product: FoundLevel | undefined,
+): FoundLevel | null {
+  const classifierName = `${product?.classifierName}${calibratedName}`
+  const own = found.filter(([name]) => name === classifierName)
+  const keys = product?.classes.map((name) => own.find(([, className]) => className === name)?.[2]) ?? []
+  if (!product || keys.length === 0 || keys.includes(undefined)) return null
+  return { classifierName, branch: null, classes: product.classes, keys: keys as number[] }
 }
 
 function nestedName([root, kind, way, branch, className]: readonly string[]): LevelName {

@@ -58,6 +58,7 @@ export async function selectStored(
         sql: `SELECT * FROM ${sqlName(rows)}`,
         isView: true,
         levels,
+        calibrated: null,
         assumedOrder: isOrdered ? null : alphabet,
         duplicates: Math.round(repeated / columns.length),
         classifierVersion: version,

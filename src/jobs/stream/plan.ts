@@ -30,7 +30,8 @@ import {
 import type { StreamFlags } from '../../terminal/flags.ts'
 import type { DeadLetterTopic, KafkaConnection, TopicName } from '../../connectors/kafka/client/connection-settings.ts'
 import type { DecodeLimits } from './decode-guard.ts'
-import { filePathOf } from '../../connectors/address.ts'
+import { type ExtraColumns, filePathOf } from '../../connectors/address.ts'
+import { refusePart } from '../../connectors/result-form.ts'
 import { stepOutputs } from './step-outputs.ts'
 import {
   consumerEnvironment,
@@ -76,6 +77,8 @@ export interface StreamPlan {
   readonly threads: number
   /** in the order in which a batch is written to them: the database first, as readers of the topic may look there */
   readonly outputs: readonly StreamOutput[]
+  /** on stdout, and for sinks of a program's own */
+  readonly extras: ExtraColumns
   readonly delivery: StreamFlags['delivery']
   readonly deadLetters: DeadLetterPlace | undefined
   readonly onBadMessage: BadMessagePolicy
@@ -96,7 +99,8 @@ export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): st
 }
 
 /** The flags, where `to` may hold sinks of a program's own. */
-export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config'> & {
+export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config' | 'calibrated'> & {
+  readonly calibrated?: boolean | undefined
   readonly to?: readonly (string | Sink | OpenSink)[] | undefined
 }
 
@@ -111,13 +115,17 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const outputs = outputsOf(flags, environment)
-  const { model, engine, threads, delivery, watchQuality = false } = flags
+  const { model, engine, threads, delivery, watchQuality = false, calibrated, sets } = flags
+  for (const { kind, address } of outputs) {
+    if (kind === 'kafka' || kind === 'postgres') refusePart(redacted(address), { calibrated, sets })
+  }
   const { metricsPort = prometheusPort(environment) } = flags
   const batchSize = flags.batchSize ?? batchSizeOf(environment)
   if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
   return {
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
     ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
+    extras: { calibrated, sets },
     stepModel: stepModel(environment, Boolean(model)),
     minDetections: minDetections(environment),
     mjdColumn: outputs.some(mayTakeMjd) ? (flags.mjdColumn ?? usualMjdColumn) : undefined,
@@ -168,7 +176,7 @@ function outputsOf(flags: StreamAsked, environment: Environment): StreamOutput[]
 
 function outputOf(
   output: string | Sink | OpenSink,
-  { outputSchema = 'original', missingObject }: StreamAsked,
+  { outputSchema = 'original', missingObject, calibrated, sets }: StreamAsked,
   environment: Environment,
 ): StreamOutput {
   const address = typeof output === 'string' ? output : typeof output === 'function' ? 'own sink' : output.address
@@ -176,7 +184,8 @@ function outputOf(
   if (typeof output === 'object') return { kind: 'custom', address, open: () => Promise.resolve(output) }
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
-  if (address === '-') return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested' }
+  if (address === '-')
+    return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested', extras: { calibrated, sets } }
   filePathOf(address, 'output')
   throw new UsageError(`--to ${address}: a stream has no end, and a file is whole only then`, {
     hint: 'Use kafka://…, postgres://…, or - for NDJSON on stdout. lcclf classify kafka://… writes files.',

@@ -11,6 +11,7 @@ import { openSink } from '../../connectors/open-connector.ts'
 import type { OpenSink } from '../../connectors/spec.ts'
 import { BalanceError, ServiceError } from '../../errors.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
+import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import { openClassifier } from '../../model/open.ts'
 import type { Ledger } from '../../pipeline/ledger.ts'
 import { openDecodeGuard } from './decode-guard.ts'
@@ -229,7 +230,8 @@ async function openStream(
   const chosen = (await modelOfStep(plan.stepModel, how)) ?? (await liveModel(plan.model, how))
   const { directory } = chosen
   const profile = plan.watchQuality ? await readProfile(directory) : undefined
-  const classifier = keep(await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() }))
+  const opened = keep(await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() }))
+  const classifier = withCalibration(opened, plan.extras)
   const { features, preprocessing, taxonomy, identity } = classifier
   log.info(modelLine(identity, chosen))
   for (const note of differences(plan.stepModel, { ...identity, taxonomy })) log.warn(note)

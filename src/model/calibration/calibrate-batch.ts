@@ -1,4 +1,5 @@
 // Calibrated probabilities and sets beside what the model says, batch by batch.
+import { UsageError } from '../../errors.ts'
 import { type Hierarchy, withProduct } from '../bundle/forest.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import type { BundleCalibration } from './bundle-calibration.ts'
@@ -36,4 +37,17 @@ function calibratedProduct(
     calibrateLevel(parameters[i]!, own[i]!, rowCount, classes.length),
   )
   return withProduct(hierarchy, levels, rowCount)[0]!
+}
+
+/** A classifier whose batches have what was asked for. @throws UsageError for a model that nobody calibrated */
+export function withCalibration(
+  classifier: Classifier,
+  { calibrated, sets }: { readonly calibrated?: boolean | undefined; readonly sets?: number | undefined },
+): Classifier {
+  if (!calibrated && sets === undefined) return classifier
+  const { calibrate, identity } = classifier
+  if (calibrate) return { ...classifier, classify: async (batch) => calibrate(await classifier.classify(batch), sets) }
+  throw new UsageError(`${calibrated ? '--calibrated' : '--sets'}: ${identity.classifierVersion} is not calibrated`, {
+    hint: 'lcclf calibrate makes a calibrated bundle of it, from labelled results.',
+  })
 }

@@ -11,6 +11,7 @@ const typed: StreamFlags = {
   missingObject: 'wait',
   dryRun: false,
   watchQuality: false,
+  calibrated: false,
 }
 const from = 'kafka://broker/features?group=g'
 const to = ['kafka://broker/classes']

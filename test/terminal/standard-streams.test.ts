@@ -56,6 +56,7 @@ const printing: readonly (readonly [id: string, ...rest: string[]])[] = [
   ['explain', parquet, '--oid', 'ZTF18aaaaaaa'],
   ['evaluate', 'classified.parquet', '--labels', labels],
   ['diff', 'classified.parquet', 'classified.parquet'],
+  ['calibrate', 'classified.parquet', '--labels', labels, '-m', bundle, '--out', 'calibrated', '--json'],
   ['doctor'],
   ['model:list', '--json'],
   ['model:show', bundle],

@@ -49,7 +49,7 @@ export function gatherPages() {
 
 /** The remarks for test/docs.test.ts; the page has no use for them. */
 function withoutMarks(text) {
-  return text.replaceAll(/^<!-- (?:not run|given|exits with)[^\n]*-->\n/gm, '')
+  return text.replaceAll(/^<!-- (?:not run|exits with)[^\n]*-->\n/gm, '')
 }
 
 /** A page with links that hold in the site; code is left as it is. */

@@ -50,9 +50,10 @@ const pages = ['README.md', ...readdirSync(join(root, 'docs'), { recursive: true
   .filter(({ blocks }) => blocks.length > 0)
 
 /**
- * the parts of a command line that our own parser can take apart: no pipes, redirections, loops and variables; a stream
- * and a doctor end their process */
-const plainCommand = /^lcclf (?!stream|doctor|.*s3://)(?:[^"'|;&<>$()`\\]|'[^']*'|"[^"$`\\]*")*$/
+ * A command that the waiting process can run: no pipes, redirections, loops and variables. A stream and a doctor end their
+ * process; what S3 fetches is removed when it ends.
+ */
+const plainCommand = /^lcclf (?!stream|doctor|.*s3:)(?:[^"'|;&<>$()`\\]|'[^']*'|"[^"$`\\]*")*$/
 
 /** One command a line, without comments. */
 function commandLines(commands: string): string[] {

@@ -27,7 +27,12 @@ const looks = [
   // of what axe looks for, only contrast depends on the colours
   { name: 'dark', colorScheme: 'dark', viewport: wide, rules: ['color-contrast'] },
   // the narrowest that WCAG asks for; what else is different there, the menus, is the same on all pages
-  { name: 'narrow', colorScheme: 'light', viewport: { width: 320, height: 700 }, rules: ['scrollable-region-focusable'] },
+  {
+    name: 'narrow',
+    colorScheme: 'light',
+    viewport: { width: 320, height: 700 },
+    rules: ['scrollable-region-focusable'],
+  },
 ]
 /** pages that are looked at side by side */
 const visitors = 3
@@ -84,7 +89,8 @@ async function lookAt(page, path) {
       (dark) => document.documentElement.classList.contains('dark') === dark,
       colorScheme === 'dark',
     )
-    for (const line of await examine(page, pictured.includes(path.replace('.html', '')) ? undefined : rules)) found.push(`${name} ${path}: ${line}`)
+    for (const line of await examine(page, pictured.includes(path.replace('.html', '')) ? undefined : rules))
+      found.push(`${name} ${path}: ${line}`)
     looked++
     const plain = path.replace('.html', '')
     if (pictures === undefined || !pictured.includes(plain)) continue

@@ -47,7 +47,16 @@ const known = [
     ...['python', 'spark', 'library', 'own-sink', 'examples'],
   ]),
   group('Places', ['files', 's3', 'postgres', 'kafka', 'streams', 'messages']),
-  group('Models and results', [{ name: 'models', text: 'Which models are read' }, 'model-store', 'check', 'evaluate', 'reports', 'speed', 'scale', 'samples']),
+  group('Models and results', [
+    { name: 'models', text: 'Which models are read' },
+    'model-store',
+    'check',
+    'evaluate',
+    'reports',
+    'speed',
+    'scale',
+    'samples',
+  ]),
   group('Explanations', [
     'exactness',
     'delivery',

@@ -102,6 +102,8 @@ async function lookAt(page, path) {
 async function visit(paths) {
   const context = await browser.newContext()
   const page = await context.newPage()
+  // a busy machine is no failure
+  page.setDefaultTimeout(120_000)
   page.on('requestfailed', (request) => {
     // what was fetched ahead when we went on
     if (request.failure()?.errorText !== 'net::ERR_ABORTED') failedRequests.add(request.url())

@@ -41,6 +41,23 @@ describe('the reference', () => {
   })
 })
 
+describe('the examples of the reference', () => {
+  it('use commands and flags that there are', async () => {
+    const pages = await referencePages()
+    const examples = [...pages.values()].flatMap((text) => [...text.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line!))
+    expect(examples.length).toBeGreaterThan(40)
+    const unknown = examples.flatMap((line) => {
+      const words = /\blcclf ([a-z]+)(?: ([a-z]+))?/.exec(line) ?? []
+      const page = pages.get(`${words[1]}-${words[2]}.md`) ?? pages.get(`${words[1]}.md`)
+      const flags = [...line.matchAll(/ --([a-z-]+)/g)].map(([, flag]) => flag!)
+      return page === undefined
+        ? [line]
+        : flags.filter((flag) => !page.includes(`--${flag}`)).map((flag) => `${line}: ${flag}`)
+    })
+    expect(unknown).toEqual([])
+  })
+})
+
 describe('the page of addresses', () => {
   const text = readFileSync(join(docs, 'addresses.md'), 'utf8')
 

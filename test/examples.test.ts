@@ -69,9 +69,9 @@ describe('the examples', () => {
   })
 })
 
-describe('the library in the README', () => {
+describe('the library in the docs', () => {
   it('does what it shows, in a folder that has the package installed', async () => {
-    const [, code] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))!
+    const [, code] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/library.md'), 'utf8'))!
     const folder = temporaryFolder()
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules/lcclf'))

@@ -83,7 +83,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; ma
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: .3rem 2rem; margin: .6rem 0; }
 dl div { display: flex; gap: .8rem; justify-content: space-between; border-bottom: 1px solid var(--line); }
 dt { color: var(--faint); overflow-wrap: normal; } dd { margin: 0; text-align: right; }
-dl.key { grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); gap: .8rem; }
+dl.key { grid-template-columns: repeat(auto-fit, minmax(min(100%, 13rem), 1fr)); gap: .8rem; }
 dl.key div { flex-direction: column-reverse; justify-content: flex-end; gap: 0; border: 0; border-left: 4px solid var(--c1); padding: .1rem .8rem; }
 dl.key dd { font-size: 1.35rem; line-height: 1.3; text-align: left; font-variant-numeric: tabular-nums; }
 dl.key dt { font-size: .9rem; line-height: 1.3; }

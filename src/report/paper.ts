@@ -20,7 +20,7 @@ export const paperStyle = `
   th button { display: contents; text-decoration: none; }
   table.upright thead th:not(.t, :first-child) { writing-mode: vertical-rl; line-height: 1.2; text-align: right; white-space: nowrap; }
   .too-wide .on-paper { display: block; }
-  .figures { display: block; } dl.key { grid-template-columns: repeat(4, 1fr); } dl.key dd { font-size: 14pt; }
+  .figures { display: block; } dl.key { grid-template-columns: repeat(3, 1fr); } dl.key dd { font-size: 13pt; }
   nav, summary, .save, details:not([open]), .unseen, .too-wide table { display: none; }
 }
 `

@@ -6,9 +6,7 @@ import { exitCodes } from '../errors.ts'
 
 type Pair = readonly [left: string, right: string]
 /** A part of a page: text, or pairs of what stands left and right. */
-export type HelpSection = { readonly heading: string } & (
-  { readonly text: string } | { readonly pairs: readonly Pair[] }
-)
+type HelpSection = { readonly heading: string } & ({ readonly text: string } | { readonly pairs: readonly Pair[] })
 
 /** Every format has to have its line here. */
 const aboutFormat: Readonly<Record<InputFormat, string>> = {

@@ -161,6 +161,24 @@ describe.skipIf(browser === undefined).each(reports)('the report of %s in a brow
     expect(complaints).toEqual([])
   })
 
+  it('says the result on its first screen, and saves a picture as an SVG of its own', async () => {
+    const complaints = await opened(name, { viewport: { width: 1440, height: 900 } }, async (page) => {
+      const figures = page.locator('header dl.key dd')
+      expect(await figures.count()).toBeGreaterThanOrEqual(4)
+      expect((await figures.last().boundingBox())!.y).toBeLessThan(400)
+      const [download] = await Promise.all([page.waitForEvent('download'), page.locator('button.save').first().click()])
+      const file = join(work, `${name}.svg`)
+      await download.saveAs(file)
+      const saved = readFileSync(file, 'utf8')
+      expect(saved).not.toContain('var(')
+      expect(saved).toContain('xmlns="http://www.w3.org/2000/svg"')
+      await page.goto(pathToFileURL(file).href)
+      expect(await page.evaluate('document.documentElement.tagName')).toBe('svg')
+    })
+    // the address of the saved picture is within the page
+    expect(complaints.filter((line) => !line.startsWith('blob:'))).toEqual([])
+  })
+
   it('reads as well without JavaScript', async () => {
     const complaints = await opened(name, { javaScriptEnabled: false }, async (page) => {
       expect(await page.locator('button').count()).toBe(0)
@@ -170,5 +188,30 @@ describe.skipIf(browser === undefined).each(reports)('the report of %s in a brow
       expect(await details.locator('table').first().isVisible()).toBe(true)
     })
     expect(complaints).toEqual([])
+  })
+})
+
+describe.skipIf(browser === undefined)('the waterfall of an explanation', () => {
+  it('goes from nothing known to the probability: each bar begins where the one above it ends', async () => {
+    await opened('explain', {}, async (page) => {
+      const bars = (await page.evaluate(
+        `[...document.querySelector('figure svg').querySelectorAll('g[aria-label=bar] rect')].map(({ x, width }) => [x.baseVal.value, x.baseVal.value + width.baseVal.value])`,
+      )) as [number, number][]
+      const numbers = await page.locator('figure').first().locator('table td').allTextContents()
+      expect(bars).toHaveLength(numbers.length)
+      const [nothing, ...steps] = numbers.map(Number)
+      const probability = steps.pop()!
+      expect(steps.reduce((sum, step) => sum + step, nothing!)).toBeCloseTo(probability, 5)
+      const [start, right] = bars[0]!
+      const perUnit = (right - start) / nothing!
+      let end = right
+      steps.forEach((step, i) => {
+        const [from, to] = bars[i + 1]!
+        expect(Math.abs((step < 0 ? to : from) - end)).toBeLessThan(0.1)
+        end += step * perUnit
+        expect(Math.abs((step < 0 ? from : to) - end)).toBeLessThan(0.1)
+      })
+      expect(Math.abs(bars.at(-1)![1] - end)).toBeLessThan(0.1)
+    })
   })
 })

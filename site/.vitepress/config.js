@@ -83,6 +83,8 @@ export default defineConfig({
   base: process.env.DOCS_BASE ?? '/',
   srcDir: 'pages',
   lastUpdated: false,
+  // a page brings what it shows, and not what it links to
+  router: { prefetchLinks: false },
   metaChunk: true,
   markdown: {
     // both keep a contrast of 4.5 on the ground of code blocks

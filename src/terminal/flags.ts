@@ -329,9 +329,7 @@ export const streamFlags = {
   }),
   ...modelFlags('lcclf.lock, or else the newest in the store'),
   ...engineFlags,
-  ...toFlags(
-    'kafka://…, postgres://… or - for NDJSON (repeatable; default: what PRODUCER_…, SCRIBE_… and DB_… name)',
-  ),
+  ...toFlags('kafka://…, postgres://… or - for NDJSON (repeatable; default: what PRODUCER_…, SCRIBE_… and DB_… name)'),
   delivery: Flags.option({
     options: ['at-least-once', 'exactly-once'] as const,
     default: 'at-least-once' as const,

@@ -65,7 +65,7 @@ export async function readBundleCalibration(directory: string): Promise<BundleCa
 }
 
 /** @param where the file, for messages. Throws ModelError for what is not a calibration of this model. */
-export function parseCalibration(
+function parseCalibration(
   text: string,
   where: string,
   manifest: Pick<Manifest, 'classifierName' | 'levels' | 'taxonomy' | 'productClasses'>,

@@ -146,7 +146,7 @@ describe('lcclf explain of the classifiers of today', () => {
     for (const { margin, base, contributions } of classes) {
       expect(contributions.reduce((sum, value) => sum + value, base)).toBeCloseTo(margin!, 5)
     }
-    expect(readFileSync(report, 'utf8')).toContain('contribution to the margin')
+    expect(readFileSync(report, 'utf8')).toContain('From the margin with nothing known')
     const { stdout } = await hostedLcclf(['explain', rows, ...flags])
     expect(stdout).toMatch(/^P\(\d\) = 0\.\d+, of a margin of .*; with nothing known about the object that would be/m)
     expect(stdout).toContain('Base and contributions add up to the margin')

@@ -156,7 +156,10 @@ function reprocessTable({ object, start, sklearn }: Inputs): string {
     `${shown(theirs / cores)} h`,
   ])
   return [
-    table(['what', 'lcclf', 'scikit-learn'], [['core-hours', shown(ours), `${shown(theirs)} (${shown(theirs / ours)}×)`]]),
+    table(
+      ['what', 'lcclf', 'scikit-learn'],
+      [['core-hours', shown(ours), `${shown(theirs)} (${shown(theirs / ours)}×)`]],
+    ),
     '',
     table(['cores', 'lcclf', 'scikit-learn'], lines),
   ].join('\n')

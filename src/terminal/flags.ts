@@ -4,10 +4,9 @@ import * as Flags from '@oclif/core/flags'
 import type { InferredFlags } from '@oclif/core/interfaces'
 import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
-import { calibrationFlags } from './calibration-flags.ts'
 import { outputSchemas } from '../connectors/kafka/output-message.ts'
 import { shardOf } from './shard.ts'
-import { dialectFlags, excerptFlags } from './file-flags.ts'
+import { calibrationFlags, dialectFlags, excerptFlags } from './file-flags.ts'
 import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name

@@ -8,7 +8,7 @@ import { type PostgresSourceSpec, serverName, type TableGeneration, type TableRe
 import { inspectTables } from './tables/inspect-tables.ts'
 import { deliverRows, deliverUntil } from '../deliver.ts'
 import { openFeatureTable } from './feature-table.ts'
-import { isMultisurveyFeatures, openMultisurveyFeatures } from './multisurvey-features.ts'
+import { isMultisurveyFeatures, openMultisurveyFeatures } from './multisurvey/survey-features.ts'
 import { type ObjectRow, openWideQuery } from './query.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 

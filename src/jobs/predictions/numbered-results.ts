@@ -2,7 +2,7 @@
 import { DataError, ModelError, UsageError } from '../../errors.ts'
 import { surveyVersion, ztfName } from '../../connectors/survey-ids.ts'
 import type { Connection } from '../../connectors/postgres/client/connection.ts'
-import { schemaOf } from '../../connectors/postgres/multisurvey-lookups.ts'
+import { schemaOf } from '../../connectors/postgres/multisurvey/lookups.ts'
 import { objectPartitions } from '../../connectors/postgres/object-partitions.ts'
 import type { PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
 import { inspectTables, type TableFacts } from '../../connectors/postgres/tables/inspect-tables.ts'

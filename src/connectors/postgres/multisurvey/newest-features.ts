@@ -1,6 +1,6 @@
 // All rows of an object, as arrays → what the newest of them say.
-import type { BinaryRows } from './client/binary.ts'
-import type { NameTable, StoredFeature } from './multisurvey-lookups.ts'
+import type { BinaryRows } from '../client/binary.ts'
+import type { NameTable, StoredFeature } from './lookups.ts'
 
 /** What the newest rows of an object say. */
 export interface Newest {

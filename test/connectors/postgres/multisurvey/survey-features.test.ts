@@ -1,21 +1,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { DataError, UsageError } from '../../../src/errors.ts'
-import { postgresSourceSpec } from '../../../src/connectors/postgres/address.ts'
-import { openPostgresSource, type PostgresSource } from '../../../src/connectors/postgres/postgres-source.ts'
-import { surveyOid } from '../../../src/connectors/survey-ids.ts'
-import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
-import { type ReadOptions, readOptions } from '../../../src/pipeline/source.ts'
+import { DataError, UsageError } from '../../../../src/errors.ts'
+import { postgresSourceSpec } from '../../../../src/connectors/postgres/address.ts'
+import { openPostgresSource, type PostgresSource } from '../../../../src/connectors/postgres/postgres-source.ts'
+import { surveyOid } from '../../../../src/connectors/survey-ids.ts'
+import { alercePreprocessing } from '../../../../src/pipeline/preprocess.ts'
+import { type ReadOptions, readOptions } from '../../../../src/pipeline/source.ts'
 import {
   bandlessNames,
   createMultisurvey,
   type Pass,
   storePass,
   surveyFeatures,
-} from '../../support/multisurvey-database.ts'
-import type { TestDatabase } from '../../support/postgres-database.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
+} from '../../../support/multisurvey-database.ts'
+import type { TestDatabase } from '../../../support/postgres-database.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const features = ['Amplitude_1', 'Amplitude_2', 'Power_rate_1_2_12', 'W1_W2']
 const folder = temporaryFolder()

@@ -1,9 +1,9 @@
 // What numbers in the survey's tables of today stand for: features, versions, surveys.
-import { DataError } from '../../errors.ts'
-import { nearestNames } from '../columns/match-columns.ts'
-import type { Connection } from './client/connection.ts'
-import { serverName } from './settings.ts'
-import { inspectTables } from './tables/inspect-tables.ts'
+import { DataError } from '../../../errors.ts'
+import { nearestNames } from '../../columns/match-columns.ts'
+import type { Connection } from '../client/connection.ts'
+import { serverName } from '../settings.ts'
+import { inspectTables } from '../tables/inspect-tables.ts'
 
 const shownNames = 10
 const wholeNumber = /^(?:0|[1-9]\d{0,4})$/

@@ -1,11 +1,11 @@
 // The survey's feature table of today (oid, sid, feature_id, band, version, value, updated_date) turned wide.
-import { DataError } from '../../errors.ts'
-import { isIntegerText } from '../../pipeline/row-ids.ts'
-import type { ReadOptions } from '../../pipeline/source.ts'
-import { surveyOid, ztfName } from '../survey-ids.ts'
-import { type BinaryRows, createBinaryRows, identifier } from './client/binary.ts'
-import type { Connection } from './client/connection.ts'
-import { featurePlaces, unusedNotes } from './feature-names.ts'
+import { DataError } from '../../../errors.ts'
+import { isIntegerText } from '../../../pipeline/row-ids.ts'
+import type { ReadOptions } from '../../../pipeline/source.ts'
+import { surveyOid, ztfName } from '../../survey-ids.ts'
+import { type BinaryRows, createBinaryRows, identifier } from '../client/binary.ts'
+import type { Connection } from '../client/connection.ts'
+import { featurePlaces, unusedNotes } from '../feature-names.ts'
 import {
   chosenVersions,
   type NameTable,
@@ -15,13 +15,13 @@ import {
   schemaOf,
   type StoredFeature,
   storedFeatures,
-} from './multisurvey-lookups.ts'
+} from './lookups.ts'
 import { createNewest, keyOf, type Newest } from './newest-features.ts'
-import { objectPartitions } from './object-partitions.ts'
-import { readOidList } from './oid-list.ts'
-import type { ObjectRow } from './query.ts'
-import type { TableReading } from './settings.ts'
-import { inspectTables, type TableFacts } from './tables/inspect-tables.ts'
+import { objectPartitions } from '../object-partitions.ts'
+import { readOidList } from '../oid-list.ts'
+import type { ObjectRow } from '../query.ts'
+import type { TableReading } from '../settings.ts'
+import { inspectTables, type TableFacts } from '../tables/inspect-tables.ts'
 
 const recognisedBy = ['feature_id', 'band', 'updated_date']
 const oidsAtOnce = 2000

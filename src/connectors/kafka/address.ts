@@ -84,8 +84,9 @@ export function kafkaAddressOf(role: KafkaRole, environment: Environment): Kafka
   return server === undefined ? undefined : parseKafkaAddress(`kafka://${server}`, role, environment)
 }
 
-/** The one topic of an output. @throws UsageError if there is none, or more, or a pattern */
-export function outputTopic({ topics, daily, shown }: KafkaAddress): TopicName {
+/** The one topic of an output. @throws UsageError if there is none, or more, or a pattern, or what only an input has */
+export function outputTopic({ topics, daily, shown, schemas }: KafkaAddress): TopicName {
+  if (schemas.length > 0) throw new UsageError(`${shown}: schema is only for inputs`)
   const [topic, ...others] = topics
   if (topic === undefined) throw noTopic(shown)
   if (others.length > 0) {

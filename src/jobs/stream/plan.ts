@@ -197,6 +197,8 @@ function deadLetterPlace(address: string, environment: Environment): DeadLetterP
   const others = { ...environment, PRODUCER_TOPIC: undefined, PRODUCER_TOPIC_FORMAT: undefined }
   // a dead letter must not end up among the results because its address names no topic
   const parsed = parseKafkaAddress(address, 'producer', others)
+  const [form] = parsed.output.keys()
+  if (form !== undefined) throw new UsageError(`--dead-letter ${parsed.shown}: ${form} is only for results`)
   return { kind: 'kafka', address: parsed.shown, connection: parsed.connection, topic: outputTopic(parsed) }
 }
 

@@ -46,6 +46,10 @@ describe('what an output’s address says of its messages', () => {
     expect(() => specOf(parameters)).toThrow(message)
   })
 
+  it('is not the schema of an input', () => {
+    expect(() => specOf('?schema=own.avsc')).toThrow('kafka://h/t?schema=own.avsc: schema is only for inputs')
+  })
+
   it('has no place in the address of an input', () => {
     const window = { window: {}, commit: false }
     expect(() => kafkaSnapshotSpec('kafka://h/t?framing=schemaless', window, {})).toThrow(/framing is only for outputs/)

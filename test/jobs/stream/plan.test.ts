@@ -51,6 +51,8 @@ describe('planStream', () => {
 
   it('keeps dead letters out of the topic of results', () => {
     expect(() => plan({ from, deadLetter: 'kafka://broker' }, original)).toThrow(UsageError)
+    const formed = 'kafka://broker/dead?framing=schemaless'
+    expect(() => plan({ from, to, deadLetter: formed })).toThrow('framing is only for results')
   })
 
   it('stops at bad messages, unless they have a place to go', () => {

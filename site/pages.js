@@ -47,7 +47,7 @@ export function gatherPages() {
   return sources.length
 }
 
-/** The remarks for test/docs.test.ts; the page has no use for them. */
+/** The remarks for test/outside/docs.test.ts; the page has no use for them. */
 function withoutMarks(text) {
   return text.replaceAll(/^<!-- (?:not run|exits with)[^\n]*-->\n/gm, '')
 }

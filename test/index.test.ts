@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 
 const library = fileURLToPath(new URL('../dist/index.d.ts', import.meta.url))
 
-/** Packages whose types can be read by every TypeScript since 5.4 without `skipLibCheck` (test/package.test.ts). */
+/** Packages whose types can be read by every TypeScript since 5.4 without `skipLibCheck` (test/outside/package.test.ts). */
 const allowed = ['@oclif/core/interfaces']
 
 /** What type declarations import, and what those import, without Node's own modules: by package, the files on the way there. */

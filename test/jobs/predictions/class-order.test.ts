@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { diffReport } from '../../../src/jobs/diff/diff.ts'
 import { diffText } from '../../../src/jobs/diff/tables.ts'
 import { evaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
@@ -21,7 +21,6 @@ const [header, ...rows] = readFileSync(join(fixtures, 'drawn.csv'), 'utf8')
 const ownColumns = 5
 const order = [...header!.keys()].slice(ownColumns).reverse()
 const work = temporaryFolder()
-const environment = { ...process.env }
 
 /** The drawn results, classes in the order that is wanted. */
 function wide(version: string, places: readonly number[]): string[] {
@@ -81,12 +80,12 @@ const compared = (a: string, b: string, model?: string): ReturnType<typeof diffR
   diffReport({ a, b, model, top: 20, failIfChanged: undefined, csv: undefined, overwrite: false, json: true })
 
 beforeAll(() => {
-  process.env['LCCLF_HOME'] = join(work, 'home')
+  vi.stubEnv('LCCLF_HOME', join(work, 'home'))
   storeReversed('stored')
 })
 
 afterAll(() => {
-  process.env = environment
+  vi.unstubAllEnvs()
 })
 
 describe('equal probabilities of long results', { tags: ['long'] }, () => {

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { openPostgresSink } from '../../../src/connectors/postgres/postgres-sink.ts'
-import { batchOf, context, expectedRows, oidsOf, storedRowsQuery } from '../../support/postgres-batches.ts'
-import { createDatabase } from '../../support/postgres-database.ts'
-import { startOwnPostgres } from '../../support/postgres-server.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
+import { openPostgresSink } from '../../src/connectors/postgres/postgres-sink.ts'
+import { batchOf, context, expectedRows, oidsOf, storedRowsQuery } from '../support/postgres-batches.ts'
+import { createDatabase } from '../support/postgres-database.ts'
+import { startOwnPostgres } from '../support/postgres-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let cleanups: (() => unknown)[] = []
 

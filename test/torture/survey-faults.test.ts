@@ -3,18 +3,13 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openPostgresSink, type PostgresSink } from '../../../../src/connectors/postgres/postgres-sink.ts'
-import type { ClassifiedBatch } from '../../../../src/pipeline/batch.ts'
-import {
-  expectedSurveyRows,
-  storedSurveyRows,
-  surveyBatch,
-  surveyContext,
-} from '../../../support/multisurvey-batches.ts'
-import { oidsOf } from '../../../support/postgres-batches.ts'
-import { createDatabase, settingsOf, type TestDatabase } from '../../../support/postgres-database.ts'
-import { sharedPostgres } from '../../../support/postgres-shared.ts'
-import { startProxy, type Proxy, type Verdict } from '../../../support/tcp-proxy.ts'
+import { openPostgresSink, type PostgresSink } from '../../src/connectors/postgres/postgres-sink.ts'
+import type { ClassifiedBatch } from '../../src/pipeline/batch.ts'
+import { expectedSurveyRows, storedSurveyRows, surveyBatch, surveyContext } from '../support/multisurvey-batches.ts'
+import { oidsOf } from '../support/postgres-batches.ts'
+import { createDatabase, settingsOf, type TestDatabase } from '../support/postgres-database.ts'
+import { sharedPostgres } from '../support/postgres-shared.ts'
+import { startProxy, type Proxy, type Verdict } from '../support/tcp-proxy.ts'
 
 let database: TestDatabase
 let cleanups: (() => Promise<unknown>)[] = []
@@ -83,7 +78,7 @@ describe('writers of the same objects', () => {
   })
 
   it('may be killed at any time: no object ever has a part of its rows', async () => {
-    const script = fileURLToPath(new URL('../../../support/postgres-survey-writer.ts', import.meta.url))
+    const script = fileURLToPath(new URL('../support/postgres-survey-writer.ts', import.meta.url))
     const start = async (seed: number) => {
       const args = ['--import', 'tsx', script, database.url, '300', String(seed)]
       const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })

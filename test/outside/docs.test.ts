@@ -7,18 +7,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { unpackFixture } from './support/fixture-folders.ts'
-import { hostedLcclf } from './support/hosted-lcclf.ts'
-import { produce } from './support/kafka-client.ts'
-import { kafkaForTests } from './support/kafka.ts'
-import { commandEnvironment, samples, type Outcome } from './support/lcclf.ts'
-import { createDatabase, type TestDatabase } from './support/postgres-database.ts'
-import { sharedPostgres } from './support/postgres-shared.ts'
-import { startS3Server, whyNoS3Server, type S3Server } from './support/s3-server.ts'
-import { plainAlert, seedRun } from './support/seed-run.ts'
-import { temporaryFolder } from './support/temporary-folder.ts'
+import { unpackFixture } from '../support/fixture-folders.ts'
+import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { produce } from '../support/kafka-client.ts'
+import { kafkaForTests } from '../support/kafka.ts'
+import { commandEnvironment, samples, type Outcome } from '../support/lcclf.ts'
+import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
+import { sharedPostgres } from '../support/postgres-shared.ts'
+import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
+import { plainAlert, seedRun } from '../support/seed-run.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 interface Block {
   readonly line: number

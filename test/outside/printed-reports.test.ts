@@ -6,7 +6,7 @@ import { getDocumentProxy } from 'unpdf'
 import { afterAll, describe, expect, it } from 'vitest'
 import { startChromium } from '../support/chromium.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-import { drawnPages, hostile } from './drawn-findings.ts'
+import { drawnPages, hostile } from '../report/drawn-findings.ts'
 
 const browser: Browser | undefined = await startChromium()
 const work = temporaryFolder()

@@ -2,16 +2,16 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ServiceError } from '../../../src/errors.ts'
-import { upgradeTables } from '../../../src/connectors/postgres/tables/init-tables.ts'
-import type { PostgresSinkSpec } from '../../../src/connectors/postgres/settings.ts'
-import { openPostgresSink, type PostgresSink } from '../../../src/connectors/postgres/postgres-sink.ts'
-import { batchOf, context, expectedRows, oidsOf, storedRowsQuery, version } from '../../support/postgres-batches.ts'
-import { createDatabase, settingsOf, type TestDatabase } from '../../support/postgres-database.ts'
-import { startPooler } from '../../support/postgres-pooler.ts'
-import { startOwnPostgres, type OwnPostgres } from '../../support/postgres-server.ts'
-import { sharedPostgres } from '../../support/postgres-shared.ts'
-import { startProxy, type Proxy, type Verdict } from '../../support/tcp-proxy.ts'
+import { ServiceError } from '../../src/errors.ts'
+import { upgradeTables } from '../../src/connectors/postgres/tables/init-tables.ts'
+import type { PostgresSinkSpec } from '../../src/connectors/postgres/settings.ts'
+import { openPostgresSink, type PostgresSink } from '../../src/connectors/postgres/postgres-sink.ts'
+import { batchOf, context, expectedRows, oidsOf, storedRowsQuery, version } from '../support/postgres-batches.ts'
+import { createDatabase, settingsOf, type TestDatabase } from '../support/postgres-database.ts'
+import { startPooler } from '../support/postgres-pooler.ts'
+import { startOwnPostgres, type OwnPostgres } from '../support/postgres-server.ts'
+import { sharedPostgres } from '../support/postgres-shared.ts'
+import { startProxy, type Proxy, type Verdict } from '../support/tcp-proxy.ts'
 
 let server: string
 let database: TestDatabase
@@ -128,7 +128,7 @@ it('a writer that is killed between COPY and COMMIT leaves nothing, and the next
   })
   const oids = oidsOf(200)
   await database.addObjects(oids)
-  const script = fileURLToPath(new URL('../../support/postgres-writer.ts', import.meta.url))
+  const script = fileURLToPath(new URL('../support/postgres-writer.ts', import.meta.url))
   const writer = spawn(process.execPath, ['--import', 'tsx', script, through(proxy.port), '200', '1'], {
     stdio: 'ignore',
   })

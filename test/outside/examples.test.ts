@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { importModel } from '../src/model/import-model.ts'
-import { unpackFixture } from './support/fixture-folders.ts'
-import { committedIn, produce } from './support/kafka-client.ts'
-import { kafkaForTests } from './support/kafka.ts'
-import { commandEnvironment, samples } from './support/lcclf.ts'
-import { plainAlert, seedRun } from './support/seed-run.ts'
-import { temporaryFolder } from './support/temporary-folder.ts'
+import { importModel } from '../../src/model/import-model.ts'
+import { unpackFixture } from '../support/fixture-folders.ts'
+import { committedIn, produce } from '../support/kafka-client.ts'
+import { kafkaForTests } from '../support/kafka.ts'
+import { commandEnvironment, samples } from '../support/lcclf.ts'
+import { plainAlert, seedRun } from '../support/seed-run.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const examples = join(root, 'examples')
 const tsx = import.meta.resolve('tsx')
 const work = temporaryFolder()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -186,6 +187,52 @@ def test_what_cannot_be_is_said_at_once(spark: Any) -> None:
         lcclf.spark.classify(given, "/no/model/here")
     renamed = given.withColumnRenamed("Amplitude_1", "amp")
     assert lcclf.spark.classify(renamed, SAMPLE, rename={"amp": "Amplitude_1"}).count() == 300
+
+
+def test_files_are_read_by_their_tasks(
+    spark: Any, golden_frame: pd.DataFrame, bundle: str, golden: Dict[str, Any], tmp_path: Path
+) -> None:
+    # infinities, huge and missing values among them, in many row groups, below a folder of what is no data
+    for folder in ("night=1", "_temporary"):
+        (tmp_path / folder).mkdir()
+    golden_frame.to_parquet(tmp_path / "night=1" / "golden.parquet", index=False, row_group_size=50)
+    (tmp_path / "_temporary" / "half.parquet").write_bytes(b"PAR1")
+    spark.sparkContext.setJobGroup("no files", "")
+    result = lcclf.spark.classify_files(spark, tmp_path, bundle)
+    assert not spark.sparkContext.statusTracker().getJobIdsForGroup("no files")
+    found = result.toArrow()
+    assert differing_bits(found.column, golden) == 0
+    read_by_spark = spark.read.parquet(str(tmp_path / "night=1" / "golden.parquet"))
+    assert found == lcclf.spark.classify(read_by_spark, bundle).toArrow()
+
+
+def test_pieces_of_files_hold_every_row_once(spark: Any, many: Tuple[str, pa.Table], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcclf._pieces._ROWS_A_PIECE", 250)
+    whole = pq.read_table(many[0])
+    with tempfile.TemporaryDirectory() as folder:
+        pq.write_table(whole, f"{folder}/one.parquet", row_group_size=100)
+        counts = lcclf.spark.Counts(spark)
+        result = lcclf.spark.classify_files(spark, [f"file://{folder}/one.parquet"], SAMPLE, counts=counts)
+        assert result.rdd.getNumPartitions() == 8
+        assert same_rows(result.toArrow(), many[1])
+    assert (counts.read, counts.classified) == (300 * FILES, 300 * FILES)
+
+
+def test_files_that_cannot_be_read_are_named_at_once(spark: Any, tmp_path: Path) -> None:
+    table = pq.read_table(ZTF)
+    numbers = table.set_column(0, "oid", pa.array(range(300)))
+    pq.write_table(numbers, tmp_path / "numbers.parquet")
+    pq.write_table(table.drop_columns(["Amplitude_1"]), tmp_path / "few.parquet")
+    (tmp_path / "text.parquet").write_text("no Parquet")
+    for paths, message in [
+        ([ZTF, tmp_path / "numbers.parquet"], "numbers.parquet: column of object ids oid is int64, and string in .*ztf-300"),
+        (tmp_path / "few.parquet", "Amplitude_1"),
+        (tmp_path / "text.parquet", "text.parquet: "),
+        (tmp_path / "absent.parquet", "absent.parquet: no such file or folder"),
+        ([], "no files"),
+    ]:
+        with pytest.raises(lcclf.LcclfError, match=message):
+            lcclf.spark.classify_files(spark, paths, SAMPLE)
 
 
 def test_processes_stay_warm_between_tasks(spark: Any, many: Tuple[str, pa.Table], model: str) -> None:

@@ -16,6 +16,7 @@ from pyspark import SparkFiles
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from ._parts import Model, check_model, model_name, options_of_parts
+from ._pieces import Paths, Piece, pieces_of
 from ._shared import shared_worker
 
 #: what no feature and no id is, and not all versions of Spark can tell Arrow about
@@ -93,7 +94,7 @@ def classify(
     Raises LcclfError where columns are missing or options cannot be.
     """
     names: Dict[str, Any] = {"layout": layout, "id_column": id_column, "candid_column": candid_column, **options}
-    how: Dict[str, Any] = {"engine": engine, "threads": _task_cpus(df) if threads is None else threads}
+    how: Dict[str, Any] = {"engine": engine, "threads": _task_cpus(df.sparkSession) if threads is None else threads}
     asked = options_of_parts(names, max_rejected, "partition")
     with shared_worker(model, **how) as worker:
         df = _needed_columns(df, [id_column, *worker.features], candid_column, options)
@@ -101,6 +102,57 @@ def classify(
         place = _shipped(df.sparkSession.sparkContext, worker.model) if ship else None
         tasks = _Tasks(model_name(model), place, worker.model["sha256"], how, asked, counts)
     return df.mapInArrow(tasks, from_arrow_schema(schema))
+
+
+def classify_files(
+    spark: Any,
+    paths: Paths,
+    model: Model = None,
+    *,
+    layout: str = "wide",
+    id_column: str = "oid",
+    candid_column: str = "candid",
+    max_rejected: Union[int, str, None] = None,
+    counts: Optional[Counts] = None,
+    ship: bool = False,
+    engine: Optional[str] = None,
+    threads: Optional[int] = None,
+    **options: Any,
+) -> Any:
+    """Classifies Parquet files that every executor can read, and answers a DataFrame; runs no job.
+
+    As ``classify(spark.read.parquet(…))`` with the same columns and rows, but tasks read the files themselves: Spark need not
+    make rows of some hundred columns and Arrow of the rows, which costs as much as the forest. ``paths`` is a file, a folder
+    (its files that end in .parquet), a list of them, or their addresses (``s3://``, ``hdfs://``). A task reads whole row
+    groups, some ten thousand rows at once. Folders' names are no columns (``key=value``). Options are those of ``classify``.
+
+    Raises LcclfError where columns are missing, options cannot be, or a file cannot be read.
+    """
+    names: Dict[str, Any] = {"layout": layout, "id_column": id_column, "candid_column": candid_column, **options}
+    how: Dict[str, Any] = {"engine": engine, "threads": _task_cpus(spark) if threads is None else threads}
+    asked = options_of_parts(names, max_rejected, "piece of a file")
+    pieces, like = pieces_of(paths, {"column of object ids": id_column, "column of candids": candid_column})
+    with shared_worker(model, **how) as worker:
+        columns = _columns_to_read(like, [id_column, *worker.features], candid_column, options)
+        schema = worker.schema(like=pa.schema([like.field(name) for name in columns]), **names)
+        place = _shipped(spark.sparkContext, worker.model) if ship else None
+        tasks = _Tasks(model_name(model), place, worker.model["sha256"], how, asked, counts)
+    many = len(pieces)
+    return spark.range(0, many, 1, many).mapInArrow(_PieceTasks(pieces, columns, tasks), from_arrow_schema(schema))
+
+
+class _PieceTasks:
+    """What runs in a Python worker of Spark that is given numbers of pieces."""
+
+    def __init__(self, pieces: List[Piece], columns: List[str], tasks: "_Tasks") -> None:
+        self._pieces = pieces
+        self._columns = columns
+        self._tasks = tasks
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from self._tasks(self._pieces[number].batches(self._columns))
 
 
 class _Tasks:
@@ -145,8 +197,8 @@ class _Tasks:
             rejects.clear()
 
 
-def _task_cpus(df: Any) -> int:
-    return int(df.sparkSession.conf.get("spark.task.cpus", "1"))
+def _task_cpus(spark: Any) -> int:
+    return int(spark.conf.get("spark.task.cpus", "1"))
 
 
 def _needed_columns(df: Any, wanted: List[str], candid_column: str, options: Mapping[str, Any]) -> Any:
@@ -160,6 +212,18 @@ def _needed_columns(df: Any, wanted: List[str], candid_column: str, options: Map
     if len({name.lower() for name in df.columns}) < len(df.columns):
         return df
     return df.select(*("`" + name.replace("`", "``") + "`" for name in dict.fromkeys(wanted)))
+
+
+def _columns_to_read(schema: pa.Schema, wanted: List[str], candid_column: str, options: Mapping[str, Any]) -> List[str]:
+    """As _needed_columns, of a file: what is missing is left to lcclf to say, and what nobody can read stays unread."""
+    has = [field.name for field in schema if not _is_no_feature(field.type)]
+    if options.keys() & {"rename", "rename_map"} or not set(wanted) <= set(has):
+        return has
+    return [name for name in dict.fromkeys([*wanted, candid_column]) if name in has]
+
+
+def _is_no_feature(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(type_) and not pa.types.is_list(type_)) or pa.types.is_temporal(type_)
 
 
 def _shipped(context: Any, model: Mapping[str, Any]) -> str:

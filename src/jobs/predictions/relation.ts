@@ -107,9 +107,12 @@ export async function openRelation(session: Session, spec: FileSpec, table: stri
       return ndjsonRelation(session, spec)
     case 'arrow':
       return arrowRelation(session, spec, table)
+    case 'fits':
+    case 'votable':
+      return (await import('./typed-relation.ts')).typedRelation(session, spec, table)
     case 'avro':
       throw new UsageError(`${spec.address}: Avro messages hold no results`, {
-        hint: 'Use Parquet, CSV, NDJSON or Arrow.',
+        hint: 'Use Parquet, CSV, NDJSON, Arrow, FITS or VOTable.',
       })
     default:
       return spec.format satisfies never

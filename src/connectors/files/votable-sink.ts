@@ -43,11 +43,12 @@ function documentStart(
   facts: EncoderOptions['facts'],
 ): string {
   const infos = [...facts].map(([name, value]) => `<INFO name="${escaped(name)}" value="${escaped(value)}"/>`)
-  const elements = fields.map(({ path }, i) => {
-    const name = path.join('.')
+  const names = fields.map(({ path }) => path.join('.'))
+  const ids = idsOf(names)
+  const elements = names.map((name, i) => {
     const { datatype, isText } = columns[i]!
     const size = isText ? ' arraysize="*"' : ''
-    return `<FIELD name="${escaped(name)}" datatype="${datatype}"${size}${ucdOf(name, datatype)}/>`
+    return `<FIELD ID="${ids[i]!}" name="${escaped(name)}" datatype="${datatype}"${size}${ucdOf(name, datatype)}/>`
   })
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -61,6 +62,18 @@ function documentStart(
     '<STREAM encoding="base64">',
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** What XML allows for an ID, and each once: astropy names columns by it. */
+function idsOf(names: readonly string[]): string[] {
+  const taken = new Set<string>()
+  return names.map((name) => {
+    const plain = name.replace(/[^\w.-]/g, '_').replace(/^(?![A-Za-z_])/, '_')
+    let id = plain
+    for (let n = 2; taken.has(id); n++) id = `${plain}_${n}`
+    taken.add(id)
+    return id
+  })
 }
 
 /** What a column means, in the words of the IVOA. */

@@ -75,7 +75,8 @@ export function createVotableDocument(inputName: string, wanted: string | undefi
 
   /** What a service says of the table that it sent. */
   function note(): void {
-    if (query === 'OVERFLOW') notes.push('the service cut the table off (QUERY_STATUS OVERFLOW): rows are missing')
+    if (query === 'OVERFLOW')
+      notes.push(`${inputName}: the service cut the table off (QUERY_STATUS OVERFLOW); rows are missing`)
     if (query !== 'ERROR') return
     const why = text.trim() === '' ? '' : `: ${firstLine(text.trim().slice(0, longestReason))}`
     throw new DataError(`${inputName} is a service's error, not a table${why}`)

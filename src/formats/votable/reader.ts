@@ -82,7 +82,7 @@ function tableOf(document: VotableDocument, pieces: Pieces, chosen: Chosen, inpu
         yield rows
       }
       if (rowsClaimed !== undefined && rowsClaimed !== count)
-        notes.push(`the table says nrows="${rowsClaimed}", and has ${count}`)
+        notes.push(`${inputName}: the table says nrows="${rowsClaimed}", and has ${count}`)
       const others = document.tables.others.slice(0, 10)
       if (others.length > 0) notes.push(`read the first table; ?table=NAME reads another: ${others.join(', ')}`)
     },

@@ -1,6 +1,7 @@
 // The bytes of an XML document → its text, in the encoding that it declares; the parser below takes text alone.
 import { TextDecoder } from 'node:util'
 import { DataError } from '../../errors.ts'
+import { createByteReader } from '../chunks.ts'
 import { shownText } from '../shown-text.ts'
 
 /** a declaration is shorter, and says so at once */
@@ -26,24 +27,24 @@ export async function* xmlText(
   chunks: AsyncIterable<Buffer>,
   inputName: string,
 ): AsyncGenerator<string, void, undefined> {
-  let decoder: TextDecoder | undefined
-  const decoded = (bytes?: Buffer): string => {
+  const bytes = createByteReader(chunks)
+  const head = await bytes.read(lookedAt)
+  bytes.unread(head)
+  const decoder = new TextDecoder(encodingOf(head, inputName), { fatal: true })
+  const decoded = (chunk?: Buffer): string => {
     try {
-      return decoder === undefined ? '' : decoder.decode(bytes, { stream: bytes !== undefined })
+      return decoder.decode(chunk, { stream: chunk !== undefined })
     } catch (cause) {
-      throw new DataError(`${inputName} holds bytes that are not ${decoder!.encoding.toUpperCase()}`, { cause })
+      throw new DataError(`${inputName} holds bytes that are not ${decoder.encoding.toUpperCase()}`, { cause })
     }
   }
-  for await (const chunk of chunks) {
-    decoder ??= new TextDecoder(encodingOf(chunk, inputName), { fatal: true })
-    yield decoded(chunk)
-  }
+  for await (const chunk of bytes.rest()) yield decoded(chunk)
   yield decoded()
 }
 
 function encodingOf(head: Buffer, inputName: string): string {
   const declared = /^(?:\u00ef\u00bb\u00bf)?<\?xml [^>]*?encoding\s*=\s*["']([^"']*)["']/.exec(
-    head.toString('latin1', 0, lookedAt),
+    head.toString('latin1'),
   )?.[1]
   if (declared === undefined) return 'utf-8'
   const label = labels[declared.toLowerCase()]

@@ -22,17 +22,57 @@ function write(name: string, rows: readonly string[]): string {
   return join(work, name)
 }
 
+const asked = {
+  labelColumn: 'class',
+  idColumn: 'oid',
+  renameClass: [['None', 'AGN']] as [string, string][],
+  classifierVersion: undefined,
+  model: undefined,
+  bins: 10,
+}
+
 const evaluated = (labels: readonly string[], predictions = drawn): Promise<EvaluationReport> =>
-  evaluationReport({
-    predictions,
-    labels: write('labels.csv', ['oid,class', ...labels]),
-    labelColumn: 'class',
-    idColumn: 'oid',
-    renameClass: [['None', 'AGN']],
-    classifierVersion: undefined,
-    model: undefined,
-    bins: 10,
+  evaluationReport({ ...asked, predictions, labels: write('labels.csv', ['oid,class', ...labels]) })
+
+describe('text as other programs divide it', () => {
+  const labels = oids.map((oid, i) => `${oid},${i % 2 === 0 ? 'AGN' : 'QSO'}`)
+  const versionPlace = lines[0]!.split(',').indexOf('classifier_version')
+  const divided = (rows: readonly string[], delimiter: string, decimal: string): string[] =>
+    rows.map((row) => {
+      const cells = row.split(',').map((cell, i) => (i === versionPlace ? cell : cell.replace('.', decimal)))
+      return cells.join(delimiter)
+    })
+  const evaluatedFrom = (predictions: string, labelFile: string): Promise<EvaluationReport> =>
+    evaluationReport({ ...asked, predictions, labels: labelFile })
+
+  it.each([
+    ['semicolons', ';', '.', 'csv'],
+    ['semicolons, and decimals after a comma', ';', ',', 'csv'],
+    ['tabs, under the name of CSV', '\t', '.', 'csv'],
+    ['bars', '|', '.', 'csv'],
+    ['commas, under the name of TSV', ',', '.', 'tsv'],
+  ])('is read with %s, as results and as labels', async (_, delimiter, decimal, suffix) => {
+    const results = write(`divided.${suffix}`, divided(lines, delimiter, decimal))
+    const labelFile = write(`labels-divided.${suffix}`, divided(['oid,class', ...labels], delimiter, '.'))
+    const report = await evaluatedFrom(results, labelFile)
+    expect(report.coverage.evaluated).toBe(oids.length)
+    expect(report.levels).toEqual((await evaluated(labels)).levels)
   })
+
+  it('is read in UTF-16', async () => {
+    const path = join(work, 'labels-wide.csv')
+    writeFileSync(path, `\ufeff${['oid;class', ...divided(labels, ';', '.')].join('\r\n')}\r\n`, 'utf16le')
+    expect((await evaluatedFrom(drawn, path)).coverage.evaluated).toBe(oids.length)
+  })
+
+  it('is refused where decimals are mixed', async () => {
+    const [header = '', first = '', second = '', ...rest] = divided(lines, ';', ',')
+    const results = write('mixed.csv', [header, first, second.replace(/,(?=\d+$)/, '.'), ...rest])
+    await expect(evaluated(labels, results)).rejects.toThrow(
+      /mixed.csv: .*its decimals stand after a comma, and the column \S+ has points too/,
+    )
+  })
+})
 
 describe('labels', () => {
   it('of branches alone leave every level but the top without scores, and not with zeros', async () => {

@@ -7,9 +7,12 @@ import { diffReport } from '../../../src/jobs/diff/diff.ts'
 import { evaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluationTables, evaluationText } from '../../../src/jobs/evaluate/tables.ts'
 import { resultFile } from '../../../src/jobs/predictions/result-file.ts'
+import type { Layout } from '../../../src/connectors/address.ts'
+import { openSink, outputSpec } from '../../../src/connectors/open-connector.ts'
 import { UsageError } from '../../../src/errors.ts'
 import type { EvaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluatePage } from '../../../src/jobs/evaluate/page.ts'
+import { contextOf, goldenBatch } from '../../support/classified-samples.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const drawn = fileURLToPath(new URL('../../fixtures/evaluation/drawn.csv', import.meta.url))
@@ -71,6 +74,49 @@ describe('text as other programs divide it', () => {
     await expect(evaluated(labels, results)).rejects.toThrow(
       /mixed.csv: .*its decimals stand after a comma, and the column \S+ has points too/,
     )
+  })
+})
+
+describe('FITS and VOTable', () => {
+  const context = contextOf({ oidType: 'string', hasCandid: true })
+
+  async function written(name: string, layout: Layout = 'wide'): Promise<string> {
+    const path = join(work, name)
+    const sink = await openSink(outputSpec(path, { layout }), context)
+    await sink.write(goldenBatch(0, 24))
+    await sink.finish()
+    await sink.publish()
+    await sink.close()
+    return path
+  }
+
+  it.each([
+    ['golden.fits', 'wide'],
+    ['golden-long.fits.gz', 'long'],
+    ['golden.vot', 'wide'],
+    ['golden-long.vot', 'long'],
+  ] as const)('are read as results: %s, %s', async (name, layout) => {
+    const [a, b] = [await written(`${name}.parquet`), await written(name, layout)]
+    const options = {
+      model: undefined,
+      top: 20,
+      failIfChanged: undefined,
+      csv: undefined,
+      overwrite: false,
+      json: true,
+    }
+    const { common, changed, most_moved } = await diffReport({ a, b, ...options })
+    expect({ common, changed }).toEqual({ common: 24, changed: 0 })
+    expect(most_moved.map(({ distance }) => distance)).toEqual(most_moved.map(() => 0))
+  })
+
+  it('are read as labels', async () => {
+    const fields = ['oid', 'class'].map((name) => `<FIELD name="${name}" datatype="char" arraysize="*"/>`).join('')
+    const rows = oids.map((oid) => `<TR><TD>${oid}</TD><TD>AGN</TD></TR>`).join('')
+    const data = `<DATA><TABLEDATA>${rows}<TR><TD>x</TD><TD/></TR></TABLEDATA></DATA>`
+    const labels = write('labels.xml', [`<VOTABLE><RESOURCE><TABLE>${fields}${data}</TABLE></RESOURCE></VOTABLE>`])
+    const { coverage } = await evaluationReport({ ...asked, predictions: drawn, labels })
+    expect(coverage).toMatchObject({ evaluated: oids.length, empty_labels: 1 })
   })
 })
 

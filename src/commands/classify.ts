@@ -8,7 +8,7 @@ export default class Classify extends BaseCommand {
   static override summary = 'Classify objects by their light-curve features'
   static override description = [
     'Reads features (about 180 numbers per object) from files, stdin, a database or a topic, runs the hierarchical random forest, and writes the probability of every class. No row is lost silently: every row read is classified, rejected with a reason, or counted as a duplicate, and the receipt adds up.',
-    "INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro, text also as .gz), a folder, a 'glob', or - for stdin.",
+    "INPUT is a file (.parquet .csv .tsv .ndjson .arrow .feather .avro .fits .vot, text also as .gz), a folder, a 'glob', or - for stdin.",
     "It may be in a bucket: s3://bucket/key, s3://bucket/prefix/ or 's3://bucket/nights/*.parquet', with AWS's own chain of credentials and AWS_ENDPOINT_URL.",
     'It may be in a database: postgres://…?table=feature for the long table of features, of 2021 or with the integers of today (&version= and &oids=FILE select from it), or postgres://…?query=SELECT….',
     'It may be in Kafka: kafka://host/topic reads what is in the topic now, from all partitions, without a group; ?schema=FILE.avsc is for values that are bare Avro data.',

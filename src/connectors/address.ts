@@ -10,6 +10,8 @@ export const suffixesOf = {
   tsv: ['.tsv', '.tsv.gz'],
   ndjson: ['.ndjson', '.ndjson.gz', '.jsonl', '.jsonl.gz'],
   arrow: ['.arrow', '.feather'],
+  fits: ['.fits', '.fits.gz', '.fit', '.fit.gz'],
+  votable: ['.vot', '.vot.gz', '.votable', '.votable.gz', '.xml', '.xml.gz'],
 } as const
 
 /** What results are written in. */
@@ -20,10 +22,20 @@ export const outputFormats = Object.keys(suffixesOf) as readonly OutputFormat[]
 export type InputFormat = OutputFormat | 'avro'
 export const inputFormats: readonly InputFormat[] = [...outputFormats, 'avro']
 
-/** Rows in files and pipes. gzip is recognised by the first bytes, for csv, tsv and ndjson. */
-export type FileSourceSpec =
-  | { readonly kind: 'file'; readonly address: string; readonly path: string; readonly format: InputFormat }
-  | { readonly kind: 'stdin'; readonly address: '-'; readonly format: InputFormat }
+/** As people write it. */
+export function formatName(format: InputFormat): string {
+  return format === 'votable' ? 'VOTable' : format.toUpperCase()
+}
+
+/** Rows in files and pipes. gzip is recognised by the first bytes, for text, FITS and VOTable. */
+export type FileSourceSpec = (
+  | { readonly kind: 'file'; readonly address: string; readonly path: string }
+  | { readonly kind: 'stdin'; readonly address: '-' }
+) & {
+  readonly format: InputFormat
+  /** of FITS and VOTable: which table, by its name or number; undefined: the first */
+  readonly table?: string | undefined
+}
 
 /** The three forms of a result in a file (design: cli.md, "Layouts"). */
 export type Layout = 'wide' | 'long' | 'nested'
@@ -112,9 +124,12 @@ export function namedInput(address: string, relativePath: string, fromFormat: In
 
 const shownSuffixes = 8
 
-/** Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. */
+/**
+ * Names that begin with `_` or `.` (Spark's markers, our partial files) are not data, at any depth. XML is a VOTable only
+ * where it is named: most of it is something else.
+ */
 export function isData(path: string): boolean {
-  return inputFormatOf(path) !== undefined && !isHidden(path)
+  return inputFormatOf(path) !== undefined && !isHidden(path) && !/\.xml(?:\.gz)?$/i.test(path)
 }
 
 /** @param path with `/`, relative to where the search began */

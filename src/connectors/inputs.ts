@@ -1,8 +1,16 @@
 // Addresses → the inputs of a run: files, globs and folders expanded, each input once.
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, relative, resolve, sep } from 'node:path'
-import { DataError, systemCode } from '../errors.ts'
-import { filePathOf, type InputFormat, knownSuffixes, namedInput, otherFormatsNote } from './address.ts'
+import { DataError, systemCode, UsageError } from '../errors.ts'
+import {
+  filePathOf,
+  formatName,
+  type InputFormat,
+  inputFormatOf,
+  knownSuffixes,
+  namedInput,
+  otherFormatsNote,
+} from './address.ts'
 import { unreadable } from './files/byte-input.ts'
 import type { FoundFiles } from './files/find-files.ts'
 import { isKafkaAddress, kafkaSnapshotSpec, type TimeWindow } from './kafka/spec.ts'
@@ -76,11 +84,14 @@ async function identifiedInputs(address: string, options: InputOptions): Promise
     const inputs = await s3Inputs(address, { fromFormat, outputFolders, environment, onNote })
     return inputs.map((input) => [input.spec.address, input])
   }
-  const { root, paths, unreadable: lost, others } = await filesOf(filePathOf(address, 'input'), outputFolders)
+  const { path: files, query } = dividedTable(filePathOf(address, 'input'), fromFormat)
+  const { root, paths, unreadable: lost, others } = await filesOf(files, outputFolders)
   const note = otherFormatsNote(others, address)
   if (note !== undefined) onNote(note)
   return [
-    ...paths.map((path): [string, Input] => [realpathOf(path), fileInput(path, root, fromFormat)]),
+    ...paths.map((path): [string, Input] => {
+      return [`${realpathOf(path)}${query?.text ?? ''}`, fileInput(path, root, fromFormat, query)]
+    }),
     ...lost.map(({ path, cause }): [string, Input] => [realpathOf(path), unreadableInput(path, root, cause)]),
   ]
 }
@@ -101,10 +112,32 @@ function serviceInput(spec: SourceSpec, name: string): Input {
   return { spec, relativeName: name, relativePath: name }
 }
 
-function fileInput(path: string, root: string, fromFormat: InputFormat | undefined): Input {
+function fileInput(path: string, root: string, fromFormat: InputFormat | undefined, query?: TableQuery): Input {
   const relativePath = (relative(root, path) || basename(path)).split(sep).join('/')
   const { format, ...names } = namedInput(path, relativePath, fromFormat)
-  return { spec: { kind: 'file', address: path, path, format }, ...names }
+  if (!query) return { spec: { kind: 'file', address: path, path, format }, ...names }
+  const { table, text } = query
+  const spec = { kind: 'file', address: `${path}${text}`, path, format, table } as const
+  // two tables of one file have two results
+  const relativeName = `${names.relativeName}.${table.replace(/[^\w.+-]/g, '_')}`
+  return { spec, relativeName, relativePath: `${relativePath}${text}` }
+}
+
+/** Which table of a file is meant: `?hdu=2` of FITS, `?table=NAME` of a VOTable. */
+interface TableQuery {
+  readonly table: string
+  /** as it was typed */
+  readonly text: string
+}
+
+/** @throws UsageError for a table of what has no tables; what exists under the whole name is a file like others */
+function dividedTable(address: string, fromFormat: InputFormat | undefined) {
+  const [, path, text, word, table] = /^(.+?)(\?(hdu|table)=(.+))$/s.exec(address) ?? []
+  if (path === undefined || statOf(address)) return { path: address, query: undefined }
+  const format = fromFormat ?? inputFormatOf(path)?.format
+  const isFor = word === 'hdu' ? 'fits' : 'votable'
+  if (format === isFor) return { path, query: { table: table!, text: text! } }
+  throw new UsageError(`${address}: ?${word}= names a table of ${formatName(isFor)}, and this is none`)
 }
 
 /** The files that a path stands for. */

@@ -4,7 +4,7 @@ import { redacted } from '../formats/shown-text.ts'
 import type { Sink, SinkContext } from '../pipeline/sink.ts'
 import type { ReadOptions, Source } from '../pipeline/source.ts'
 import type { ByteOutput } from '../whole-file.ts'
-import { filePathOf, knownSuffixes, type OutputFormat, outputFormatOf } from './address.ts'
+import { filePathOf, formatName, knownSuffixes, type OutputFormat, outputFormatOf } from './address.ts'
 import type { EncoderOptions, TableEncoder } from './files/table-sink.ts'
 import { expandInputs, type InputOptions } from './inputs.ts'
 import type { SinkSpec, SourceSpec } from './spec.ts'
@@ -13,7 +13,7 @@ import { isKafkaAddress, kafkaSinkSpec } from './kafka/spec.ts'
 import { isPostgresAddress, postgresSinkSpec } from './postgres/address.ts'
 import type { MissingObject } from './postgres/settings.ts'
 import { isS3Address, s3SinkSpec } from './s3/address.ts'
-import { formFor, type FormOptions, partOf, refusePart, shownPart } from './result-form.ts'
+import { formFor, type FormOptions, hasStructures, partOf, refusePart, shownPart } from './result-form.ts'
 
 /**
  * Opens a place by its address, exactly as on the command line: `night.parquet`, `s3://bucket/night.csv.gz`,
@@ -76,6 +76,9 @@ export async function openSource(spec: SourceSpec, options: ReadOptions): Promis
       return (await import('./files/avro-source.ts')).openAvroSource(spec, options)
     case 'parquet':
       return (await import('./files/parquet-source.ts')).openParquetSource(spec, options)
+    case 'fits':
+    case 'votable':
+      return (await import('./files/typed-source.ts')).openTypedSource(spec, options)
     case 'csv':
     case 'tsv':
       return (await import('./files/csv-source.ts')).openCsvSource(spec, options)
@@ -143,8 +146,8 @@ async function openTableSink(spec: TableSpec, context: SinkContext): Promise<Sin
 /** In text the classes of a set are joined by |. */
 function refuseAmbiguousSets({ format }: TableSpec, { taxonomy }: SinkContext): void {
   const odd = taxonomy.levels[0]?.classes.find((name) => name.includes('|'))
-  if (odd === undefined || (format !== 'csv' && format !== 'tsv')) return
-  throw new UsageError(`--sets: ${format.toUpperCase()} joins classes by |, which the class ${odd} has in its name`, {
+  if (odd === undefined || hasStructures[format]) return
+  throw new UsageError(`--sets: ${formatName(format)} joins classes by |, which the class ${odd} has in its name`, {
     hint: 'Write NDJSON, Parquet or Arrow.',
   })
 }
@@ -179,6 +182,10 @@ async function createEncoder(format: OutputFormat, isFile: boolean, options: Enc
       return (await import('./files/text-sinks.ts')).createNdjsonEncoder(options)
     case 'arrow':
       return (await import('./files/arrow-sink.ts')).createArrowEncoder(options, isFile ? 'file' : 'stream')
+    case 'fits':
+      return (await import('./files/fits-sink.ts')).createFitsEncoder(options)
+    case 'votable':
+      return (await import('./files/votable-sink.ts')).createVotableEncoder(options)
   }
 }
 

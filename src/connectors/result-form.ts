@@ -1,13 +1,26 @@
 // How results stand in a file, and which of them: what is asked of an output, against what its place and the model have.
 import { UsageError } from '../errors.ts'
 import type { SinkContext } from '../pipeline/sink.ts'
-import type { Excerpt, ExtraColumns, Layout, OutputFormat, ResultForm } from './address.ts'
+import {
+  type Excerpt,
+  type ExtraColumns,
+  formatName,
+  type Layout,
+  type OutputFormat,
+  type ResultForm,
+} from './address.ts'
 import type { SinkSpec } from './spec.ts'
 
 /** What may be asked of the form. */
 export interface FormOptions extends Excerpt, ExtraColumns {
   /** `nested` for NDJSON and `wide` for the others, unless given */
   readonly layout?: Layout | undefined
+}
+
+/** Which formats have structures; in the others a list is text too. */
+export const hasStructures: Readonly<Record<OutputFormat, boolean>> = {
+  ...{ parquet: true, ndjson: true, arrow: true },
+  ...{ csv: false, tsv: false, fits: false, votable: false },
 }
 
 /**
@@ -19,8 +32,8 @@ export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
   const flag = asked.columns ? '--columns' : asked.top === undefined ? undefined : '--top'
   const { margins, calibrated, sets } = asked
   const { layout = format === 'ndjson' && flag === undefined ? 'nested' : 'wide' } = asked
-  if (layout === 'nested' && (format === 'csv' || format === 'tsv')) {
-    throw new UsageError(`--layout nested cannot be written as ${format.toUpperCase()}`, {
+  if (layout === 'nested' && !hasStructures[format]) {
+    throw new UsageError(`--layout nested cannot be written as ${formatName(format)}`, {
       hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
     })
   }

@@ -52,7 +52,7 @@ export type SinkSpec =
   | (ResultForm & {
       readonly kind: 'stdout'
       readonly address: '-'
-      readonly format: 'csv' | 'tsv' | 'ndjson' | 'arrow'
+      readonly format: Exclude<OutputFormat, 'parquet'>
     })
   | (ResultForm & {
       readonly kind: 'memory'

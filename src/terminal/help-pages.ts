@@ -15,6 +15,8 @@ const aboutFormat: Readonly<Record<InputFormat, string>> = {
   tsv: 'the same, with tabs',
   ndjson: 'one object a line: flat, or {oid, candid, features: {…}}',
   arrow: 'Arrow IPC, file or stream',
+  fits: 'a binary table (or one in ASCII), the first or ?hdu=N; no nested layout',
+  votable: 'TABLEDATA, BINARY or BINARY2, the first table or ?table=NAME; written as BINARY2; no nested layout',
   avro: "object container, as the pipeline's own messages; read only",
 }
 

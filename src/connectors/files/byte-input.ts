@@ -9,7 +9,7 @@ import { firstLine } from '../../formats/shown-text.ts'
 import { type BatchAssembler, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { InputSchema } from '../../pipeline/batch.ts'
 import type { Delivery, InputIdentity, ReadOptions, Source } from '../../pipeline/source.ts'
-import type { FileSourceSpec, InputFormat } from '../address.ts'
+import { type FileSourceSpec, formatName, type InputFormat } from '../address.ts'
 import { deliverUntil } from '../deliver.ts'
 import { stdinBytes } from './stdin.ts'
 
@@ -20,7 +20,7 @@ export type ByteInput = Awaited<ReturnType<typeof openByteInput>>
 
 const chunkSize = 256 * 1024
 /** formats that may come compressed as a whole */
-const gzipped: ReadonlySet<InputFormat> = new Set<InputFormat>(['csv', 'tsv', 'ndjson'])
+const gzipped: ReadonlySet<InputFormat> = new Set<InputFormat>(['csv', 'tsv', 'ndjson', 'fits', 'votable'])
 
 /** @throws DataError for a file that is not there or cannot be read */
 export async function openByteInput(spec: FileSourceSpec) {
@@ -186,7 +186,7 @@ function readingFailed(name: string, cause: unknown): DataError {
 
 // What a file really is, by its first bytes, where its name says something else.
 
-const signatures: readonly (readonly [string, string])[] = [
+const signatures: readonly (readonly [start: string, what: string, format?: InputFormat])[] = [
   ['PAR1', 'a Parquet file'],
   ['ARROW1', 'an Arrow file'],
   ['Obj\u0001', 'an Avro file'],
@@ -196,7 +196,9 @@ const signatures: readonly (readonly [string, string])[] = [
   ['BZh', 'compressed with bzip2'],
   ['\u00fd7zXZ', 'compressed with xz'],
   ['\u0089HDF', 'an HDF5 file'],
-  ['SIMPLE  =', 'a FITS file'],
+  ['SIMPLE  =', 'a FITS file', 'fits'],
+  ['<?xml ', 'an XML file', 'votable'],
+  ['<VOTABLE', 'a VOTable', 'votable'],
   ['\u00ff\u00fe\0\0', 'text in UTF-32, not UTF-8'],
   ['\0\0\u00fe\u00ff', 'text in UTF-32, not UTF-8'],
 ]
@@ -206,8 +208,8 @@ const signatureLength = 12
 function refuseForeignFormat(head: Buffer, format: InputFormat, name: string): void {
   const text = head.toString('latin1')
   const found = signatures.find(([signature]) => text.startsWith(signature))
-  if (!found) return
-  throw new DataError(`${name} is ${found[1]}, not ${format.toUpperCase()}`, {
+  if (!found || found[2] === format) return
+  throw new DataError(`${name} is ${found[1]}, not ${formatName(format)}`, {
     hint: 'The name decides the format; --from-format sets it where the name does not.',
   })
 }

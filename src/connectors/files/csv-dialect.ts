@@ -12,6 +12,17 @@ export interface CsvDialect {
   readonly note: string | undefined
 }
 
+/** What decides about a dialect: the needed columns, and what flags say. */
+export interface DialectOptions extends Pick<
+  ReadOptions,
+  'features' | 'idColumn' | 'rename' | 'renameMap' | 'delimiter' | 'decimal'
+> {
+  /** needed columns that are no numbers, besides the id */
+  readonly texts?: readonly string[]
+  /** false where no flag could say otherwise */
+  readonly hasFlags?: boolean
+}
+
 const delimiters = [',', ';', '\t', '|']
 const delimiterNames: Readonly<Record<string, string>> = { ',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': '|' }
 /** enough to see a decimal */
@@ -27,7 +38,7 @@ const lookedAt = 200
 export async function recogniseDialect(
   groups: AsyncIterable<LineGroup>,
   usual: string,
-  options: ReadOptions,
+  options: DialectOptions,
   name: string,
 ): Promise<{ readonly header: CsvRecord; readonly dialect: CsvDialect }> {
   const first = await firstLines(groups)
@@ -42,14 +53,15 @@ export async function recogniseDialect(
     const [header] = records
     if (header) readings.push({ delimiter, header, records, ...countNeeded(header.fields, options) })
   }
-  const best = chosen(readings, name)
+  const { hasFlags = true } = options
+  const best = chosen(readings, name, hasFlags)
   const decimal = options.decimal ?? (best.delimiter === ',' ? '.' : decimalOf(best))
   const recognised = [
     ...(isAsked || best.delimiter === usual ? [] : [`fields are divided by ${delimiterNames[best.delimiter]}`]),
     ...(options.decimal === undefined && decimal === ',' ? ['decimals stand after a comma'] : []),
   ]
-  const note =
-    recognised.length === 0 ? undefined : `CSV: ${recognised.join(', ')} (recognised; --delimiter and --decimal decide)`
+  const flags = hasFlags ? '; --delimiter and --decimal decide' : ''
+  const note = recognised.length === 0 ? undefined : `CSV: ${recognised.join(', ')} (recognised${flags})`
   return { header: best.header, dialect: { delimiter: best.delimiter, decimal, note } }
 }
 
@@ -74,12 +86,12 @@ interface Reading {
   readonly places: readonly number[]
 }
 
-function chosen(readings: readonly Reading[], name: string): Reading {
+function chosen(readings: readonly Reading[], name: string, hasFlags: boolean): Reading {
   const complete = readings.filter(({ isComplete }) => isComplete)
   if (complete.length > 1) {
     const both = complete.map(({ delimiter }) => JSON.stringify(delimiter)).join(' and ')
-    throw new DataError(`${name}: the header has the model's columns when divided by ${both}`, {
-      hint: 'Name the one that is meant with --delimiter.',
+    throw new DataError(`${name}: the header has the needed columns when divided by ${both}`, {
+      hint: hasFlags ? 'Name the one that is meant with --delimiter.' : 'Write it with commas.',
     })
   }
   const [best] = [...readings].sort((a, b) => b.found - a.found || widthBeyondOne(b) - widthBeyondOne(a))
@@ -92,10 +104,10 @@ function widthBeyondOne({ header }: Reading): number {
   return header.fields.length > 1 ? 1 : 0
 }
 
-function countNeeded(names: readonly string[], { features, idColumn, rename, renameMap }: ReadOptions) {
+function countNeeded(names: readonly string[], { features, idColumn, texts = [], rename, renameMap }: DialectOptions) {
   const readAs = (name: string): string[] => [rename.get(name) ?? name, renameMap?.get(name) ?? name]
   const present = new Set(names.flatMap(readAs))
-  const needed = [...new Set([idColumn, ...features])]
+  const needed = [...new Set([idColumn, ...texts, ...features])]
   const found = needed.filter((name) => present.has(name)).length
   const wanted = new Set(features)
   const places = names.flatMap((name, place) => (readAs(name).some((one) => wanted.has(one)) ? [place] : []))

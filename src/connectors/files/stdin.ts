@@ -42,6 +42,7 @@ const signatures: readonly (readonly [string, InputFormat])[] = [
   // an Arrow stream: the mark of a message
   ['\u00ff\u00ff\u00ff\u00ff', 'arrow'],
   ['Obj\u0001', 'avro'],
+  ['SIMPLE  =', 'fits'],
 ]
 
 /** @param head the first bytes, gzip or not */
@@ -52,6 +53,7 @@ export function formatOfHead(head: Buffer): InputFormat {
   // a byte order mark may stand before text
   const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart()
   if (start.startsWith('{') || start.startsWith('[')) return 'ndjson'
+  if (/^<(?:\?xml |(?:\w+:)?VOTABLE)/.test(start)) return 'votable'
   const [header = ''] = start.split('\n', 1)
   return header.split('\t').length > header.split(',').length ? 'tsv' : 'csv'
 }

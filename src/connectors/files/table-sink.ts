@@ -2,10 +2,12 @@
 import { createGzip } from 'node:zlib'
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
 import type { ByteOutput } from '../../whole-file.ts'
-import type { ClassifiedBatch, OidType } from '../../pipeline/batch.ts'
+import { type ClassifiedBatch, type OidType, pickObjects, type Reject } from '../../pipeline/batch.ts'
 
 /** One file format: tables in, bytes out. */
 export interface TableEncoder {
+  /** why the format cannot hold an object of this id; undefined where it can, and where it can hold any */
+  readonly whyNot?: (oid: string) => string | undefined
   add(table: OutputTable): Promise<void>
   /** Writes what is still held and what ends the format; a file of no rows is valid too. */
   end(): Promise<void>
@@ -40,9 +42,10 @@ export function createTableSink(
     },
     async write(batch) {
       const kept = keep ? keep(batch) : batch
-      const table = layout.tableOf(kept)
+      const { held, refused } = whatHolds(encoder, kept, address)
+      const table = layout.tableOf(held)
       if (table.rowCount > 0 && !output.isGone) await encoder.add(table)
-      const outcome = { objects: kept.rowCount, rows: table.rowCount, refused: [], superseded: 0 }
+      const outcome = { objects: held.rowCount, rows: table.rowCount, refused, superseded: 0 }
       return keep ? { ...outcome, filtered: batch.rowCount - kept.rowCount } : outcome
     },
     async finish() {
@@ -52,6 +55,19 @@ export function createTableSink(
     publish: () => output.publish(),
     close: () => output.close(),
   }
+}
+
+/** The objects that a format can hold, and why it cannot hold the others. */
+function whatHolds({ whyNot }: TableEncoder, batch: ClassifiedBatch, address: string) {
+  const refused: Reject[] = []
+  if (!whyNot) return { held: batch, refused }
+  const rows: number[] = []
+  batch.oids.forEach((oid, row) => {
+    const reason = whyNot(oid)
+    if (reason === undefined) rows.push(row)
+    else refused.push({ oid, where: address, reason, message: batch.messages?.[row] })
+  })
+  return { held: refused.length === 0 ? batch : pickObjects(batch, rows), refused }
 }
 
 /** The facts about a run that Parquet and Arrow files carry in their metadata. */

@@ -20,7 +20,8 @@ export async function openLabels(
   options: { table: string; idColumn: string; labelColumn: string; renames: ReadonlyMap<string, string> },
 ) {
   const { table, renames } = options
-  const relation = await openRelation(session, spec, `${table}_rows`)
+  const needed = { idColumn: options.idColumn, texts: [options.labelColumn], numbers: [] }
+  const relation = await openRelation(session, spec, `${table}_rows`, needed)
   const { address } = relation
   // text files have no null of their own
   const nulls = spec.format === 'csv' || spec.format === 'tsv' ? [...nullWords] : ['']

@@ -5,7 +5,6 @@ import type * as DuckDb from '@duckdb/node-api'
 import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import type { Vector } from 'apache-arrow'
 import { DataError, LcclfError, messageOf, UsageError } from '../../errors.ts'
-import { csvRecords } from '../../formats/csv-records.ts'
 import { isJsonRecord, type JsonRecord, parseJsonLine } from '../../formats/text-values.ts'
 import { linesOf } from '../../formats/chunks.ts'
 import { inspectFile, openByteInput } from '../../connectors/files/byte-input.ts'
@@ -14,6 +13,7 @@ import { checkParquetFooter } from '../../connectors/files/parquet-footer.ts'
 import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
+import { compressionOf, delimitedRelation, type NeededColumns } from './delimited-relation.ts'
 import { rowsAChunk, type Session } from './session.ts'
 import { loadArrow } from '../../formats/arrow/library.ts'
 import { type ArrowReader, openArrowReader } from '../../formats/arrow/reader.ts'
@@ -53,7 +53,8 @@ export async function openRelations(session: Session, spec: FilesSpec, table: st
   const { address, files } = spec
   const opened: Relation[] = []
   for (const [i, file] of files.entries()) {
-    const relation = await openRelation(session, file, files.length === 1 ? table : `${table}_${i}`)
+    const name = files.length === 1 ? table : `${table}_${i}`
+    const relation = await openRelation(session, file, name)
     refuseOtherColumns(opened[0] ?? relation, relation)
     opened.push(relation)
   }
@@ -88,13 +89,22 @@ function refuseOtherColumns(first: Relation, other: Relation): void {
 
 const longestLine = 4 * 1024 * 1024
 
+/** What results have in every layout that text can have. */
+const neededOfResults: NeededColumns = { idColumn: 'oid', texts: ['classifier_version'], numbers: ['probability'] }
+
 /**
  * Opens one file as a relation.
  *
  * @param table name of a table that may be made for a format that SQL cannot read itself
+ * @param needed of text: what is looked for; the columns of results unless given
  * @throws DataError for a file that is not there or is not of its format; UsageError for Avro, which holds no results
  */
-export async function openRelation(session: Session, spec: FileSpec, table: string): Promise<Relation> {
+export async function openRelation(
+  session: Session,
+  spec: FileSpec,
+  table: string,
+  needed: NeededColumns = neededOfResults,
+): Promise<Relation> {
   const file = await inspectFile(spec.path, spec.address)
   switch (spec.format) {
     case 'parquet':
@@ -102,14 +112,17 @@ export async function openRelation(session: Session, spec: FileSpec, table: stri
       return parquetRelation(session, spec)
     case 'csv':
     case 'tsv':
-      return delimitedRelation(spec)
+      return delimitedRelation(spec, needed)
     case 'ndjson':
       return ndjsonRelation(session, spec)
     case 'arrow':
       return arrowRelation(session, spec, table)
+    case 'fits':
+    case 'votable':
+      return (await import('./typed-relation.ts')).typedRelation(session, spec, table)
     case 'avro':
       throw new UsageError(`${spec.address}: Avro messages hold no results`, {
-        hint: 'Use Parquet, CSV, NDJSON or Arrow.',
+        hint: 'Use Parquet, CSV, NDJSON, Arrow, FITS or VOTable.',
       })
     default:
       return spec.format satisfies never
@@ -131,38 +144,6 @@ function leavesOf(type: DuckDBType, path: readonly string[], sql: string): Relat
   const { entryNames, entryTypes } = type as { entryNames?: readonly string[]; entryTypes?: readonly DuckDBType[] }
   if (!entryNames || !entryTypes) return [{ path, sql }]
   return entryNames.flatMap((name, i) => leavesOf(entryTypes[i]!, [...path, name], `${sql}.${sqlName(name)}`))
-}
-
-async function delimitedRelation(spec: FileSpec): Promise<Relation> {
-  const delimiter = spec.format === 'tsv' ? '\t' : ','
-  const header = await headerOf(spec, delimiter)
-  const columns = header.map((_, i) => `'c${i}': 'VARCHAR'`)
-  const times = new Map<string, number>()
-  for (const name of header) times.set(name, (times.get(name) ?? 0) + 1)
-  // only a query that needs such a column fails
-  const twice = (name: string): string => {
-    return `CAST(error(${sqlText(`it has the column ${shownText(name)} ${times.get(name)} times`)}) AS VARCHAR)`
-  }
-  const options =
-    `auto_detect = false, header = true, strict_mode = true, quote = '"', escape = '"', ` +
-    `delim = ${sqlText(delimiter)}, compression = '${compressionOf(spec)}', columns = {${columns.join(', ')}}`
-  return {
-    address: spec.address,
-    sql: `read_csv(${sqlText(globFree(resolve(spec.path)))}, ${options})`,
-    columns: header.map((name, i) => ({ path: [name], sql: times.get(name) === 1 ? `c${i}` : twice(name) })),
-  }
-}
-
-async function headerOf(spec: FileSpec, delimiter: string): Promise<readonly string[]> {
-  const input = await openByteInput(spec)
-  for await (const [first] of csvRecords(linesOf(input.chunks(), longestLine), delimiter)) {
-    if (first) return first.fields
-  }
-  throw new DataError(`${spec.address} is empty: it has no header row`)
-}
-
-function compressionOf({ path }: FileSpec): 'gzip' | 'uncompressed' {
-  return path.toLowerCase().endsWith('.gz') ? 'gzip' : 'uncompressed'
 }
 
 /** The first line says which fields there are: results have the same in every line. */

@@ -15,7 +15,7 @@ import { bucketToRead } from '../../connectors/s3/bucket.ts'
 import { patiently } from '../../transfer/transient-error.ts'
 
 const versionQuery = '?classifier_version='
-const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather, text also as .gz'
+const suffixes = '.parquet .csv .tsv .ndjson .arrow .feather .fits .vot .xml, text, FITS and VOTable also as .gz'
 
 /**
  * A file as in resultFile; a folder, a pattern or a prefix of a bucket, whose results are read as one; or

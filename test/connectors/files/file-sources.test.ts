@@ -23,6 +23,7 @@ for (const seeder of seeders) {
       hasFreeKeys: seeder.format === 'ndjson' || seeder.name === 'Avro maps',
       hasAnyKeys: seeder.name === 'Avro maps',
       hasColumns: seeder.format !== 'avro',
+      isCaseBlind: seeder.format === 'fits',
     },
   )
 }

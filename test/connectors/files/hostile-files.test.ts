@@ -68,7 +68,8 @@ async function readsOrSays(bytes: Uint8Array, format: InputFormat): Promise<void
   const path = join(folder, 'hostile')
   await writeFile(path, bytes)
   try {
-    const source = await openSource(fileSpec(path, format, 'hostile'), readOptions())
+    const options = readOptions(format === 'fits' ? { features: ['W1-W2', 'select'] } : {})
+    const source = await openSource(fileSpec(path, format, 'hostile'), options)
     const { read, oids, rejected } = await readOnce(source)
     expect(read).toBe(oids.length + rejected.length)
   } catch (error) {
@@ -94,6 +95,8 @@ const cases: readonly [InputFormat, number, readonly string[]][] = [
       'candid-lists.arrow',
     ],
   ],
+  ['fits', 300, ['astropy.fits', 'astropy-table.fits', 'astropy.fits.gz']],
+  ['votable', 300, ['astropy-tabledata.vot', 'astropy-binary.vot', 'astropy-binary2.vot', 'astropy-binary2.vot.gz']],
   ['avro', 500, ['record-null.avro', 'record-deflate.avro', 'map-null.avro']],
   [
     'parquet',
@@ -129,6 +132,8 @@ describe.each(cases)('damaged or hostile %s', { tags: ['long'] }, (format, numRu
       'ARROW1\0\0',
       '\xff\xff\xff\xff',
       'Obj\x01',
+      'SIMPLE  =',
+      '<?xml version="1.0"?><VOTABLE>',
       '\x1f\x8b',
       'oid,a\n',
       '{"oid":',

@@ -1,5 +1,6 @@
 // Reads outputs with libraries that did not write them, where there is one.
 import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { DuckDBInstance, DuckDBStructValue } from '@duckdb/node-api'
 import { StructRow, tableFromIPC } from 'apache-arrow'
@@ -7,6 +8,7 @@ import { parse } from 'csv-parse/sync'
 import { parse as parseJson } from 'lossless-json'
 import type { InputSchema } from '../../../src/pipeline/batch.ts'
 import type { OutputFormat } from '../../../src/connectors/address.ts'
+import { openTypedTable } from '../../../src/connectors/files/typed-source.ts'
 import type { Row } from './expected-rows.ts'
 
 /** Rows of a file, their values as `expectedRows` gives them. */
@@ -21,6 +23,9 @@ export async function readRows(path: string, format: OutputFormat, schema: Input
     case 'csv':
     case 'tsv':
       return readDelimited(textOf(path), format === 'csv' ? ',' : '\t', schema)
+    case 'fits':
+    case 'votable':
+      return (await readTyped(path, format)).map((row) => withIds(row, schema))
     case 'ndjson':
       return readNdjson(textOf(path), schema)
   }
@@ -39,6 +44,25 @@ async function readParquet(path: string): Promise<Row[]> {
   connection.closeSync()
   instance.closeSync()
   return rows
+}
+
+/** By our own reader, which is held to astropy's files: Node has no other. */
+async function readTyped(path: string, format: 'fits' | 'votable'): Promise<Row[]> {
+  const bytes = readFileSync(path)
+  const chunks = Readable.from([path.endsWith('.gz') ? gunzipSync(bytes) : bytes])
+  const table = await openTypedTable({ format }, chunks, path)
+  const wanted = table.columns.map(({ holds }, place) => ({ place, as: holds === 'real' ? 'number' : 'id' }) as const)
+  const rows: Row[] = []
+  for await (const { rowCount, cells } of table.rows(wanted)) {
+    for (let row = 0; row < rowCount; row++) {
+      rows.push(Object.fromEntries(table.columns.map(({ name }, i) => [name, plainCell(name, cells[i]![row]!)])))
+    }
+  }
+  return rows
+}
+
+function plainCell(name: string, cell: number | string | bigint | null): unknown {
+  return typeof cell === 'bigint' && name === 'ranking' ? Number(cell) : cell
 }
 
 /** Structs of DuckDB and Arrow as plain objects. */

@@ -8,6 +8,7 @@ import type { InputFormat } from '../../../src/connectors/address.ts'
 import type { SourceSpec } from '../../../src/connectors/spec.ts'
 import { container, write } from '../../support/avro-writer.ts'
 import { fileSpec } from '../../support/objects.ts'
+import { fits, votableInBinary, votableInText } from './typed-seeds.ts'
 
 /** One row to write. */
 export interface SeedRow {
@@ -160,6 +161,20 @@ export const seeders: readonly Seeder[] = [
     encode: (seed) => tableToIPC(arrowTable(seed), 'stream'),
   },
   { name: 'Avro records', format: 'avro', suffix: '.avro', encode: (seed) => avro(seed, false) },
+  { name: 'FITS', format: 'fits', suffix: '.fits', encode: fits },
+  { name: 'a VOTable in text', format: 'votable', suffix: '.vot', encode: votableInText },
+  {
+    name: 'a VOTable in BINARY, in gzip',
+    format: 'votable',
+    suffix: '.vot.gz',
+    encode: (seed) => gzipSync(votableInBinary(seed, 'BINARY')),
+  },
+  {
+    name: 'a VOTable in BINARY2',
+    format: 'votable',
+    suffix: '.xml',
+    encode: (seed) => votableInBinary(seed, 'BINARY2'),
+  },
   { name: 'Avro maps', format: 'avro', suffix: '.avro', encode: (seed) => avro(seed, true) },
 ]
 

@@ -7,9 +7,12 @@ import { diffReport } from '../../../src/jobs/diff/diff.ts'
 import { evaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluationTables, evaluationText } from '../../../src/jobs/evaluate/tables.ts'
 import { resultFile } from '../../../src/jobs/predictions/result-file.ts'
+import type { Layout } from '../../../src/connectors/address.ts'
+import { openSink, outputSpec } from '../../../src/connectors/open-connector.ts'
 import { UsageError } from '../../../src/errors.ts'
 import type { EvaluationReport } from '../../../src/jobs/evaluate/evaluation-report.ts'
 import { evaluatePage } from '../../../src/jobs/evaluate/page.ts'
+import { contextOf, goldenBatch } from '../../support/classified-samples.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const drawn = fileURLToPath(new URL('../../fixtures/evaluation/drawn.csv', import.meta.url))
@@ -22,17 +25,100 @@ function write(name: string, rows: readonly string[]): string {
   return join(work, name)
 }
 
+const asked = {
+  labelColumn: 'class',
+  idColumn: 'oid',
+  renameClass: [['None', 'AGN']] as [string, string][],
+  classifierVersion: undefined,
+  model: undefined,
+  bins: 10,
+}
+
 const evaluated = (labels: readonly string[], predictions = drawn): Promise<EvaluationReport> =>
-  evaluationReport({
-    predictions,
-    labels: write('labels.csv', ['oid,class', ...labels]),
-    labelColumn: 'class',
-    idColumn: 'oid',
-    renameClass: [['None', 'AGN']],
-    classifierVersion: undefined,
-    model: undefined,
-    bins: 10,
+  evaluationReport({ ...asked, predictions, labels: write('labels.csv', ['oid,class', ...labels]) })
+
+describe('text as other programs divide it', () => {
+  const labels = oids.map((oid, i) => `${oid},${i % 2 === 0 ? 'AGN' : 'QSO'}`)
+  const versionPlace = lines[0]!.split(',').indexOf('classifier_version')
+  const divided = (rows: readonly string[], delimiter: string, decimal: string): string[] =>
+    rows.map((row) => {
+      const cells = row.split(',').map((cell, i) => (i === versionPlace ? cell : cell.replace('.', decimal)))
+      return cells.join(delimiter)
+    })
+  const evaluatedFrom = (predictions: string, labelFile: string): Promise<EvaluationReport> =>
+    evaluationReport({ ...asked, predictions, labels: labelFile })
+
+  it.each([
+    ['semicolons', ';', '.', 'csv'],
+    ['semicolons, and decimals after a comma', ';', ',', 'csv'],
+    ['tabs, under the name of CSV', '\t', '.', 'csv'],
+    ['bars', '|', '.', 'csv'],
+    ['commas, under the name of TSV', ',', '.', 'tsv'],
+  ])('is read with %s, as results and as labels', async (_, delimiter, decimal, suffix) => {
+    const results = write(`divided.${suffix}`, divided(lines, delimiter, decimal))
+    const labelFile = write(`labels-divided.${suffix}`, divided(['oid,class', ...labels], delimiter, '.'))
+    const report = await evaluatedFrom(results, labelFile)
+    expect(report.coverage.evaluated).toBe(oids.length)
+    expect(report.levels).toEqual((await evaluated(labels)).levels)
   })
+
+  it('is read in UTF-16', async () => {
+    const path = join(work, 'labels-wide.csv')
+    writeFileSync(path, `\ufeff${['oid;class', ...divided(labels, ';', '.')].join('\r\n')}\r\n`, 'utf16le')
+    expect((await evaluatedFrom(drawn, path)).coverage.evaluated).toBe(oids.length)
+  })
+
+  it('is refused where decimals are mixed', async () => {
+    const [header = '', first = '', second = '', ...rest] = divided(lines, ';', ',')
+    const results = write('mixed.csv', [header, first, second.replace(/,(?=\d+$)/, '.'), ...rest])
+    await expect(evaluated(labels, results)).rejects.toThrow(
+      /mixed.csv: .*its decimals stand after a comma, and the column \S+ has points too/,
+    )
+  })
+})
+
+describe('FITS and VOTable', () => {
+  const context = contextOf({ oidType: 'string', hasCandid: true })
+
+  async function written(name: string, layout: Layout = 'wide'): Promise<string> {
+    const path = join(work, name)
+    const sink = await openSink(outputSpec(path, { layout }), context)
+    await sink.write(goldenBatch(0, 24))
+    await sink.finish()
+    await sink.publish()
+    await sink.close()
+    return path
+  }
+
+  it.each([
+    ['golden.fits', 'wide'],
+    ['golden-long.fits.gz', 'long'],
+    ['golden.vot', 'wide'],
+    ['golden-long.vot', 'long'],
+  ] as const)('are read as results: %s, %s', async (name, layout) => {
+    const [a, b] = [await written(`${name}.parquet`), await written(name, layout)]
+    const options = {
+      model: undefined,
+      top: 20,
+      failIfChanged: undefined,
+      csv: undefined,
+      overwrite: false,
+      json: true,
+    }
+    const { common, changed, most_moved } = await diffReport({ a, b, ...options })
+    expect({ common, changed }).toEqual({ common: 24, changed: 0 })
+    expect(most_moved.map(({ distance }) => distance)).toEqual(most_moved.map(() => 0))
+  })
+
+  it('are read as labels', async () => {
+    const fields = ['oid', 'class'].map((name) => `<FIELD name="${name}" datatype="char" arraysize="*"/>`).join('')
+    const rows = oids.map((oid) => `<TR><TD>${oid}</TD><TD>AGN</TD></TR>`).join('')
+    const data = `<DATA><TABLEDATA>${rows}<TR><TD>x</TD><TD/></TR></TABLEDATA></DATA>`
+    const labels = write('labels.xml', [`<VOTABLE><RESOURCE><TABLE>${fields}${data}</TABLE></RESOURCE></VOTABLE>`])
+    const { coverage } = await evaluationReport({ ...asked, predictions: drawn, labels })
+    expect(coverage).toMatchObject({ evaluated: oids.length, empty_labels: 1 })
+  })
+})
 
 describe('labels', () => {
   it('of branches alone leave every level but the top without scores, and not with zeros', async () => {

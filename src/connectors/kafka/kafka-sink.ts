@@ -13,13 +13,14 @@ import {
   type MessageLevel,
   type OutputMessage,
 } from './output-message.ts'
+import type { FramedValue } from './framing.ts'
 import { createScribeCommands } from './scribe-command.ts'
 import type { MessageKind } from './output-form.ts'
 import type { KafkaSinkSpec } from './spec.ts'
 import { dailyTopic } from './topics.ts'
 
 /** The values of an object's messages, in order, or why it can have none. */
-type ObjectMessages = (batch: ClassifiedBatch, row: number) => readonly Buffer[] | { readonly refusal: string }
+type ObjectMessages = (batch: ClassifiedBatch, row: number) => readonly FramedValue[] | { readonly refusal: string }
 
 /**
  * Opens a topic, and creates it where it does not exist and may be created. A batch is safe on all in-sync replicas when
@@ -51,7 +52,7 @@ export async function openKafkaSink(spec: KafkaSinkSpec, context: SinkContext, o
         continue
       }
       const key = Buffer.from(batch.oids[row]!)
-      const messages = values.map((value) => ({ topic, key, value }))
+      const messages = values.map(({ head, value }) => ({ topic, key, head, value }))
       if (messages.length > 1 && messages.some(opened.isTooLarge)) refuse(row, tooLarge(as), address)
       else kept.set(row, messages)
     }

@@ -1,7 +1,7 @@
 // One classified object → the output message of the pipeline, byte by byte as the original writes it.
 import { ByteWriter } from '../../formats/byte-writer.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
-import { createFraming, type Framing } from './framing.ts'
+import { createFraming, type FramedValue, type Framing } from './framing.ts'
 
 /** class → probability, in order */
 export interface MessageLevel {
@@ -43,17 +43,18 @@ export function messageFeatures(schema: OutputSchema, ofModel: readonly string[]
 export function createOutputMessageEncoder(
   schema: OutputSchema,
   options: { readonly framing?: Framing | undefined; readonly features?: readonly string[] } = {},
-): (message: OutputMessage) => Buffer {
+): (message: OutputMessage) => FramedValue {
   const frame = createFraming(outputSchemaText(schema), options.framing)
   const isLegal = schema === 'legal'
   const names = options.features ?? []
+  const formOf = createMapForms()
   // about what a message needs beside its schema
   const record = new ByteWriter(16 * 1024)
 
   function featureRecord(values: Float64Array): void {
-    for (let f = 0; f < outputFeatures.length; f++) {
+    for (let f = 0; f < doubles.length; f++) {
       const value = values[f]!
-      const isDouble = outputFeatures[f]!.isDouble
+      const isDouble = doubles[f] === 1
       if (isNull(value, isDouble)) {
         record.byte(2)
         continue
@@ -77,15 +78,12 @@ export function createOutputMessageEncoder(
     record.varint(0)
   }
 
-  /** @param tag the union's branch before each value; undefined where values are plain */
-  function map({ classes, values, start }: MessageLevel, tag?: number): void {
-    if (classes.length > 0) record.varint(classes.length)
-    classes.forEach((name, i) => {
-      record.varintText(name)
-      if (tag !== undefined) record.varint(tag)
-      record.float32LE(values[start + i]!)
-    })
-    record.varint(0)
+  /** @param isTagged whether values are in a union, of which they are the first branch */
+  function map({ classes, values, start }: MessageLevel, isTagged = false): void {
+    const { bytes, places } = formOf(classes, isTagged)
+    const from = record.length
+    record.raw(bytes)
+    for (let i = 0; i < places.length; i++) record.putFloat32LE(from + places[i]!, values[start + i]!)
   }
 
   function childMaps(children: OutputMessage['children']): void {
@@ -121,11 +119,43 @@ export function createOutputMessageEncoder(
       record.varint64(message.candid!)
       featureRecord(message.features)
     } else featureMap(message.features)
-    map(message.probabilities, isLegal ? undefined : 0)
+    map(message.probabilities, !isLegal)
     record.varintText(message.className)
     hierarchical(message)
     return frame(record.written)
   }
+}
+
+/** A map of floats as it is written, but for the floats. */
+interface MapForm {
+  readonly bytes: Buffer
+  /** where each float has its four bytes */
+  readonly places: readonly number[]
+}
+
+/** Forms by their keys, each made once: the arrays of a model's classes are the same for all messages. */
+function createMapForms(): (keys: readonly string[], isTagged: boolean) => MapForm {
+  const known = { plain: new WeakMap<readonly string[], MapForm>(), tagged: new WeakMap<readonly string[], MapForm>() }
+  return (keys, isTagged) => {
+    const forms = isTagged ? known.tagged : known.plain
+    let form = forms.get(keys)
+    if (!form) forms.set(keys, (form = mapForm(keys, isTagged)))
+    return form
+  }
+}
+
+function mapForm(keys: readonly string[], isTagged: boolean): MapForm {
+  const writer = new ByteWriter(1024)
+  if (keys.length > 0) writer.varint(keys.length)
+  const places = keys.map((key) => {
+    writer.varintText(key)
+    if (isTagged) writer.varint(0)
+    const place = writer.length
+    writer.float32LE(0)
+    return place
+  })
+  writer.varint(0)
+  return { bytes: writer.take(), places }
 }
 
 const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start: 0 }
@@ -176,6 +206,8 @@ export const outputFeatures: readonly { readonly name: string; readonly isDouble
   .trim()
   .split(/\s+/)
   .map((word) => ({ name: word.replace('*', ''), isDouble: word.endsWith('*') }))
+
+const doubles = Uint8Array.from(outputFeatures, ({ isDouble }) => (isDouble ? 1 : 0))
 
 /**
  * `original`: the survey's of 2021, letter by letter. `legal`: the same in names and types that the Avro specification

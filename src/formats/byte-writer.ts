@@ -79,9 +79,37 @@ export class ByteWriter {
     this.at += 4
   }
 
-  /** Over four bytes that were written before. */
-  putFloat32LE(at: number, value: number): void {
-    this.view.setFloat32(at, value, true)
+  /** These bytes, and over four of them at each place, from its start on, a float32. */
+  rawWithFloat32LE(bytes: Uint8Array, places: readonly number[], values: Float64Array, start: number): void {
+    const { at } = this
+    this.raw(bytes)
+    const { view } = this
+    for (let i = 0; i < places.length; i++) view.setFloat32(at + places[i]!, values[start + i]!, true)
+  }
+
+  /**
+   * Values of Avro's unions of a float, or a double, and null, which stands for what is not finite there. In one loop: a
+   * number that is handed to a function costs memory.
+   */
+  numbersOrNull(values: Float64Array, areDoubles: Uint8Array): void {
+    this.reserve(9 * areDoubles.length)
+    const { bytes, view } = this
+    let { at } = this
+    for (let i = 0; i < areDoubles.length; i++) {
+      const value = values[i]!
+      const isDouble = areDoubles[i] === 1
+      // what float32 cannot hold would become an infinity, and those are null
+      const written = isDouble ? value : Math.fround(value)
+      if (written - written !== 0) {
+        bytes[at++] = 2
+        continue
+      }
+      bytes[at++] = 0
+      if (isDouble) view.setFloat64(at, written, true)
+      else view.setFloat32(at, written, true)
+      at += isDouble ? 8 : 4
+    }
+    this.at = at
   }
 
   float64LE(value: number): void {

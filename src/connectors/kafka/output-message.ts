@@ -51,27 +51,13 @@ export function createOutputMessageEncoder(
   // about what a message needs beside its schema
   const record = new ByteWriter(16 * 1024)
 
-  function featureRecord(values: Float64Array): void {
-    for (let f = 0; f < doubles.length; f++) {
-      const value = values[f]!
-      const isDouble = doubles[f] === 1
-      if (isNull(value, isDouble)) {
-        record.byte(2)
-        continue
-      }
-      record.byte(0)
-      if (isDouble) record.float64LE(value)
-      else record.float32LE(value)
-    }
-  }
-
   /** In a union with null, as what the values are in a union of boolean, float, null and int. */
   function featureMap(values: Float64Array): void {
     record.varint(0)
     if (names.length > 0) record.varint(names.length)
     names.forEach((name, f) => {
       record.varintText(name)
-      const isMissing = isNull(values[f]!, false)
+      const isMissing = !Number.isFinite(Math.fround(values[f]!))
       record.varint(isMissing ? 2 : 1)
       if (!isMissing) record.float32LE(values[f]!)
     })
@@ -81,9 +67,7 @@ export function createOutputMessageEncoder(
   /** @param isTagged whether values are in a union, of which they are the first branch */
   function map({ classes, values, start }: MessageLevel, isTagged = false): void {
     const { bytes, places } = formOf(classes, isTagged)
-    const from = record.length
-    record.raw(bytes)
-    for (let i = 0; i < places.length; i++) record.putFloat32LE(from + places[i]!, values[start + i]!)
+    record.rawWithFloat32LE(bytes, places, values, start)
   }
 
   function childMaps(children: OutputMessage['children']): void {
@@ -117,7 +101,7 @@ export function createOutputMessageEncoder(
     record.varintText(message.oid)
     if (hasCandid(schema)) {
       record.varint64(message.candid!)
-      featureRecord(message.features)
+      record.numbersOrNull(message.features, doubles)
     } else featureMap(message.features)
     map(message.probabilities, !isLegal)
     record.varintText(message.className)
@@ -159,11 +143,6 @@ function mapForm(keys: readonly string[], isTagged: boolean): MapForm {
 }
 
 const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start: 0 }
-
-/** What float32 cannot hold would become an infinity, and those are null. */
-function isNull(value: number, isDouble: boolean): boolean {
-  return !Number.isFinite(isDouble ? value : Math.fround(value))
-}
 
 /** The places of a taxonomy's levels beside the product: the top, if there is one, and those of its branches in order. */
 export function levelPlaces({ levels }: Taxonomy): { top: number | undefined; branches: readonly number[] } {

@@ -1,5 +1,6 @@
 // The goals for Kafka, measured in one run: `npm run bench -- --kafka --model BUNDLE [--python PATH]`.
 // By itself: node --import tsx test/bench/kafka.ts --model BUNDLE [--python PATH] [--messages N] [--part NAME]…
+// In turns with another build: … --model BUNDLE --against FOLDER|COMMIT [--messages N] [--rounds N] [--flag=--FLAG]…
 import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -259,10 +260,18 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
       python: { type: 'string' },
       messages: { type: 'string' },
       part: { type: 'string', multiple: true },
+      against: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      flag: { type: 'string', multiple: true },
     },
   })
-  const { model, python, messages, part } = values
+  const { model, python, messages, part, against, rounds, flag: flags } = values
   if (model === undefined) throw new Error('name a bundle with --model')
-  const parts = part && allParts.filter((known) => part.includes(known))
-  await benchKafka({ model, python, parts, messages: messages === undefined ? undefined : Number(messages) })
+  if (against === undefined) {
+    const parts = part && allParts.filter((known) => part.includes(known))
+    await benchKafka({ model, python, parts, messages: messages === undefined ? undefined : Number(messages) })
+  } else {
+    const { benchAgainst } = await import('./kafka-against.ts')
+    await benchAgainst({ model, against, messages: Number(messages ?? 60_000), rounds: Number(rounds), flags })
+  }
 }

@@ -20,6 +20,17 @@ export interface TestMessage {
 /** A message as it was read. */
 export type ReadMessage = TopicPartition & KafkaRecord
 
+/** The value of a message that is sent in two parts. */
+export function wholeValue({
+  head,
+  value,
+}: {
+  readonly head?: Uint8Array | undefined
+  readonly value: Uint8Array | null
+}): Buffer {
+  return Buffer.concat([head ?? Buffer.alloc(0), value!])
+}
+
 /** The settings of a connection to a test's broker. */
 export function connectionTo({ server }: Pick<TestKafka, 'server'>, patienceMs = 20_000): KafkaConnection {
   return { brokers: [server], patienceMs }

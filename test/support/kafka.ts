@@ -19,6 +19,8 @@ export interface TestKafka {
   readonly port: number
   /** whether the test may stop it */
   readonly isOwn: boolean
+  /** of its process, if it is ours */
+  readonly pid: number | undefined
   createTopic(name: string, partitions?: number, configs?: Record<string, string>): Promise<string>
   deleteTopic(name: string): Promise<void>
   /** removes the messages before an offset, as retention does */
@@ -112,6 +114,9 @@ async function startBroker(options: BrokerOptions): Promise<TestKafka> {
     server,
     port: port!,
     isOwn: true,
+    get pid() {
+      return child?.pid
+    },
     start,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -138,6 +143,7 @@ function otherBroker(server: string): TestKafka {
     server,
     port: Number(server.slice(server.lastIndexOf(':') + 1)),
     isOwn: false,
+    pid: undefined,
     start: () => Promise.reject(refuse()),
     stop: () => Promise.reject(refuse()),
     kill: () => Promise.reject(refuse()),

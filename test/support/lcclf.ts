@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from './temporary-folder.ts'
 
-const bin = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+const ownBin = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
 /** samples/ of the package. */
 export const samples = fileURLToPath(new URL('../../samples', import.meta.url))
@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly env?: Record<string, string>
   /** as somebody whom permissions hold, which root is not */
   readonly isOrdinary?: boolean
+  /** another build's command: a path */
+  readonly bin?: string | undefined
 }
 
 const isRoot = process.getuid?.() === 0
@@ -50,7 +52,7 @@ export function commandEnvironment(more: Record<string, string> = {}): Record<st
 export function startLcclf(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const env = commandEnvironment(options.env)
   const asked = options.isOrdinary === true && isRoot ? powerless : []
-  const [program, ...words] = [...asked, process.execPath, bin, ...args] as [string, ...string[]]
+  const [program, ...words] = [...asked, process.execPath, options.bin ?? ownBin, ...args] as [string, ...string[]]
   return spawn(program, words, { cwd: options.cwd, env, stdio: 'pipe' })
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { createFraming } from '../../src/connectors/kafka/framing.ts'
+import { wholeValue } from './kafka-client.ts'
 import { avscType, unpackMessages } from './seed-run.ts'
 
 const folder = new URL('../fixtures/kafka/today/', import.meta.url)
@@ -26,7 +27,8 @@ export function containedInputs(): Buffer[] {
   const record = JSON.parse(textOfToday('../feature_step/features_record_ztf.avsc')) as unknown
   const schema = textOfToday('../feature_step/output.avsc')
   const whole = schema.replaceAll('"features_record_ztf"', JSON.stringify(record))
-  return messagesOfToday('input').map(createFraming(JSON.stringify(JSON.parse(whole))))
+  const frame = createFraming(JSON.stringify(JSON.parse(whole)))
+  return messagesOfToday('input').map((datum) => wholeValue(frame(datum)))
 }
 
 /** An output as a test compares it. */

@@ -13,9 +13,9 @@ export interface StreamProcess {
   readonly ended: Promise<number | null>
 }
 
-/** Starts `lcclf stream …`. */
-export function startStream(args: readonly string[], env: Record<string, string> = {}): StreamProcess {
-  const child = startLcclf(['stream', ...args], { env })
+/** Starts `lcclf stream …`; of another build if `bin` is given. */
+export function startStream(args: readonly string[], env: Record<string, string> = {}, bin?: string): StreamProcess {
+  const child = startLcclf(['stream', ...args], { env, bin })
   const log: Record<string, unknown>[] = []
   let stdout = ''
   let rest = ''

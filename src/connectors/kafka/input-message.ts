@@ -115,10 +115,8 @@ export function createMessageReader(names: MessageNames, bare?: BareSchema) {
   }
 
   function containerOf(value: Uint8Array): KnownContainer {
-    const place = containers.findIndex(
-      ({ header: { bytes } }) => Buffer.compare(value.subarray(0, bytes.length), bytes) === 0,
-    )
-    if (place === 0) return containers[0]!
+    if (containers.length > 0 && beginsWith(value, containers[0]!)) return containers[0]!
+    const place = containers.findIndex((known) => beginsWith(value, known))
     if (place > 0) containers.unshift(...containers.splice(place, 1))
     else {
       const header = readContainerHeader(value)
@@ -243,6 +241,10 @@ const unknownFrame = 'the value is neither an Avro container nor JSON'
 function detailOf(error: unknown): string {
   if (error instanceof AvroBytesError || error instanceof RangeError) return error.message
   throw error
+}
+
+function beginsWith(value: Uint8Array, { header: { bytes } }: KnownContainer): boolean {
+  return value.length >= bytes.length && bytes.compare(value, 0, bytes.length) === 0
 }
 
 /** White space or a byte order mark may stand before the brace. */

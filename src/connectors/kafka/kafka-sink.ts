@@ -13,13 +13,15 @@ import {
   type MessageLevel,
   type OutputMessage,
 } from './output-message.ts'
+import type { FramedValue } from './framing.ts'
 import { createScribeCommands } from './scribe-command.ts'
 import type { MessageKind } from './output-form.ts'
+import { pickValues } from './pick-values.ts'
 import type { KafkaSinkSpec } from './spec.ts'
 import { dailyTopic } from './topics.ts'
 
 /** The values of an object's messages, in order, or why it can have none. */
-type ObjectMessages = (batch: ClassifiedBatch, row: number) => readonly Buffer[] | { readonly refusal: string }
+type ObjectMessages = (batch: ClassifiedBatch, row: number) => readonly FramedValue[] | { readonly refusal: string }
 
 /**
  * Opens a topic, and creates it where it does not exist and may be created. A batch is safe on all in-sync replicas when
@@ -51,16 +53,23 @@ export async function openKafkaSink(spec: KafkaSinkSpec, context: SinkContext, o
         continue
       }
       const key = Buffer.from(batch.oids[row]!)
-      const messages = values.map((value) => ({ topic, key, value }))
+      const messages = values.map(({ head, value }) => ({ topic, key, head, value }))
       if (messages.length > 1 && messages.some(opened.isTooLarge)) refuse(row, tooLarge(as), address)
       else kept.set(row, messages)
     }
-    const rows = new Map([...kept].flatMap(([row, messages]) => messages.map((message) => [message, row])))
-    for (const turn of as === 'scribe-top-bottom' ? byPlace([...kept.values()]) : [[...rows.keys()]]) {
-      const wanted = turn.filter((message) => kept.has(rows.get(message)!))
+    // the row of a message, which hardly ever anybody wants to know
+    let rows: Map<OutgoingMessage, number> | undefined
+    const before = [...kept]
+    const rowOf = (message: OutgoingMessage): number | undefined => {
+      rows ??= new Map(before.flatMap(([row, messages]) => messages.map((each) => [each, row])))
+      return rows.get(message)
+    }
+    const known = refused.length
+    for (const turn of as === 'scribe-top-bottom' ? byPlace([...kept.values()]) : [[...kept.values()].flat()]) {
+      const wanted = refused.length === known ? turn : turn.filter((message) => kept.has(rowOf(message)!))
       if (wanted.length === 0) continue
       await opened.send(wanted, (message) => {
-        const row = rows.get(message)
+        const row = rowOf(message)
         // told before: of another of its messages, or by a session that was lost
         if (row !== undefined && kept.has(row)) refuse(row, tooLarge(as), address)
       })
@@ -139,19 +148,15 @@ function createEcho(names: readonly string[]) {
   const features = new Float64Array(names.length)
   // worked out once, since batches share their names
   let known: readonly string[] = []
-  let places = names.map(() => -1)
+  let places = new Int32Array(names.length)
 
   return (echo: MessageFeatures | undefined, row: number): Float64Array => {
     if (!echo) return features.fill(NaN)
     if (echo.names !== known) {
       known = echo.names
-      places = names.map((name) => known.indexOf(name))
+      places = Int32Array.from(names, (name) => known.indexOf(name))
     }
-    const start = row * echo.names.length
-    for (let f = 0; f < features.length; f++) {
-      const place = places[f]!
-      features[f] = place < 0 ? NaN : echo.values[start + place]!
-    }
+    pickValues({ values: echo.values, start: row * known.length }, places, { values: features, start: 0 })
     return features
   }
 }

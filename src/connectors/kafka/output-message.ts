@@ -1,7 +1,7 @@
 // One classified object → the output message of the pipeline, byte by byte as the original writes it.
 import { ByteWriter } from '../../formats/byte-writer.ts'
 import type { Taxonomy } from '../../pipeline/batch.ts'
-import { createFraming, type Framing } from './framing.ts'
+import { createFraming, type FramedValue, type Framing } from './framing.ts'
 
 /** class → probability, in order */
 export interface MessageLevel {
@@ -43,26 +43,13 @@ export function messageFeatures(schema: OutputSchema, ofModel: readonly string[]
 export function createOutputMessageEncoder(
   schema: OutputSchema,
   options: { readonly framing?: Framing | undefined; readonly features?: readonly string[] } = {},
-): (message: OutputMessage) => Buffer {
+): (message: OutputMessage) => FramedValue {
   const frame = createFraming(outputSchemaText(schema), options.framing)
   const isLegal = schema === 'legal'
   const names = options.features ?? []
+  const formOf = createMapForms()
   // about what a message needs beside its schema
   const record = new ByteWriter(16 * 1024)
-
-  function featureRecord(values: Float64Array): void {
-    for (let f = 0; f < outputFeatures.length; f++) {
-      const value = values[f]!
-      const isDouble = outputFeatures[f]!.isDouble
-      if (isNull(value, isDouble)) {
-        record.byte(2)
-        continue
-      }
-      record.byte(0)
-      if (isDouble) record.float64LE(value)
-      else record.float32LE(value)
-    }
-  }
 
   /** In a union with null, as what the values are in a union of boolean, float, null and int. */
   function featureMap(values: Float64Array): void {
@@ -70,22 +57,17 @@ export function createOutputMessageEncoder(
     if (names.length > 0) record.varint(names.length)
     names.forEach((name, f) => {
       record.varintText(name)
-      const isMissing = isNull(values[f]!, false)
+      const isMissing = !Number.isFinite(Math.fround(values[f]!))
       record.varint(isMissing ? 2 : 1)
       if (!isMissing) record.float32LE(values[f]!)
     })
     record.varint(0)
   }
 
-  /** @param tag the union's branch before each value; undefined where values are plain */
-  function map({ classes, values, start }: MessageLevel, tag?: number): void {
-    if (classes.length > 0) record.varint(classes.length)
-    classes.forEach((name, i) => {
-      record.varintText(name)
-      if (tag !== undefined) record.varint(tag)
-      record.float32LE(values[start + i]!)
-    })
-    record.varint(0)
+  /** @param isTagged whether values are in a union, of which they are the first branch */
+  function map({ classes, values, start }: MessageLevel, isTagged = false): void {
+    const { bytes, places } = formOf(classes, isTagged)
+    record.rawWithFloat32LE(bytes, places, values, start)
   }
 
   function childMaps(children: OutputMessage['children']): void {
@@ -119,21 +101,48 @@ export function createOutputMessageEncoder(
     record.varintText(message.oid)
     if (hasCandid(schema)) {
       record.varint64(message.candid!)
-      featureRecord(message.features)
+      record.numbersOrNull(message.features, doubles)
     } else featureMap(message.features)
-    map(message.probabilities, isLegal ? undefined : 0)
+    map(message.probabilities, !isLegal)
     record.varintText(message.className)
     hierarchical(message)
     return frame(record.written)
   }
 }
 
-const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start: 0 }
-
-/** What float32 cannot hold would become an infinity, and those are null. */
-function isNull(value: number, isDouble: boolean): boolean {
-  return !Number.isFinite(isDouble ? value : Math.fround(value))
+/** A map of floats as it is written, but for the floats. */
+interface MapForm {
+  readonly bytes: Buffer
+  /** where each float has its four bytes */
+  readonly places: readonly number[]
 }
+
+/** Forms by their keys, each made once: the arrays of a model's classes are the same for all messages. */
+function createMapForms(): (keys: readonly string[], isTagged: boolean) => MapForm {
+  const known = { plain: new WeakMap<readonly string[], MapForm>(), tagged: new WeakMap<readonly string[], MapForm>() }
+  return (keys, isTagged) => {
+    const forms = isTagged ? known.tagged : known.plain
+    let form = forms.get(keys)
+    if (!form) forms.set(keys, (form = mapForm(keys, isTagged)))
+    return form
+  }
+}
+
+function mapForm(keys: readonly string[], isTagged: boolean): MapForm {
+  const writer = new ByteWriter(1024)
+  if (keys.length > 0) writer.varint(keys.length)
+  const places = keys.map((key) => {
+    writer.varintText(key)
+    if (isTagged) writer.varint(0)
+    const place = writer.length
+    writer.float32LE(0)
+    return place
+  })
+  writer.varint(0)
+  return { bytes: writer.take(), places }
+}
+
+const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start: 0 }
 
 /** The places of a taxonomy's levels beside the product: the top, if there is one, and those of its branches in order. */
 export function levelPlaces({ levels }: Taxonomy): { top: number | undefined; branches: readonly number[] } {
@@ -176,6 +185,8 @@ export const outputFeatures: readonly { readonly name: string; readonly isDouble
   .trim()
   .split(/\s+/)
   .map((word) => ({ name: word.replace('*', ''), isDouble: word.endsWith('*') }))
+
+const doubles = Uint8Array.from(outputFeatures, ({ isDouble }) => (isDouble ? 1 : 0))
 
 /**
  * `original`: the survey's of 2021, letter by letter. `legal`: the same in names and types that the Avro specification

@@ -15,6 +15,7 @@ import type { TopicPartition } from './client/partition.ts'
 import type { SchemaRegistry } from './schema-registry.ts'
 import type { DecodeGuard } from './spec.ts'
 import { createOidShapes } from './oid-shapes.ts'
+import { pickValues } from './pick-values.ts'
 import type { ValueSchema } from './value-schema.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import { tooFewDetections, wantedDetections } from '../columns/alert-schema.ts'
@@ -121,10 +122,7 @@ export function createRowGatherer(options: ReadOptions, settings: GathererSettin
     const row = messages.length
     if (assembler.accept({ oid: alert.oid, candid, mjd: alert.mjd, where: whereOf(message) }, values)) {
       messages.push(message)
-      for (let i = 0, cell = row * echoSlots.length; i < echoSlots.length; i++, cell++) {
-        const slot = echoSlots[i]!
-        echoed[cell] = slot < 0 ? NaN : scratch[slot]!
-      }
+      pickValues({ values: scratch, start: 0 }, echoSlots, { values: echoed, start: row * echoSlots.length })
     } else {
       rejected.push({ message, isBadMessage: false, candid })
     }
@@ -184,8 +182,9 @@ export function createRowGatherer(options: ReadOptions, settings: GathererSettin
       return stoppedAt
     },
     /** Reads one message. Waits only where a schema must be asked for. */
-    add({ topic, partition }: TopicPartition, { problem, ...record }: KafkaRecord): void | Promise<void> {
-      const message = { topic, partition, ...record }
+    add({ topic, partition }: TopicPartition, record: KafkaRecord): void | Promise<void> {
+      const { offset, timestamp, key, value, problem } = record
+      const message = { topic, partition, offset, timestamp, key, value }
       if (problem === undefined) return addMessage(message)
       // a letter without it: the batch is where it was
       bad({ ...message, omittedBytes: 0 }, { reason: 'its record batch cannot be read', value: problem })

@@ -5,7 +5,7 @@ import type { ClassifiedBatch, Level, Taxonomy } from '../../pipeline/batch.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import { surveyOid, surveyVersion } from '../survey-ids.ts'
-import { createFraming } from './framing.ts'
+import { createFraming, type FramedValue } from './framing.ts'
 import { levelPlaces } from './output-message.ts'
 import type { SurveyNumbers } from './output-form.ts'
 import type { KafkaSinkSpec } from './spec.ts'
@@ -43,7 +43,7 @@ export function createScribeCommands(spec: KafkaSinkSpec, { taxonomy, modelVersi
   const frame = createFraming(scribeSchemaText, spec.framing)
   const datum = new ByteWriter(2048)
 
-  return (batch: ClassifiedBatch, row: number): readonly Buffer[] | { readonly refusal: string } => {
+  return (batch: ClassifiedBatch, row: number): readonly FramedValue[] | { readonly refusal: string } => {
     if (!hasNumbers(batch, row)) return { refusal: 'a probability is not a number, and a command cannot hold it' }
     const commands = commandsOf(batch, row)
     if ('refusal' in commands) return commands

@@ -1,33 +1,15 @@
 // A schema → a reader of its records: ids as values, features straight into an array, everything else passed over.
-import {
-  AvroBytesError,
-  type AvroCursor,
-  branchOf,
-  compileSkip,
-  eachBlock,
-  eachItem,
-  isEmpty,
-  type Skip,
-} from './cursor.ts'
+import { AvroBytesError, type AvroCursor, branchOf, compileSkip, eachBlock, eachItem, isEmpty } from './cursor.ts'
 import { compileDetections, compileNumber, type DetectionTally } from './detection-reader.ts'
+import { compileFeatures, type FeatureSlots } from './feature-reader.ts'
 import type { AvroRecord, AvroType } from './schema.ts'
 
 /** Where the values of one record go. Begun anew for each record by whoever owns it. */
-export interface AlertSlots extends DetectionTally {
+export interface AlertSlots extends DetectionTally, FeatureSlots {
   oid: unknown
   candid: unknown
   /** what the record itself says about its newest detection; NaN where it does not */
   mjd: number
-  /** false where `features` is null, absent or has no names */
-  hasFeatures: boolean
-  /** takes a number for each slot from `start` on */
-  values: Float64Array
-  start: number
-  /** for each slot the number of the record that last had its key */
-  readonly seen: Uint32Array
-  record: number
-  /** the first slot whose feature is no number; −1 where all are */
-  unreadable: number
 }
 
 /** Slots for so many features. */
@@ -106,7 +88,7 @@ function stepOf(name: string, type: AvroType, names: AlertNames): AlertReader {
     const read = compileValue(type, true, isStrict)
     return (cursor, into) => void (into.candid = read(cursor))
   }
-  if (name === features) return compileFeatures(type, names)
+  if (name === features) return compileFeatures(type, names.slotOf, isStrict)
   if (name === mjd) {
     const read = compileNumber(type, isStrict)
     return (cursor, into) => void (into.mjd = read(cursor))
@@ -121,101 +103,6 @@ function checkedOid(oid: unknown): unknown {
   if (oid === '' || oid === null) throw new AvroBytesError('its oid is empty')
   if (typeof oid === 'string' && controlCharacter.test(oid)) throw new AvroBytesError('its oid is no text')
   return oid
-}
-
-function compileFeatures(type: AvroType, names: Pick<AlertNames, 'slotOf' | 'isStrict'>): AlertReader {
-  const { slotOf, isStrict = false } = names
-  if (type.kind === 'record') return compileFeatureRecord(type, slotOf, isStrict)
-  if (type.kind === 'map') return compileFeatureMap(type.items, slotOf, isStrict)
-  if (type.kind !== 'union') return compileSkip(type, isStrict)
-  const branches = type.branches.map((branch) => compileFeatures(branch, names))
-  return (cursor, into) => branchOf(branches, cursor)(cursor, into)
-}
-
-// What a union's branch or a plain field holds, as the loop over features needs it: a number it can switch on.
-const isNull = 0
-const isFloat = 1
-const isDouble = 2
-const isInteger = 3
-const isBoolean = 4
-const isStrictBoolean = 5
-const isOther = 6
-
-const codes: Partial<Record<AvroType['kind'], number>> = {
-  null: isNull,
-  float: isFloat,
-  double: isDouble,
-  integer: isInteger,
-  boolean: isBoolean,
-}
-
-/** A number field: the codes of its branches, or its own code if it is no union. */
-interface NumberField {
-  readonly slot: number
-  readonly isUnion: boolean
-  readonly codes: readonly number[]
-  readonly skips: readonly Skip[]
-}
-
-function numberField(type: AvroType, slot: number, isStrict: boolean): NumberField {
-  const branches = type.kind === 'union' ? type.branches : [type]
-  const skips = branches.map((branch) => compileSkip(branch, isStrict))
-  const codeOf = ({ kind }: AvroType): number =>
-    isStrict && kind === 'boolean' ? isStrictBoolean : (codes[kind] ?? isOther)
-  return { slot, isUnion: type.kind === 'union', codes: branches.map(codeOf), skips }
-}
-
-function compileFeatureRecord(type: AvroRecord, slotOf: ReadonlyMap<string, number>, isStrict: boolean): AlertReader {
-  const known = type.fields.filter((field) => !isEmpty(field.type) || slotOf.has(field.name))
-  const fields = known.map((field) => numberField(field.type, slotOf.get(field.name) ?? -1, isStrict))
-  return (cursor, into) => {
-    into.hasFeatures = true
-    for (const field of fields) readNumber(cursor, into, field, field.slot)
-  }
-}
-
-function compileFeatureMap(items: AvroType, slotOf: ReadonlyMap<string, number>, isStrict: boolean): AlertReader {
-  const field = numberField(items, -1, isStrict)
-  return (cursor, into) => {
-    into.hasFeatures = true
-    eachBlock(cursor, (count) =>
-      eachItem(cursor, count, () => readNumber(cursor, into, field, slotOf.get(cursor.readText()) ?? -1)),
-    )
-  }
-}
-
-function readNumber(cursor: AvroCursor, into: AlertSlots, field: NumberField, slot: number): void {
-  const branch = field.isUnion ? cursor.readInteger() : 0
-  let value: number
-  switch (field.codes[branch]) {
-    case isNull:
-      value = NaN
-      break
-    case isFloat:
-      value = cursor.readFloat()
-      break
-    case isDouble:
-      value = cursor.readDouble()
-      break
-    case isInteger:
-      value = cursor.readInteger()
-      break
-    case isBoolean:
-      value = cursor.readBoolean() ? 1 : 0
-      break
-    case isStrictBoolean:
-      value = cursor.readStrictBoolean() ? 1 : 0
-      break
-    case undefined:
-      throw new AvroBytesError('a union has no such branch')
-    default:
-      field.skips[branch]!(cursor)
-      if (slot >= 0 && (into.unreadable < 0 || slot < into.unreadable)) into.unreadable = slot
-      value = NaN
-  }
-  if (slot < 0) return
-  into.values[into.start + slot] = value
-  into.seen[slot] = into.record
 }
 
 /** An id of any type that ids come in, or a list of them where that may be. */

@@ -46,7 +46,7 @@ export function readContainerHeader(value: Uint8Array) {
     schema: Buffer.from(schema).toString('utf8'),
     codec: codecOf(codec === undefined ? 'null' : Buffer.from(codec).toString('utf8')),
     /** bytes up to the sync marker: equal headers have equal schemas; a copy, because it is kept longer than the message */
-    bytes: Uint8Array.prototype.slice.call(value, 0, cursor.position) as Uint8Array,
+    bytes: Buffer.from(value.subarray(0, cursor.position)),
   }
 }
 
@@ -72,7 +72,8 @@ export function firstRecord(value: Uint8Array, header: ContainerHeader, cursor: 
     if (count > size * mostUnpacked[header.codec]) throw new AvroBytesError(tooManyRecords)
     if (first) first.further += count
     else if (count > 0) {
-      first = { ...unpacked(value, start, start + size, header.codec), inBlock: count, further: count - 1 }
+      const { bytes, start: from, end } = unpacked(value, start, start + size, header.codec)
+      first = { bytes, start: from, end, inBlock: count, further: count - 1 }
       if (count > first.end - first.start) throw new AvroBytesError(tooManyRecords)
     }
   }

@@ -7,8 +7,9 @@ export class AvroBytesError extends Error {}
 
 /** A place in some bytes. Every read checks that the bytes are there: what comes from outside may claim any length. */
 export class AvroCursor {
-  private bytes: Uint8Array = new Uint8Array(0)
-  private view = new DataView(this.bytes.buffer)
+  /** for loops over many values, which check for themselves that the bytes are there */
+  bytes: Uint8Array = new Uint8Array(0)
+  view = new DataView(this.bytes.buffer)
   /** of the next byte to read, in the bytes */
   position = 0
   /** exclusive */
@@ -16,8 +17,10 @@ export class AvroCursor {
 
   /** Begins anew at `position`, to read up to `end` (exclusive). */
   reset(bytes: Uint8Array, position: number, end: number): void {
-    this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (bytes !== this.bytes) {
+      this.bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
     this.position = position
     this.end = Math.min(end, bytes.byteLength)
   }

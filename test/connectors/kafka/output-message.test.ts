@@ -11,10 +11,16 @@ import {
   outputSchemaText,
 } from '../../../src/connectors/kafka/output-message.ts'
 import { avscType, plainOutput, type PlainOutput, seedRun, takeApart } from '../../support/seed-run.ts'
+import { wholeValue } from '../../support/kafka-client.ts'
 import { messagesOfToday, outputOfToday, textOfToday } from '../../support/messages-of-today.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const recorded = seedRun('output')
+
+function encoderOf(...args: Parameters<typeof createOutputMessageEncoder>): (message: OutputMessage) => Buffer {
+  const encode = createOutputMessageEncoder(...args)
+  return (message) => wholeValue(encode(message))
+}
 
 function levelOf(probabilities: Readonly<Record<string, number>>): MessageLevel {
   // somewhere in the middle of a larger array, as a batch has it
@@ -71,7 +77,7 @@ describe('the schema of output messages', () => {
 
 describe('an output message', () => {
   it('has the bytes of the recorded one, all forty of them, but for the sync marker', () => {
-    const encode = createOutputMessageEncoder('original')
+    const encode = encoderOf('original')
     expect(recorded).toHaveLength(40)
     for (const message of recorded) {
       const ours = encode(messageOf(plainOutput(message)))
@@ -82,7 +88,7 @@ describe('an output message', () => {
   it('writes null for NaN, for infinities and for what float32 cannot hold', () => {
     const features = new Float64Array(178).fill(1)
     features.set([NaN, Infinity, -Infinity, 1e39, 1e39, -1e300])
-    const { features: read } = plainOutput(createOutputMessageEncoder('original')({ ...first, features }))
+    const { features: read } = plainOutput(encoderOf('original')({ ...first, features }))
     const values = outputFeatures.map(({ name }) => read[name])
     // the fifth and the sixth are doubles
     expect(values.slice(0, 7)).toEqual([null, null, null, null, 1e39, -1e300, 1])
@@ -91,7 +97,7 @@ describe('an output message', () => {
   it('rounds to float32 as the original does, denormals and −0 included', () => {
     const features = new Float64Array(178).fill(0)
     features.set([0.1, -0, 1e-45, 3.4028235677973366e38])
-    const { features: read } = plainOutput(createOutputMessageEncoder('original')({ ...first, features }))
+    const { features: read } = plainOutput(encoderOf('original')({ ...first, features }))
     expect(read['Amplitude_1']).toBe(Math.fround(0.1))
     expect(Object.is(read['Amplitude_2'], -0)).toBe(true)
     expect(read['AndersonDarling_1']).toBe(Math.fround(1e-45))
@@ -102,17 +108,17 @@ describe('an output message', () => {
   it.each([0n, -1n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), 63n, 64n, -64n, -65n])(
     'keeps candid %s',
     (candid) => {
-      expect(plainOutput(createOutputMessageEncoder('original')({ ...first, candid })).candid).toBe(candid)
+      expect(plainOutput(encoderOf('original')({ ...first, candid })).candid).toBe(candid)
     },
   )
 
   it.each(['', 'ζ Ursae', 'x'.repeat(40_000), 'ZTF18abc'])('keeps any oid', (oid) => {
-    expect(plainOutput(createOutputMessageEncoder('original')({ ...first, oid })).oid).toBe(oid)
+    expect(plainOutput(encoderOf('original')({ ...first, oid })).oid).toBe(oid)
   })
 
   it('takes a model of one level', () => {
     const flat = { ...first, top: undefined, children: [] }
-    const { hierarchical } = plainOutput(createOutputMessageEncoder('original')(flat)).lc_classification
+    const { hierarchical } = plainOutput(encoderOf('original')(flat)).lc_classification
     expect(hierarchical.top).toEqual({})
     // an empty map is written with the first branch, as the original's library does
     expect(hierarchical.children).toEqual({})
@@ -120,7 +126,7 @@ describe('an output message', () => {
 
   it('of 2025 has no candid, and any names of features', () => {
     const names = ['W1-W2', 'naïve ☄', 'inf', 'huge', '-0']
-    const encode = createOutputMessageEncoder('alerce-2025', { features: names, framing: 'schemaless' })
+    const encode = encoderOf('alerce-2025', { features: names, framing: 'schemaless' })
     const features = Float64Array.of(0.1, NaN, -Infinity, 1e39, -0)
     const text = outputSchemaText('alerce-2025')
     const read = outputOfToday(encode({ ...first, candid: null, features }), text)
@@ -131,7 +137,7 @@ describe('an output message', () => {
       ['huge', null],
       ['-0', -0],
     ])
-    const none = createOutputMessageEncoder('alerce-2025', { framing: 'schemaless' })
+    const none = encoderOf('alerce-2025', { framing: 'schemaless' })
     expect(outputOfToday(none({ ...first, top: undefined, children: [] }), text)).toMatchObject({
       features: {},
       lc_classification: { hierarchical: { top: {}, children: {} } },
@@ -140,13 +146,13 @@ describe('an output message', () => {
 
   it('without a container is what a container holds', () => {
     for (const schema of ['original', 'legal'] as const) {
-      const bare = createOutputMessageEncoder(schema, { framing: 'schemaless' })(first)
-      expect(bare).toEqual(takeApart(createOutputMessageEncoder(schema)(first)).record)
+      const bare = encoderOf(schema, { framing: 'schemaless' })(first)
+      expect(bare).toEqual(takeApart(encoderOf(schema)(first)).record)
     }
   })
 
   it('is the same in a schema that Avro allows', () => {
-    const encode = createOutputMessageEncoder('legal')
+    const encode = encoderOf('legal')
     const type = avscType(JSON.parse(outputSchemaText('legal')))
     for (const message of recorded) {
       const expected = plainOutput(message)
@@ -178,7 +184,7 @@ function hasFastavro(): boolean {
 describe.skipIf(!hasFastavro())('fastavro', () => {
   it.each(['original', 'legal'] as const)('reads our messages in the %s schema as the recorded ones', (schema) => {
     const folder = temporaryFolder()
-    const encode = createOutputMessageEncoder(schema)
+    const encode = encoderOf(schema)
     recorded.forEach((message, i) => {
       writeFileSync(join(folder, `${i}.theirs`), message)
       writeFileSync(join(folder, `${i}.ours`), encode(messageOf(plainOutput(message))))
@@ -213,12 +219,9 @@ print('equal')
       }
       const features = Object.keys(read.features)
       writeFileSync(join(folder, `${i}.theirs`), datum)
-      writeFileSync(join(folder, `${i}.whole`), createOutputMessageEncoder('alerce-2025', { features })(message))
+      writeFileSync(join(folder, `${i}.whole`), encoderOf('alerce-2025', { features })(message))
       const framing = 'schemaless'
-      writeFileSync(
-        join(folder, `${i}.bare`),
-        createOutputMessageEncoder('alerce-2025', { features, framing })(message),
-      )
+      writeFileSync(join(folder, `${i}.bare`), encoderOf('alerce-2025', { features, framing })(message))
     })
     const script = `
 import fastavro, json, sys

@@ -19,7 +19,7 @@ function open(parameters: string, levels = taxonomy, modelVersion = '1.0.0') {
   return (batch: ClassifiedBatch, row: number): string[] => {
     const values = commandsOf(batch, row)
     if ('refusal' in values) throw new Error(values.refusal)
-    return values.map(payloadOf)
+    return values.map(({ value }) => payloadOf(value))
   }
 }
 

@@ -5,7 +5,7 @@ import type { Cluster, TopicInfos } from './cluster.ts'
 import { isTransient, serviceFailure } from './failures.ts'
 import { keyOf, type TopicPartition } from './partition.ts'
 import { type PartitionResult, sendBatches } from './protocol.ts'
-import { type BatchMessage, encodeRecordBatch, messageSpace, partitionOf } from './record-batch.ts'
+import { type BatchMessage, encodeRecordBatch, giveBackBatch, messageSpace, partitionOf } from './record-batch.ts'
 
 /** A message and its topic. */
 export type OutgoingMessage = BatchMessage & { readonly topic: string }
@@ -200,6 +200,8 @@ export async function deliver(
     const [head] = queue.batches as [OutgoingMessage[]]
     const replaceHead = (...others: OutgoingMessage[][]): void => {
       queue.batches.splice(0, 1, ...others)
+      // the library has made its own copy when it was sent
+      if (queue.encoded) giveBackBatch(queue.encoded)
       queue.encoded = undefined
     }
     // a duplicate: our first attempt got there, and its answer did not

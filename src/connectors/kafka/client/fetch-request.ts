@@ -85,7 +85,12 @@ export async function fetchOnce(
   return { answers, isQuiet: answer.throttleTimeMs === 0 && isEmpty }
 }
 
-function batchesOf(records: Buffer, { topic, partition }: TopicPartition, cluster: Cluster, guard?: DecodeGuard) {
+function batchesOf(
+  records: readonly Buffer[],
+  { topic, partition }: TopicPartition,
+  cluster: Cluster,
+  guard?: DecodeGuard,
+) {
   try {
     return readRecordSet(records, cluster.library, (offset) => {
       const batch = { topic, partition, offset, isBatch: true }

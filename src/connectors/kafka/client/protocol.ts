@@ -84,7 +84,8 @@ interface FetchAnswer {
       readonly highWatermark: bigint
       readonly lastStableOffset: bigint
       readonly abortedTransactions: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[]
-      readonly records: Buffer
+      /** as they came */
+      readonly records: readonly Buffer[]
     }[]
   }[]
 }
@@ -160,7 +161,17 @@ function readFetchedPartition(reader: Reader): FetchAnswer['responses'][number][
   const abortedTransactions = reader.readArray((r) => ({ producerId: r.readInt64(), firstOffset: r.readInt64() }))
   // which replica to prefer
   reader.readInt32()
-  return { ...head, abortedTransactions, records: reader.readBytes() }
+  return { ...head, abortedTransactions, records: piecesOf(reader) }
+}
+
+/** Some bytes in the pieces in which they came: the library would copy them all together. */
+function piecesOf(reader: Reader): readonly Buffer[] {
+  // one more than their number, or 0 for none
+  const length = reader.readUnsignedVarInt() - 1
+  if (length <= 0) return []
+  const { buffers } = reader.buffer.subarray(reader.position, reader.position + length)
+  reader.skip(length)
+  return buffers
 }
 
 /** The result of producing a batch: the number of the protocol's error, 0 for none. */

@@ -1,5 +1,6 @@
 // What a broker sends of a partition → record batches, each within bounds, or the reason why it cannot be read.
 import { messageOf, systemCode } from '../../../errors.ts'
+import { BytePieces } from './byte-pieces.ts'
 import type { KafkaLibrary } from './protocol.ts'
 
 /** A record batch as far as it is needed. */
@@ -39,63 +40,70 @@ const leastRecord = 7
 /**
  * Reads the batches in their order. One that is cut off is the last: a broker sends as many bytes as were asked for.
  *
+ * @param pieces the bytes as they came
  * @throws Error for bytes of which nothing can be said any more
  */
 export function readRecordSet(
-  bytes: Buffer,
+  pieces: readonly Buffer[],
   library: KafkaLibrary,
   guard: BatchGuard = () => undefined,
 ): RecordBatch[] {
   const batches: RecordBatch[] = []
+  const bytes = new BytePieces(pieces)
   let unpacked = 0
-  for (let at = 0; at + frontLength <= bytes.length && unpacked < mostUnpacked;) {
-    const length = bytes.readInt32BE(at + 8)
+  while (bytes.remaining >= frontLength && unpacked < mostUnpacked) {
+    const front = bytes.take(frontLength)
+    const length = front.readInt32BE(8)
     if (length < headLength - frontLength) throw new Error(`the broker sends a record batch of ${length} bytes`)
-    const end = at + frontLength + length
-    if (end > bytes.length) break
-    const { batch, size } = readBatch(bytes.subarray(at, end), library, guard)
+    if (length > bytes.remaining) break
+    const { batch, size } = readBatch(front.readBigInt64BE(0), bytes.split(length), library, guard)
     batches.push(batch)
     unpacked += size
-    at = end
   }
   return batches
 }
 
-function readBatch(bytes: Buffer, library: KafkaLibrary, guard: BatchGuard) {
-  const firstOffset = bytes.readBigInt64BE(0)
-  const attributes = bytes.readInt16BE(21)
-  const lastDelta = bytes.readInt32BE(23)
+/** @param bytes behind the front, which has the first offset and their length */
+function readBatch(firstOffset: bigint, bytes: BytePieces, library: KafkaLibrary, guard: BatchGuard) {
+  let size = frontLength + bytes.remaining
+  const head = bytes.take(headLength - frontLength)
+  const attributes = head.readInt16BE(9)
+  const lastDelta = head.readInt32BE(11)
   const batch = {
     firstOffset,
     lastOffset: firstOffset + BigInt(Math.max(lastDelta, 0)),
     attributes,
-    firstTimestamp: bytes.readBigInt64BE(27),
-    maxTimestamp: bytes.readBigInt64BE(35),
-    producerId: bytes.readBigInt64BE(43),
+    firstTimestamp: head.readBigInt64BE(15),
+    maxTimestamp: head.readBigInt64BE(23),
+    producerId: head.readBigInt64BE(31),
     records: [],
   }
-  let size = bytes.length
   try {
     const refusal = guard(firstOffset)
     if (refusal !== undefined) throw new Error(refusal)
-    if (bytes.readInt8(16) !== 2) throw new Error(`its format is ${bytes.readInt8(16)}, not 2`)
+    if (head.readInt8(4) !== 2) throw new Error(`its format is ${head.readInt8(4)}, not 2`)
     if (lastDelta < 0) throw new Error('its last offset is before its first')
-    const records = unpackedRecords(bytes.subarray(headLength), attributes & codecBits, library)
-    size = records.length
-    return { batch: { ...batch, records: readRecords(records, bytes.readInt32BE(57), lastDelta) }, size }
+    const records = unpackedRecords(bytes, attributes & codecBits, library)
+    size = records.remaining
+    return { batch: { ...batch, records: readRecords(records, head.readInt32BE(45), lastDelta) }, size }
   } catch (error) {
     return { batch: { ...batch, problem: messageOf(error) }, size }
   }
 }
 
-function unpackedRecords(packed: Buffer, codec: number, { compressionsAlgorithms: known }: KafkaLibrary): Buffer {
-  if (codec === 0) return packed
+function unpackedRecords(
+  bytes: BytePieces,
+  codec: number,
+  { compressionsAlgorithms: known }: KafkaLibrary,
+): BytePieces {
+  if (codec === 0) return bytes
   const algorithm = Object.values(known).find(({ bitmask }) => bitmask === codec)
   if (!algorithm) throw new Error(`its compression is number ${codec}`)
+  const packed = bytes.take(bytes.remaining)
   if (algorithm.bitmask === known.lz4.bitmask && mostOfLz4(packed) > largestUnpacked) throw new Error(tooLarge)
   const unpacked = unpackedBy(algorithm, packed)
   if (unpacked.length > largestUnpacked) throw new Error(tooLarge)
-  return unpacked
+  return new BytePieces([unpacked])
 }
 
 function unpackedBy(algorithm: { decompressSync(bytes: Buffer): Buffer }, packed: Buffer): Buffer {
@@ -123,49 +131,56 @@ function mostOfLz4(frame: Buffer): number {
   return Math.max(0, blocks - 1) * blockSize
 }
 
-function readRecords(bytes: Buffer, count: number, lastDelta: number): BatchRecord[] {
-  if (count < 0 || count > bytes.length / leastRecord) throw new Error('it has more records than bytes')
+function readRecords(bytes: BytePieces, count: number, lastDelta: number): BatchRecord[] {
+  if (count < 0 || count > bytes.remaining / leastRecord) throw new Error('it has more records than bytes')
   const records: BatchRecord[] = []
+  // one record
+  let record: Buffer
   let at = 0
-  let end = bytes.length
 
-  function varint(): number {
-    let value = 0
-    let scale = 1
-    for (let length = 0; length < 7; length++) {
-      if (at >= end) throw new Error(cutOff)
-      const next = bytes[at++]!
-      value += (next & 0x7f) * scale
-      if (next < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-      scale *= 128
-    }
-    throw new Error('a number in it has no end')
+  const nextByte = (): number => {
+    if (at >= record.length) throw new Error(cutOff)
+    return record[at++]!
+  }
+  const firstByte = (): number => {
+    if (bytes.remaining === 0) throw new Error(cutOff)
+    return bytes.byte()
   }
 
   function field(): Buffer | null {
-    const length = varint()
+    const length = varint(nextByte)
     if (length === -1) return null
-    if (length < 0 || length > end - at) throw new Error(cutOff)
-    return bytes.subarray(at, (at += length))
+    if (length < 0 || length > record.length - at) throw new Error(cutOff)
+    return record.subarray(at, (at += length))
   }
 
   let before = -1
   for (let i = 0; i < count; i++) {
-    end = bytes.length
-    const length = varint()
-    if (length < 0 || length > end - at) throw new Error(cutOff)
-    end = at + length
+    const length = varint(firstByte)
+    if (length < 0 || length > bytes.remaining) throw new Error(cutOff)
+    record = bytes.take(length)
     // its attributes have no meaning yet
-    at++
-    const timestampDelta = varint()
-    const offsetDelta = varint()
+    at = 1
+    const timestampDelta = varint(nextByte)
+    const offsetDelta = varint(nextByte)
     if (offsetDelta <= before || offsetDelta > lastDelta) throw new Error('its records are out of order')
     before = offsetDelta
-    records.push({ timestampDelta: BigInt(timestampDelta), offsetDelta, key: field(), value: field() })
     // headers are not read
-    at = end
+    records.push({ timestampDelta: BigInt(timestampDelta), offsetDelta, key: field(), value: field() })
   }
   return records
+}
+
+function varint(nextByte: () => number): number {
+  let value = 0
+  let scale = 1
+  for (let length = 0; length < 7; length++) {
+    const next = nextByte()
+    value += (next & 0x7f) * scale
+    if (next < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    scale *= 128
+  }
+  throw new Error('a number in it has no end')
 }
 
 const cutOff = 'a record in it is cut off'

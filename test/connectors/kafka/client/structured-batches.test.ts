@@ -69,6 +69,17 @@ function messagesOf(choose: Chooser): Message[] {
   })
 }
 
+/** As a socket may give them, empty pieces included. */
+function inPieces(bytes: Buffer, choose: Chooser): Buffer[] {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < bytes.length;) {
+    const end = at + choose.of([0, 1, 3, 60, choose.whole(1000)])
+    pieces.push(bytes.subarray(at, end))
+    at = end
+  }
+  return pieces
+}
+
 describe('record batches', () => {
   const [one, two] = [
     { offsetDelta: 0, timestampDelta: 0, key: null, value: Buffer.from('a') },
@@ -77,7 +88,7 @@ describe('record batches', () => {
 
   it.each(['none', 'gzip', 'snappy', 'lz4'] as const)('are read as they were written: %s', (codec) => {
     const bytes = Buffer.concat([batchOf(7n, [one, two], { codec: codecs[codec], lastDelta: 4 }), batchOf(12n, [one])])
-    expect(readRecordSet(bytes, library)).toMatchObject([
+    expect(readRecordSet([bytes], library)).toMatchObject([
       {
         firstOffset: 7n,
         lastOffset: 11n,
@@ -89,12 +100,12 @@ describe('record batches', () => {
       { firstOffset: 12n, lastOffset: 12n, records: [{ ...one, timestampDelta: 0n }] },
     ])
     // a broker sends as many bytes as were asked for
-    expect(readRecordSet(bytes.subarray(0, -1), library)).toHaveLength(1)
+    expect(readRecordSet([bytes.subarray(0, -1)], library)).toHaveLength(1)
   })
 
   it('are read with the headers that nobody asks for, however many those claim to be', () => {
     const record = recordOf(one, Buffer.concat([write.long(2n ** 31n), write.long(-500), Buffer.alloc(20)]))
-    expect(readRecordSet(framed(0n, record, { count: 1 }), library)).toMatchObject([
+    expect(readRecordSet([framed(0n, record, { count: 1 })], library)).toMatchObject([
       { records: [{ value: one.value }] },
     ])
   })
@@ -124,7 +135,7 @@ describe('record batches', () => {
       }),
     ],
   ])('are told why they cannot be read, and cost no other batch: %s', (problem, broken) => {
-    const [first, second] = readRecordSet(Buffer.concat([broken, batchOf(20n, [one])]), library)
+    const [first, second] = readRecordSet([Buffer.concat([broken, batchOf(20n, [one])])], library)
     expect(first).toMatchObject({ firstOffset: 3n, records: [], problem })
     expect(second).toMatchObject({ firstOffset: 20n, records: [{ value: one.value }] })
     const { records, nextOffset } = committedRecords([first!, second!], [], 3n)
@@ -135,12 +146,12 @@ describe('record batches', () => {
 
   it('are nothing that can be gone on from when one is shorter than its head', () => {
     const bytes = batchOf(0n, [one], { length: 10 })
-    expect(() => readRecordSet(bytes, library)).toThrow('the broker sends a record batch of 10 bytes')
+    expect(() => readRecordSet([bytes], library)).toThrow('the broker sends a record batch of 10 bytes')
   })
 
   it('of many that unpack to much only some are read, and the rest is asked for again', () => {
     const large = framed(0n, gzipSync(recordOf({ ...one, value: Buffer.alloc(60_000_000) })), { codec: 1, count: 1 })
-    expect(readRecordSet(Buffer.concat(Array.from({ length: 5 }, () => large)), library)).toHaveLength(3)
+    expect(readRecordSet([Buffer.concat(Array.from({ length: 5 }, () => large))], library)).toHaveLength(3)
   })
 })
 
@@ -155,8 +166,9 @@ describe('answers of whoever has read the code', { tags: ['long'] }, () => {
       const bytes = Buffer.concat(
         all.map(({ firstOffset, messages, codec }) => batchOf(firstOffset, messages, { codec })),
       )
+      const pieces = inPieces(bytes, choose)
       return () => {
-        const read = readRecordSet(bytes, library)
+        const read = readRecordSet(pieces, library)
         const plain = (messages: readonly Message[]) =>
           messages.map((message) => ({ ...message, timestampDelta: BigInt(message.timestampDelta) }))
         expect(read.map(({ records }) => records)).toEqual(all.map(({ messages }) => plain(messages)))
@@ -167,11 +179,11 @@ describe('answers of whoever has read the code', { tags: ['long'] }, () => {
 
   it('are batches within their bounds, or reasons, in time, whatever they claim', async () => {
     await attacks(2000, (choose) => {
-      const bytes = hostileSet(choose)
+      const pieces = inPieces(hostileSet(choose), choose)
       return () => {
         let batches
         try {
-          batches = readRecordSet(bytes, library)
+          batches = readRecordSet(pieces, library)
         } catch (error) {
           expect((error as Error).message).toMatch(/^the broker sends a record batch of -?\d+ bytes$/)
           return

@@ -43,15 +43,23 @@ interface Search {
   cause: Cause | undefined
 }
 
-/** A set of families, and by how much the old class leads with their old values. */
+/** A set of families. */
 interface Trial {
   readonly search: Search
   readonly families: readonly number[]
 }
 
+/** What its old values in the new row do. */
+interface Restored extends Trial {
+  /** by how much the old class leads */
+  readonly lead: number
+  readonly isOld: boolean
+}
+
 /**
- * Finds the cause of each: of all sets of families the smallest whose old values restore the old class; of several as
- * small the one after which the old class leads by most, of equals the first in the order of the families.
+ * Finds the cause of each: of all sets of families the smallest whose old values restore the old class. Of several as small
+ * the one that matters most: its old values in the new row help the old class, and its new values in the old row harm it;
+ * what both make of the lead of the old class is added up. Of equals, the first in the order of the families.
  *
  * @param classifier the new model, where there are two
  */
@@ -101,58 +109,64 @@ interface Round {
 }
 
 /** Tries all sets of one size for each object that has no cause yet. */
-async function tryRound(searches: readonly Search[], { size, classifier, families }: Round): Promise<void> {
+async function tryRound(searches: readonly Search[], round: Round): Promise<void> {
   const trials = searches.flatMap((search) =>
-    subsetsOf(search.pool, size).map((chosen): Trial => ({ search, families: chosen })),
+    subsetsOf(search.pool, round.size).map((families): Trial => ({ search, families })),
   )
-  const answers = await answerRows(
-    classifier,
-    trials.map(({ search: { object }, families: chosen }) => restored(object, chosen, families)),
-  )
-  const tried = new Map<Search, { families: readonly number[]; lead: number; isOld: boolean }[]>()
-  trials.forEach(({ search, families: chosen }, i) => {
-    const answer = answers[i]
-    const lead = answer ? leadOf(answer, search.place) : -Infinity
-    const isOld = answer !== undefined && winnerOf(answer) === search.place
-    const own = tried.get(search) ?? []
-    own.push({ families: chosen, lead, isOld })
-    tried.set(search, own)
-  })
-  for (const [search, own] of tried) decide(search, own, size)
+  const restored = await tryAll(trials, ({ before, after }) => ({ row: after, values: before }), round)
+  const restoring = grouped(restored.filter(({ isOld }) => isOld))
+  // a single one needs no comparison
+  const rivals = [...restoring.values()].filter((own) => own.length > 1).flat()
+  const broken = await tryAll(rivals, ({ before, after }) => ({ row: before, values: after }), round)
+  const weight = new Map<Trial, number>(rivals.map((trial, i) => [trial, trial.lead - broken[i]!.lead]))
+  for (const [search, own] of restoring) {
+    const best = own.reduce((most, one) => (weight.get(one)! > weight.get(most)! ? one : most))
+    const isApproximate = search.differing.length > mostFamilies && round.size > 1
+    search.cause = { kind: 'features', families: best.families, alternatives: own.length - 1, isApproximate }
+  }
+  for (const [search, own] of grouped(restored)) if (!search.cause) goOn(search, own, round.size)
 }
 
-function decide(
-  search: Search,
-  tried: readonly { readonly families: readonly number[]; readonly lead: number; readonly isOld: boolean }[],
-  size: number,
-): void {
-  // a stable sort: of equals the first stays first
-  const byLead = [...tried].sort((a, b) => b.lead - a.lead)
-  const restoring = byLead.filter(({ isOld }) => isOld)
-  const isMany = search.differing.length > mostFamilies
-  if (restoring.length > 0) {
-    const { families } = restoring[0]!
-    const isApproximate = isMany && size > 1
-    search.cause = { kind: 'features', families, alternatives: restoring.length - 1, isApproximate }
-    return
+/** Puts values of some families into a row, for each trial, and asks the model. */
+async function tryAll(
+  trials: readonly Trial[],
+  parts: (object: ChangedObject) => { readonly row: FeatureMatrix; readonly values: FeatureMatrix },
+  { classifier, families }: Round,
+): Promise<Restored[]> {
+  const rows = trials.map(({ search: { object }, families: chosen }) => {
+    const { row, values } = parts(object)
+    const mixed = row.slice()
+    for (const family of chosen) for (const feature of families[family]!.features) mixed[feature] = values[feature]!
+    return mixed
+  })
+  const answers = await answerRows(classifier, rows)
+  return trials.map((trial, i) => {
+    const answer = answers[i]
+    const { place } = trial.search
+    return { ...trial, lead: answer ? leadOf(answer, place) : -1, isOld: !!answer && winnerOf(answer) === place }
+  })
+}
+
+function grouped(trials: readonly Restored[]): Map<Search, Restored[]> {
+  const groups = new Map<Search, Restored[]>()
+  for (const trial of trials) {
+    const own = groups.get(trial.search)
+    if (own) own.push(trial)
+    else groups.set(trial.search, [trial])
   }
-  if (size === 1 && isMany) {
+  return groups
+}
+
+/** No set of this size restores the old class: larger ones are tried, of eight families at most, or there are none. */
+function goOn(search: Search, tried: readonly Restored[], size: number): void {
+  if (size === 1 && search.differing.length > mostFamilies) {
+    // a stable sort: of equals the first stays first
+    const byLead = [...tried].sort((a, b) => b.lead - a.lead)
     const chosen = byLead.slice(0, mostFamilies).map(({ families }) => families[0]!)
     search.pool = chosen.sort((a, b) => a - b)
   }
   if (size < search.pool.length) return
   search.cause = { kind: 'several', families: search.differing, alternatives: 0, isApproximate: true }
-}
-
-/** The new row with the old values of some families. */
-function restored(
-  { before, after }: ChangedObject,
-  chosen: readonly number[],
-  families: readonly FeatureFamily[],
-): FeatureMatrix {
-  const row = after.slice()
-  for (const family of chosen) for (const feature of families[family]!.features) row[feature] = before[feature]!
-  return row
 }
 
 /** All sets of `size` of the items, in the items' order: the first differ in their last item. */

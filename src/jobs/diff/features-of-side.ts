@@ -4,7 +4,7 @@ import { renameMapNamed } from '../../connectors/columns/settle-names.ts'
 import { expandInputs, type Input } from '../../connectors/inputs.ts'
 import type { InputFormat } from '../../connectors/address.ts'
 import { DataError, messageOf, ModelError, systemCode, UsageError } from '../../errors.ts'
-import { shownText } from '../../formats/shown-text.ts'
+import { redacted, shownText } from '../../formats/shown-text.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { findBundle, modelStore, sampleModel } from '../../model/store/model-reference.ts'
 import type { DiffFlags } from '../../terminal/result-flags.ts'
@@ -21,7 +21,7 @@ type Results = Awaited<ReturnType<typeof resultAddress>>['results']
 /** The features that one side's results were made of. */
 export interface SideFeatures {
   readonly side: Side
-  /** as the command line or the receipt names them */
+  /** as the command line or the receipt names them, without secrets */
   readonly addresses: readonly string[]
   readonly inputs: readonly Input[]
   readonly reading: Omit<ReadingOptions, 'features' | 'preprocessing'>
@@ -53,7 +53,7 @@ export async function featuresOfSide(side: Side, results: Results, flags: DiffFl
   const inputs = await inputsAt([named], flags.fromFormat)
   // of the model it is a help, and nothing that is needed
   const receipt = await receiptOf(results).catch(() => undefined)
-  return { side, addresses: [named], inputs, reading, modelSha256: receipt?.model.sha256 }
+  return { side, addresses: [redacted(named)], inputs, reading, modelSha256: receipt?.model.sha256 }
 }
 
 function inputsAt(addresses: readonly string[], fromFormat: InputFormat | undefined): Promise<Input[]> {

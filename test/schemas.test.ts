@@ -158,6 +158,15 @@ describe('what commands print with --json', () => {
     const moved = cells.map((row, i) => [...row.slice(0, 2), ...cells[(i + 1) % cells.length]!.slice(2)].join())
     writeFileSync(at('moved.csv'), [header, ...moved.slice(10)].join('\n'))
     await fits('diff', ['diff', 'a.csv', 'moved.csv', '--fail-if-changed', '1%'], 3)
+    // features of two rows each in the wrong place: of some objects the class is another one, by all that differs
+    const text = gunzipSync(readFileSync(join(samples, 'ztf-300.csv.gz')))
+    const [names, ...objects] = text.toString().trimEnd().split('\n')
+    const shifted = objects.map((row, i) => [row.split(',', 1), ...objects[(i + 1) % 300]!.split(',').slice(1)].join())
+    writeFileSync(at('shifted-rows.csv'), [names, ...shifted].join('\n'))
+    expect((await run('classify', 'shifted-rows.csv', '--to', 'shifted.csv')).code).toBe(0)
+    const why = ['--why', '--features-a', parquet, '--features-b', 'shifted-rows.csv']
+    const report = await fits('diff', ['diff', 'a.parquet', 'shifted.csv', ...why])
+    expect(report).toMatchObject({ why: { causes: expect.anything() as unknown } })
   })
 
   it('explain, also of a booster', async () => {

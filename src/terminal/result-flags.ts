@@ -128,6 +128,45 @@ function changeBound(text: string): ChangeBound {
   throw new UsageError(`--fail-if-changed ${text}: expected a percentage or a number of objects, for example 2% or 100`)
 }
 
+function featuresOfSide(description: string) {
+  return Flags.string({ helpValue: 'ADDRESS', ...input, description })
+}
+
+function modelOfSide(side: 'A' | 'B') {
+  const otherwise = `--model, or the stored model with the classifier_version of ${side}`
+  return Flags.string({
+    helpValue: 'REF',
+    ...model,
+    description: `--why: the model that made ${side} (default: ${otherwise})`,
+  })
+}
+
+/** `lcclf diff --why`: the features of both sides, and their models. */
+const whyFlags = {
+  why: Flags.boolean({
+    ...run,
+    description: 'name for each object that changed class the features, or the model, that made it change',
+  }),
+  'features-a': featuresOfSide(
+    '--why: the features that A was made of: a file, a folder, a glob, s3://… or postgres://… (default: what the receipt beside A names)',
+  ),
+  'features-b': featuresOfSide('--why: the features that B was made of'),
+  ...columnFlags,
+  'model-a': modelOfSide('A'),
+  'model-b': modelOfSide('B'),
+  'why-limit': wholeNumber({
+    min: 1,
+    helpValue: 'N',
+    ...run,
+    description: '--why: explain at most N objects, a fair sample of those that changed (default: 10000)',
+  }),
+  to: Flags.string({
+    helpValue: 'FILE',
+    ...output,
+    description: '--why: write a row for each explained object to this file: .csv, .ndjson or .parquet',
+  }),
+}
+
 export const diffFlags = {
   ...orderFlags,
   top: wholeNumber({
@@ -139,6 +178,7 @@ export const diffFlags = {
     description: 'how many objects to list in each ranking, and of those on one side only',
   }),
   ...comparisonFlags,
+  ...whyFlags,
   'fail-if-changed': Flags.custom<ChangeBound>({ parse: (text) => Promise.resolve(changeBound(text)) })({
     helpValue: 'P%|N',
     ...run,

@@ -24,6 +24,7 @@ const { values: flags } = parseArgs({
     multisurvey: { type: 'boolean', default: false },
     explain: { type: 'boolean', default: false },
     reprocessing: { type: 'boolean', default: false },
+    'diff-why': { type: 'boolean', default: false },
     kafka: { type: 'boolean', default: false },
     'models-of-today': { type: 'boolean', default: false },
     model: { type: 'string' },
@@ -47,6 +48,14 @@ if (flags.reprocessing) {
   if (flags.model === undefined) throw new Error('--reprocessing needs --model BUNDLE')
   const { benchReprocessing } = await import('./reprocessing.ts')
   await benchReprocessing(flags.model, Number(flags.rows ?? 10_000))
+  process.exit()
+}
+if (flags['diff-why']) {
+  const { model, rows } = flags
+  if (model === undefined || rows === undefined)
+    throw new Error('--diff-why needs --model BUNDLE and --rows FILE.parquet')
+  const { benchDiffWhy } = await import('./diff-why.ts')
+  await benchDiffWhy(model, rows)
   process.exit()
 }
 if (flags['models-of-today']) {

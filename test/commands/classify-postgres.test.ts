@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { DiffReport } from '../../src/jobs/diff/diff-predictions.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { samples } from '../support/lcclf.ts'
 import { createDatabase, type TestDatabase } from '../support/postgres-database.ts'
@@ -175,6 +176,27 @@ describe('lcclf classify from Postgres', () => {
     expect(stderr).toContain('300 read, 300 classified')
     expect(stderr).toContain('the table has features that the model does not use')
     expect(resultLines('table.csv')).toEqual(resultLines('file.csv'))
+  })
+
+  it('gives the features again of which lcclf diff --why asks, each version those of its results', async () => {
+    await storeFeatures()
+    await database.query("INSERT INTO feature_version (version) VALUES ('1.1.7')")
+    await database.query(`INSERT INTO feature (oid, name, value, fid, version)
+      SELECT oid, name, CASE WHEN name ~ 'W[123]' THEN NULL ELSE value END, fid, '1.1.7' FROM feature`)
+    const at = (version: string): string => `${database.url}?table=feature&version=${version}`
+    for (const version of ['1.1.6', '1.1.7'])
+      await hostedLcclf(['classify', at(version), ...model, '--to', join(work, `${version}.parquet`)])
+    const results = [join(work, '1.1.6.parquet'), join(work, '1.1.7.parquet')]
+    const features = ['--features-a', at('1.1.6'), '--features-b', at('1.1.7'), ...model]
+    const { code, stdout, stderr } = await hostedLcclf(['diff', ...results, '--why', ...features, '--json'])
+    const isTold = (stdout + stderr).includes(new URL(database.url).password)
+    expect({ code, isTold }).toEqual({ code: 0, isTold: false })
+    const { why, changed } = JSON.parse(stdout) as DiffReport
+    expect(changed).toBeGreaterThan(20)
+    expect(why).toMatchObject({
+      explained: changed,
+      causes: [{ cause: 'WISE colours: now missing', objects: changed }],
+    })
   })
 
   it('of a list of oids reads these, and rejects those that have no features', async () => {

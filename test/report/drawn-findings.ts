@@ -177,8 +177,37 @@ function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
     levels_only_in_b: [],
     changed_objects: moved,
     most_moved: moved,
+    why: drawnWhy(taxonomy, text),
     limit: { text: '1', exceeded: true },
   }
+}
+
+function drawnWhy(taxonomy: Taxonomy, text: string): NonNullable<DiffReport['why']> {
+  const [from, to] = taxonomy.levels[0]!.classes
+  const side = {
+    features: [text],
+    model: { name: text, version: text, sha256: 'ab' },
+    without_features: { objects: 1, first: [text] },
+    not_reproduced: { objects: 1, first: [text] },
+  }
+  const cause = (i: number) => ({
+    cause: `${text}${i}`,
+    kind: 'features' as const,
+    families: [{ family: text, effect: 'missing' as const, factor: null }],
+    objects: 300 - i,
+    share: 1 / 300,
+    class_before: from!,
+    class_after: to ?? text,
+    typical_objects: 1,
+    near_ties: 1,
+    margin_before: 0.1,
+    margin_after: 0.2,
+    approximate: 0,
+    examples: [text],
+  })
+  const counts = { changed: 3, drawn: 3, explained: 1, near_tie_below: 0.05, near_ties: 1, approximate: 0 }
+  const causes = Array.from({ length: 300 }, (_, i) => cause(i))
+  return { ...counts, a: side, b: side, distinct_causes: 400, causes }
 }
 
 function drawnExplanation(taxonomy: Taxonomy, text = 'object', featureCount = 30): Explanation {

@@ -42,7 +42,8 @@ export function parseReceipt(text: string) {
   const receipt = check.record(check.json(text), 'receipt')
   if (receipt['schemaVersion'] !== 1) throw check.error('schemaVersion')
   const model = check.record(receipt['model'], 'model')
-  const [input] = check.list(receipt['inputs'], 'inputs').map((one) => check.record(one, 'inputs'))
+  const inputs = check.list(receipt['inputs'], 'inputs').map((one) => check.record(one, 'inputs'))
+  const [input] = inputs
   const result = optional(receipt['result'], (found) => check.record(found, 'result'))
   const etagOf = (found: unknown): string | null => (found === null ? null : check.text(found, 'etag'))
   return {
@@ -58,6 +59,8 @@ export function parseReceipt(text: string) {
       mtime: optional(input['mtime'], (found) => check.text(found, 'mtime of the input')),
       etag: optional(input['etag'], etagOf),
     },
+    /** without secrets, as the run was given them */
+    addresses: inputs.map((one) => check.text(one['address'], 'address of an input')),
     /** undefined in a receipt of an earlier version */
     result: result && {
       size: check.count(result['size'], 'size of the result'),

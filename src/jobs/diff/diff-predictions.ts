@@ -2,10 +2,13 @@
 import { DataError } from '../../errors.ts'
 import { numberedIdsHint, type Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
+import type { WhyReport } from './explain-changes.ts'
 import { diffLevel, joinedTable, joinSides, type LevelDiff, type LevelPair, onlyInSql } from './level-diff.ts'
 
 /** Every number of the tables and figures of `lcclf diff`, in one object that is also its JSON. */
 export type DiffReport = Awaited<ReturnType<typeof diffPredictions>> & {
+  /** `--why`; null where nobody asked */
+  readonly why: WhyReport | null
   /** `--fail-if-changed`; null where it was not given */
   readonly limit: { readonly text: string; readonly exceeded: boolean } | null
 }
@@ -72,7 +75,7 @@ export async function diffPredictions(session: Session, sides: readonly [Predict
  * The levels of both sides: the products, the tops, and branches of one name. The survey's models have names that begin
  * alike (lc_classifier, lc_classifier_BHRF_forced_phot), and columns do not tell which it was.
  */
-function pairsOf(a: Predictions, b: Predictions): LevelPair[] {
+export function pairsOf(a: Predictions, b: Predictions): LevelPair[] {
   const [nameA = '', nameB = ''] = [a, b].map(({ levels }) => levels[0]?.classifierName)
   const areAlike = nameA === nameB || nameA.startsWith(`${nameB}_`) || nameB.startsWith(`${nameA}_`)
   if (!areAlike) {
@@ -137,7 +140,7 @@ async function movementOf(session: Session) {
 }
 
 /** Whether an object's leaf class is another one: places are of different lists. */
-function changedSql({ a, b }: LevelPair): string {
+export function changedSql({ a, b }: LevelPair): string {
   const same = a.classes.flatMap((name, i) => {
     const place = b.classes.indexOf(name)
     return place < 0 ? [] : [`(a0 = ${i} AND b0 = ${place})`]

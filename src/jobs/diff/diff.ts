@@ -3,6 +3,9 @@ import type { DiffReport } from './diff-predictions.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import type { DiffFlags } from '../../terminal/result-flags.ts'
 import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
+import { featuresOfSide } from './features-of-side.ts'
+import { refuseWithoutWhy, why } from './why.ts'
+import { openCauseFile } from './write-causes.ts'
 import { diffTables, diffText, writeOnlyIn } from './tables.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
 import { withReport } from '../../report/report-file.ts'
@@ -15,6 +18,7 @@ type DiffRequest = DiffFlags & { readonly a: string; readonly b: string }
 /** Prints the report, as text or with --json as one object; answers the exit code: 3 if more changed than allowed. */
 export async function diff(flags: DiffRequest): Promise<number> {
   const { csv, overwrite, json } = flags
+  refuseWithoutWhy(flags)
   if (csv !== undefined) checkTableFolder(csv, overwrite)
   const work = async (): Promise<DiffReport> => {
     const report = await diffReport(flags)
@@ -40,6 +44,10 @@ export async function diffReport(flags: DiffRequest): Promise<DiffReport> {
     import('../predictions/open-predictions.ts'),
     import('./diff-predictions.ts'),
   ])
+  const features = flags.why
+    ? ([await featuresOfSide('a', a.results, flags), await featuresOfSide('b', b.results, flags)] as const)
+    : undefined
+  const file = flags.to === undefined ? undefined : await openCauseFile(flags.to, flags.overwrite)
   const session = await openSession()
   try {
     const sides = await inOneOrder(
@@ -50,14 +58,16 @@ export async function diffReport(flags: DiffRequest): Promise<DiffReport> {
     const findings = await diffPredictions(session, sides, flags.top)
     const expected = findings.a.only_here.objects + findings.b.only_here.objects
     if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
+    const explained = { ...findings, why: features ? await why(session, { sides, features, file }, flags) : null }
     const bound = flags.failIfChanged
-    if (!bound) return { ...findings, limit: null }
+    if (!bound) return { ...explained, limit: null }
     const { changed, common } = findings
     // as much as the bound is allowed
     const exceeded = 'objects' in bound ? changed > bound.objects : 100 * changed > bound.percent * common
-    return { ...findings, limit: { text: bound.text, exceeded } }
+    return { ...explained, limit: { text: bound.text, exceeded } }
   } finally {
     session.close()
+    await file?.close()
   }
 }
 

@@ -14,6 +14,7 @@ import {
   sideTable,
   transitionMatrix,
 } from './tables.ts'
+import { whyContent } from './why-page.ts'
 import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** objects of each ranking: --top may ask for more than a page can hold */
@@ -22,7 +23,7 @@ const shownClasses = 60
 
 export async function diffPage(report: DiffReport): Promise<string> {
   const canvas = await openCanvas()
-  const { a, b, common, changed, changed_share: share, levels, limit } = report
+  const { a, b, common, changed, changed_share: share, levels, limit, why } = report
   return pageOf({
     title: 'lcclf diff: two results compared',
     lead: markup`${changed} of ${common} objects (${percentText(share)}) have another class in B (${b.address}) than in A
@@ -34,6 +35,7 @@ export async function diffPage(report: DiffReport): Promise<string> {
         content: [movementFigure(canvas, report), rankedTable(objectCaptions.moved, report.most_moved)],
       },
       { title: 'Objects that changed class', content: [rankedTable(objectCaptions.changed, report.changed_objects)] },
+      ...(why === null ? [] : [{ title: 'Why they changed class', content: whyContent(canvas, why) }]),
       ...levels.map((level) => ({
         title: level.classifier_name,
         content: [

@@ -15,6 +15,7 @@ import { orderText, tieLines } from '../predictions/class-order.ts'
 import type { Predictions } from '../predictions/predictions.ts'
 import type { Session } from '../predictions/session.ts'
 import type { DiffReport, DiffSide, MovedObject, Movement } from './diff-predictions.ts'
+import { causeTable, whyText } from './why-tables.ts'
 import { type ClassShift, type LevelDiff, onlyInSql } from './level-diff.ts'
 
 const decimals = 4
@@ -37,6 +38,7 @@ export function diffTables(report: DiffReport): Record<string, BareTable> {
     movement: movementTable(movement),
     changed_objects: objectTable(objectCaptions.changed, report.changed_objects),
     most_moved: objectTable(objectCaptions.moved, report.most_moved),
+    ...(report.why === null ? {} : { causes: causeTable(report.why) }),
   }
 }
 
@@ -186,6 +188,7 @@ export function diffText(report: DiffReport): string {
       captionedTable(shiftTable(level)),
     ]),
     captionedTable(objectTable(objectCaptions.changed, report.changed_objects)),
+    ...(report.why === null ? [] : whyText(report.why)),
   ])
 }
 

@@ -77,7 +77,10 @@ const evaluated = (predictions: string, model?: string): Promise<EvaluationRepor
   })
 
 const compared = (a: string, b: string, model?: string): ReturnType<typeof diffReport> =>
-  diffReport({ a, b, model, top: 20, failIfChanged: undefined, csv: undefined, overwrite: false, json: true })
+  diffReport({
+    ...{ a, b, model, top: 20, failIfChanged: undefined, csv: undefined, overwrite: false, json: true },
+    ...{ why: false, idColumn: 'oid', candidColumn: 'candid' },
+  })
 
 beforeAll(() => {
   vi.stubEnv('LCCLF_HOME', join(work, 'home'))

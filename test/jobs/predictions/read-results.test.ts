@@ -186,6 +186,9 @@ describe('results', () => {
       csv: undefined,
       overwrite: false,
       json: true,
+      why: false,
+      idColumn: 'oid',
+      candidColumn: 'candid',
     }
     await expect(diffReport({ a: both, b: drawn, ...options })).rejects.toMatchObject({
       hint: `Choose one, for example '${both}?classifier_version=drawn_1.0'.`,

@@ -22,7 +22,7 @@ export async function compileKernel(): Promise<WebAssembly.Module> {
 interface Kernel {
   rankFloat32(shared: number, scratch: number, rows: number): void
   rankFloat64(shared: number, scratch: number, rows: number): void
-  sumTrees(shared: number, level: number, scratch: number, rows: number): void
+  sumTrees(level: number, scratch: number, rows: number): void
 }
 
 /** @param room which of the model's rooms this engine may use: no other engine may use the same */
@@ -54,7 +54,7 @@ export function createForestEngine({ module, packed, model }: EngineParts, room:
         rankRows(shared, scratch.address, rows)
         for (let index = 0; index < levels.length; index++) {
           const level = levels[index]!
-          kernel.sumTrees(shared, level.address, scratch.address, rows)
+          kernel.sumTrees(level.address, scratch.address, rows)
           const into = said[index]!.subarray(from * level.width, (from + rows) * level.width)
           if (level.precision === undefined) divideSums(memory.buffer, scratch.sums, level, into)
           else copyMargins(memory.buffer, scratch.sums, level, into)

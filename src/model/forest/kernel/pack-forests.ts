@@ -2,12 +2,14 @@
 import { ModelError } from '../../../errors.ts'
 import type { Forest } from '../../bundle/forest.ts'
 import type { Sum } from '../../bundle/sums.ts'
+import { numbersOf } from './column-floors.ts'
 import { countThresholds, type KernelTrees } from './kernel-trees.ts'
 import {
   type Addresses,
   blockRowsOf,
   COLUMN_THRESHOLDS,
   createAddresses,
+  fillEveryRow,
   fillShuffles,
   LEAF,
   MARGIN,
@@ -41,16 +43,15 @@ export function reserveModel(
   rooms: number,
 ) {
   const thresholdCounts = countThresholds(trees, features)
-  const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
+  const numbers = thresholdCounts.reduce((sum, count) => sum + numbersOf(count), 0)
   const columns = thresholdCounts.reduce((sum, count) => sum + Math.ceil(count / COLUMN_THRESHOLDS), 0)
   if (columns > MOST_COLUMNS) throw tooLarge(`${columns} columns of thresholds`)
   const valueBytes = isFloat64 ? 8 : 4
 
   const addresses = createAddresses()
   const shared = addresses.take(sizes.shared)
-  const shuffles = addresses.take(512 * 16)
   const columnTable = addresses.take(columns * sizes.column)
-  const thresholds = addresses.take(inner * valueBytes)
+  const thresholds = addresses.take(numbers * valueBytes)
   const levels = trees.map((part) => takeLevel(addresses, part))
   const shape: ScratchShape = {
     features,
@@ -59,7 +60,6 @@ export function reserveModel(
     sumBytes: Math.max(sizes.pair, ...trees.map(sumBytesOf)),
   }
   const blockRows = blockRowsOf(shape)
-  const everyRow = addresses.take(blockRows * 2 + 32)
   const scratches = Array.from({ length: rooms }, () => {
     const address = addresses.take(sizes.scratch)
     return { address, fields: takeScratch(addresses, shape, blockRows) }
@@ -67,11 +67,13 @@ export function reserveModel(
 
   const memory = createMemory(addresses.end())
   const words = new Uint32Array(memory.buffer)
-  fillShuffles(new Uint8Array(memory.buffer, shuffles, 512 * 16))
-  new Uint16Array(memory.buffer, everyRow, blockRows).forEach((_, row, rows) => (rows[row] = row * 2))
+  fillShuffles(memory.buffer)
   // how many columns there are, `fillRanks` finds out
-  words.set([columnTable, 0, features, everyRow, shuffles], shared / 4)
-  for (const { address, fields } of scratches) words.set(fields, address / 4)
+  words.set([columnTable, 0, features], shared / 4)
+  for (const { address, fields } of scratches) {
+    words.set(fields, address / 4)
+    fillEveryRow(memory.buffer, fields, blockRows)
+  }
 
   const model = {
     memory,
@@ -161,7 +163,9 @@ function fillLevel(words: Uint32Array, { forest, sum }: KernelTrees, place: Retu
   const leafNode = (LEAF << 16) >>> 0
   for (let node = 0, word = nodes / 4; node < feature.length; node++, word += 2) {
     if (feature[node]! >= 0) {
-      words[word + 1] = nodes + left[node]! * sizes.node
+      const child = left[node]!
+      // the lowest bits say which children are leaves
+      words[word + 1] = (nodes + child * sizes.node) | ((feature[child]! >>> 31) + ((feature[child + 1]! >>> 31) << 1))
     } else {
       words[word] = leafNode
       words[word + 1] = leaves + leaf[node]! * leafBytes

@@ -16,7 +16,7 @@ export const MISSING = { left: -0x80000000, right: 0x7fffffff } as const
 export const MARGIN = { float64: 0x10000, float32: 0x10001 } as const
 
 /** Sizes of the kernel's structures in bytes. */
-export const sizes = { node: 8, column: 28, level: 24, scratch: 56, shared: 12, pair: 16, set: 8, walker: 8 } as const
+export const sizes = { node: 8, column: 28, level: 24, scratch: 68, shared: 12, pair: 16, set: 8, walker: 8 } as const
 
 export const PAGE = 65_536
 
@@ -67,8 +67,10 @@ export function blockRowsOf({ features, valueBytes, columns, sumBytes }: Scratch
 
 /** How many trees the kernel adds at once. */
 const TREES_AT_ONCE = 4
+/** Into how many bins it parts the rows of a tree. */
+const MOST_BINS = 100
 
-/** The addresses of a thread's room and the bytes of an arena, in the order of the kernel's structure. */
+/** What a thread's room is made of: addresses and the bytes of an arena, in the order of the kernel's structure. */
 export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: number): number[] {
   // an odd number of cache lines, as the kernel's strideOf
   const stride = rows * 2 + 2 * CACHE_LINE
@@ -83,16 +85,10 @@ export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: num
     walkers * TREES_AT_ONCE * 4,
     walkers * sizes.walker,
     ...Array.from({ length: 4 }, () => sets),
-    5 * arena,
+    4 * arena,
   ].map((bytes) => addresses.take(bytes))
-  return [...places, arena]
-}
-
-/** Writes all rows' numbers into a room's last arena. */
-export function fillEveryRow(memory: ArrayBufferLike, scratch: readonly number[], rows: number): void {
-  const [arenas, arena] = scratch.slice(-2) as [number, number]
-  const everyRow = new Uint16Array(memory, arenas + 4 * arena, rows)
-  for (let row = 0; row < rows; row++) everyRow[row] = row * 2
+  const bins = [rows + CACHE_LINE, MOST_BINS * 8].map((bytes) => addresses.take(bytes))
+  return [...places, arena, ...bins]
 }
 
 /** Numbers in the memory, in the precision of a sum or of the rows. */

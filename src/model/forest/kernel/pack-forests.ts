@@ -9,7 +9,6 @@ import {
   blockRowsOf,
   COLUMN_THRESHOLDS,
   createAddresses,
-  fillEveryRow,
   fillShuffles,
   LEAF,
   MARGIN,
@@ -70,10 +69,7 @@ export function reserveModel(
   fillShuffles(memory.buffer)
   // how many columns there are, `fillRanks` finds out
   words.set([columnTable, 0, features], shared / 4)
-  for (const { address, fields } of scratches) {
-    words.set(fields, address / 4)
-    fillEveryRow(memory.buffer, fields, blockRows)
-  }
+  for (const { address, fields } of scratches) words.set(fields, address / 4)
 
   const model = {
     memory,
@@ -137,7 +133,7 @@ function takeLevel(addresses: Addresses, { forest, sum }: KernelTrees) {
   return {
     level: addresses.take(sizes.level),
     nodes: addresses.take(feature.length * sizes.node),
-    roots: addresses.take(roots.length * 4),
+    roots: addresses.take(roots.length * 8),
     leaves: addresses.take((leaves.length / classes.length) * leafBytes),
     leafBytes,
     targets: addresses.take(sum === null ? 0 : roots.length * 4),
@@ -158,7 +154,9 @@ function fillLevel(words: Uint32Array, { forest, sum }: KernelTrees, place: Retu
   const addend = sum === null ? pairsOf(classes.length) : MARGIN[sum.precision]
   words.set([roots, forest.roots.length, addend, targets, bases, sum?.margins.length ?? 0], level / 4)
   for (let tree = 0; tree < forest.roots.length; tree++) {
-    words[roots / 4 + tree] = nodes + forest.roots[order === null ? tree : order[tree]!]! * sizes.node
+    const root = order === null ? tree : order[tree]!
+    words[roots / 4 + tree * 2] = nodes + forest.roots[root]! * sizes.node
+    words[roots / 4 + tree * 2 + 1] = nodes + (forest.roots[root + 1] ?? feature.length) * sizes.node
   }
   const leafNode = (LEAF << 16) >>> 0
   for (let node = 0, word = nodes / 4; node < feature.length; node++, word += 2) {

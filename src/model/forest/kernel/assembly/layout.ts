@@ -39,7 +39,7 @@ export const MARGIN32: u32 = 0x10001
 // One forest.
 @unmanaged
 export class Level {
-  /** the addresses of the roots, u32 each */
+  /** where each tree's nodes begin, with its root, and where they end, u32 each */
   roots: u32
   trees: u32
   /** a leaf's fractions are so many pairs of float64; or MARGIN64 or MARGIN32 */
@@ -70,13 +70,19 @@ export class Scratch {
   setsB: u32
   leafSets: u32
   smallSets: u32
-  /** five arenas of `arenaBytes`, in which numbers of rows stand, u16 each: those of two depths, and all rows */
+  /** four arenas of `arenaBytes`, in which numbers of rows stand, u16 each: those of two depths */
   arenas: u32
   arenaBytes: u32
+  /** the bin of each row, u8 */
+  bins: u32
+  /** what lies in a bin: address of a node u32; how many rows u32, later where the next row goes */
+  binSets: u32
   /** where the queues end: the kernel's own notes */
   walkersEnd: u32
   leafSetsEnd: u32
   smallSetsEnd: u32
+  /** nothing: see touch.ts */
+  touched: u32
 }
 
 // What every thread reads and none writes.

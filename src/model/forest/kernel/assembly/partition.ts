@@ -7,7 +7,9 @@
 // Rows that go left stand one after the other in an arena that grows upwards, those that go right in one that grows
 // downwards: so one shuffle serves both, for what is stored beside the rows that count is overwritten by the next.
 import { LEAF, Level, Scratch, SHUFFLES, strideOf } from './layout'
+import { fillBins, writeSets } from './bins'
 import { addTrees } from './sums'
+import { touch } from './touch'
 import { walk } from './walk'
 
 /** Sets of at most so many bytes (two a row) do not fill the lanes: their rows walk. */
@@ -25,33 +27,33 @@ export function partTrees(level: Level, scratch: Scratch, rows: u32): void {
   for (let first: u32 = 0; first < level.trees; first += TREES) {
     const count = min(TREES, level.trees - first)
     for (let t: u32 = 0; t < count; t++) {
-      partTree(scratch, stride, load<u32>(<usize>level.roots + ((first + t) << 2)), t, rows)
+      const tree = <usize>level.roots + ((first + t) << 3)
+      touch(scratch, load<u32>(tree, 0), load<u32>(tree, 4))
+      partTree(scratch, stride, load<u32>(tree, 0), t, rows)
     }
     addTrees(level, scratch, first, count, TREES, rows)
   }
 }
 
 /** One tree, whose rows' leaves are at the place `t` in `met`. */
-function partTree(scratch: Scratch, stride: usize, root: usize, t: u32, rows: u32): void {
-  const bytes = <usize>scratch.arenaBytes
-  const end = <u64>(bytes * 4 + ((<usize>rows) << 1))
-  const all = (<u64>root) | ((<u64>(bytes * 4)) << 32) | (end << 48)
+function partTree(scratch: Scratch, stride: usize, root: u32, t: u32, rows: u32): void {
   const met = <usize>scratch.met + (t << 2)
-  if (load<i16>(root, 2) == LEAF) {
-    store<u64>(scratch.leafSets, all)
-    scratch.leafSetsEnd = scratch.leafSets + 8
-    meetLeaves(scratch, met)
+  if (load<i16>(<usize>root, 2) == LEAF) {
+    const leaf = load<u32>(<usize>root, 4)
+    for (let row: u32 = 0; row < rows; row++) store<u32>(met + (row << 4), leaf)
     return
   }
+  const bytes = <usize>scratch.arenaBytes
   let sets = <usize>scratch.setsA
   let nextSets = <usize>scratch.setsB
-  let arena = <usize>scratch.arenas
-  let nextArena = arena + bytes * 2
+  let nextArena = <usize>scratch.arenas
+  let arena = nextArena + bytes * 2
   scratch.walkersEnd = scratch.walkers
-  store<u64>(sets, all)
-  let endOfSets = sets + 8
-  while (endOfSets != sets) {
-    endOfSets = partSets(scratch, stride, sets, endOfSets, nextSets, arena, bytes, rows)
+  let end = partTop(scratch, stride, root, arena, rows)
+  meetLeaves(scratch, met)
+  startWalkers(scratch, t)
+  while (end != sets) {
+    end = partSets(scratch, stride, sets, end, nextSets, nextArena, bytes, rows)
     meetLeaves(scratch, met)
     startWalkers(scratch, t)
     let swap = sets
@@ -62,6 +64,41 @@ function partTree(scratch: Scratch, stride: usize, root: usize, t: u32, rows: u3
     nextArena = swap
   }
   walk(scratch, stride, scratch.walkersEnd)
+}
+
+/**
+ * Parts all rows by the top of a tree; their sets go to `arena` and to the queues, those to part again to `setsA`.
+ *
+ * @returns the end of the sets to part next
+ */
+function partTop(scratch: Scratch, stride: usize, root: u32, arena: usize, rows: u32): usize {
+  const bins = fillBins(scratch, stride, root, rows)
+  let next = <usize>scratch.setsA
+  let leaf = <usize>scratch.leafSets
+  let small = <usize>scratch.smallSets
+  let from = arena
+  const end = <usize>scratch.binSets + (bins << 3)
+  for (let bin = <usize>scratch.binSets; bin < end; bin += 8) {
+    const node = load<u32>(bin, 0)
+    const size = load<u32>(bin, 4) << 1
+    store<u32>(bin, <u32>from, 0)
+    store<u32>(bin, <u32>from + size, 4)
+    const offset = from - <usize>scratch.arenas
+    const set = (<u64>node) | ((<u64>offset) << 32) | ((<u64>(offset + size)) << 48)
+    const isLeaf = load<i16>(<usize>node, 2) == LEAF
+    store<u64>(next, set)
+    store<u64>(leaf, set)
+    store<u64>(small, set)
+    next += <usize>(!isLeaf && size > SMALL) << 3
+    leaf += <usize>(isLeaf && size != 0) << 3
+    small += <usize>(!isLeaf && size <= SMALL) << 3
+    from += size
+  }
+  v128.store(from, i16x8.splat(<i16>(rows << 1)))
+  writeSets(scratch, rows)
+  scratch.leafSetsEnd = <u32>leaf
+  scratch.smallSetsEnd = <u32>small
+  return next
 }
 
 /**

@@ -3,6 +3,7 @@
 // A search of 16 ways: a line of sorted numbers is compared at once, and how many of them are below the key is a count of
 // bits. No step depends on a branch, and no row on the row before, so that many searches are under way at the same time.
 import { Column, Scratch, Shared, strideOf } from './layout'
+import { touch } from './touch'
 
 /**
  * The number at an address as an integer of the same order. −0 becomes 0, because −0 <= 0 holds; NaN becomes what the
@@ -54,6 +55,9 @@ export function rankFloat64(shared: Shared, scratch: Scratch, rows: u32): void {
   rankRows<i64>(shared, scratch, rows)
 }
 
+/** From so many rows on, most of a column's thresholds are needed. */
+const TOUCH_FROM: u32 = 128
+
 /** Column by column, so that a column's thresholds are fetched once. */
 function rankRows<K>(shared: Shared, scratch: Scratch, rows: u32): void {
   const stride = strideOf(rows)
@@ -63,6 +67,7 @@ function rankRows<K>(shared: Shared, scratch: Scratch, rows: u32): void {
   let column = <usize>shared.columns
   for (let c: u32 = 0; c < shared.columnCount; c++) {
     const info = changetype<Column>(column)
+    if (rows >= TOUCH_FROM && info.floors > 1) touch(scratch, info.thresholds, info.second)
     const x = <usize>scratch.matrix + ((<usize>info.feature) << alignof<K>())
     rankColumn<K>(x, x + matrixBytes, rowBytes, info, codes)
     codes += stride

@@ -43,7 +43,7 @@ export function walkTrees(level: Level, scratch: Scratch, rows: u32): void {
     const count = min(most, level.trees - first)
     let tail = <usize>scratch.walkers
     for (let t: u32 = 0; t < count; t++) {
-      const root = load<u32>(<usize>level.roots + ((first + t) << 2))
+      const root = load<u32>(<usize>level.roots + ((first + t) << 3))
       const isLeaf = load<i16>(<usize>root, 2) == LEAF
       const leaf = load<u32>(<usize>root, 4)
       let who = t << 16

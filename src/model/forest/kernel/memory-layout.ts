@@ -55,8 +55,9 @@ export interface ScratchShape {
 
 /** How much room a thread may have for the rows of a block: more rows a block are faster, up to where caches end. */
 const SCRATCH_BYTES = 16 * 1024 * 1024
-const MOST_ROWS = 2048
-const FEWEST_ROWS = 64
+/** The kernel counts to 255 in each of 16 lanes. */
+const MOST_ROWS = 4064
+export const FEWEST_ROWS = 64
 
 /** How many rows are classified in one go; a multiple of eight. */
 export function blockRowsOf({ features, valueBytes, columns, sumBytes }: ScratchShape): number {

@@ -9,6 +9,7 @@ import {
   blockRowsOf,
   COLUMN_THRESHOLDS,
   createAddresses,
+  FEWEST_ROWS,
   fillShuffles,
   LEAF,
   MARGIN,
@@ -33,7 +34,7 @@ const MOST_BYTES = 65_535 * PAGE
  * `fillLevels` and `fillRanks` are both done with its plan, in either order or at once.
  *
  * @param rows `features` of a row of the kernel, and whether they are compared in float64
- * @param rooms how many threads will classify
+ * @param rooms how many threads will classify blocks of rows; one more, the last, has room for few rows only
  * @throws ModelError for a model that 4 GB of memory do not hold
  */
 export function reserveModel(
@@ -59,9 +60,10 @@ export function reserveModel(
     sumBytes: Math.max(sizes.pair, ...trees.map(sumBytesOf)),
   }
   const blockRows = blockRowsOf(shape)
-  const scratches = Array.from({ length: rooms }, () => {
+  const scratches = Array.from({ length: rooms + 1 }, (_, room) => {
     const address = addresses.take(sizes.scratch)
-    return { address, fields: takeScratch(addresses, shape, blockRows) }
+    const rows = room < rooms ? blockRows : FEWEST_ROWS
+    return { address, rows, fields: takeScratch(addresses, shape, rows) }
   })
 
   const memory = createMemory(addresses.end())
@@ -75,7 +77,7 @@ export function reserveModel(
     memory,
     features,
     isFloat64,
-    /** the most rows the kernel takes at once */
+    /** the most rows the kernel takes at once in the rooms of the threads */
     blockRows,
     /** address of what all threads read */
     shared,
@@ -87,8 +89,8 @@ export function reserveModel(
       /** of a sum */
       precision: sum?.precision,
     })),
-    /** the rooms of the threads; in each, where rows are put and where their sums are found */
-    scratches: scratches.map(({ address, fields }) => ({ address, matrix: fields[0]!, sums: fields[2]! })),
+    /** the rooms of the threads; in each, where rows are put, how many, and where their sums are found */
+    scratches: scratches.map(({ address, rows, fields }) => ({ address, rows, matrix: fields[0]!, sums: fields[2]! })),
   }
   const plan = { memory, shared, features, isFloat64, columnTable, thresholds, thresholdCounts, levels }
   return { model, plan }

@@ -33,7 +33,7 @@ export function fillBins(scratch: Scratch, stride: usize, root: u32, rows: u32):
   for (let at = queue; at < tail; at += 8) {
     const who = load<u64>(at)
     const node = load<u64>(<usize>(<u32>who))
-    const bin = <u32>(who >> 32) & 0xffff
+    const bin = (<u32>(who >> 32)) & 0xffff
     const column = <usize>scratch.codes + <usize>((<u32>node) & 0xffff) * stride
     const right = moveRight(bins, rows, column, <i16>((<u32>node) >>> 16), bin, count)
     const left = <u32>(who >> 48) - right
@@ -45,9 +45,9 @@ export function fillBins(scratch: Scratch, stride: usize, root: u32, rows: u32):
     store<u32>(sets + (count << 3), right, 4)
     const isRoom = count < MOST_BINS - 2
     store<u64>(tail, (<u64>pair) | ((<u64>bin) << 32) | ((<u64>left) << 48))
-    tail += <usize>((child & 1) == 0 && left > few && isRoom) << 3
+    tail += (<usize>((child & 1) == 0 && left > few && isRoom)) << 3
     store<u64>(tail, (<u64>(pair + 8)) | ((<u64>count) << 32) | ((<u64>right) << 48))
-    tail += <usize>((child & 2) == 0 && right > few && isRoom) << 3
+    tail += (<usize>((child & 2) == 0 && right > few && isRoom)) << 3
     count++
   }
   return count
@@ -97,8 +97,8 @@ export function writeSets(scratch: Scratch, rows: u32): void {
   let first: u32 = 0
   let last = (rows << 1) - 2
   while (up < down) {
-    const start = sets + (<usize>load<u8>(up) << 3)
-    const end = sets + (<usize>load<u8>(down) << 3)
+    const start = sets + ((<usize>load<u8>(up)) << 3)
+    const end = sets + ((<usize>load<u8>(down)) << 3)
     const place = load<u32>(start, 0)
     store<u16>(<usize>place, <u16>first)
     store<u32>(start, place + 2, 0)
@@ -110,5 +110,5 @@ export function writeSets(scratch: Scratch, rows: u32): void {
     up++
     down--
   }
-  if (up == down) store<u16>(<usize>load<u32>(sets + (<usize>load<u8>(up) << 3)), <u16>first)
+  if (up == down) store<u16>(<usize>load<u32>(sets + ((<usize>load<u8>(up)) << 3)), <u16>first)
 }

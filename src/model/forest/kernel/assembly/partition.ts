@@ -89,9 +89,9 @@ function partTop(scratch: Scratch, stride: usize, root: u32, arena: usize, rows:
     store<u64>(next, set)
     store<u64>(leaf, set)
     store<u64>(small, set)
-    next += <usize>(!isLeaf && size > SMALL) << 3
-    leaf += <usize>(isLeaf && size != 0) << 3
-    small += <usize>(!isLeaf && size <= SMALL) << 3
+    next += (<usize>(!isLeaf && size > SMALL)) << 3
+    leaf += (<usize>(isLeaf && size != 0)) << 3
+    small += (<usize>(!isLeaf && size <= SMALL)) << 3
     from += size
   }
   v128.store(from, i16x8.splat(<i16>(rows << 1)))

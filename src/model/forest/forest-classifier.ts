@@ -7,6 +7,8 @@ import type { Forest, Hierarchy } from '../bundle/forest.ts'
 import type { Part } from '../bundle/parts.ts'
 import { withoutUnanswered } from '../unanswered.ts'
 import { compileKernel, createForestEngine } from './forest-engine.ts'
+import type { Answers } from '../bundle/answers.ts'
+import { BATCHES_A_THREAD, createGroups } from './batch-groups.ts'
 import type { ForestAnswer, ForestSetup, ForestTask } from './forest-worker.ts'
 import { layOutRows } from './kernel-rows.ts'
 import { reserveModel } from './kernel/pack-forests.ts'
@@ -54,7 +56,7 @@ export async function openForestClassifier(
     const module = await compileKernel()
     const { firstFeatures, width, isFloat64 } = layOutRows(model)
     const trees = parts.map(({ sum }, i) => ({ forest: forests[i]!, sum, firstFeature: firstFeatures[i]! }))
-    const { model: packed, plan } = reserveModel(trees, { features: width, isFloat64 }, count + 1)
+    const { model: packed, plan } = reserveModel(trees, { features: width, isFloat64 }, count)
     const engineParts = { module, packed, model: { ...hierarchy, parts, features, preprocessing } }
     const prepared = pool.prepare((room) => {
       // two threads halve the time
@@ -65,12 +67,19 @@ export async function openForestClassifier(
     const engine = createForestEngine(engineParts, count)
     let closed = false
 
-    const answer = ({ matrix, rowCount }: FeatureBatch): Promise<ForestAnswer> | ForestAnswer => {
+    const classifyLater = createGroups<Answers>(
+      (group) =>
+        pool.run(
+          group,
+          group.map(({ matrix }) => matrix.buffer as ArrayBuffer),
+        ),
+      { threads: count, mostRows: packed.blockRows },
+    )
+    const answer = ({ matrix, rowCount }: FeatureBatch): Promise<Answers> | Answers => {
       if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
       // a view of something larger is copied, for only a whole buffer can be handed over
       const isWhole = matrix.byteLength === matrix.buffer.byteLength && matrix.buffer instanceof ArrayBuffer
-      const whole = isWhole ? matrix : matrix.slice()
-      return pool.run({ matrix: whole, rowCount }, [whole.buffer as ArrayBuffer])
+      return classifyLater({ matrix: isWhole ? matrix : matrix.slice(), rowCount })
     }
 
     return {
@@ -78,8 +87,8 @@ export async function openForestClassifier(
       features,
       preprocessing,
       taxonomy,
-      // each thread finds its next batch ready when it is done with one
-      parallelism: 2 * count,
+      // each thread finds its next group ready when it is done with one
+      parallelism: BATCHES_A_THREAD * count,
       async classify(batch) {
         prepareMatrix(batch, model)
         const { rowCount, oids, candids, mjds, echo, messages } = batch

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, type Surroundings } from '../bundle/answers.ts'
+import type { Rows } from './batch-groups.ts'
 import { createRowFiller, type RowRules } from './kernel-rows.ts'
 import { numbersAt } from './kernel/memory-layout.ts'
 import { type PackedModel, pairsOf } from './kernel/pack-forests.ts'
@@ -22,12 +23,22 @@ export async function compileKernel(): Promise<WebAssembly.Module> {
 interface Kernel {
   rankFloat32(shared: number, scratch: number, rows: number): void
   rankFloat64(shared: number, scratch: number, rows: number): void
-  sumTrees(shared: number, level: number, scratch: number, rows: number): void
+  sumTrees(level: number, scratch: number, rows: number): void
+}
+
+/** Rows of a batch that are classified with others in one block. */
+interface Piece {
+  readonly batch: number
+  /** in the batch */
+  readonly from: number
+  /** in the block */
+  readonly at: number
+  readonly rows: number
 }
 
 /** @param room which of the model's rooms this engine may use: no other engine may use the same */
 export function createForestEngine({ module, packed, model }: EngineParts, room: number) {
-  const { memory, features, isFloat64, blockRows, shared, levels } = packed
+  const { memory, features, isFloat64, shared, levels } = packed
   const width = model.features.length
   const scratch = packed.scratches[room]!
   // WebAssembly's own types know nothing of a module's exports
@@ -35,35 +46,71 @@ export function createForestEngine({ module, packed, model }: EngineParts, room:
   const rankRows = isFloat64 ? kernel.rankFloat64 : kernel.rankFloat32
   const fillRows = createRowFiller(model)
   const answerLevels = createAnswering(model)
-  const numbers = numbersAt(memory.buffer, isFloat64 ? 'float64' : 'float32', scratch.matrix, blockRows * features)
+  const precision = isFloat64 ? 'float64' : 'float32'
+  const numbers = numbersAt(memory.buffer, precision, scratch.matrix, scratch.rows * features)
+
+  function classifyTogether(batches: readonly Rows[]): Answers[] {
+    const said = batches.map(({ rowCount }) => levels.map((level) => new Float64Array(rowCount * level.width)))
+    const unanswered = batches.map(() => new Map<number, string>())
+    for (const pieces of blocksOf(batches, scratch.rows)) {
+      const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0)
+      for (const { batch, from, at, rows: count } of pieces) {
+        const part = batches[batch]!.matrix.subarray(from * width, (from + count) * width)
+        fillRows(part, count, numbers.subarray(at * features), (row, reason) => {
+          if (!unanswered[batch]!.has(from + row)) unanswered[batch]!.set(from + row, reason)
+        })
+      }
+      rankRows(shared, scratch.address, rows)
+      levels.forEach((level, index) => {
+        kernel.sumTrees(level.address, scratch.address, rows)
+        const read = level.precision === undefined ? divideSums : copyMargins
+        for (const { batch, from, at, rows: count } of pieces) {
+          const into = said[batch]![index]!.subarray(from * level.width, (from + count) * level.width)
+          read(memory.buffer, { sums: scratch.sums, rows, at }, level, into)
+        }
+      })
+    }
+    return batches.map(({ rowCount }, batch) => {
+      const answers = answerLevels(said[batch]!, rowCount)
+      return unanswered[batch]!.size === 0 ? answers : { ...answers, unanswered: unanswered[batch]! }
+    })
+  }
 
   return {
     /**
      * @param matrix rowCount × features, row-major, preprocessed
      * @returns what the model answers. Every value is what its library computes, in every bit, whatever rows stand beside it.
      */
-    classify(matrix: FeatureMatrix, rowCount: number): Answers {
-      const said = levels.map((level) => new Float64Array(rowCount * level.width))
-      let unanswered: Map<number, string> | undefined
-      for (let from = 0; from < rowCount; from += blockRows) {
-        const rows = Math.min(blockRows, rowCount - from)
-        fillRows(matrix.subarray(from * width, (from + rows) * width), rows, numbers, (row, reason) => {
-          unanswered ??= new Map()
-          if (!unanswered.has(from + row)) unanswered.set(from + row, reason)
-        })
-        rankRows(shared, scratch.address, rows)
-        for (let index = 0; index < levels.length; index++) {
-          const level = levels[index]!
-          kernel.sumTrees(shared, level.address, scratch.address, rows)
-          const into = said[index]!.subarray(from * level.width, (from + rows) * level.width)
-          if (level.precision === undefined) divideSums(memory.buffer, scratch.sums, level, into)
-          else copyMargins(memory.buffer, scratch.sums, level, into)
-        }
-      }
-      const answers = answerLevels(said, rowCount)
-      return unanswered === undefined ? answers : { ...answers, unanswered }
-    },
+    classify: (matrix: FeatureMatrix, rowCount: number): Answers => classifyTogether([{ matrix, rowCount }])[0]!,
+    /** The same for several batches, which takes less time than one after the other. */
+    classifyTogether,
   }
+}
+
+/** Rows of batches, one batch after the other, in blocks of at most so many. */
+function blocksOf(batches: readonly Rows[], most: number): Piece[][] {
+  const blocks: Piece[][] = []
+  let at = most
+  batches.forEach(({ rowCount }, batch) => {
+    for (let from = 0; from < rowCount;) {
+      if (at === most) {
+        blocks.push([])
+        at = 0
+      }
+      const rows = Math.min(most - at, rowCount - from)
+      blocks.at(-1)!.push({ batch, from, at, rows })
+      from += rows
+      at += rows
+    }
+  })
+  return blocks
+}
+
+/** Where the sums of a block are, and where in it the rows begin that are read. */
+interface BlockSums {
+  readonly sums: number
+  readonly rows: number
+  readonly at: number
 }
 
 type PackedLevel = PackedModel['levels'][number]
@@ -71,12 +118,12 @@ type PackedLevel = PackedModel['levels'][number]
 /** Sums become means: a division as in scikit-learn, for a reciprocal would round twice. */
 function divideSums(
   memory: SharedArrayBuffer,
-  address: number,
+  { sums: address, at }: BlockSums,
   { trees, width }: PackedLevel,
   into: Float64Array,
 ): void {
   const padded = pairsOf(width) * 2
-  const sums = new Float64Array(memory, address, (into.length / width) * padded)
+  const sums = new Float64Array(memory, address + at * padded * 8, (into.length / width) * padded)
   for (let start = 0, target = 0; target < into.length; start += padded) {
     for (let i = 0; i < width; i++) into[target++] = sums[start + i]! / trees
   }
@@ -85,13 +132,13 @@ function divideSums(
 /** Margin after margin → row after row. */
 function copyMargins(
   memory: SharedArrayBuffer,
-  address: number,
+  { sums: address, rows, at }: BlockSums,
   { width, precision }: PackedLevel,
   into: Float64Array,
 ): void {
-  const sums = numbersAt(memory, precision!, address, into.length)
-  const rows = into.length / width
+  const sums = numbersAt(memory, precision!, address, rows * width)
+  const count = into.length / width
   for (let margin = 0; margin < width; margin++) {
-    for (let row = 0, i = margin * rows; row < rows; row++, i++) into[row * width + margin] = sums[i]!
+    for (let row = 0, i = margin * rows + at; row < count; row++, i++) into[row * width + margin] = sums[i]!
   }
 }

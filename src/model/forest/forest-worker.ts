@@ -1,7 +1,7 @@
 // A thread that classifies with its own room over the memory that all of them share.
-import type { FeatureBatch } from '../../pipeline/batch.ts'
 import { createForestEngine, type EngineParts } from './forest-engine.ts'
 import type { Answers } from '../bundle/answers.ts'
+import type { Rows } from './batch-groups.ts'
 import type { KernelTrees } from './kernel/kernel-trees.ts'
 import { fillLevels, type PackingPlan } from './kernel/pack-forests.ts'
 import { fillRanks } from './kernel/rank-nodes.ts'
@@ -15,17 +15,21 @@ export interface ForestSetup {
   readonly packing: { plan: PackingPlan; trees: readonly KernelTrees[]; levels: boolean; ranks: boolean } | undefined
 }
 
-export type ForestTask = Pick<FeatureBatch, 'matrix' | 'rowCount'>
+/** Batches that are classified together. */
+export type ForestTask = readonly Rows[]
 
-export type ForestAnswer = Answers
+/** One a batch. */
+export type ForestAnswer = readonly Answers[]
 
 serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => {
   if (packing?.levels) fillLevels(packing.plan, packing.trees)
   if (packing?.ranks) fillRanks(packing.plan, packing.trees)
   const engine = createForestEngine(parts, room)
-  return ({ matrix, rowCount }) => {
-    const answer = engine.classify(matrix, rowCount)
-    const { probabilities, margins } = answer
-    return { answer, transfer: (margins ? [...probabilities, margins] : probabilities).map(({ buffer }) => buffer) }
+  return (batches) => {
+    const answer = engine.classifyTogether(batches)
+    const arrays = answer.flatMap(({ probabilities, margins }) =>
+      margins ? [...probabilities, margins] : probabilities,
+    )
+    return { answer, transfer: arrays.map(({ buffer }) => buffer) }
   }
 })

@@ -2,12 +2,14 @@
 import { ModelError } from '../../../errors.ts'
 import type { Forest } from '../../bundle/forest.ts'
 import type { Sum } from '../../bundle/sums.ts'
+import { numbersOf } from './column-floors.ts'
 import { countThresholds, type KernelTrees } from './kernel-trees.ts'
 import {
   type Addresses,
   blockRowsOf,
   COLUMN_THRESHOLDS,
   createAddresses,
+  FEWEST_ROWS,
   fillShuffles,
   LEAF,
   MARGIN,
@@ -32,7 +34,7 @@ const MOST_BYTES = 65_535 * PAGE
  * `fillLevels` and `fillRanks` are both done with its plan, in either order or at once.
  *
  * @param rows `features` of a row of the kernel, and whether they are compared in float64
- * @param rooms how many threads will classify
+ * @param rooms how many threads will classify blocks of rows; one more, the last, has room for few rows only
  * @throws ModelError for a model that 4 GB of memory do not hold
  */
 export function reserveModel(
@@ -41,16 +43,15 @@ export function reserveModel(
   rooms: number,
 ) {
   const thresholdCounts = countThresholds(trees, features)
-  const inner = thresholdCounts.reduce((sum, count) => sum + count, 0)
+  const numbers = thresholdCounts.reduce((sum, count) => sum + numbersOf(count), 0)
   const columns = thresholdCounts.reduce((sum, count) => sum + Math.ceil(count / COLUMN_THRESHOLDS), 0)
   if (columns > MOST_COLUMNS) throw tooLarge(`${columns} columns of thresholds`)
   const valueBytes = isFloat64 ? 8 : 4
 
   const addresses = createAddresses()
   const shared = addresses.take(sizes.shared)
-  const shuffles = addresses.take(512 * 16)
   const columnTable = addresses.take(columns * sizes.column)
-  const thresholds = addresses.take(inner * valueBytes)
+  const thresholds = addresses.take(numbers * valueBytes)
   const levels = trees.map((part) => takeLevel(addresses, part))
   const shape: ScratchShape = {
     features,
@@ -59,25 +60,24 @@ export function reserveModel(
     sumBytes: Math.max(sizes.pair, ...trees.map(sumBytesOf)),
   }
   const blockRows = blockRowsOf(shape)
-  const everyRow = addresses.take(blockRows * 2 + 32)
-  const scratches = Array.from({ length: rooms }, () => {
+  const scratches = Array.from({ length: rooms + 1 }, (_, room) => {
     const address = addresses.take(sizes.scratch)
-    return { address, fields: takeScratch(addresses, shape, blockRows) }
+    const rows = room < rooms ? blockRows : FEWEST_ROWS
+    return { address, rows, fields: takeScratch(addresses, shape, rows) }
   })
 
   const memory = createMemory(addresses.end())
   const words = new Uint32Array(memory.buffer)
-  fillShuffles(new Uint8Array(memory.buffer, shuffles, 512 * 16))
-  new Uint16Array(memory.buffer, everyRow, blockRows).forEach((_, row, rows) => (rows[row] = row * 2))
+  fillShuffles(memory.buffer)
   // how many columns there are, `fillRanks` finds out
-  words.set([columnTable, 0, features, everyRow, shuffles], shared / 4)
+  words.set([columnTable, 0, features], shared / 4)
   for (const { address, fields } of scratches) words.set(fields, address / 4)
 
   const model = {
     memory,
     features,
     isFloat64,
-    /** the most rows the kernel takes at once */
+    /** the most rows the kernel takes at once in the rooms of the threads */
     blockRows,
     /** address of what all threads read */
     shared,
@@ -89,8 +89,8 @@ export function reserveModel(
       /** of a sum */
       precision: sum?.precision,
     })),
-    /** the rooms of the threads; in each, where rows are put and where their sums are found */
-    scratches: scratches.map(({ address, fields }) => ({ address, matrix: fields[0]!, sums: fields[2]! })),
+    /** the rooms of the threads; in each, where rows are put, how many, and where their sums are found */
+    scratches: scratches.map(({ address, rows, fields }) => ({ address, rows, matrix: fields[0]!, sums: fields[2]! })),
   }
   const plan = { memory, shared, features, isFloat64, columnTable, thresholds, thresholdCounts, levels }
   return { model, plan }
@@ -135,7 +135,7 @@ function takeLevel(addresses: Addresses, { forest, sum }: KernelTrees) {
   return {
     level: addresses.take(sizes.level),
     nodes: addresses.take(feature.length * sizes.node),
-    roots: addresses.take(roots.length * 4),
+    roots: addresses.take(roots.length * 8),
     leaves: addresses.take((leaves.length / classes.length) * leafBytes),
     leafBytes,
     targets: addresses.take(sum === null ? 0 : roots.length * 4),
@@ -156,12 +156,16 @@ function fillLevel(words: Uint32Array, { forest, sum }: KernelTrees, place: Retu
   const addend = sum === null ? pairsOf(classes.length) : MARGIN[sum.precision]
   words.set([roots, forest.roots.length, addend, targets, bases, sum?.margins.length ?? 0], level / 4)
   for (let tree = 0; tree < forest.roots.length; tree++) {
-    words[roots / 4 + tree] = nodes + forest.roots[order === null ? tree : order[tree]!]! * sizes.node
+    const root = order === null ? tree : order[tree]!
+    words[roots / 4 + tree * 2] = nodes + forest.roots[root]! * sizes.node
+    words[roots / 4 + tree * 2 + 1] = nodes + (forest.roots[root + 1] ?? feature.length) * sizes.node
   }
   const leafNode = (LEAF << 16) >>> 0
   for (let node = 0, word = nodes / 4; node < feature.length; node++, word += 2) {
     if (feature[node]! >= 0) {
-      words[word + 1] = nodes + left[node]! * sizes.node
+      const child = left[node]!
+      // the lowest bits say which children are leaves
+      words[word + 1] = (nodes + child * sizes.node) | ((feature[child]! >>> 31) + ((feature[child + 1]! >>> 31) << 1))
     } else {
       words[word] = leafNode
       words[word + 1] = leaves + leaf[node]! * leafBytes

@@ -1,5 +1,6 @@
 // Every feature's distinct thresholds as columns, and each node's column and rank in it.
-import { COLUMN_THRESHOLDS, MISSING, sizes } from './memory-layout.ts'
+import { raiseFloors } from './column-floors.ts'
+import { COLUMN_THRESHOLDS, LEAST_RANK, MISSING, sizes } from './memory-layout.ts'
 import { groupOf, type KernelTrees } from './kernel-trees.ts'
 import type { PackingPlan } from './pack-forests.ts'
 import { orderedFloat32, sortPairs, writeOrderedFloat64 } from './thresholds.ts'
@@ -13,16 +14,22 @@ export function fillRanks(plan: PackingPlan, trees: readonly KernelTrees[]): voi
   words[shared / 4 + 1] = isFloat64 ? rankFloat64(plan, trees, words, next) : rankFloat32(plan, trees, words, next)
 }
 
+/**
+ * Writes a column whose thresholds are in their place, at the address `first`.
+ *
+ * @returns where the next column's go
+ */
 function writeColumn(
-  { columnTable, thresholds, features, isFloat64 }: PackingPlan,
+  { columnTable, features, isFloat64 }: PackingPlan,
   words: Uint32Array,
-  { column, group, first, end }: { column: number; group: number; first: number; end: number },
-): void {
+  { column, group, first, count }: { column: number; group: number; first: number; count: number },
+): number {
   const isLeft = group >= features
-  const address = thresholds + first * (isFloat64 ? 8 : 4)
   const missing = isLeft ? MISSING.left : MISSING.right
-  const info = [isLeft ? group - features : group, address, end - first, missing]
+  const { floors, end } = raiseFloors(words, { first, count, bytes: isFloat64 ? 8 : 4 })
+  const info = [isLeft ? group - features : group, missing, floors.length, ...floors]
   words.set(info, (columnTable + column * sizes.column) / 4)
+  return end
 }
 
 /** @returns how many columns there are */
@@ -34,30 +41,25 @@ function rankFloat32(plan: PackingPlan, trees: readonly KernelTrees[], words: Ui
   gatherThresholds(plan, trees, { nodes, next, keep: (place, threshold) => (keys[place] = orderedFloat32(threshold)) })
   const most = thresholdCounts.reduce((largest, count) => Math.max(largest, count), 0)
   const room = { keys: new Int32Array(most), items: new Uint32Array(most) }
-  const distinct = new Int32Array(words.buffer, thresholds, inner)
   let column = -1
-  let written = 0
+  let first = thresholds
   for (let group = 0, start = 0; group < thresholdCounts.length; group++) {
     const end = start + thresholdCounts[group]!
     sortPairs(keys, nodes, start, end, room)
-    let rank = COLUMN_THRESHOLDS
-    let first = written
+    let rank = -1
     const closeColumn = () => {
-      if (written > first) writeColumn(plan, words, { column, group, first, end: written })
-      first = written
+      if (rank >= 0) first = writeColumn(plan, words, { column, group, first, count: rank + 1 })
+      rank = -1
     }
     for (let i = start; i < end; i++) {
       if (i === start || keys[i] !== keys[i - 1]) {
-        rank++
         // a feature with more thresholds than codes can tell apart has several columns, each for a part of them
-        if (rank >= COLUMN_THRESHOLDS) {
-          closeColumn()
-          column++
-          rank = 0
-        }
-        distinct[written++] = keys[i]!
+        if (rank === COLUMN_THRESHOLDS - 1) closeColumn()
+        rank++
+        if (rank === 0) column++
+        words[first / 4 + rank] = keys[i]!
       }
-      words[nodes[i]!] = ((rank << 16) | column) >>> 0
+      words[nodes[i]!] = ((rank - LEAST_RANK) << 16) | column
     }
     closeColumn()
     start = end
@@ -74,21 +76,20 @@ function rankFloat64(plan: PackingPlan, trees: readonly KernelTrees[], words: Ui
   // + 0: −0 is 0
   gatherThresholds(plan, trees, { nodes, next, keep: (place, threshold) => (values[place] = threshold + 0) })
   let columns = 0
-  let written = 0
+  let first = thresholds
   for (let group = 0, start = 0; group < thresholdCounts.length; group++) {
     const end = start + thresholdCounts[group]!
     const sorted = distinctOf(values.slice(start, end).sort())
     for (let i = start; i < end; i++) {
       const rank = placeOf(values[i]!, sorted)
       const column = columns + Math.floor(rank / COLUMN_THRESHOLDS)
-      words[nodes[i]!] = (((rank % COLUMN_THRESHOLDS) << 16) | column) >>> 0
+      words[nodes[i]!] = (((rank % COLUMN_THRESHOLDS) - LEAST_RANK) << 16) | column
     }
-    sorted.forEach((value, i) => writeOrderedFloat64(value, words, thresholds / 4 + (written + i) * 2))
     for (let from = 0; from < sorted.length; from += COLUMN_THRESHOLDS) {
-      const count = Math.min(COLUMN_THRESHOLDS, sorted.length - from)
-      writeColumn(plan, words, { column: columns++, group, first: written + from, end: written + from + count })
+      const part = sorted.subarray(from, from + COLUMN_THRESHOLDS)
+      part.forEach((value, i) => writeOrderedFloat64(value, words, first / 4 + i * 2))
+      first = writeColumn(plan, words, { column: columns++, group, first, count: part.length })
     }
-    written += sorted.length
     start = end
   }
   return columns

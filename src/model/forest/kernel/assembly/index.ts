@@ -1,5 +1,5 @@
 // The kernel: exact trees over memory that the host lays out. No allocation, no runtime, no state of its own.
-import { Level, Scratch, Shared } from './layout'
+import { Level, Scratch } from './layout'
 import { partTrees } from './partition'
 import { beginSums } from './sums'
 import { walkTrees } from './walk'
@@ -12,8 +12,8 @@ const WALK_BELOW: u32 = 128
  * The sums of one level's trees for `rows` rows whose codes are ready: leaf fractions added in tree order, in float64, not
  * yet divided by the number of trees; or margins, from their bases on.
  */
-export function sumTrees(shared: Shared, level: Level, scratch: Scratch, rows: u32): void {
+export function sumTrees(level: Level, scratch: Scratch, rows: u32): void {
   beginSums(level, scratch, rows)
   if (rows < WALK_BELOW) walkTrees(level, scratch, rows)
-  else partTrees(shared, level, scratch, rows)
+  else partTrees(level, scratch, rows)
 }

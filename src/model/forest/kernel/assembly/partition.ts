@@ -1,187 +1,270 @@
 // A tree for many rows at once: the set of rows at a node is parted into those that go left and those that go right.
 //
-// Eight rows make one comparison and two shuffles, there is no branch on the comparison, and a node is fetched once for
+// Sixteen rows make two comparisons and two shuffles, there is no branch on the comparison, and a node is fetched once for
 // all its rows. A tree is done depth by depth, because then the sets of the next node do not depend on those of this one
 // and their bytes were written long ago. A set's order does not matter: a row meets every tree once, in tree order.
-import { LEAF, Level, MARGIN64, Scratch, Shared, strideOf } from './layout'
-import { addLeaf, addLeafValues, addLeaves, sumsOf } from './sums'
+//
+// Rows that go left stand one after the other in an arena that grows upwards, those that go right in one that grows
+// downwards: so one shuffle serves both, for what is stored beside the rows that count is overwritten by the next.
+import { LEAF, Level, Scratch, SHUFFLES, strideOf } from './layout'
+import { fillBins, writeSets } from './bins'
+import { addTrees } from './sums'
+import { touch } from './touch'
 import { walk } from './walk'
 
 /** Sets of at most so many bytes (two a row) do not fill the lanes: their rows walk. */
-const SMALL: usize = 16
+const SMALL: u32 = 16
+
+/** So many trees are added at once. */
+const TREES: u32 = 4
+
+/** What an arena has beside its rows: half of it before them, half behind. */
+const MARGIN: usize = 64
 
 /** All trees of a level for `rows` rows whose codes are ready. */
-export function partTrees(shared: Shared, level: Level, scratch: Scratch, rows: u32): void {
-  const everyRow = <usize>shared.everyRow
-  const endOfRows = everyRow + ((<usize>rows) << 1)
+export function partTrees(level: Level, scratch: Scratch, rows: u32): void {
   const stride = strideOf(rows)
-  for (let t: u32 = 0; t < level.trees; t++) {
-    const root = load<u64>(<usize>load<u32>(<usize>level.roots + (t << 2)))
-    const sums = sumsOf(level, scratch, t, rows)
-    if ((<u32>root) >>> 16 == LEAF) addLeaf(<usize>(root >> 32), level.pairs, everyRow, endOfRows, sums)
-    else partTree(shared, level.pairs, sums, scratch, stride, root, (<u64>everyRow) | ((<u64>endOfRows) << 32))
+  for (let first: u32 = 0; first < level.trees; first += TREES) {
+    const count = min(TREES, level.trees - first)
+    for (let t: u32 = 0; t < count; t++) {
+      const tree = <usize>level.roots + ((first + t) << 3)
+      touch(scratch, load<u32>(tree, 0), load<u32>(tree, 4))
+      partTree(scratch, stride, load<u32>(tree, 0), t, rows)
+    }
+    addTrees(level, scratch, first, count, TREES, rows)
   }
 }
 
-/** `root` has children; `range`: start and end of the set of all rows. */
-function partTree(
-  shared: Shared,
-  pairs: u32,
-  sums: usize,
-  scratch: Scratch,
-  stride: usize,
-  root: u64,
-  range: u64,
-): void {
+/** One tree, whose rows' leaves are at the place `t` in `met`. */
+function partTree(scratch: Scratch, stride: usize, root: u32, t: u32, rows: u32): void {
+  const met = <usize>scratch.met + (t << 2)
+  if (load<i16>(<usize>root, 2) == LEAF) {
+    const leaf = load<u32>(<usize>root, 4)
+    for (let row: u32 = 0; row < rows; row++) store<u32>(met + (row << 4), leaf)
+    return
+  }
+  const bytes = <usize>scratch.arenaBytes
   let sets = <usize>scratch.setsA
   let nextSets = <usize>scratch.setsB
-  let left = <usize>scratch.leftA
-  let right = <usize>scratch.rightA
-  let nextLeft = <usize>scratch.leftB
-  let nextRight = <usize>scratch.rightB
+  let nextArena = <usize>scratch.arenas
+  let arena = nextArena + bytes * 2
   scratch.walkersEnd = scratch.walkers
-  store<u64>(sets, root, 0)
-  store<u64>(sets, range, 8)
-  let end = sets + 16
+  let end = partTop(scratch, stride, root, arena, rows)
+  meetLeaves(scratch, met)
+  startWalkers(scratch, t)
   while (end != sets) {
-    end = partSets(shared, scratch, stride, sets, end, nextSets, left, right)
-    settleSets(pairs, sums, scratch)
+    end = partSets(scratch, stride, sets, end, nextSets, nextArena, bytes, rows)
+    meetLeaves(scratch, met)
+    startWalkers(scratch, t)
     let swap = sets
     sets = nextSets
     nextSets = swap
-    swap = left
-    left = nextLeft
-    nextLeft = swap
-    swap = right
-    right = nextRight
-    nextRight = swap
+    swap = arena
+    arena = nextArena
+    nextArena = swap
   }
-  if (scratch.walkersEnd == scratch.walkers) return
   walk(scratch, stride, scratch.walkersEnd)
-  if (pairs < MARGIN64) addLeaves(pairs, scratch.walkers, scratch.walkersEnd, sums)
-  else addLeafValues(pairs, scratch.walkers, scratch.walkersEnd, sums)
 }
 
 /**
- * Parts the sets of one depth. Left rows go to the arena at `l`, right rows to that at `r`, children that have to be
- * parted again to `next`; the other children to the queues of leaves and of small sets.
+ * Parts all rows by the top of a tree; their sets go to `arena` and to the queues, those to part again to `setsA`.
+ *
+ * @returns the end of the sets to part next
+ */
+function partTop(scratch: Scratch, stride: usize, root: u32, arena: usize, rows: u32): usize {
+  const bins = fillBins(scratch, stride, root, rows)
+  let next = <usize>scratch.setsA
+  let leaf = <usize>scratch.leafSets
+  let small = <usize>scratch.smallSets
+  let from = arena
+  const end = <usize>scratch.binSets + (bins << 3)
+  for (let bin = <usize>scratch.binSets; bin < end; bin += 8) {
+    const node = load<u32>(bin, 0)
+    const size = load<u32>(bin, 4) << 1
+    store<u32>(bin, <u32>from, 0)
+    store<u32>(bin, <u32>from + size, 4)
+    const offset = from - <usize>scratch.arenas
+    const set = (<u64>node) | ((<u64>offset) << 32) | ((<u64>(offset + size)) << 48)
+    const isLeaf = load<i16>(<usize>node, 2) == LEAF
+    store<u64>(next, set)
+    store<u64>(leaf, set)
+    store<u64>(small, set)
+    next += (<usize>(!isLeaf && size > SMALL)) << 3
+    leaf += (<usize>(isLeaf && size != 0)) << 3
+    small += (<usize>(!isLeaf && size <= SMALL)) << 3
+    from += size
+  }
+  v128.store(from, i16x8.splat(<i16>(rows << 1)))
+  writeSets(scratch, rows)
+  scratch.leafSetsEnd = <u32>leaf
+  scratch.smallSetsEnd = <u32>small
+  return next
+}
+
+/**
+ * Parts the sets of one depth. Left rows go to the arena at `left`, right rows to the one behind it, children that have to
+ * be parted again to `next`; the other children to the queues of leaves and of small sets.
  *
  * @returns the end of the sets to part next
  */
 function partSets(
-  shared: Shared,
   scratch: Scratch,
   stride: usize,
   sets: usize,
   end: usize,
   next: usize,
-  l: usize,
-  r: usize,
+  left: usize,
+  bytes: usize,
+  rows: u32,
 ): usize {
   const codes = <usize>scratch.codes
-  const shuffles = <usize>shared.shuffles
+  const arenas = <usize>scratch.arenas
+  let l = left
+  let r = left + bytes * 2 - (MARGIN >>> 1)
   let leaf = <usize>scratch.leafSets
   let small = <usize>scratch.smallSets
-  for (let set = sets; set < end; set += 16) {
-    const node = load<u64>(set)
-    let i = <usize>load<u32>(set, 8)
-    const last = <usize>load<u32>(set, 12)
+  for (let set = sets; set < end; set += 8) {
+    const who = load<u64>(set)
+    const node = load<u64>(<usize>(<u32>who))
+    let i = arenas + ((<usize>(<u32>(who >> 32))) & 0xffff)
+    const last = arenas + <usize>(<u32>(who >> 48))
     const column = codes + <usize>((<u32>node) & 0xffff) * stride
     const rank = i16x8.splat(<i16>((<u32>node) >>> 16))
     const l0 = l
     const r0 = r
     let mask = 0
     do {
-      const rows = v128.load(i)
-      mask = i16x8.bitmask(i16x8.le_u(gather(i, column), rank))
-      const shuffle = shuffles + (mask << 4)
-      const bytes = i32.popcnt(mask) << 1
-      v128.store(l, i8x16.swizzle(rows, v128.load(shuffle, 0)))
-      v128.store(r, i8x16.swizzle(rows, v128.load(shuffle, 4096)))
-      i += 16
-      l += bytes
-      r += 16 - bytes
+      const a = v128.load(i, 0)
+      const b = v128.load(i, 16)
+      mask = i8x16.bitmask(
+        i8x16.narrow_i16x8_s(i16x8.gt_s(gather(i, column), rank), i16x8.gt_s(gather(i + 16, column), rank)),
+      )
+      const first = mask & 0xff
+      const second = mask >>> 8
+      let rights = (<usize>i32.popcnt(first)) << 1
+      let parted = i8x16.swizzle(a, v128.load((<usize>first) << 4, SHUFFLES))
+      v128.store(l, parted)
+      v128.store(r - 16, parted)
+      l += 16 - rights
+      r -= rights
+      rights = (<usize>i32.popcnt(second)) << 1
+      parted = i8x16.swizzle(b, v128.load((<usize>second) << 4, SHUFFLES))
+      v128.store(l, parted)
+      v128.store(r - 16, parted)
+      l += 16 - rights
+      r -= rights
+      i += 32
     } while (i < last)
     // the lanes beyond the end of the set do not count; they are the last, so they were stored last
     const beyond = (<i32>(i - last)) >>> 1
-    const beyondLeft = i32.popcnt(mask >>> (8 - beyond)) << 1
-    l -= beyondLeft
-    r -= (beyond << 1) - beyondLeft
+    const beyondRight = i32.popcnt(mask >>> (16 - beyond))
+    l -= (beyond - beyondRight) << 1
+    r += beyondRight << 1
 
     // each child goes to the queue of its kind without a branch: it is written to all three, and one of them moves on
-    const child = node >> 32
-    let childNode = load<u64>(<usize>child, 0)
-    let range = (<u64>l0) | ((<u64>l) << 32)
-    let some = <usize>(l != l0)
-    let isLeaf = <usize>((<u32>childNode) >>> 16 == LEAF)
-    let isSmall = <usize>(l - l0 <= SMALL)
-    store<u64>(next, childNode, 0)
-    store<u64>(next, range, 8)
-    store<u64>(leaf, childNode, 0)
-    store<u64>(leaf, range, 8)
-    store<u64>(small, child, 0)
-    store<u64>(small, range, 8)
-    next += ((isLeaf | isSmall) ^ 1) << 4
-    leaf += (isLeaf & some) << 4
-    small += (some & isSmall & (isLeaf ^ 1)) << 4
-    childNode = load<u64>(<usize>child, 8)
-    range = (<u64>r0) | ((<u64>r) << 32)
-    some = <usize>(r != r0)
-    isLeaf = <usize>((<u32>childNode) >>> 16 == LEAF)
-    isSmall = <usize>(r - r0 <= SMALL)
-    store<u64>(next, childNode, 0)
-    store<u64>(next, range, 8)
-    store<u64>(leaf, childNode, 0)
-    store<u64>(leaf, range, 8)
-    store<u64>(small, child + 8, 0)
-    store<u64>(small, range, 8)
-    next += ((isLeaf | isSmall) ^ 1) << 4
-    leaf += (isLeaf & some) << 4
-    small += (some & isSmall & (isLeaf ^ 1)) << 4
+    const child = <u32>(node >> 32)
+    const pair = <u64>(child & ~3)
+    let size = <u32>(l - l0)
+    let leafStep = (child << 3) & 8
+    let splitStep = leafStep ^ 8
+    let nextStep = splitStep & ((SMALL - size) >>> 28)
+    let range = pair | ((<u64>(l0 - arenas)) << 32) | ((<u64>(l - arenas)) << 48)
+    store<u64>(next, range)
+    store<u64>(leaf, range)
+    store<u64>(small, range)
+    next += nextStep
+    small += splitStep - nextStep
+    leaf += leafStep & ((0 - size) >>> 28)
+    size = <u32>(r0 - r)
+    leafStep = (child << 2) & 8
+    splitStep = leafStep ^ 8
+    nextStep = splitStep & ((SMALL - size) >>> 28)
+    range = (pair + 8) | ((<u64>(r0 - arenas)) << 48)
+    const from = (<u64>(r - arenas)) << 32
+    store<u64>(next, range | from)
+    // whole vectors up to the end: see meetLeaves
+    store<u64>(leaf, range | ((<u64>(<u32>(r0 - arenas) - ((size + 15) & ~15))) << 32))
+    store<u64>(small, range | from)
+    next += nextStep
+    small += splitStep - nextStep
+    leaf += leafStep & ((0 - size) >>> 28)
   }
+  // rows that are none
+  const none = i16x8.splat(<i16>(rows << 1))
+  v128.store(l, none)
+  v128.store(r - 16, none)
   scratch.leafSetsEnd = <u32>leaf
   scratch.smallSetsEnd = <u32>small
   return next
 }
 
-/** The codes of eight rows in one column. */
+/** The codes of eight rows in one column. Two rows a load: loads are what there are most of. */
 function gather(rows: usize, column: usize): v128 {
   let a = i16x8.splat(0)
   let b = i16x8.splat(0)
-  a = v128.load_lane<u16>(column + <usize>load<u16>(rows, 0), a, 0)
-  b = v128.load_lane<u16>(column + <usize>load<u16>(rows, 8), b, 0)
-  a = v128.load_lane<u16>(column + <usize>load<u16>(rows, 2), a, 1)
-  b = v128.load_lane<u16>(column + <usize>load<u16>(rows, 10), b, 1)
-  a = v128.load_lane<u16>(column + <usize>load<u16>(rows, 4), a, 2)
-  b = v128.load_lane<u16>(column + <usize>load<u16>(rows, 12), b, 2)
-  a = v128.load_lane<u16>(column + <usize>load<u16>(rows, 6), a, 3)
-  b = v128.load_lane<u16>(column + <usize>load<u16>(rows, 14), b, 3)
+  let two = load<u32>(rows, 0)
+  a = v128.load_lane<u16>(column + <usize>(two & 0xffff), a, 0)
+  a = v128.load_lane<u16>(column + <usize>(two >>> 16), a, 1)
+  two = load<u32>(rows, 8)
+  b = v128.load_lane<u16>(column + <usize>(two & 0xffff), b, 0)
+  b = v128.load_lane<u16>(column + <usize>(two >>> 16), b, 1)
+  two = load<u32>(rows, 4)
+  a = v128.load_lane<u16>(column + <usize>(two & 0xffff), a, 2)
+  a = v128.load_lane<u16>(column + <usize>(two >>> 16), a, 3)
+  two = load<u32>(rows, 12)
+  b = v128.load_lane<u16>(column + <usize>(two & 0xffff), b, 2)
+  b = v128.load_lane<u16>(column + <usize>(two >>> 16), b, 3)
   return i64x2.shuffle(a, b, 0, 2)
 }
 
-/** Adds the leaves that were met and makes walkers of the rows of small sets: both before their arenas are used again. */
-function settleSets(pairs: u32, sums: usize, scratch: Scratch): void {
-  const leafEnd = <usize>scratch.leafSetsEnd
-  for (let set = <usize>scratch.leafSets; set < leafEnd; set += 16) {
-    addLeaf(load<u32>(set, 4), pairs, load<u32>(set, 8), load<u32>(set, 12), sums)
+/**
+ * Writes down the leaves that were met, before their arenas are used again. Eight rows at a time: of a left set's last
+ * eight, those behind its end are rows of later sets of this depth, and of a right set's first eight those before its
+ * start; what is written for them here is written again when their own leaf is met.
+ */
+function meetLeaves(scratch: Scratch, met: usize): void {
+  const arenas = <usize>scratch.arenas
+  const end = <usize>scratch.leafSetsEnd
+  for (let set = <usize>scratch.leafSets; set < end; set += 8) {
+    const who = load<u64>(set)
+    const leaf = load<u32>(<usize>(<u32>who), 4)
+    let i = arenas + ((<usize>(<u32>(who >> 32))) & 0xffff)
+    const last = arenas + <usize>(<u32>(who >> 48))
+    do {
+      store<u32>(met + ((<usize>load<u16>(i, 0)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 2)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 4)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 6)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 8)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 10)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 12)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 14)) << 3), leaf)
+      i += 16
+    } while (i < last)
   }
-  const smallEnd = <usize>scratch.smallSetsEnd
-  let tail = <usize>scratch.walkersEnd
-  for (let set = <usize>scratch.smallSets; set < smallEnd; set += 16) {
-    tail = addWalkers(tail, load<u32>(set), load<u32>(set, 8), load<u32>(set, 12))
-  }
-  scratch.walkersEnd = <u32>tail
 }
 
-/** Every row of the set becomes a walker; writes up to seven walkers too many, which the next ones overwrite. */
-function addWalkers(tail: usize, node: u32, from: usize, end: usize): usize {
-  const nodes = i32x4.splat(node)
-  const rows = v128.load(from)
-  const low = i32x4.extend_low_i16x8_u(rows)
-  const high = i32x4.extend_high_i16x8_u(rows)
-  v128.store(tail, i32x4.shuffle(nodes, low, 0, 4, 1, 5), 0)
-  v128.store(tail, i32x4.shuffle(nodes, low, 2, 6, 3, 7), 16)
-  v128.store(tail, i32x4.shuffle(nodes, high, 0, 4, 1, 5), 32)
-  v128.store(tail, i32x4.shuffle(nodes, high, 2, 6, 3, 7), 48)
-  return tail + ((end - from) << 2)
+/** Every row of the small sets becomes a walker; writes up to seven walkers too many, which the next ones overwrite. */
+function startWalkers(scratch: Scratch, t: u32): void {
+  const arenas = <usize>scratch.arenas
+  const end = <usize>scratch.smallSetsEnd
+  const place = i32x4.splat(t << 16)
+  let tail = <usize>scratch.walkersEnd
+  for (let set = <usize>scratch.smallSets; set < end; set += 8) {
+    const who = load<u64>(set)
+    const nodes = i32x4.splat(<u32>who)
+    const from = (<usize>(<u32>(who >> 32))) & 0xffff
+    const rows = v128.load(arenas + from)
+    // a row's places in `met` are twice its number, and the tree
+    let low = i32x4.extend_low_i16x8_u(rows)
+    let high = i32x4.extend_high_i16x8_u(rows)
+    low = v128.or(low, i32x4.add(i32x4.shl(low, 17), place))
+    high = v128.or(high, i32x4.add(i32x4.shl(high, 17), place))
+    v128.store(tail, i32x4.shuffle(nodes, low, 0, 4, 1, 5), 0)
+    v128.store(tail, i32x4.shuffle(nodes, low, 2, 6, 3, 7), 16)
+    v128.store(tail, i32x4.shuffle(nodes, high, 0, 4, 1, 5), 32)
+    v128.store(tail, i32x4.shuffle(nodes, high, 2, 6, 3, 7), 48)
+    tail += (<usize>(<u32>(who >> 48)) - from) << 2
+  }
+  scratch.walkersEnd = <u32>tail
 }

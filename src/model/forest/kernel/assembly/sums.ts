@@ -1,5 +1,5 @@
-// Adding leaves to the sums of rows: fractions two classes at a time, or one value to a margin. Each addition is the one
-// that the model's library makes.
+// Adding leaves to the sums of rows, several trees at once and in their order: fractions two classes at a time, or one value
+// to a margin. Each addition is the one that the model's library makes.
 import { Level, MARGIN32, MARGIN64, Scratch } from './layout'
 
 /** Where the sums of a level begin, before any tree was added. */
@@ -19,94 +19,113 @@ function beginMargins<F>(level: Level, sums: usize, rows: u32): void {
   }
 }
 
-/** The sums that a tree adds to. */
-export function sumsOf(level: Level, scratch: Scratch, tree: u32, rows: u32): usize {
-  if (level.pairs < MARGIN64) return scratch.sums
-  const margin = <usize>load<u32>(<usize>level.targets + (tree << 2)) * <usize>rows
-  return <usize>scratch.sums + (level.pairs == MARGIN64 ? margin << 3 : margin << 2)
+/**
+ * Adds to each row's sums the leaves that it met in `count` trees from the tree `first` on.
+ *
+ * @param most how many trees there is room for in a row of `met`
+ */
+export function addTrees(level: Level, scratch: Scratch, first: u32, count: u32, most: u32, rows: u32): void {
+  const met = <usize>scratch.met
+  const end = met + <usize>rows * ((<usize>most) << 2)
+  if (level.pairs == 2) addTwoPairs(met, end, count, most, scratch.sums)
+  else if (level.pairs == 3) addThreePairs(met, end, count, most, scratch.sums)
+  else if (level.pairs == MARGIN64) addValues<f64>(level, scratch, first, count, most, rows)
+  else if (level.pairs == MARGIN32) addValues<f32>(level, scratch, first, count, most, rows)
+  else addPairs(met, end, count, most, scratch.sums, level.pairs)
 }
 
-/** Adds one leaf to a set of rows. `from` to `end`: twice the row, u16, one after the other. */
-export function addLeaf(leaf: usize, pairs: u32, from: usize, end: usize, sums: usize): void {
-  if (pairs == 2) {
-    const a = v128.load(leaf, 0)
-    const b = v128.load(leaf, 16)
-    for (let i = from; i < end; i += 2) {
-      const sum = sums + ((<usize>load<u16>(i)) << 4)
-      v128.store(sum, f64x2.add(v128.load(sum, 0), a), 0)
-      v128.store(sum, f64x2.add(v128.load(sum, 16), b), 16)
+function addTwoPairs(met: usize, end: usize, count: u32, most: u32, sum: usize): void {
+  for (; met < end; met += (<usize>most) << 2) {
+    let a = v128.load(sum, 0)
+    let b = v128.load(sum, 16)
+    let at = met
+    const last = met + ((<usize>count) << 2)
+    for (; at + 16 <= last; at += 16) {
+      const first = <usize>load<u32>(at, 0)
+      const second = <usize>load<u32>(at, 4)
+      const third = <usize>load<u32>(at, 8)
+      const fourth = <usize>load<u32>(at, 12)
+      a = f64x2.add(a, v128.load(first, 0))
+      b = f64x2.add(b, v128.load(first, 16))
+      a = f64x2.add(a, v128.load(second, 0))
+      b = f64x2.add(b, v128.load(second, 16))
+      a = f64x2.add(a, v128.load(third, 0))
+      b = f64x2.add(b, v128.load(third, 16))
+      a = f64x2.add(a, v128.load(fourth, 0))
+      b = f64x2.add(b, v128.load(fourth, 16))
     }
-  } else if (pairs == 3) {
-    const a = v128.load(leaf, 0)
-    const b = v128.load(leaf, 16)
-    const c = v128.load(leaf, 32)
-    for (let i = from; i < end; i += 2) {
-      const sum = sums + <usize>load<u16>(i) * 24
-      v128.store(sum, f64x2.add(v128.load(sum, 0), a), 0)
-      v128.store(sum, f64x2.add(v128.load(sum, 16), b), 16)
-      v128.store(sum, f64x2.add(v128.load(sum, 32), c), 32)
+    for (; at < last; at += 4) {
+      const leaf = <usize>load<u32>(at)
+      a = f64x2.add(a, v128.load(leaf, 0))
+      b = f64x2.add(b, v128.load(leaf, 16))
     }
-  } else if (pairs == MARGIN64) {
-    const value = load<f64>(leaf)
-    for (let i = from; i < end; i += 2) addValue<f64>(value, load<u16>(i), sums)
-  } else if (pairs == MARGIN32) {
-    const value = load<f32>(leaf)
-    for (let i = from; i < end; i += 2) addValue<f32>(value, load<u16>(i), sums)
-  } else {
-    const half = (<usize>pairs) << 3
-    for (let i = from; i < end; i += 2) addPairs(leaf, pairs, sums + <usize>load<u16>(i) * half)
+    v128.store(sum, a, 0)
+    v128.store(sum, b, 16)
+    sum += 32
   }
 }
 
-/** Adds its own leaf to each walker's row. A walker: address of the leaf u32, twice the row u32. */
-export function addLeaves(pairs: u32, from: usize, end: usize, sums: usize): void {
-  if (pairs == 2) {
-    for (let walker = from; walker < end; walker += 8) {
-      const leaf = <usize>load<u32>(walker, 0)
-      const sum = sums + ((<usize>load<u32>(walker, 4)) << 4)
-      v128.store(sum, f64x2.add(v128.load(sum, 0), v128.load(leaf, 0)), 0)
-      v128.store(sum, f64x2.add(v128.load(sum, 16), v128.load(leaf, 16)), 16)
+function addThreePairs(met: usize, end: usize, count: u32, most: u32, sum: usize): void {
+  for (; met < end; met += (<usize>most) << 2) {
+    let a = v128.load(sum, 0)
+    let b = v128.load(sum, 16)
+    let c = v128.load(sum, 32)
+    let at = met
+    const last = met + ((<usize>count) << 2)
+    for (; at + 16 <= last; at += 16) {
+      const first = <usize>load<u32>(at, 0)
+      const second = <usize>load<u32>(at, 4)
+      const third = <usize>load<u32>(at, 8)
+      const fourth = <usize>load<u32>(at, 12)
+      a = f64x2.add(a, v128.load(first, 0))
+      b = f64x2.add(b, v128.load(first, 16))
+      c = f64x2.add(c, v128.load(first, 32))
+      a = f64x2.add(a, v128.load(second, 0))
+      b = f64x2.add(b, v128.load(second, 16))
+      c = f64x2.add(c, v128.load(second, 32))
+      a = f64x2.add(a, v128.load(third, 0))
+      b = f64x2.add(b, v128.load(third, 16))
+      c = f64x2.add(c, v128.load(third, 32))
+      a = f64x2.add(a, v128.load(fourth, 0))
+      b = f64x2.add(b, v128.load(fourth, 16))
+      c = f64x2.add(c, v128.load(fourth, 32))
     }
-  } else if (pairs == 3) {
-    for (let walker = from; walker < end; walker += 8) {
-      const leaf = <usize>load<u32>(walker, 0)
-      const sum = sums + <usize>load<u32>(walker, 4) * 24
-      v128.store(sum, f64x2.add(v128.load(sum, 0), v128.load(leaf, 0)), 0)
-      v128.store(sum, f64x2.add(v128.load(sum, 16), v128.load(leaf, 16)), 16)
-      v128.store(sum, f64x2.add(v128.load(sum, 32), v128.load(leaf, 32)), 32)
+    for (; at < last; at += 4) {
+      const leaf = <usize>load<u32>(at)
+      a = f64x2.add(a, v128.load(leaf, 0))
+      b = f64x2.add(b, v128.load(leaf, 16))
+      c = f64x2.add(c, v128.load(leaf, 32))
     }
-  } else {
-    const half = (<usize>pairs) << 3
-    for (let walker = from; walker < end; walker += 8) {
-      addPairs(load<u32>(walker, 0), pairs, sums + <usize>load<u32>(walker, 4) * half)
+    v128.store(sum, a, 0)
+    v128.store(sum, b, 16)
+    v128.store(sum, c, 32)
+    sum += 48
+  }
+}
+
+/** Any number of pairs: one after the other. */
+function addPairs(met: usize, end: usize, count: u32, most: u32, sum: usize, pairs: u32): void {
+  for (; met < end; met += (<usize>most) << 2) {
+    const last = met + ((<usize>count) << 2)
+    for (let offset: usize = 0; offset < (<usize>pairs) << 4; offset += 16) {
+      let a = v128.load(sum)
+      for (let at = met; at < last; at += 4) a = f64x2.add(a, v128.load(<usize>load<u32>(at) + offset))
+      v128.store(sum, a)
+      sum += 16
     }
   }
 }
 
-/** The same where leaves are values of one margin. */
-export function addLeafValues(pairs: u32, from: usize, end: usize, sums: usize): void {
-  if (pairs == MARGIN64) {
-    for (let walker = from; walker < end; walker += 8) {
-      addValue<f64>(load<f64>(load<u32>(walker, 0)), load<u32>(walker, 4), sums)
+/** Leaves that are one value each: tree by tree, each to its own margin. */
+function addValues<F>(level: Level, scratch: Scratch, first: u32, count: u32, most: u32, rows: u32): void {
+  for (let t: u32 = 0; t < count; t++) {
+    const margin = <usize>load<u32>(<usize>level.targets + ((first + t) << 2)) * <usize>rows
+    let sum = <usize>scratch.sums + (margin << alignof<F>())
+    const end = sum + ((<usize>rows) << alignof<F>())
+    let at = <usize>scratch.met + (t << 2)
+    for (; sum < end; sum += sizeof<F>()) {
+      store<F>(sum, load<F>(sum) + load<F>(<usize>load<u32>(at)))
+      at += (<usize>most) << 2
     }
-  } else {
-    for (let walker = from; walker < end; walker += 8) {
-      addValue<f32>(load<f32>(load<u32>(walker, 0)), load<u32>(walker, 4), sums)
-    }
-  }
-}
-
-/** @param row twice the row */
-function addValue<F>(value: F, row: usize, sums: usize): void {
-  const sum = sums + (row >>> 1) * sizeof<F>()
-  store<F>(sum, load<F>(sum) + value)
-}
-
-function addPairs(leaf: usize, pairs: u32, sum: usize): void {
-  const end = leaf + ((<usize>pairs) << 4)
-  while (leaf < end) {
-    v128.store(sum, f64x2.add(v128.load(sum), v128.load(leaf)))
-    leaf += 16
-    sum += 16
   }
 }

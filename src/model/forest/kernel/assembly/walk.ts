@@ -2,36 +2,33 @@
 //
 // Walkers do not wait for each other, so many nodes are fetched from memory at the same time, and there is no branch on
 // the comparison nor on the end of a path: a walker that arrived is not kept in the list.
-import { LEAF, Level, MARGIN64, Scratch, strideOf } from './layout'
-import { addLeafValues, addLeaves, sumsOf } from './sums'
+import { LEAF, Level, Scratch, strideOf } from './layout'
+import { addTrees } from './sums'
 
-/** One step of the walker. Answers 1 if it goes on, 0 if it stood on its leaf; then its node is the leaf's fractions. */
-function step(walker: usize, codes: usize, stride: usize): usize {
-  const node = load<u64>(<usize>load<u32>(walker, 0))
-  const rank = (<u32>node) >>> 16
-  const code = <u32>load<u16>(codes + <usize>load<u32>(walker, 4) + <usize>((<u32>node) & 0xffff) * stride)
-  store<u32>(walker, <u32>(node >> 32) + ((<u32>(code > rank)) << 3), 0)
-  return <usize>(rank != LEAF)
-}
-
-/** Takes every walker from its node to its leaf: then its node is the address of the leaf's fractions. */
+/**
+ * Takes every walker to its leaf, whose address is then where the walker says. None of them stands on a leaf.
+ *
+ * @param end of the walkers
+ */
 export function walk(scratch: Scratch, stride: usize, end: usize): void {
   const codes = <usize>scratch.codes
-  const from = <usize>scratch.walkers
-  const list = <usize>scratch.walking
-  let tail = list
-  for (let walker = from; walker < end; walker += 8) {
-    store<u32>(tail, <u32>walker)
-    tail += step(walker, codes, stride) << 2
-  }
-  while (tail != list) {
-    const last = tail
-    tail = list
-    for (let place = list; place < last; place += 4) {
-      const walker = <usize>load<u32>(place)
-      store<u32>(tail, <u32>walker)
-      tail += step(walker, codes, stride) << 2
+  const list = <usize>scratch.walkers
+  const met = <usize>scratch.met
+  while (end != list) {
+    let tail = list
+    for (let walker = list; walker < end; walker += 8) {
+      const who = load<u32>(walker, 4)
+      const node = load<u64>(<usize>load<u32>(walker, 0))
+      const code = <i32>load<i16>(codes + <usize>(who & 0xffff) + <usize>((<u32>node) & 0xffff) * stride)
+      const isRight = <u32>(code > (<i32>node) >> 16)
+      const child = <u32>(node >> 32)
+      const next = (child & ~3) + (isRight << 3)
+      store<u32>(met + ((<usize>(who >>> 16)) << 2), load<u32>(<usize>next, 4))
+      store<u32>(tail, next, 0)
+      store<u32>(tail, who, 4)
+      tail += (~(child >>> isRight) & 1) << 3
     }
+    end = tail
   }
 }
 
@@ -41,33 +38,24 @@ const TOGETHER: u32 = 96
 /** All trees of a level for a batch so small that its rows rarely share a node: rows of several trees walk together. */
 export function walkTrees(level: Level, scratch: Scratch, rows: u32): void {
   const stride = strideOf(rows)
-  const start = <usize>scratch.walkers
-  const full = start + (TOGETHER << 3)
-  let tail = start
-  let first: u32 = 0
-  for (let t: u32 = 0; t < level.trees; t++) {
-    const root = load<u32>(<usize>level.roots + (t << 2))
-    for (let row: u32 = 0; row < rows; row++) {
-      store<u32>(tail, root, 0)
-      store<u32>(tail, row << 1, 4)
-      tail += 8
+  const most = max(TOGETHER / rows, 1)
+  for (let first: u32 = 0; first < level.trees; first += most) {
+    const count = min(most, level.trees - first)
+    let tail = <usize>scratch.walkers
+    for (let t: u32 = 0; t < count; t++) {
+      const root = load<u32>(<usize>level.roots + ((first + t) << 3))
+      const isLeaf = load<i16>(<usize>root, 2) == LEAF
+      const leaf = load<u32>(<usize>root, 4)
+      let who = t << 16
+      for (let row: u32 = 0; row < rows; row++) {
+        store<u32>(<usize>scratch.met + ((<usize>(who >>> 16)) << 2), leaf)
+        store<u32>(tail, root, 0)
+        store<u32>(tail, who, 4)
+        tail += (<usize>!isLeaf) << 3
+        who += (most << 16) + 2
+      }
     }
-    if (tail + (rows << 3) > full || t == level.trees - 1) {
-      walk(scratch, stride, tail)
-      if (level.pairs < MARGIN64) addLeaves(level.pairs, start, tail, scratch.sums)
-      else addTrees(level, scratch, rows, first, t)
-      first = t + 1
-      tail = start
-    }
-  }
-}
-
-/** Adds the leaves of trees from `first` to `last`, each to its own margin. */
-function addTrees(level: Level, scratch: Scratch, rows: u32, first: u32, last: u32): void {
-  let from = <usize>scratch.walkers
-  for (let t = first; t <= last; t++) {
-    const end = from + (rows << 3)
-    addLeafValues(level.pairs, from, end, sumsOf(level, scratch, t, rows))
-    from = end
+    walk(scratch, stride, tail)
+    addTrees(level, scratch, first, count, most, rows)
   }
 }

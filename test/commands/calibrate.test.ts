@@ -146,7 +146,8 @@ describe('classify --calibrated --sets', () => {
   })
 
   it.for([
-    [['--calibrated', '--to', 'postgres://u:secret@h/d'], '--calibrated: postgres://u:***@h/d has no place for them'],
+    [['--sets', '0.9', '--to', 'postgres://u:secret@h/d'], '--sets: postgres://u:***@h/d has no place for them'],
+    [['--calibrated', '--to', 'kafka://h/t'], '--calibrated: kafka://h/t has no place for them, its messages name no'],
     [['--sets', '0.9', '--to', 'kafka://h/t'], '--sets: kafka://h/t has no place for them'],
     [['--sets', '0.9', '--layout', 'long', '--to', 'x.csv'], '--sets: --layout long has a row for each class'],
     [['--sets', '1', '--to', 'x.csv'], '--sets 1: expected a share between 0 and 1'],

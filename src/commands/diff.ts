@@ -19,6 +19,10 @@ export default class Diff extends BaseCommand {
         "lcclf diff 'postgres://reader@db/alerts?classifier_version=lc_1.0' 'postgres://reader@db/alerts?classifier_version=lc_1.1'",
     },
     {
+      description: 'What calibration changes: the same results on both sides',
+      command: 'lcclf diff out.parquet out.parquet --calibrated b',
+    },
+    {
       description: 'In a pipeline: exit 3 if more than 2 % of the objects changed class',
       command: 'lcclf diff model-1.0.parquet model-1.1.parquet --fail-if-changed 2% --json',
     },

@@ -139,6 +139,11 @@ export const diffFlags = {
     description: 'how many objects to list in each ranking, and of those on one side only',
   }),
   ...comparisonFlags,
+  calibrated: Flags.option({
+    options: ['a', 'b', 'both'] as const,
+    ...output,
+    description: 'of this side compare the calibrated probabilities (classify --calibrated) with the other one',
+  })(),
   'fail-if-changed': Flags.custom<ChangeBound>({ parse: (text) => Promise.resolve(changeBound(text)) })({
     helpValue: 'P%|N',
     ...run,

@@ -1,6 +1,7 @@
 // Two results of the same or of other models, compared object by object and as populations.
 import { DataError } from '../../errors.ts'
 import { numberedIdsHint, type Predictions } from '../predictions/predictions.ts'
+import type { CalibratedSides } from './calibrated-side.ts'
 import type { Session } from '../predictions/session.ts'
 import { diffLevel, joinedTable, joinSides, type LevelDiff, type LevelPair, onlyInSql } from './level-diff.ts'
 
@@ -8,6 +9,8 @@ import { diffLevel, joinedTable, joinSides, type LevelDiff, type LevelPair, only
 export type DiffReport = Awaited<ReturnType<typeof diffPredictions>> & {
   /** `--fail-if-changed`; null where it was not given */
   readonly limit: { readonly text: string; readonly exceeded: boolean } | null
+  /** `--calibrated`; null where both sides are as the survey has them */
+  readonly calibrated: CalibratedSides | null
 }
 
 export type DiffSide = DiffReport['a']

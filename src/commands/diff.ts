@@ -25,6 +25,10 @@ export default class Diff extends BaseCommand {
         'lcclf diff yesterday.parquet today.parquet --why --features-a nights/2026-11-21.parquet --features-b nights/2026-11-22.parquet --to why.csv',
     },
     {
+      description: 'What calibration changes: the same results on both sides',
+      command: 'lcclf diff out.parquet out.parquet --calibrated b',
+    },
+    {
       description: 'In a pipeline: exit 3 if more than 2 % of the objects changed class',
       command: 'lcclf diff model-1.0.parquet model-1.1.parquet --fail-if-changed 2% --json',
     },

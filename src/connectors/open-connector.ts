@@ -13,7 +13,7 @@ import { isKafkaAddress, kafkaSinkSpec } from './kafka/spec.ts'
 import { isPostgresAddress, postgresSinkSpec } from './postgres/address.ts'
 import type { MissingObject } from './postgres/settings.ts'
 import { isS3Address, s3SinkSpec } from './s3/address.ts'
-import { formFor, type FormOptions, hasStructures, partOf, refusePart, shownPart } from './result-form.ts'
+import { formFor, type FormOptions, hasStructures, namedForm, partOf, shownPart } from './result-form.ts'
 
 /**
  * Opens a place by its address, exactly as on the command line: `night.parquet`, `s3://bucket/night.csv.gz`,
@@ -206,9 +206,12 @@ export interface OutputOptions extends FormOptions {
 export function outputSpec(address: string, options: OutputOptions): SinkSpec {
   const { missingObject, outputSchema = 'original', environment = process.env } = options
   if (address === '-') return stdoutSpec(options)
-  if (isPostgresAddress(address) || isKafkaAddress(address)) refusePart(redacted(address), options)
-  if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
-  if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
+  if (isPostgresAddress(address)) {
+    return namedForm(postgresSinkSpec(address, missingObject, environment), options, redacted(address))
+  }
+  if (isKafkaAddress(address)) {
+    return namedForm(kafkaSinkSpec(address, outputSchema, environment), options, redacted(address))
+  }
   if (isS3Address(address)) return s3SinkSpec(address, fileForm(address, options), environment)
   return { kind: 'file', address, path: filePathOf(address, 'output'), ...fileForm(address, options) }
 }

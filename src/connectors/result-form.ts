@@ -55,18 +55,40 @@ export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
 
 /** @throws UsageError where a place that takes whole objects was asked to take less, or more than the survey's numbers */
 export function refusePart(place: string, asked: FormOptions): void {
-  const { margins, calibrated, sets } = asked
-  const extra = margins ? '--margins' : calibrated ? '--calibrated' : sets === undefined ? undefined : '--sets'
+  const { margins, sets } = asked
+  const extra = margins ? '--margins' : sets === undefined ? undefined : '--sets'
   if (extra !== undefined) {
-    const what = { '--margins': 'margins', '--calibrated': 'calibrated probabilities', '--sets': 'sets' }[extra]
     throw new UsageError(`${extra}: ${place} has no place for them`, {
-      hint: `Only files and stdout have ${what}; give the table or the topic a run of its own.`,
+      hint: `Only files and stdout have ${extra.slice(2)}; give the table or the topic a run of its own.`,
     })
   }
   const flag = Object.entries(flagsOfExcerpt).find(([name]) => asked[name as keyof Excerpt] !== undefined)?.[1]
   if (flag === undefined) return
   throw new UsageError(`${flag}: ${place} takes whole objects`, {
     hint: 'Files, folders and stdout can have less; give the others a run of their own.',
+  })
+}
+
+type NamingSpec = Extract<SinkSpec, { kind: 'postgres' | 'kafka' }>
+
+/** Whether an output is the survey's own messages, which name no classifier. */
+export function isUnnamed(spec: SinkSpec): boolean {
+  return spec.kind === 'kafka' && (spec.as ?? 'messages') === 'messages'
+}
+
+/**
+ * Tables and commands hold the survey's numbers as always and, where they are asked for, the calibrated product besides, as a
+ * classifier of its own.
+ *
+ * @param place how messages call it
+ * @throws UsageError for what they cannot hold, and for calibrated probabilities in messages
+ */
+export function namedForm<Spec extends NamingSpec>(spec: Spec, asked: FormOptions, place = spec.address): Spec {
+  refusePart(place, asked)
+  if (!asked.calibrated) return spec
+  if (!isUnnamed(spec)) return { ...spec, calibrated: true }
+  throw new UsageError(`--calibrated: ${place} has no place for them, its messages name no classifier`, {
+    hint: 'Commands do: add ?as=scribe, scribe-top-bottom or scribe-multisurvey. So do tables, files and stdout.',
   })
 }
 

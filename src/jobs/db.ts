@@ -13,6 +13,7 @@ import type { TableCheck } from '../connectors/postgres/tables/table-check.ts'
 import { UsageError } from '../errors.ts'
 import { taxonomyOf } from '../model/bundle/manifest.ts'
 import { readManifest } from '../model/bundle/read-bundle.ts'
+import { withCalibratedLevel } from '../pipeline/calibrated-level.ts'
 import { interruptsOf } from '../terminal/interrupt.ts'
 import { silentTransfer } from '../terminal/progress.ts'
 import { print } from '../terminal/standard-streams.ts'
@@ -23,6 +24,8 @@ interface InitAsked {
   readonly tables?: TableGeneration | undefined
   readonly withHistory: boolean
   readonly register: boolean
+  /** with `register`: the classifier of calibrated probabilities too */
+  readonly calibrated: boolean
   readonly model?: string | undefined
   readonly dryRun: boolean
   readonly json: boolean
@@ -34,7 +37,7 @@ export async function initTables(address: string, asked: InitAsked): Promise<num
   const { withHistory, dryRun, json } = asked
   const options = { dryRun, statementTimeout: connection.statementTimeout }
   const isSurvey = generationAsked(asked, tables) === 'multisurvey'
-  const model = asked.register ? await registered(asked.model) : undefined
+  const model = asked.register ? await registered(asked) : undefined
   const report = await withDatabase(connection, (database) =>
     isSurvey
       ? initSurveyTables(database, { ...options, sid, model })
@@ -45,13 +48,16 @@ export async function initTables(address: string, asked: InitAsked): Promise<num
 
 /** @throws UsageError for flags that do not go together, or not with the address */
 function generationAsked(
-  { tables, withHistory, register }: InitAsked,
+  { tables, withHistory, register, calibrated }: InitAsked,
   ofAddress: PostgresAddress['tables'],
 ): TableGeneration | undefined {
   if (tables !== undefined && ofAddress !== undefined && tables !== ofAddress) {
     throw new UsageError(`--tables ${tables}, but the address says tables=${ofAddress}`)
   }
   const generation = tables ?? ofAddress
+  if (calibrated && !register) {
+    throw new UsageError('--calibrated goes with --register: it adds the classifier of calibrated probabilities too')
+  }
   if (generation !== 'multisurvey' && register) {
     throw new UsageError('--register is for --tables multisurvey', {
       hint: 'The tables of 2021 need no registration: a run writes its taxonomy itself.',
@@ -66,11 +72,12 @@ function generationAsked(
 }
 
 /** What the tables must know of a model: nothing is downloaded for that. @throws ModelError if there is none */
-async function registered(reference: string | undefined) {
+async function registered({ model: reference, calibrated }: Pick<InitAsked, 'model' | 'calibrated'>) {
   const effects = { interrupts: interruptsOf(), progress: silentTransfer, mayPull: false }
   const { directory } = await liveModel(reference, effects)
   const { manifest } = await readManifest(directory)
-  return { taxonomy: taxonomyOf(manifest), version: manifest.version }
+  const taxonomy = taxonomyOf(manifest)
+  return { taxonomy: calibrated ? withCalibratedLevel(taxonomy) : taxonomy, version: manifest.version }
 }
 
 /** Adds the history table; returns the exit code. */

@@ -107,6 +107,8 @@ export interface Level {
   /** the class of the top level that leads here; null for the product and for the top */
   readonly branch: string | null
   readonly classes: readonly string[]
+  /** of the calibrated product, which stands behind the model's own levels where an output was asked for it */
+  readonly isCalibrated?: true
 }
 
 /**
@@ -160,7 +162,11 @@ export interface MessageFeatures {
  * @param values rows × width, row-major
  * @param rows which to take, in the order in which they come out
  */
-export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(values: T, rows: readonly number[], width: number): T {
+export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(
+  values: T,
+  rows: readonly number[],
+  width: number,
+): T {
   const picked = new (values.constructor as new (length: number) => T)(rows.length * width)
   rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
   return picked
@@ -168,8 +174,8 @@ export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(value
 
 /** Some objects of a batch, with all that the batch has of them. @param rows which, in the order in which they come out */
 export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): ClassifiedBatch {
-  const { probabilities, margins, calibrated, sets, taxonomy, oids, candids, mjds, echo, messages } = batch
-  const width = taxonomy.levels[0]!.classes.length
+  const { probabilities, margins, taxonomy, oids, candids, mjds, echo, messages, calibrated, sets } = batch
+  const leaves = taxonomy.levels[0]!.classes.length
   return {
     ...batch,
     rowCount: rows.length,
@@ -178,8 +184,8 @@ export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): Cl
     mjds: mjds && pickRows(mjds, rows, 1),
     probabilities: probabilities.map((level, i) => pickRows(level, rows, taxonomy.levels[i]!.classes.length)),
     ...(margins ? { margins: pickRows(margins, rows, taxonomy.margins!.length) } : {}),
-    ...(calibrated ? { calibrated: pickRows(calibrated, rows, width) } : {}),
-    ...(sets ? { sets: pickRows(sets, rows, width) } : {}),
+    ...(calibrated ? { calibrated: pickRows(calibrated, rows, leaves) } : {}),
+    ...(sets ? { sets: pickRows(sets, rows, leaves) } : {}),
     echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },
     messages: messages && rows.map((row) => messages[row]!),
   }

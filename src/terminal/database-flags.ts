@@ -27,6 +27,9 @@ export const initFlags = {
   register: Flags.boolean({
     description: 'multisurvey: also add the model to classifier and taxonomy',
   }),
+  calibrated: Flags.boolean({
+    description: 'with --register: also add the classifier of calibrated probabilities',
+  }),
   model: Flags.string({
     char: 'm',
     env: 'LCCLF_MODEL',

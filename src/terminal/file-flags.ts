@@ -68,7 +68,7 @@ export const calibrationFlags = {
   calibrated: Flags.boolean({
     ...output,
     description:
-      'of a model by lcclf calibrate: also write calibrated probabilities, as calibrated/CLASS and calibrated_class (nested: a structure calibrated; long: rows of a classifier_name that ends with _calibrated)',
+      'of a model by lcclf calibrate: also write calibrated probabilities, as calibrated/CLASS and calibrated_class (nested: a structure calibrated; long, tables and commands: rows of a classifier_name that ends with _calibrated)',
   }),
   sets: Flags.custom<number>({ parse: (text) => Promise.resolve(shareOf(text)) })({
     helpValue: 'LEVEL',

@@ -179,6 +179,11 @@ export const diffFlags = {
   }),
   ...comparisonFlags,
   ...whyFlags,
+  calibrated: Flags.option({
+    options: ['a', 'b', 'both'] as const,
+    ...output,
+    description: 'of this side compare the calibrated probabilities (classify --calibrated) with the other one',
+  })(),
   'fail-if-changed': Flags.custom<ChangeBound>({ parse: (text) => Promise.resolve(changeBound(text)) })({
     helpValue: 'P%|N',
     ...run,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { DiffReport } from '../../src/jobs/diff/diff-predictions.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { samples } from '../support/lcclf.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -146,13 +147,36 @@ describe('classify --calibrated --sets', () => {
   })
 
   it.for([
-    [['--calibrated', '--to', 'postgres://u:secret@h/d'], '--calibrated: postgres://u:***@h/d has no place for them'],
+    [['--sets', '0.9', '--to', 'postgres://u:secret@h/d'], '--sets: postgres://u:***@h/d has no place for them'],
+    [['--calibrated', '--to', 'kafka://h/t'], '--calibrated: kafka://h/t has no place for them, its messages name no'],
     [['--sets', '0.9', '--to', 'kafka://h/t'], '--sets: kafka://h/t has no place for them'],
     [['--sets', '0.9', '--layout', 'long', '--to', 'x.csv'], '--sets: --layout long has a row for each class'],
     [['--sets', '1', '--to', 'x.csv'], '--sets 1: expected a share between 0 and 1'],
   ] as const)('have no place with %s', async ([args, message]) => {
     const { code, stderr } = await run('classify', join(samples, 'ztf-300.parquet'), '--model', 'calibrated', ...args)
     expect([code, stderr]).toEqual([2, expect.stringContaining(`lcclf: ${message}`)])
+  })
+
+  it('are compared with the survey’s by diff --calibrated, object by object', async () => {
+    const { stdout } = await run('diff', 'c.parquet', 'c.csv', '--calibrated', 'b', '--json')
+    const found = JSON.parse(stdout) as DiffReport
+    const rows = rowsOf('c.csv')
+    const moved = rows.map((row) => {
+      const names = Object.keys(row).filter((name) => name.startsWith('calibrated/'))
+      const gaps = names.map((name) => Math.abs(Number(row[name]) - Number(row[name.slice(11)])))
+      return gaps.reduce((sum, gap) => sum + gap, 0) / 2
+    })
+    expect(found).toMatchObject({
+      calibrated: 'b',
+      common: rows.length,
+      changed: rows.filter((row) => row['class'] !== row['calibrated_class']).length,
+      levels_only_in_a: [],
+    })
+    expect(found.movement.max).toBeCloseTo(Math.max(...moved), 12)
+    expect((await run('diff', 'c.csv', 'long.csv', '--calibrated', 'both', '--json')).stdout).toContain('"changed":0')
+    expect((await run('diff', 'c.csv', 'c.csv', '--calibrated', 'b')).stdout).toContain('300 objects, calibrated\n')
+    const none = await run('diff', 'raw.csv', 'raw.csv', '--calibrated', 'a')
+    expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('raw.csv has no calibrated probabilities')])
   })
 
   it('are refused for a model that nobody calibrated', async () => {

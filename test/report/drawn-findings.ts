@@ -138,6 +138,7 @@ function drawnDiff(taxonomy: Taxonomy, text = 'file.csv'): DiffReport {
   return {
     schemaVersion: 1,
     command: 'diff',
+    calibrated: null,
     a: side,
     b: side,
     common: 9,

@@ -1,6 +1,7 @@
 // The three forms of a result (design: cli.md, "Layouts"): which columns there are, and their values for a batch.
 import { ModelError, UsageError } from '../../errors.ts'
 import { calibratedPrefix, type ClassifiedBatch, marginPrefix, winners, winnersOf } from '../../pipeline/batch.ts'
+import { withCalibratedLevel, withCalibratedRows } from '../../pipeline/calibrated-level.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import type { Excerpt, Layout } from '../address.ts'
@@ -232,12 +233,11 @@ function numberColumns(
  * order, as a table sorted by its key lists them. Calibrated probabilities are a classifier of their own.
  */
 function longLayout(
-  { schema, taxonomy, classifierVersion }: LayoutContext,
+  { schema, taxonomy: own, classifierVersion }: LayoutContext,
   { calibrated }: ColumnsAsked,
 ): OutputLayout {
-  const [product] = taxonomy.levels
-  const added = { ...product!, classifierName: `${product!.classifierName}_${calibratedPrefix}` }
-  const levels = calibrated ? [...taxonomy.levels, added] : taxonomy.levels
+  const taxonomy = calibrated ? withCalibratedLevel(own) : own
+  const { levels } = taxonomy
   const places = levels
     .flatMap(({ classifierName, classes }, level) =>
       classes.map((className, index) => ({ level, index, classifierName, className })),
@@ -261,9 +261,7 @@ function longLayout(
     ],
     tableOf(batch) {
       const { rowCount, oids } = batch
-      const ranked = calibrated
-        ? { ...batch, taxonomy: { levels }, probabilities: [...batch.probabilities, batch.calibrated!] }
-        : batch
+      const ranked = calibrated ? withCalibratedRows(batch, taxonomy) : batch
       const ids = oids.flatMap((oid) => new Array<string>(places.length).fill(oid))
       const { probabilities, rankings } = rankedValues(ranked, [...oids.keys()], places)
       return {

@@ -146,7 +146,7 @@ const noLevel: MessageLevel = { classes: [], values: new Float64Array(0), start:
 
 /** The places of a taxonomy's levels beside the product: the top, if there is one, and those of its branches in order. */
 export function levelPlaces({ levels }: Taxonomy): { top: number | undefined; branches: readonly number[] } {
-  const others = levels.map((_, place) => place).slice(1)
+  const others = levels.flatMap(({ isCalibrated }, place) => (place === 0 || isCalibrated ? [] : [place]))
   const top = others.find((place) => levels[place]!.branch === null)
   return { top, branches: others.filter((place) => place !== top) }
 }

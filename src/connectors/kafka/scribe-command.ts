@@ -2,6 +2,7 @@
 import { ModelError, UsageError } from '../../errors.ts'
 import { ByteWriter } from '../../formats/byte-writer.ts'
 import type { ClassifiedBatch, Level, Taxonomy } from '../../pipeline/batch.ts'
+import { withCalibratedLevel, withCalibratedRows } from '../../pipeline/calibrated-level.ts'
 import { rankedValues } from '../../pipeline/ranking.ts'
 import type { SinkContext } from '../../pipeline/sink.ts'
 import { surveyOid, surveyVersion } from '../survey-ids.ts'
@@ -31,11 +32,12 @@ const knownIds: ReadonlyMap<string, number> = new Map([
  * @throws UsageError for a context without `modelVersion`; ModelError for a version or a classifier that has no number, and
  *   for a class whose name the command needs for something else
  */
-export function createScribeCommands(spec: KafkaSinkSpec, { taxonomy, modelVersion }: SinkContext) {
+export function createScribeCommands(spec: KafkaSinkSpec, { taxonomy: own, modelVersion }: SinkContext) {
   if (modelVersion === undefined) {
     const hint = 'Open the sink with modelVersion, e.g. 2.1.0: a classifier has it as identity.version.'
     throw new UsageError(`${spec.address}: a command has the model's version, and none is known`, { hint })
   }
+  const taxonomy = spec.calibrated ? withCalibratedLevel(own) : own
   const commandsOf =
     spec.as === 'scribe-multisurvey'
       ? rowCommands(spec, taxonomy, modelVersion)
@@ -43,7 +45,8 @@ export function createScribeCommands(spec: KafkaSinkSpec, { taxonomy, modelVersi
   const frame = createFraming(scribeSchemaText, spec.framing)
   const datum = new ByteWriter(2048)
 
-  return (batch: ClassifiedBatch, row: number): readonly FramedValue[] | { readonly refusal: string } => {
+  return (answers: ClassifiedBatch, row: number): readonly FramedValue[] | { readonly refusal: string } => {
+    const batch = spec.calibrated ? withCalibratedRows(answers, taxonomy) : answers
     if (!hasNumbers(batch, row)) return { refusal: 'a probability is not a number, and a command cannot hold it' }
     const commands = commandsOf(batch, row)
     if ('refusal' in commands) return commands
@@ -61,10 +64,14 @@ function hasNumbers({ probabilities, taxonomy }: ClassifiedBatch, row: number): 
   )
 }
 
-/** One command a level: the product alone, or the product, the branches and then the top (seed: `TopBottomScribeParser`). */
+/**
+ * One command a level: the product alone, or the product, the branches and then the top (seed: `TopBottomScribeParser`); last
+ * the calibrated product, where it was asked for.
+ */
 function levelCommands(taxonomy: Taxonomy, version: string, hasAllLevels: boolean): Commands {
   const { top, branches } = levelPlaces(taxonomy)
-  const places = hasAllLevels ? [0, ...branches, ...(top === undefined ? [] : [top])] : [0]
+  const own = hasAllLevels ? [0, ...branches, ...(top === undefined ? [] : [top])] : [0]
+  const places = [...own, ...taxonomy.levels.flatMap(({ isCalibrated }, place) => (isCalibrated ? [place] : []))]
   const options = '"options": {"upsert": true, "set_on_insert": false}'
   const levels = places.map((place) => {
     const { classifierName, classes } = taxonomy.levels[place]!

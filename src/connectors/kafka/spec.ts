@@ -91,6 +91,8 @@ export interface KafkaSinkSpec extends Pick<KafkaAddress, 'connection' | 'daily'
   /** a name, or with `%s` one for each day */
   readonly topic: string
   readonly outputSchema: OutputSchema
+  /** commands have the calibrated product too, as a classifier of its own */
+  readonly calibrated?: boolean | undefined
 }
 
 /** An output of any kind, as a plan has it. */

@@ -1,5 +1,6 @@
 // Postgres: the tables of the survey's pipeline, of 2021 or of 2025.
 import type { Sink, SinkContext } from '../../pipeline/sink.ts'
+import { withCalibratedLevel, withCalibratedRows } from '../../pipeline/calibrated-level.ts'
 import { openAlerceWriter } from './alerce-writer.ts'
 import type { Connection } from './client/connection.ts'
 import { createSession, type Session, transaction } from './client/session.ts'
@@ -28,7 +29,8 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
   const sessions = Array.from({ length: spec.connections ?? 1 }, () => createSession(settings))
   const closeAll = async (): Promise<void> => void (await Promise.all(sessions.map((session) => session.close())))
   try {
-    const writer = await openWriter(sessions, spec, context, statementTimeout)
+    const taxonomy = spec.calibrated ? withCalibratedLevel(context.taxonomy) : context.taxonomy
+    const writer = await openWriter(sessions, spec, { ...context, taxonomy }, statementTimeout)
     return {
       address: spec.address,
       durable: 'on-write',
@@ -38,7 +40,7 @@ export async function openPostgresSink(spec: PostgresSinkSpec, context: SinkCont
       get unreachableMs() {
         return Math.max(...sessions.map((session) => session.unreachableMs))
       },
-      write: (batch) => writer.write(batch),
+      write: (batch) => writer.write(spec.calibrated ? withCalibratedRows(batch, taxonomy) : batch),
       finish: () => Promise.resolve(),
       publish: () => Promise.resolve(),
       close: closeAll,

@@ -100,6 +100,8 @@ export interface PostgresSinkSpec extends PostgresPlace {
   readonly sid?: number | undefined
   /** connections that share the objects of a batch, each with a transaction of its own; 1 if undefined */
   readonly connections?: number | undefined
+  /** the calibrated product is written too, as a classifier of its own */
+  readonly calibrated?: boolean | undefined
 }
 
 /** The server and the database as messages name them, without any password. */

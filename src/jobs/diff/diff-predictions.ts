@@ -1,6 +1,7 @@
 // Two results of the same or of other models, compared object by object and as populations.
 import { DataError } from '../../errors.ts'
 import { numberedIdsHint, type Predictions } from '../predictions/predictions.ts'
+import type { CalibratedSides } from './calibrated-side.ts'
 import type { Session } from '../predictions/session.ts'
 import type { WhyReport } from './explain-changes.ts'
 import { diffLevel, joinedTable, joinSides, type LevelDiff, type LevelPair, onlyInSql } from './level-diff.ts'
@@ -11,6 +12,8 @@ export type DiffReport = Awaited<ReturnType<typeof diffPredictions>> & {
   readonly why: WhyReport | null
   /** `--fail-if-changed`; null where it was not given */
   readonly limit: { readonly text: string; readonly exceeded: boolean } | null
+  /** `--calibrated`; null where both sides are as the survey has them */
+  readonly calibrated: CalibratedSides | null
 }
 
 export type DiffSide = DiffReport['a']

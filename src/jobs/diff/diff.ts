@@ -6,6 +6,7 @@ import { checkTableFolder, writeCsvTables } from '../../terminal/csv-tables.ts'
 import { featuresOfSide } from './features-of-side.ts'
 import { refuseWithoutWhy, why } from './why.ts'
 import { openCauseFile } from './write-causes.ts'
+import { calibratedSides } from './calibrated-side.ts'
 import { diffTables, diffText, writeOnlyIn } from './tables.ts'
 import { inModelOrder } from '../predictions/class-order.ts'
 import { withReport } from '../../report/report-file.ts'
@@ -50,12 +51,12 @@ export async function diffReport(flags: DiffRequest): Promise<DiffReport> {
   const file = flags.to === undefined ? undefined : await openCauseFile(flags.to, flags.overwrite)
   const session = await openSession()
   try {
-    const sides = await inOneOrder(
+    const opened = [
       await openPredictions(session, a.results, { ...a, table: 'side_a' }),
       await openPredictions(session, b.results, { ...b, table: 'side_b' }),
-      flags.model,
-    )
-    const findings = await diffPredictions(session, sides, flags.top)
+    ] as const
+    const sides = await inOneOrder(...calibratedSides(opened, flags.calibrated), flags.model)
+    const findings = { ...(await diffPredictions(session, sides, flags.top)), calibrated: flags.calibrated ?? null }
     const expected = findings.a.only_here.objects + findings.b.only_here.objects
     if (flags.csv !== undefined) await writeOnlyIn(session, sides, { folder: flags.csv, expected })
     const explained = { ...findings, why: features ? await why(session, { sides, features, file }, flags) : null }

@@ -6,6 +6,7 @@ import { figureOf, type KeyFigures, listOf, pageOf, tableOf } from '../../report
 import type { DiffReport, DiffSide, MovedObject } from './diff-predictions.ts'
 import type { LevelDiff } from './level-diff.ts'
 import {
+  calibratedText,
   levelTable,
   movementTable,
   objectCaptions,
@@ -26,8 +27,8 @@ export async function diffPage(report: DiffReport): Promise<string> {
   const { a, b, common, changed, changed_share: share, levels, limit, why } = report
   return pageOf({
     title: 'lcclf diff: two results compared',
-    lead: markup`${changed} of ${common} objects (${percentText(share)}) have another class in B (${b.address}) than in A
-    (${a.address}).${demonstrationNote(a.classifier_version, b.classifier_version)}`,
+    lead: markup`${changed} of ${common} objects (${percentText(share)}) have another class in B (${b.address}${calibratedText(report, 'b')}) than in A
+    (${a.address}${calibratedText(report, 'a')}).${demonstrationNote(a.classifier_version, b.classifier_version)}`,
     key: keyFigures(report),
     sections: [
       {

@@ -201,8 +201,8 @@ function summaryLines(report: DiffReport): string[] {
       ? ''
       : `; ${shownNumber(unmoved)} of them with the same probabilities on both sides: equal ones, in another order of classes`
   return [
-    `A  ${sideText(a)}`,
-    `B  ${sideText(b)}`,
+    `A  ${sideText(a)}${calibratedText(report, 'a')}`,
+    `B  ${sideText(b)}${calibratedText(report, 'b')}`,
     `${objectCount(common)} in both, ${shownNumber(changed)} changed class (${percentText(share, 2)})${alone}`,
     ...tieLines(ties('ties_a'), ' in A', a.tie_order_assumed),
     ...tieLines(ties('ties_b'), ' in B', b.tie_order_assumed),
@@ -212,6 +212,11 @@ function summaryLines(report: DiffReport): string[] {
     ...report.levels_only_in_b.map((name) => `${harmless(name)} is in B only`),
     `probabilities moved by ${mean!} on average (0: not at all, 1: completely), half of the objects by at most ${median!}, one in a hundred by more than ${p99!}`,
   ]
+}
+
+/** Behind the address of a side. */
+export function calibratedText({ calibrated }: DiffReport, side: 'a' | 'b'): string {
+  return calibrated === side || calibrated === 'both' ? ', calibrated' : ''
 }
 
 function sideText({ address, classifier_version: version, objects, duplicates }: DiffSide): string {

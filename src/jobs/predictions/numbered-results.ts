@@ -6,6 +6,7 @@ import { schemaOf } from '../../connectors/postgres/multisurvey/lookups.ts'
 import { objectPartitions } from '../../connectors/postgres/object-partitions.ts'
 import type { PostgresResultsSpec } from '../../connectors/postgres/settings.ts'
 import { inspectTables, type TableFacts } from '../../connectors/postgres/tables/inspect-tables.ts'
+import { calibratedOfName } from '../../pipeline/calibrated-level.ts'
 import { shownText } from '../../formats/shown-text.ts'
 import { type FoundLevel, levelsOf } from './predictions.ts'
 
@@ -148,10 +149,15 @@ function chosen(
 ): StoredModel {
   const { address, wantedVersion, classifier } = wanted
   const nameOf = ({ levels }: StoredModel): string => levels[0]!.classifierName
+  /** beside the model's own numbers it is read only by its name */
+  const isCalibrated = (model: StoredModel): boolean => {
+    const of = calibratedOfName(nameOf(model))
+    return models.some((other) => nameOf(other) === of && other.number === model.number)
+  }
   const fitting = models.filter(
     (model) =>
       (wantedVersion === undefined || [model.version, String(model.number)].includes(wantedVersion)) &&
-      (classifier === undefined || nameOf(model) === classifier),
+      (classifier === undefined ? !isCalibrated(model) : nameOf(model) === classifier),
   )
   if (fitting.length === 1) return fitting[0]!
   const list = (some: readonly StoredModel[]): string =>

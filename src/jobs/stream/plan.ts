@@ -31,7 +31,7 @@ import type { StreamFlags } from '../../terminal/flags.ts'
 import type { DeadLetterTopic, KafkaConnection, TopicName } from '../../connectors/kafka/client/connection-settings.ts'
 import type { DecodeLimits } from './decode-guard.ts'
 import { type ExtraColumns, filePathOf } from '../../connectors/address.ts'
-import { refusePart } from '../../connectors/result-form.ts'
+import { isUnnamed, namedForm } from '../../connectors/result-form.ts'
 import { stepOutputs } from './step-outputs.ts'
 import {
   consumerEnvironment,
@@ -114,11 +114,8 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
   if (onBadMessage === 'dead-letter' && !deadLetters) {
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
-  const outputs = outputsOf(flags, environment)
+  const { outputs, unnamed } = namedOutputs(outputsOf(flags, environment), flags)
   const { model, engine, threads, delivery, watchQuality = false, calibrated, sets } = flags
-  for (const { kind, address } of outputs) {
-    if (kind === 'kafka' || kind === 'postgres') refusePart(redacted(address), { calibrated, sets })
-  }
   const { metricsPort = prometheusPort(environment) } = flags
   const batchSize = flags.batchSize ?? batchSizeOf(environment)
   if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
@@ -133,7 +130,7 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
     metrics: metricsOf(batchSize, environment),
     decoding: decodingOf(input, reading, environment),
     isVerbose: filled(environment['LOGGING_DEBUG']) !== undefined,
-    notes: [...consumer.notes, ...unusedSettings(environment)],
+    notes: [...consumer.notes, ...unusedSettings(environment), ...unnamed],
   }
 }
 
@@ -172,6 +169,25 @@ function outputsOf(flags: StreamAsked, environment: Environment): StreamOutput[]
   }
   const order = ['postgres', 'kafka', 'stdout', 'custom']
   return outputs.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+}
+
+/**
+ * What is asked beside the survey's numbers, given to those outputs that name their classifiers. Beside them a topic of messages
+ * stays as it is, and a note says so; alone it is refused.
+ */
+function namedOutputs(
+  outputs: readonly StreamOutput[],
+  { calibrated, sets }: Pick<StreamAsked, 'calibrated' | 'sets'>,
+) {
+  const unnamed = calibrated && !outputs.every(isUnnamed) ? outputs.filter(isUnnamed) : []
+  const formed = outputs.map((output) => {
+    if (output.kind !== 'kafka' && output.kind !== 'postgres') return output
+    return namedForm(output, { sets, calibrated: unnamed.includes(output) ? false : calibrated })
+  })
+  const notes = unnamed.map(
+    ({ address }) => `--calibrated: the messages of ${address} name no classifier, and hold the survey's numbers only`,
+  )
+  return { outputs: formed, unnamed: notes }
 }
 
 function outputOf(

@@ -1,63 +1,54 @@
-// Platt's sigmoid, as scikit-learn's CalibratedClassifierCV fits it, taken to its very minimum.
+// Platt's sigmoid, as scikit-learn's CalibratedClassifierCV fits it, to the place where its optimiser ends.
+import { exp, log, log1p } from '../bundle/exact-math.ts'
+import { numpySum } from '../bundle/numpy-sum.ts'
+import { minimized, type Pair, type Place } from './limited-memory-bfgs.ts'
+
+/** larger scores are brought into −1 … 1 first */
+const largestScore = 30
+const stops = { gtol: 1e-6, ftol: 64 * Number.EPSILON }
 
 /**
- * The a and b of 1 ÷ (1 + e^(a × score + b)) with the least log loss against Platt's softened targets (J. Platt, 1999,
- * section 2.2; `_sigmoid_calibration` of sklearn/calibration.py). The loss is convex: Newton's steps, halved where they go
- * too far. scikit-learn's own steps end a little before the minimum, where its gradient is below 1e-6.
+ * The a and b of 1 ÷ (1 + e^(a × score + b)) that lessen the log loss against Platt's softened targets (J. Platt, 1999,
+ * section 2.2; `_sigmoid_calibration` of sklearn/calibration.py). scikit-learn ends a little before the minimum, and so do we.
  *
  * @param scores one an object
  */
 export function fitSigmoid(scores: Float64Array, isOfClass: (row: number) => boolean): { a: number; b: number } {
+  const largest = scores.reduce((most, score) => Math.max(most, Math.abs(score)), 0)
+  const scale = largest >= largestScore ? largest : 1
+  const scaled = scale === 1 ? scores : scores.map((score) => score / scale)
   const flags = Uint8Array.from(scores, (_, row) => (isOfClass(row) ? 1 : 0))
   const ofClass = flags.reduce((sum, flag) => sum + flag, 0)
   const others = flags.length - ofClass
   const targets = Float64Array.from(flags, (flag) => (flag ? (ofClass + 1) / (ofClass + 2) : 1 / (others + 2)))
-  let at: Point = lossAt(scores, targets, 0, Math.log((others + 1) / (ofClass + 1)))
-  for (let step = 0; step < mostSteps; step++) {
-    const { a, b, gradient, hessian } = at
-    const [aa, ab, bb] = hessian
-    // scores that are all alike leave one direction flat
-    const ridge = 1e-12 * (aa + bb) + 1e-300
-    const determinant = (aa + ridge) * (bb + ridge) - ab * ab
-    const da = ((bb + ridge) * gradient[0] - ab * gradient[1]) / determinant
-    const db = ((aa + ridge) * gradient[1] - ab * gradient[0]) / determinant
-    let share = 1
-    let next = lossAt(scores, targets, a - da, b - db)
-    // near the minimum losses differ by their rounding only
-    const limit = at.loss * (1 + 1e-13)
-    while (!(next.loss <= limit) && share > 1e-6) {
-      share /= 2
-      next = lossAt(scores, targets, a - share * da, b - share * db)
-    }
-    if (!(next.loss <= limit)) break
-    at = next
-    if (Math.abs(da) <= 1e-13 * Math.abs(a) && Math.abs(db) <= 1e-13 * Math.abs(b)) break
-  }
-  return { a: at.a, b: at.b }
+  const [a, b] = minimized(lossOf(scaled, targets), [0, log((others + 1) / (ofClass + 1))], stops)
+  return { a: a / scale, b }
 }
 
-const mostSteps = 100
-
-type Point = ReturnType<typeof lossAt>
-
-/** The loss, its slope and its curvature. */
-function lossAt(scores: Float64Array, targets: Float64Array, a: number, b: number) {
-  let [loss, da, db, aa, ab, bb] = [0, 0, 0, 0, 0, 0]
-  for (let row = 0; row < scores.length; row++) {
-    const score = scores[row]!
-    // p = 1 ÷ (1 + e^raw)
-    const raw = a * score + b
-    const small = Math.exp(-Math.abs(raw))
-    const p = raw > 0 ? small / (1 + small) : 1 / (1 + small)
-    const target = targets[row]!
-    loss += Math.log1p(small) + Math.max(raw, 0) - (1 - target) * raw
-    const error = target - p
-    const weight = p * (1 - p)
-    da += error * score
-    db += error
-    aa += weight * score * score
-    ab += weight * score
-    bb += weight
+/** Half the binomial deviance of −(a × score + b), and its slopes; added up as numpy adds, for the last bits decide where it ends. */
+function lossOf(scores: Float64Array, targets: Float64Array): (x: Pair) => Place {
+  const losses = new Float64Array(scores.length)
+  const errors = new Float64Array(scores.length)
+  const products = new Float64Array(scores.length)
+  return (x) => {
+    const [a, b] = x
+    for (let row = 0; row < scores.length; row++) {
+      const raw = -(a * scores[row]! + b)
+      const target = targets[row]!
+      // e^−|raw|, or e^raw from −2 to 0 turned round, so that nothing is lost
+      const isFalling = raw <= -2
+      const small = exp(isFalling ? raw : -raw)
+      // 1 + e^37 is e^37, and log(1 + e^−18) is not yet e^−18: scikit-learn takes it for that
+      const tail = raw <= -37 || raw > 18 ? small : log1p(small)
+      losses[row] = isFalling ? tail - target * raw : tail + (1 - target) * raw
+      const error =
+        raw <= -37
+          ? small - target
+          : (isFalling ? (1 - target) * small - target : 1 - target - target * small) / (1 + small)
+      errors[row] = error
+      products[row] = error * scores[row]!
+    }
+    const sum = (values: Float64Array): number => numpySum(values, 0, values.length)
+    return { x, value: sum(losses), gradient: [-sum(products), -sum(errors)] }
   }
-  return { a, b, loss, gradient: [da, db] as const, hessian: [aa, ab, bb] as const }
 }

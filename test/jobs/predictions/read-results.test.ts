@@ -104,6 +104,7 @@ describe('FITS and VOTable', () => {
       csv: undefined,
       overwrite: false,
       json: true,
+      ...{ why: false, idColumn: 'oid', candidColumn: 'candid' },
     }
     const { common, changed, most_moved } = await diffReport({ a, b, ...options })
     expect({ common, changed }).toEqual({ common: 24, changed: 0 })

@@ -1,4 +1,5 @@
 // What is stored in the survey's `probability` since 2025: rows by model, partial row sets, and numbers that nobody knows.
+import { calibratedOfName } from '../../../pipeline/calibrated-level.ts'
 import { surveyVersion } from '../../survey-ids.ts'
 import type { Connection } from '../client/connection.ts'
 import { versionCheck, versionOf } from '../tables/check-content.ts'
@@ -35,7 +36,8 @@ async function readClassifiers(connection: Connection): Promise<Classifier[]> {
        FROM classifier c ORDER BY 1`,
   )
   return rows.map(([id, name, version, tid, classes]) => {
-    // a level is named after its model: NAME_top
+    // a level is named after its model: NAME_top; a calibrated product stands by itself, for not every run writes it
+    if (calibratedOfName(name) !== undefined) return { id, name, version, classes, model: id }
     const main = rows.find(([, other, ...same]) => {
       return other === name.replace(/_[^_]*$/, '') && same[0] === version && same[1] === tid
     })

@@ -42,11 +42,14 @@ export async function resolveModel(connection: Connection, model: NamedModel) {
   const stored = await storedLevels(connection, model, bothTables)
   const unknown = stored.filter(({ classIds }) => !classIds)
   if (unknown.length > 0) {
+    const isCalibrated = unknown.some(({ level }) => level.isCalibrated)
     const names = unknown.map(({ level }) => level.classifierName).join(', ')
     const { statements } = await registration(connection, model, bothTables)
     throw new ModelError(
       `${serverName(connection.settings)} does not know the model: classifier and taxonomy have nothing of ${names} ${model.version} with tid ${model.tid}`,
-      { hint: `lcclf db init --tables multisurvey --register adds it, or:\n${statements.map(ended).join('\n')}` },
+      {
+        hint: `lcclf db init --tables multisurvey --register${isCalibrated ? ' --calibrated' : ''} adds it, or:\n${statements.map(ended).join('\n')}`,
+      },
     )
   }
   const places = stored.flatMap(({ level, classifierId, classIds }, i) =>

@@ -1,5 +1,6 @@
 // What is stored in `probability` of 2021: rows by version, partial row sets, classes unknown to the taxonomy, and what the
 // history table knows of it.
+import { calibratedOfName } from '../../../pipeline/calibrated-level.ts'
 import type { Connection } from '../client/connection.ts'
 import { type Rows, type TableCheck, tolerated } from './table-check.ts'
 
@@ -36,10 +37,11 @@ async function readTaxonomy(connection: Connection): Promise<StoredTaxonomy> {
   return byVersion
 }
 
-/** version, rows per object, objects */
-const sizesStatement = `SELECT classifier_version, n::int, count(*)::float8
-    FROM (SELECT classifier_version, count(*) AS n FROM probability GROUP BY oid, classifier_version) AS objects
-   GROUP BY 1, 2 ORDER BY 1, 2`
+/** version, rows per object, objects, whether they are calibrated: those stand by themselves, for not every run writes them */
+const sizesStatement = `SELECT classifier_version, n::int, count(*)::float8, is_calibrated
+    FROM (SELECT classifier_version, classifier_name LIKE '%\\_calibrated' AS is_calibrated, count(*) AS n
+            FROM probability GROUP BY oid, 1, 2) AS objects
+   GROUP BY 1, 2, 4 ORDER BY 1, 4, 2`
 
 const classesStatement = `SELECT classifier_version, classifier_name, class_name, count(*)::float8
     FROM probability GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`
@@ -50,14 +52,18 @@ const historyStatement = `SELECT classifier_version, count(*) FILTER (WHERE h.oi
     FULL JOIN lcclf_history h USING (oid, classifier_version) GROUP BY 1 ORDER BY 1`
 
 function versionsOf(sizes: Rows, taxonomy: StoredTaxonomy) {
-  return [...new Set(sizes.map(([version]) => String(version)))].map((classifierVersion) => {
-    const own = sizes.filter(([version]) => String(version) === classifierVersion)
+  const kinds = new Map(sizes.map(([version, , , kind]) => [JSON.stringify([version, kind]), { version, kind }]))
+  return [...kinds.values()].map(({ version, kind: isCalibrated }) => {
+    const classifierVersion = String(version)
+    const own = sizes.filter((row) => row[0] === version && row[3] === isCalibrated)
     const groups = own.map(([, n, objects]) => ({ rowsEach: Number(n), objects: Number(objects) }))
-    const known = [...(taxonomy.get(classifierVersion)?.values() ?? [])]
+    const known = [...(taxonomy.get(classifierVersion) ?? [])].flatMap(([name, classes]) =>
+      (calibratedOfName(name) !== undefined) === isCalibrated ? [classes] : [],
+    )
     // without a taxonomy what most objects have is taken for the whole
     const usual = groups.reduce((most, group) => (group.objects > most.objects ? group : most)).rowsEach
     const expectedRows = known.length > 0 ? known.reduce((sum, classes) => sum + classes.length, 0) : usual
-    return versionOf(classifierVersion, groups, expectedRows)
+    return versionOf(isCalibrated ? `${classifierVersion}, calibrated` : classifierVersion, groups, expectedRows)
   })
 }
 

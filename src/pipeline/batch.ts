@@ -70,6 +70,8 @@ export interface ClassifiedBatch {
   readonly calibrated?: Float64Array | undefined
   /** in the same form, 1 for a class that is in the object's set; absent where nobody asked for sets */
   readonly sets?: Uint8Array | undefined
+  /** one number an object, 0 to 1, more for one that is stranger to the model; absent where nobody asked for it */
+  readonly novelty?: Float64Array | undefined
   /** what the feature batch had of these, unchanged */
   readonly echo?: MessageFeatures | undefined
   readonly messages?: readonly OriginalMessage[] | undefined
@@ -160,7 +162,11 @@ export interface MessageFeatures {
  * @param values rows × width, row-major
  * @param rows which to take, in the order in which they come out
  */
-export function pickRows<T extends Float64Array | Int32Array>(values: T, rows: readonly number[], width: number): T {
+export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(
+  values: T,
+  rows: readonly number[],
+  width: number,
+): T {
   const picked = new (values.constructor as new (length: number) => T)(rows.length * width)
   rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
   return picked
@@ -168,7 +174,8 @@ export function pickRows<T extends Float64Array | Int32Array>(values: T, rows: r
 
 /** Some objects of a batch, with all that the batch has of them. @param rows which, in the order in which they come out */
 export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): ClassifiedBatch {
-  const { probabilities, margins, taxonomy, oids, candids, mjds, echo, messages } = batch
+  const { probabilities, margins, calibrated, sets, novelty, taxonomy, oids, candids, mjds, echo, messages } = batch
+  const leafClasses = taxonomy.levels[0]!.classes.length
   return {
     ...batch,
     rowCount: rows.length,
@@ -177,6 +184,9 @@ export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): Cl
     mjds: mjds && pickRows(mjds, rows, 1),
     probabilities: probabilities.map((level, i) => pickRows(level, rows, taxonomy.levels[i]!.classes.length)),
     ...(margins ? { margins: pickRows(margins, rows, taxonomy.margins!.length) } : {}),
+    ...(calibrated ? { calibrated: pickRows(calibrated, rows, leafClasses) } : {}),
+    ...(sets ? { sets: pickRows(sets, rows, leafClasses) } : {}),
+    ...(novelty ? { novelty: pickRows(novelty, rows, 1) } : {}),
     echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },
     messages: messages && rows.map((row) => messages[row]!),
   }

@@ -99,8 +99,9 @@ export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): st
 }
 
 /** The flags, where `to` may hold sinks of a program's own. */
-export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config' | 'calibrated'> & {
+export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config' | 'calibrated' | 'novelty'> & {
   readonly calibrated?: boolean | undefined
+  readonly novelty?: boolean | undefined
   readonly to?: readonly (string | Sink | OpenSink)[] | undefined
 }
 
@@ -115,9 +116,10 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const outputs = outputsOf(flags, environment)
-  const { model, engine, threads, delivery, watchQuality = false, calibrated, sets } = flags
+  const { model, engine, threads, delivery, watchQuality = false, calibrated, sets, novelty } = flags
+  const extras = { calibrated, sets, novelty }
   for (const { kind, address } of outputs) {
-    if (kind === 'kafka' || kind === 'postgres') refusePart(redacted(address), { calibrated, sets })
+    if (kind === 'kafka' || kind === 'postgres') refusePart(redacted(address), extras)
   }
   const { metricsPort = prometheusPort(environment) } = flags
   const batchSize = flags.batchSize ?? batchSizeOf(environment)
@@ -125,7 +127,7 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
   return {
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
     ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
-    extras: { calibrated, sets },
+    extras,
     stepModel: stepModel(environment, Boolean(model)),
     minDetections: minDetections(environment),
     mjdColumn: outputs.some(mayTakeMjd) ? (flags.mjdColumn ?? usualMjdColumn) : undefined,
@@ -176,7 +178,7 @@ function outputsOf(flags: StreamAsked, environment: Environment): StreamOutput[]
 
 function outputOf(
   output: string | Sink | OpenSink,
-  { outputSchema = 'original', missingObject, calibrated, sets }: StreamAsked,
+  { outputSchema = 'original', missingObject, calibrated, sets, novelty }: StreamAsked,
   environment: Environment,
 ): StreamOutput {
   const address = typeof output === 'string' ? output : typeof output === 'function' ? 'own sink' : output.address
@@ -185,7 +187,7 @@ function outputOf(
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
   if (address === '-')
-    return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested', extras: { calibrated, sets } }
+    return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested', extras: { calibrated, sets, novelty } }
   filePathOf(address, 'output')
   throw new UsageError(`--to ${address}: a stream has no end, and a file is whole only then`, {
     hint: 'Use kafka://…, postgres://…, or - for NDJSON on stdout. lcclf classify kafka://… writes files.',

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, type Surroundings } from '../bundle/answers.ts'
+import { separateNovelty } from '../bundle/novelty.ts'
 import { createRowFiller, type RowRules } from './kernel-rows.ts'
 import { numbersAt } from './kernel/memory-layout.ts'
 import { type PackedModel, pairsOf } from './kernel/pack-forests.ts'
@@ -11,6 +12,8 @@ export interface EngineParts {
   readonly module: WebAssembly.Module
   readonly packed: PackedModel
   readonly model: Surroundings & RowRules
+  /** whether the last column of every level is novelty, which its classes do not count */
+  readonly hasNovelty?: boolean
 }
 
 /** Compiles the kernel (the build puts it there) once for all threads: the module can be posted to workers. */
@@ -26,7 +29,7 @@ interface Kernel {
 }
 
 /** @param room which of the model's rooms this engine may use: no other engine may use the same */
-export function createForestEngine({ module, packed, model }: EngineParts, room: number) {
+export function createForestEngine({ module, packed, model, hasNovelty = false }: EngineParts, room: number) {
   const { memory, features, isFloat64, blockRows, shared, levels } = packed
   const width = model.features.length
   const scratch = packed.scratches[room]!
@@ -60,7 +63,8 @@ export function createForestEngine({ module, packed, model }: EngineParts, room:
           else copyMargins(memory.buffer, scratch.sums, level, into)
         }
       }
-      const answers = answerLevels(said, rowCount)
+      const { said: own, ...novelty } = hasNovelty ? separateNovelty(said, rowCount) : { said }
+      const answers = { ...answerLevels(own, rowCount), ...novelty }
       return unanswered === undefined ? answers : { ...answers, unanswered }
     },
   }

@@ -25,7 +25,8 @@ serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => 
   const engine = createForestEngine(parts, room)
   return ({ matrix, rowCount }) => {
     const answer = engine.classify(matrix, rowCount)
-    const { probabilities, margins } = answer
-    return { answer, transfer: (margins ? [...probabilities, margins] : probabilities).map(({ buffer }) => buffer) }
+    const { probabilities, margins, novelty } = answer
+    const others = [margins, novelty].flatMap((values) => values ?? [])
+    return { answer, transfer: [...probabilities, ...others].map(({ buffer }) => buffer) }
   }
 })

@@ -3,7 +3,7 @@ import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, seenFeatures, seenRows, whyNoAnswer } from './answers.ts'
 import { childOf, type CoveredForest, evaluatePlainly, type Forest } from './forest.ts'
 import type { Manifest } from './manifest.ts'
-import { leafNovelty } from './novelty.ts'
+import { leafEmptiness, noveltyOf } from './novelty.ts'
 import type { Part } from './parts.ts'
 import type { Sum } from './sums.ts'
 
@@ -68,38 +68,36 @@ export function evaluateParts({ manifest, parts, forests }: EvaluatedBundle, mat
 }
 
 /**
- * How strange rows are to a bundle: in each forest the mean over its trees, and of that the mean over the forests.
+ * How strange rows are to a bundle (see novelty.ts).
  *
  * @param bundle whose forests average their leaves
  * @param matrix as for `evaluateBundle`
  * @returns one number a row, 0 to 1; NaN for rows that it has no answer for
  */
 export function evaluateNovelty(
-  { manifest, parts, forests }: EvaluatedBundle & { readonly forests: readonly CoveredForest[] },
+  bundle: EvaluatedBundle & { readonly forests: readonly CoveredForest[] },
   matrix: FeatureMatrix,
   rowCount: number,
 ): Float64Array {
-  const unanswered = new Map<number, string>()
-  const each = parts.map((part, index) => {
+  const { manifest, parts, forests } = bundle
+  const emptiness = parts.map((part, index) => {
     const forest = forests[index]!
-    const noveltyOf = leafNovelty(forest)
-    const rows = rowsFor(part, matrix, rowCount, manifest, unanswered)
+    const emptinessOf = leafEmptiness(forest)
+    const rows = rowsFor(part, matrix, rowCount, manifest, new Map())
     const width = rows.length / rowCount
-    return Array.from({ length: rowCount }, (_, row) => {
+    return Float64Array.from({ length: rowCount }, (_, row) => {
       let sum = 0
       for (const root of forest.roots) {
         let node = root
         while (forest.feature[node]! >= 0) {
           node = childOf(forest, node, rows[row * width + forest.feature[node]!]!)
         }
-        sum += noveltyOf(node, root)
+        sum += emptinessOf(node, root)
       }
       return sum / forest.roots.length
     })
   })
-  return Float64Array.from({ length: rowCount }, (_, row) =>
-    unanswered.has(row) ? NaN : each.reduce((sum, means) => sum + means[row]!, 0) / each.length,
-  )
+  return noveltyOf(parts, emptiness, evaluateBundle(bundle, matrix, rowCount).probabilities[0]!)
 }
 
 /** The rows as the trees of a part compare them; those that they refuse are put into `unanswered`. */

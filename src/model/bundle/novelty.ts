@@ -1,14 +1,16 @@
-// How strange an object is to a model: how few training samples share the leaves that it falls into.
+// How strange an object is to a model: how few training samples share the leaves that it falls into, and how little its class is sure.
+import { firstMaximum } from '../../pipeline/batch.ts'
 import { log } from './exact-math.ts'
 import type { CoveredForest, Forest } from './forest.ts'
+import type { Part } from './parts.ts'
 
 /**
- * What a leaf adds to an object's novelty, before the mean over the trees: ln(samples of the tree ÷ samples of the leaf), as a
- * share of the same of the forest's smallest leaf. So 0 is a tree of one leaf, and 1 the smallest leaf.
+ * What a leaf adds to the emptiness of where an object falls, before the mean over the trees: ln(samples of the tree ÷ samples
+ * of the leaf), as a share of the same of the forest's smallest leaf. So 0 is a tree of one leaf, and 1 the smallest leaf.
  *
  * @returns asks for a leaf and the root of its tree
  */
-export function leafNovelty({ roots, feature, cover }: CoveredForest): (leaf: number, root: number) => number {
+export function leafEmptiness({ roots, feature, cover }: CoveredForest): (leaf: number, root: number) => number {
   const largest = largestRatio(roots, feature, cover)
   const scale = largest === 1 ? 1 : log(largest)
   // weights are sums, and those of a leaf may be above its root's by a rounding
@@ -30,15 +32,15 @@ function largestRatio(roots: Uint32Array, feature: Int16Array, cover: Float64Arr
   return largest
 }
 
-const noveltyColumn = 'novelty'
+const emptinessColumn = 'emptiness'
 
 /**
- * The forest with one column more in each leaf, as if it were a class: the engine then finds novelty in the same walk, and the
- * sums of the classes are what they are without. A distribution is there once for each novelty that its leaves have.
+ * The forest with one column more in each leaf, its emptiness, as if it were a class: the engine then finds the mean in the same
+ * walk, and the sums of the classes are what they are without. A distribution is there once for each value beside it.
  */
-export function withNoveltyColumn({ cover, ...forest }: CoveredForest): Forest {
+export function withEmptiness({ cover, ...forest }: CoveredForest): Forest {
   const { classes, roots, feature, leaf: distributionOf, leaves } = forest
-  const noveltyOf = leafNovelty({ ...forest, cover })
+  const emptinessOf = leafEmptiness({ ...forest, cover })
   const numbers = numberedPairs()
   const leaf = new Uint32Array(new SharedArrayBuffer(distributionOf.length * 4))
   const values: number[] = []
@@ -54,10 +56,10 @@ export function withNoveltyColumn({ cover, ...forest }: CoveredForest): Forest {
       if (number < known) continue
       known++
       for (let i = 0; i < classes.length; i++) values.push(leaves[distribution * classes.length + i]!)
-      values.push(noveltyOf(node, root))
+      values.push(emptinessOf(node, root))
     }
   }
-  return { ...forest, classes: [...classes, noveltyColumn], leaf, leaves: sharedNumbers(values) }
+  return { ...forest, classes: [...classes, emptinessColumn], leaf, leaves: sharedNumbers(values) }
 }
 
 function sharedNumbers(values: readonly number[]): Float64Array {
@@ -116,22 +118,51 @@ function numberedPairs() {
 }
 
 /**
- * Takes the novelty out of what the parts say, which have it as their last column.
+ * Takes the emptiness out of what the parts say, which have it as their last column.
  *
  * @param said of each part, rowCount × (classes + 1), row-major
- * @returns `said` without; and one number an object, the mean over the parts: from 0 to 1
+ * @returns `said` without, and the `emptiness` of each part, one number a row
  */
-export function separateNovelty(said: readonly Float64Array<ArrayBuffer>[], rowCount: number) {
-  const novelty = new Float64Array(rowCount)
+export function separateEmptiness(said: readonly Float64Array<ArrayBuffer>[], rowCount: number) {
+  const emptiness: Float64Array[] = []
   const others = said.map((own) => {
     const width = rowCount === 0 ? 1 : own.length / rowCount
     const values = new Float64Array(rowCount * (width - 1))
+    const last = new Float64Array(rowCount)
     for (let row = 0, from = 0, into = 0; row < rowCount; row++) {
       for (let i = 1; i < width; i++) values[into++] = own[from++]!
-      novelty[row]! += own[from++]!
+      last[row] = own[from++]!
     }
+    emptiness.push(last)
     return values
   })
-  for (let row = 0; row < rowCount; row++) novelty[row]! /= said.length
-  return { said: others, novelty }
+  return { said: others, emptiness }
+}
+
+/**
+ * How strange rows are: the emptiness of each level's forest, the mean of its parts, and, as if it were one level more, what
+ * the most probable class lacks of 1; of these the mean.
+ *
+ * @param emptiness of each part, one number a row
+ * @param product rows × leaf classes, row-major
+ * @returns one number a row, 0 to 1
+ */
+export function noveltyOf(
+  parts: readonly Pick<Part, 'level'>[],
+  emptiness: readonly Float64Array[],
+  product: Float64Array,
+): Float64Array<ArrayBuffer> {
+  const numbers = [...new Set(parts.map(({ level }) => level))]
+  const levels = numbers.map((level) => [...parts.keys()].filter((index) => parts[index]!.level === level))
+  const rowCount = emptiness[0]!.length
+  const width = product.length / rowCount
+  const novelty = new Float64Array(rowCount)
+  for (let row = 0; row < rowCount; row++) {
+    let sum = 1 - product[row * width + firstMaximum(product, row * width, width)]!
+    for (const indices of levels) {
+      sum += indices.reduce((part, index) => part + emptiness[index]![row]!, 0) / indices.length
+    }
+    novelty[row] = sum / (levels.length + 1)
+  }
+  return novelty
 }

@@ -4,7 +4,7 @@ import type { FeatureBatch } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { prepareMatrix } from '../../pipeline/preprocess.ts'
 import type { CoveredForest, Forest, Hierarchy } from '../bundle/forest.ts'
-import { withNoveltyColumn } from '../bundle/novelty.ts'
+import { withEmptiness } from '../bundle/novelty.ts'
 import type { Part } from '../bundle/parts.ts'
 import { withoutUnanswered } from '../unanswered.ts'
 import { compileKernel, createForestEngine } from './forest-engine.ts'
@@ -57,7 +57,7 @@ export async function openForestClassifier(
   try {
     const module = await compileKernel()
     const { firstFeatures, width, isFloat64 } = layOutRows(model)
-    const forests = covered?.map(withNoveltyColumn) ?? model.forests
+    const forests = covered?.map(withEmptiness) ?? model.forests
     const trees = parts.map(({ sum }, i) => ({ forest: forests[i]!, sum, firstFeature: firstFeatures[i]! }))
     const { model: packed, plan } = reserveModel(trees, { features: width, isFloat64 }, count + 1)
     const engineParts = { module, packed, model: { ...hierarchy, parts, features, preprocessing }, hasNovelty }

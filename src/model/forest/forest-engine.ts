@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, type Surroundings } from '../bundle/answers.ts'
-import { separateNovelty } from '../bundle/novelty.ts'
+import { noveltyOf, separateEmptiness } from '../bundle/novelty.ts'
 import { createRowFiller, type RowRules } from './kernel-rows.ts'
 import { numbersAt } from './kernel/memory-layout.ts'
 import { type PackedModel, pairsOf } from './kernel/pack-forests.ts'
@@ -12,7 +12,7 @@ export interface EngineParts {
   readonly module: WebAssembly.Module
   readonly packed: PackedModel
   readonly model: Surroundings & RowRules
-  /** whether the last column of every level is novelty, which its classes do not count */
+  /** whether the last column of every level is its emptiness, for a novelty */
   readonly hasNovelty?: boolean
 }
 
@@ -40,6 +40,12 @@ export function createForestEngine({ module, packed, model, hasNovelty = false }
   const answerLevels = createAnswering(model)
   const numbers = numbersAt(memory.buffer, isFloat64 ? 'float64' : 'float32', scratch.matrix, blockRows * features)
 
+  function answerWithNovelty(all: readonly Float64Array<ArrayBuffer>[], rowCount: number): Answers {
+    const { said, emptiness } = separateEmptiness(all, rowCount)
+    const answers = answerLevels(said, rowCount)
+    return { ...answers, novelty: noveltyOf(model.parts, emptiness, answers.probabilities[0]!) }
+  }
+
   return {
     /**
      * @param matrix rowCount × features, row-major, preprocessed
@@ -63,8 +69,7 @@ export function createForestEngine({ module, packed, model, hasNovelty = false }
           else copyMargins(memory.buffer, scratch.sums, level, into)
         }
       }
-      const { said: own, ...novelty } = hasNovelty ? separateNovelty(said, rowCount) : { said }
-      const answers = { ...answerLevels(own, rowCount), ...novelty }
+      const answers = hasNovelty ? answerWithNovelty(said, rowCount) : answerLevels(said, rowCount)
       return unanswered === undefined ? answers : { ...answers, unanswered }
     },
   }

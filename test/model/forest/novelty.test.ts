@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { evaluateNovelty } from '../../../src/model/bundle/evaluate-bundle.ts'
 import type { CoveredForest, Forest } from '../../../src/model/bundle/forest.ts'
 import { goldenMatrix } from '../../../src/model/bundle/golden.ts'
-import { withNoveltyColumn } from '../../../src/model/bundle/novelty.ts'
+import { withEmptiness } from '../../../src/model/bundle/novelty.ts'
 import { readBundle, withCovers } from '../../../src/model/bundle/read-bundle.ts'
 import { compileKernel } from '../../../src/model/forest/forest-engine.ts'
 import { openClassifier } from '../../../src/model/open.ts'
@@ -42,18 +42,15 @@ function plainly(
 }
 
 describe('novelty', () => {
-  it('is the mean of how few samples the leaves have, by hand', () => {
+  it('is the mean of how empty the leaves are and how little the class is sure, by hand', () => {
     const leaf: Tree = { fractions: [1, 0] }
     const split: Tree = { feature: 0, threshold: 0, left: leaf, right: { fractions: [0.5, 0.5] } }
     const forest = forestOf([split, leaf, split], 2)
     const model = { forests: [{ ...forest, cover: Float64Array.of(16, 4, 12, 16, 16, 15, 1) }], features: 1 }
-    const engine = engineOf(
-      module,
-      { ...model, hierarchy: flat(2), forests: model.forests.map(withNoveltyColumn) },
-      true,
-    )
-    // of ln 16: ln 4 and 0 and ln 16/15 on the left, ln 16/12 and 0 and ln 16 on the right
-    const expected = [(0.5 + 0 + Math.log2(16 / 15) / 4) / 3, (Math.log2(16 / 12) / 4 + 0 + 1) / 3]
+    const engine = engineOf(module, { ...model, hierarchy: flat(2), forests: model.forests.map(withEmptiness) }, true)
+    // of ln 16: ln 4 and 0 and ln 16/15 on the left, ln 16/12 and 0 and ln 16 on the right; then 1 − p
+    const emptiness = [(0.5 + 0 + Math.log2(16 / 15) / 4) / 3, (Math.log2(16 / 12) / 4 + 0 + 1) / 3]
+    const expected = [(emptiness[0]! + 0) / 2, (emptiness[1]! + 1 / 3) / 2]
     const rows = Float32Array.of(-1, 1)
     const { novelty, probabilities } = engine.classify(rows, 2)
     novelty!.forEach((value, row) => expect(value).toBeCloseTo(expected[row]!, 15))
@@ -63,7 +60,7 @@ describe('novelty', () => {
 
   it('is 0 where every tree is one leaf', () => {
     const forest = forestOf([{ fractions: [1, 0] }], 2)
-    const forests = [withNoveltyColumn({ ...forest, cover: Float64Array.of(0.2) })]
+    const forests = [withEmptiness({ ...forest, cover: Float64Array.of(0.2) })]
     const engine = engineOf(module, { forests, features: 1, hierarchy: flat(2) }, true)
     expect([...engine.classify(Float32Array.of(1), 1).novelty!]).toEqual([0])
   })
@@ -77,7 +74,7 @@ describe('novelty', () => {
       const forests = model.forests.map((forest, i) => covered(forest, seed + i))
       for (const rowCount of [1, 40, 300]) {
         const matrix = rowsOf(model, rowCount, seed)
-        const with_ = engineOf(module, { ...model, forests: forests.map(withNoveltyColumn) }, true)
+        const with_ = engineOf(module, { ...model, forests: forests.map(withEmptiness) }, true)
         const answers = with_.classify(matrix.slice(), rowCount)
         const without = engineOf(module, model).classify(matrix.slice(), rowCount)
         const isAnswered = (_: unknown, row: number) => !without.unanswered?.has(row)

@@ -60,6 +60,8 @@ export interface ExtraColumns {
   readonly calibrated?: boolean | undefined
   /** of a calibrated model, wide or nested: sets that hold the class of at least this share of objects */
   readonly sets?: number | undefined
+  /** how strange each object is to the model, wide or nested */
+  readonly novelty?: boolean | undefined
 }
 
 /** How the results stand in a file. */

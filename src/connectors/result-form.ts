@@ -30,16 +30,16 @@ export const hasStructures: Readonly<Record<OutputFormat, boolean>> = {
  */
 export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
   const flag = asked.columns ? '--columns' : asked.top === undefined ? undefined : '--top'
-  const { margins, calibrated, sets } = asked
+  const { margins, calibrated, sets, novelty } = asked
   const { layout = format === 'ndjson' && flag === undefined ? 'nested' : 'wide' } = asked
   if (layout === 'nested' && !hasStructures[format]) {
     throw new UsageError(`--layout nested cannot be written as ${formatName(format)}`, {
       hint: 'Use --layout wide or long, or NDJSON, Parquet or Arrow.',
     })
   }
-  if (layout === 'long' && (margins || sets !== undefined)) {
-    const extra = margins ? '--margins' : '--sets'
-    throw new UsageError(`${extra}: --layout long has a row for each class, and no place for them`, {
+  const extra = firstExtra(asked)
+  if (layout === 'long' && extra !== undefined) {
+    throw new UsageError(`${extra}: --layout long has a row for each class, and no place for ${pronounOf(extra)}`, {
       hint: 'Use --layout wide or nested.',
     })
   }
@@ -49,17 +49,33 @@ export function formFor(format: OutputFormat, asked: FormOptions): ResultForm {
         layout === 'nested' ? 'Use --layout wide, also for NDJSON.' : 'Use --layout wide; long has a column ranking.',
     })
   }
-  const hasExtras = margins === true || calibrated === true || sets !== undefined
-  return { layout, extras: hasExtras ? { margins, calibrated, sets } : undefined, excerpt: excerptOf(asked) }
+  const hasExtras = [margins, calibrated, novelty].includes(true) || sets !== undefined
+  const extras = hasExtras ? { margins, calibrated, sets, novelty } : undefined
+  return { layout, extras, excerpt: excerptOf(asked) }
+}
+
+const extraNames = {
+  '--margins': 'margins',
+  '--sets': 'sets',
+  '--novelty': 'novelty',
+} as const
+
+function pronounOf(extra: keyof typeof extraNames): string {
+  return extra === '--novelty' ? 'it' : 'them'
+}
+
+function firstExtra({ margins, sets, novelty }: ExtraColumns): keyof typeof extraNames | undefined {
+  if (margins) return '--margins'
+  if (sets !== undefined) return '--sets'
+  return novelty ? '--novelty' : undefined
 }
 
 /** @throws UsageError where a place that takes whole objects was asked to take less, or more than the survey's numbers */
 export function refusePart(place: string, asked: FormOptions): void {
-  const { margins, sets } = asked
-  const extra = margins ? '--margins' : sets === undefined ? undefined : '--sets'
+  const extra = firstExtra(asked)
   if (extra !== undefined) {
-    throw new UsageError(`${extra}: ${place} has no place for them`, {
-      hint: `Only files and stdout have ${extra.slice(2)}; give the table or the topic a run of its own.`,
+    throw new UsageError(`${extra}: ${place} has no place for ${pronounOf(extra)}`, {
+      hint: `Only files and stdout have ${extraNames[extra]}; give the table or the topic a run of its own.`,
     })
   }
   const flag = Object.entries(flagsOfExcerpt).find(([name]) => asked[name as keyof Excerpt] !== undefined)?.[1]
@@ -115,8 +131,8 @@ type Form = Pick<ResultForm, 'extras' | 'excerpt'> & { readonly layout?: Layout 
 export async function partOf({ layout = 'wide', extras = {}, excerpt }: Form, context: FormContext) {
   const { createLayout } = await import('./files/layouts.ts')
   const { columns, top, only, minProbability } = excerpt ?? {}
-  const { margins, calibrated = false, sets } = extras
-  const asked = { margins: margins ? marginNames(context) : [], calibrated, sets: sets !== undefined, top }
+  const { margins, calibrated = false, sets, novelty = false } = extras
+  const asked = { margins: margins ? marginNames(context) : [], calibrated, sets: sets !== undefined, novelty, top }
   const all = createLayout(layout, context, asked)
   const isWhole = only === undefined && minProbability === undefined
   return {

@@ -14,7 +14,7 @@ import {
 } from './bundle/golden.ts'
 import { type Manifest, taxonomyOf } from './bundle/manifest.ts'
 import { marginsOf, whyNotOnnx } from './bundle/parts.ts'
-import { type Bundle, readBundle } from './bundle/read-bundle.ts'
+import { type Bundle, readBundle, withCovers } from './bundle/read-bundle.ts'
 import { readBundleCalibration } from './calibration/bundle-calibration.ts'
 import { batchCalibrator } from './calibration/calibrate-batch.ts'
 
@@ -33,6 +33,8 @@ export interface ClassifierOptions {
   readonly engine?: EngineName | undefined
   /** threads that classify; 0 for one for each core, or as many as the model is worth */
   readonly threads: number
+  /** whether batches shall have a novelty */
+  readonly novelty?: boolean | undefined
   /** where the graphs of forests are kept for the onnx engine; by default a folder for temporary files */
   readonly cacheFolder?: string | undefined
   /** what this thread can do while others prepare the model; must not fail */
@@ -104,7 +106,7 @@ export function enginesOf({
 /**
  * Makes a classifier of a bundle, without asking it anything yet.
  *
- * @throws UsageError for an engine that cannot run this model
+ * @throws UsageError for an engine that cannot run this model, or a novelty that it does not have
  */
 export async function openEngine(directory: string, bundle: Bundle, options: ClassifierOptions): Promise<Classifier> {
   const { engine = enginesOf(bundle)[0], threads, cacheFolder = join(tmpdir(), 'lcclf-graphs'), meanwhile } = options
@@ -115,6 +117,7 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
       hint: `Omit --engine, or use --engine ${enginesOf(bundle)[0]}.`,
     })
   }
+  if (options.novelty) refuseNovelty(bundle, engine)
   switch (engine) {
     case 'onnx': {
       const { openOnnxEngine } = await import('./onnx/onnx-engine.ts')
@@ -128,6 +131,7 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
       const hierarchy = { taxonomy, levels, ...(productClasses ? { productClasses } : {}) }
       const model = {
         forests,
+        covered: options.novelty ? await withCovers(directory, bundle) : undefined,
         parts,
         hierarchy,
         taxonomy: taxonomyOf(manifest, marginsOf(parts)),
@@ -138,6 +142,18 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
       return openForestClassifier(model, threads === 0 ? usefulThreads(bundle) : threads, meanwhile)
     }
   }
+}
+
+/** @throws UsageError for a model of which nobody knows whether its leaves tell what is new to it */
+function refuseNovelty(bundle: Bundle, engine: EngineName): void {
+  const hasSums = bundle.parts.some(({ sum }) => sum !== null)
+  if (engine === 'forest' && !hasSums) return
+  const why = hasSums
+    ? 'its trees add up to margins'
+    : 'the onnx engine does not tell which leaves an object falls into'
+  throw new UsageError(`--novelty: ${identityOf(bundle).classifierVersion} has none: ${why}`, {
+    hint: 'Forests whose leaves are averaged have it, with the forest engine. Leave --novelty out.',
+  })
 }
 
 /** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */

@@ -70,6 +70,8 @@ export interface ClassifiedBatch {
   readonly calibrated?: Float64Array | undefined
   /** in the same form, 1 for a class that is in the object's set; absent where nobody asked for sets */
   readonly sets?: Uint8Array | undefined
+  /** one number an object, 0 to 1, more for one that is stranger to the model; absent where nobody asked for it */
+  readonly novelty?: Float64Array | undefined
   /** what the feature batch had of these, unchanged */
   readonly echo?: MessageFeatures | undefined
   readonly messages?: readonly OriginalMessage[] | undefined
@@ -174,7 +176,7 @@ export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(
 
 /** Some objects of a batch, with all that the batch has of them. @param rows which, in the order in which they come out */
 export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): ClassifiedBatch {
-  const { probabilities, margins, taxonomy, oids, candids, mjds, echo, messages, calibrated, sets } = batch
+  const { probabilities, margins, calibrated, sets, novelty, taxonomy, oids, candids, mjds, echo, messages } = batch
   const leaves = taxonomy.levels[0]!.classes.length
   return {
     ...batch,
@@ -186,6 +188,7 @@ export function pickObjects(batch: ClassifiedBatch, rows: readonly number[]): Cl
     ...(margins ? { margins: pickRows(margins, rows, taxonomy.margins!.length) } : {}),
     ...(calibrated ? { calibrated: pickRows(calibrated, rows, leaves) } : {}),
     ...(sets ? { sets: pickRows(sets, rows, leaves) } : {}),
+    ...(novelty ? { novelty: pickRows(novelty, rows, 1) } : {}),
     echo: echo && { names: echo.names, values: pickRows(echo.values, rows, echo.names.length) },
     messages: messages && rows.map((row) => messages[row]!),
   }

@@ -8,6 +8,8 @@ export interface Classifier {
   readonly features: readonly string[]
   readonly preprocessing: Preprocessing
   readonly taxonomy: Taxonomy
+  /** whether it was opened to give batches a novelty */
+  readonly hasNovelty?: boolean
   /** how many `classify` calls may usefully be under way at once */
   readonly parallelism: number
   /**

@@ -78,6 +78,15 @@ export const calibrationFlags = {
   }),
 }
 
+/** What a forest tells beside its probabilities. */
+export const noveltyFlag = {
+  novelty: Flags.boolean({
+    ...output,
+    description:
+      'of a forest: also write novelty, from 0 to 1, more for objects that are like fewer of the training samples; sort by it to find classes that the model never saw',
+  }),
+}
+
 /** A share of objects, as `0.9`. */
 function shareOf(text: string): number {
   const value = /^0?\.\d+$/.test(text) ? Number(text) : NaN

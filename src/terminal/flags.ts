@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts'
 import { inputFormats, outputFormats } from '../connectors/address.ts'
 import { outputSchemas } from '../connectors/kafka/output-message.ts'
 import { shardOf } from './shard.ts'
-import { calibrationFlags, dialectFlags, excerptFlags } from './file-flags.ts'
+import { calibrationFlags, dialectFlags, excerptFlags, noveltyFlag } from './file-flags.ts'
 import { group, repeatable, wholeNumber } from './flag-kinds.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
@@ -235,6 +235,7 @@ export const classifyFlags = {
   }),
   ...excerptFlags,
   ...calibrationFlags,
+  ...noveltyFlag,
   overwrite: Flags.boolean({
     ...output,
     description: "replace existing results (the sample model, when you name none, replaces no other model's)",
@@ -336,6 +337,7 @@ export const streamFlags = {
     description: 'exactly-once: outputs and offsets in one Kafka transaction',
   })(),
   ...calibrationFlags,
+  ...noveltyFlag,
   'missing-object': Flags.option({ ...missingObject, default: 'wait' as const })(),
   'output-schema': Flags.option({
     ...outputSchema,

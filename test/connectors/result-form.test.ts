@@ -101,11 +101,17 @@ describe('--only and --min-probability', () => {
     })
   })
 
-  it('keep an object on the bound, and its margins', () => {
+  it('keep an object on the bound, and all that it has', () => {
     const margins = Float64Array.of(1, 2, 3, 4, 5, 6)
-    const batch = { ...equals, margins, taxonomy: { ...flatTaxonomy, margins: ['a', 'b', 'c'] } }
+    const others = {
+      calibrated: margins.slice(),
+      sets: Uint8Array.of(1, 0, 0, 0, 1, 1),
+      novelty: Float64Array.of(0.7, 0.8),
+    }
+    const batch = { ...equals, ...others, margins, taxonomy: { ...flatTaxonomy, margins: ['a', 'b', 'c'] } }
     const kept = rowsWanted({ minProbability: 0.5 }, flatTaxonomy)(batch)
-    expect([kept.oids, [...kept.margins!]]).toEqual([['y'], [4, 5, 6]])
+    expect([kept.oids, [...kept.margins!], [...kept.calibrated!]]).toEqual([['y'], [4, 5, 6], [4, 5, 6]])
+    expect([[...kept.sets!], [...kept.novelty!]]).toEqual([[0, 1, 1], [0.8]])
     expect(rowsWanted({ minProbability: 0.4 }, flatTaxonomy)(batch)).toBe(batch)
     expect(rowsWanted({ only: ['a,b'] }, flatTaxonomy)(batch).rowCount).toBe(0)
   })

@@ -12,10 +12,11 @@ type LayoutContext = Pick<SinkContext, 'schema' | 'taxonomy' | 'classifierVersio
 
 /** What an output's columns are, beside its layout. */
 interface ColumnsAsked extends Pick<Excerpt, 'top'> {
-  /** of a booster; the long layout has no place for them, nor for sets */
+  /** of a booster; the long layout has no place for them, nor for sets and novelty */
   readonly margins?: readonly string[]
   readonly calibrated?: boolean
   readonly sets?: boolean
+  readonly novelty?: boolean
 }
 
 /**
@@ -45,7 +46,7 @@ interface Column {
   readonly valuesOf: (batch: ClassifiedBatch) => ColumnValues
 }
 
-/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`, `calibrated/…`. */
+/** `oid`, `candid`, `class`, `probability`, `classifier_version`, the leaf classes, then `top/…`, `stochastic/…` …, `margin/…`, `calibrated/…`, `novelty`. */
 function wideLayout(context: LayoutContext, asked: ColumnsAsked): OutputLayout {
   const { levels } = context.taxonomy
   const classes = levels.flatMap(({ classes, prefix }, i) =>
@@ -59,6 +60,7 @@ function wideLayout(context: LayoutContext, asked: ColumnsAsked): OutputLayout {
     ...(asked.top === undefined ? classes : topColumns(context, asked.top)),
     ...numberColumns(asked.margins ?? [], (name) => [`${marginPrefix}/${name}`], marginsOf),
     ...calibrationColumns(context, asked, (...path) => [path.join('/')]),
+    ...(asked.novelty ? [noveltyColumn(['novelty'])] : []),
   ])
 }
 
@@ -80,6 +82,7 @@ function nestedLayout(context: LayoutContext, asked: ColumnsAsked): OutputLayout
     ...hierarchical.flat(),
     ...numberColumns(asked.margins ?? [], (name) => [root, 'margins', name], marginsOf),
     ...calibrationColumns(context, asked, (...path) => [root, ...path]),
+    ...(asked.novelty ? [noveltyColumn([root, 'novelty'])] : []),
   ])
 }
 
@@ -201,6 +204,13 @@ function calibrationColumns(
     valuesOf: ({ sets: members, rowCount }) => ({ type: 'int32', values: sizesOf(members!, rowCount, width) }),
   }
   return [...(calibrated ? [...numbers, winner] : []), ...(sets ? [set, size] : [])]
+}
+
+function noveltyColumn(path: readonly string[]): Column {
+  return {
+    field: { path, type: 'float64', isNullable: false },
+    valuesOf: ({ novelty }) => ({ type: 'float64', values: novelty! }),
+  }
 }
 
 function sizesOf(members: Uint8Array, rowCount: number, width: number): Int32Array {

@@ -11,6 +11,7 @@ import {
   watchQuality,
 } from '../../model/profile/watch-inputs.ts'
 import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
+import { UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
@@ -39,7 +40,7 @@ export interface RunEffects {
  *
  * @param reference a bundle's folder, its `.tar.gz`, an address, `name@version`, or a name in the model store. Without one: `LCCLF_MODEL`, otherwise
  *   the model that `lcclf.lock` pins, otherwise the sample model of this package, which is a demonstration
- * @param options `engine`: forest (the default for forests) or onnx; `threads`: 0 for one for each core
+ * @param options `engine`: forest (the default for forests) or onnx; `threads`: 0 for one for each core; `novelty`: whether batches have one
  * @throws ModelError if it is not found, is damaged, or gives other answers than its golden ones
  */
 export async function openModel(reference?: string, options: EngineOptions = {}): Promise<Classifier> {
@@ -49,14 +50,16 @@ export async function openModel(reference?: string, options: EngineOptions = {})
 interface EngineOptions {
   readonly engine?: EngineName | undefined
   readonly threads?: number
+  readonly novelty?: boolean | undefined
 }
 
 /** The same, and why it is this model. */
-export async function openChosenModel(reference: string | undefined, { engine, threads = 0 }: EngineOptions) {
+export async function openChosenModel(reference: string | undefined, { engine, threads = 0, novelty }: EngineOptions) {
   const named = reference ?? (process.env['LCCLF_MODEL'] || undefined)
   const effects = { interrupts: interruptsOf(), progress: silentTransfer, mayPull: mayDownload() }
   const chosen = await chooseLocalModel(named, theSample, effects)
-  const classifier = await openClassifier(chosen.directory, { engine, threads, cacheFolder: cacheFolder() })
+  const how = { engine, threads, novelty, cacheFolder: cacheFolder() }
+  const classifier = await openClassifier(chosen.directory, how)
   return { classifier, chosen }
 }
 
@@ -70,6 +73,7 @@ export async function openRunModel(
   if (typeof model === 'object') {
     // it belongs to the caller
     const own = { ...model, close: () => Promise.resolve() }
+    if (extras.novelty && !model.hasNovelty) throw openedWithout(model)
     const borrowed = { classifier: withCalibration(own, extras), notes: () => [] }
     const watched = isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
     return { ...watched, isDemonstration: false }
@@ -77,11 +81,18 @@ export async function openRunModel(
   const chosen = await chosenModel(model, plan, effects)
   const { directory, isDemonstration } = chosen
   const profile = await readProfile(directory)
-  const opened = await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
+  const { novelty } = extras
+  const opened = await openClassifier(directory, { engine, threads, novelty, cacheFolder: cacheFolder(), meanwhile })
   const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
   const tallied = tallyInputs(classifier, profile)
   return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
+}
+
+function openedWithout({ identity }: Classifier): UsageError {
+  return new UsageError(`novelty: ${identity.classifierVersion} was opened without`, {
+    hint: 'Open the model with { novelty: true }.',
+  })
 }
 
 /** Tables and topics that others read never get the sample model's answers. */

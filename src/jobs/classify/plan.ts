@@ -162,11 +162,12 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
 }
 
 /** Only what is asked for. */
-function extrasOf({ margins, calibrated, sets }: ExtraColumns) {
+function extrasOf({ margins, calibrated, sets, novelty }: ExtraColumns) {
   return {
     ...(margins ? { margins } : {}),
     ...(calibrated ? { calibrated } : {}),
     ...(sets === undefined ? {} : { sets }),
+    ...(novelty ? { novelty } : {}),
   }
 }
 

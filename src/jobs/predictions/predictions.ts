@@ -116,7 +116,7 @@ function wideName(
   return isExtra(name!, names) ? undefined : ['', name!]
 }
 
-/** Margins, calibrated probabilities and sets: none of them is a probability of the model. */
+/** Margins, calibrated probabilities, sets and novelty: none of them is a probability of the model. */
 function isExtra(name: string, names: ReadonlySet<string>): boolean {
   const isOfClass = (prefix: string): boolean =>
     name.startsWith(`${prefix}/`) && names.has(name.slice(prefix.length + 1))
@@ -127,6 +127,8 @@ function isExtra(name: string, names: ReadonlySet<string>): boolean {
     (name === `${calibratedPrefix}_class` && hasCalibrated) ||
     // a list is no column to some readers
     name === 'set_size' ||
+    // unless it is a class, which a level has too
+    (name === 'novelty' && ![...names].some((one) => one.endsWith('/novelty'))) ||
     (name === 'set' && names.has('set_size'))
   )
 }

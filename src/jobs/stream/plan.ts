@@ -99,8 +99,9 @@ export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): st
 }
 
 /** The flags, where `to` may hold sinks of a program's own. */
-export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config' | 'calibrated'> & {
+export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config' | 'calibrated' | 'novelty'> & {
   readonly calibrated?: boolean | undefined
+  readonly novelty?: boolean | undefined
   readonly to?: readonly (string | Sink | OpenSink)[] | undefined
 }
 
@@ -115,14 +116,14 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const { outputs, unnamed } = namedOutputs(outputsOf(flags, environment), flags)
-  const { model, engine, threads, delivery, watchQuality = false, calibrated, sets } = flags
+  const { model, engine, threads, delivery, watchQuality = false, calibrated, sets, novelty } = flags
   const { metricsPort = prometheusPort(environment) } = flags
   const batchSize = flags.batchSize ?? batchSizeOf(environment)
   if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
   return {
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
     ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
-    extras: { calibrated, sets },
+    extras: { calibrated, sets, novelty },
     stepModel: stepModel(environment, Boolean(model)),
     minDetections: minDetections(environment),
     mjdColumn: outputs.some(mayTakeMjd) ? (flags.mjdColumn ?? usualMjdColumn) : undefined,
@@ -177,12 +178,12 @@ function outputsOf(flags: StreamAsked, environment: Environment): StreamOutput[]
  */
 function namedOutputs(
   outputs: readonly StreamOutput[],
-  { calibrated, sets }: Pick<StreamAsked, 'calibrated' | 'sets'>,
+  { calibrated, sets, novelty }: Pick<StreamAsked, 'calibrated' | 'sets' | 'novelty'>,
 ) {
   const unnamed = calibrated && !outputs.every(isUnnamed) ? outputs.filter(isUnnamed) : []
   const formed = outputs.map((output) => {
     if (output.kind !== 'kafka' && output.kind !== 'postgres') return output
-    return namedForm(output, { sets, calibrated: unnamed.includes(output) ? false : calibrated })
+    return namedForm(output, { sets, novelty, calibrated: unnamed.includes(output) ? false : calibrated })
   })
   const notes = unnamed.map(
     ({ address }) => `--calibrated: the messages of ${address} name no classifier, and hold the survey's numbers only`,
@@ -192,7 +193,7 @@ function namedOutputs(
 
 function outputOf(
   output: string | Sink | OpenSink,
-  { outputSchema = 'original', missingObject, calibrated, sets }: StreamAsked,
+  { outputSchema = 'original', missingObject, calibrated, sets, novelty }: StreamAsked,
   environment: Environment,
 ): StreamOutput {
   const address = typeof output === 'string' ? output : typeof output === 'function' ? 'own sink' : output.address
@@ -201,7 +202,7 @@ function outputOf(
   if (isKafkaAddress(address)) return kafkaSinkSpec(address, outputSchema, environment)
   if (isPostgresAddress(address)) return postgresSinkSpec(address, missingObject, environment)
   if (address === '-')
-    return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested', extras: { calibrated, sets } }
+    return { kind: 'stdout', address: '-', format: 'ndjson', layout: 'nested', extras: { calibrated, sets, novelty } }
   filePathOf(address, 'output')
   throw new UsageError(`--to ${address}: a stream has no end, and a file is whole only then`, {
     hint: 'Use kafka://…, postgres://…, or - for NDJSON on stdout. lcclf classify kafka://… writes files.',

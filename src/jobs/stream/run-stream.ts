@@ -230,7 +230,8 @@ async function openStream(
   const chosen = (await modelOfStep(plan.stepModel, how)) ?? (await liveModel(plan.model, how))
   const { directory } = chosen
   const profile = plan.watchQuality ? await readProfile(directory) : undefined
-  const opened = keep(await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder() }))
+  const { novelty } = plan.extras
+  const opened = keep(await openClassifier(directory, { engine, threads, novelty, cacheFolder: cacheFolder() }))
   const classifier = withCalibration(opened, plan.extras)
   const { features, preprocessing, taxonomy, identity } = classifier
   log.info(modelLine(identity, chosen))

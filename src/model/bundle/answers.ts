@@ -13,6 +13,8 @@ export interface Answers {
   readonly probabilities: Float64Array<ArrayBuffer>[]
   /** rowCount × margins, row-major; of a model that is one booster */
   readonly margins?: Float64Array<ArrayBuffer>
+  /** one number a row, 0 to 1 (see bundle/novelty.ts); where it was asked for */
+  readonly novelty?: Float64Array<ArrayBuffer>
   /** rows that the model has no answer for, and why; theirs above mean nothing. Absent where there are none */
   readonly unanswered?: ReadonlyMap<number, string>
 }

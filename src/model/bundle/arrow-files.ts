@@ -205,7 +205,7 @@ export function decodeCovers(bytes: Uint8Array, forests: readonly Pick<Forest, '
     if (!isTyped || batches[level]!.rowCount !== feature.length) {
       throw new ModelError(`${coversFile} does not have one row a node of level ${level}`)
     }
-    const cover = Float64Array.from(values)
+    const cover = new Float64Array(values)
     const bad = cover.findIndex((value) => !(value > 0 && value < Infinity))
     if (bad >= 0) throw new ModelError(`${coversFile}: node ${bad} of level ${level} has the weight ${cover[bad]}`)
     return cover

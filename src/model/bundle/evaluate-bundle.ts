@@ -1,8 +1,9 @@
 // A whole bundle evaluated in the plainest way: the second opinion on every engine. Shares no code with the kernel.
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, seenFeatures, seenRows, whyNoAnswer } from './answers.ts'
-import { childOf, evaluatePlainly, type Forest } from './forest.ts'
+import { childOf, type CoveredForest, evaluatePlainly, type Forest } from './forest.ts'
 import type { Manifest } from './manifest.ts'
+import { leafEmptiness, noveltyOf } from './novelty.ts'
 import type { Part } from './parts.ts'
 import type { Sum } from './sums.ts'
 
@@ -64,6 +65,39 @@ export function evaluateParts({ manifest, parts, forests }: EvaluatedBundle, mat
     return { rows, features: seenFeatures(part.steps, manifest.features), values }
   })
   return { said, unanswered }
+}
+
+/**
+ * How strange rows are to a bundle (see novelty.ts).
+ *
+ * @param bundle whose forests average their leaves
+ * @param matrix as for `evaluateBundle`
+ * @returns one number a row, 0 to 1; NaN for rows that it has no answer for
+ */
+export function evaluateNovelty(
+  bundle: EvaluatedBundle & { readonly forests: readonly CoveredForest[] },
+  matrix: FeatureMatrix,
+  rowCount: number,
+): Float64Array {
+  const { manifest, parts, forests } = bundle
+  const emptiness = parts.map((part, index) => {
+    const forest = forests[index]!
+    const emptinessOf = leafEmptiness(forest)
+    const rows = rowsFor(part, matrix, rowCount, manifest, new Map())
+    const width = rows.length / rowCount
+    return Float64Array.from({ length: rowCount }, (_, row) => {
+      let sum = 0
+      for (const root of forest.roots) {
+        let node = root
+        while (forest.feature[node]! >= 0) {
+          node = childOf(forest, node, rows[row * width + forest.feature[node]!]!)
+        }
+        sum += emptinessOf(node, root)
+      }
+      return sum / forest.roots.length
+    })
+  })
+  return noveltyOf(parts, emptiness, evaluateBundle(bundle, matrix, rowCount).probabilities[0]!)
 }
 
 /** The rows as the trees of a part compare them; those that they refuse are put into `unanswered`. */

@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os'
 import type { FeatureBatch } from '../../pipeline/batch.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { prepareMatrix } from '../../pipeline/preprocess.ts'
-import type { Forest, Hierarchy } from '../bundle/forest.ts'
+import type { CoveredForest, Forest, Hierarchy } from '../bundle/forest.ts'
+import { withEmptiness } from '../bundle/novelty.ts'
 import type { Part } from '../bundle/parts.ts'
 import { withoutUnanswered } from '../unanswered.ts'
 import { compileKernel, createForestEngine } from './forest-engine.ts'
@@ -20,6 +21,8 @@ export interface ForestModel extends Pick<Classifier, 'taxonomy' | 'identity' | 
   readonly parts: readonly Part[]
   /** one a part */
   readonly forests: readonly Forest[]
+  /** the same with their covers, where batches shall have a novelty */
+  readonly covered?: readonly CoveredForest[] | undefined
   readonly hierarchy: Hierarchy
 }
 
@@ -44,7 +47,8 @@ export async function openForestClassifier(
   threads: number,
   meanwhile: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Classifier> {
-  const { forests, parts, hierarchy, taxonomy, identity, features, preprocessing } = model
+  const { covered, parts, hierarchy, taxonomy, identity, features, preprocessing } = model
+  const hasNovelty = covered !== undefined
   const count = threads === 0 ? availableParallelism() : threads
   // the threads boot while memory is taken, and write the model into it: this thread can open inputs meanwhile
   const pool = startWorkers<ForestSetup, ForestTask, ForestAnswer>(
@@ -55,9 +59,10 @@ export async function openForestClassifier(
   try {
     const module = await compileKernel()
     const { firstFeatures, width, isFloat64 } = layOutRows(model)
+    const forests = covered?.map(withEmptiness) ?? model.forests
     const trees = parts.map(({ sum }, i) => ({ forest: forests[i]!, sum, firstFeature: firstFeatures[i]! }))
     const { model: packed, plan } = reserveModel(trees, { features: width, isFloat64 }, count)
-    const engineParts = { module, packed, model: { ...hierarchy, parts, features, preprocessing } }
+    const engineParts = { module, packed, model: { ...hierarchy, parts, features, preprocessing }, hasNovelty }
     const prepared = pool.prepare((room) => {
       // two threads halve the time
       const share = { plan, trees, ranks: room === 0, levels: room === 1 || count === 1 }
@@ -87,6 +92,7 @@ export async function openForestClassifier(
       features,
       preprocessing,
       taxonomy,
+      hasNovelty,
       // each thread finds its next group ready when it is done with one
       parallelism: BATCHES_A_THREAD * count,
       async classify(batch) {

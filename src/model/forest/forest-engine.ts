@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { type Answers, createAnswering, type Surroundings } from '../bundle/answers.ts'
+import { noveltyOf, separateEmptiness } from '../bundle/novelty.ts'
 import type { Rows } from './batch-groups.ts'
 import { createRowFiller, type RowRules } from './kernel-rows.ts'
 import { numbersAt } from './kernel/memory-layout.ts'
@@ -12,6 +13,8 @@ export interface EngineParts {
   readonly module: WebAssembly.Module
   readonly packed: PackedModel
   readonly model: Surroundings & RowRules
+  /** whether the last column of every level is its emptiness, for a novelty */
+  readonly hasNovelty?: boolean
 }
 
 /** Compiles the kernel (the build puts it there) once for all threads: the module can be posted to workers. */
@@ -37,7 +40,7 @@ interface Piece {
 }
 
 /** @param room which of the model's rooms this engine may use: no other engine may use the same */
-export function createForestEngine({ module, packed, model }: EngineParts, room: number) {
+export function createForestEngine({ module, packed, model, hasNovelty = false }: EngineParts, room: number) {
   const { memory, features, isFloat64, shared, levels } = packed
   const width = model.features.length
   const scratch = packed.scratches[room]!
@@ -71,9 +74,15 @@ export function createForestEngine({ module, packed, model }: EngineParts, room:
       })
     }
     return batches.map(({ rowCount }, batch) => {
-      const answers = answerLevels(said[batch]!, rowCount)
+      const answers = hasNovelty ? answerWithNovelty(said[batch]!, rowCount) : answerLevels(said[batch]!, rowCount)
       return unanswered[batch]!.size === 0 ? answers : { ...answers, unanswered: unanswered[batch]! }
     })
+  }
+
+  function answerWithNovelty(all: readonly Float64Array<ArrayBuffer>[], rowCount: number): Answers {
+    const { said, emptiness } = separateEmptiness(all, rowCount)
+    const answers = answerLevels(said, rowCount)
+    return { ...answers, novelty: noveltyOf(model.parts, emptiness, answers.probabilities[0]!) }
   }
 
   return {

@@ -27,9 +27,10 @@ serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => 
   const engine = createForestEngine(parts, room)
   return (batches) => {
     const answer = engine.classifyTogether(batches)
-    const arrays = answer.flatMap(({ probabilities, margins }) =>
-      margins ? [...probabilities, margins] : probabilities,
-    )
+    const arrays = answer.flatMap(({ probabilities, margins, novelty }) => [
+      ...probabilities,
+      ...[margins, novelty].flatMap((values) => values ?? []),
+    ])
     return { answer, transfer: arrays.map(({ buffer }) => buffer) }
   }
 })

@@ -12,6 +12,7 @@ const typed: StreamFlags = {
   dryRun: false,
   watchQuality: false,
   calibrated: false,
+  novelty: false,
 }
 const from = 'kafka://broker/features?group=g'
 const to = ['kafka://broker/classes']

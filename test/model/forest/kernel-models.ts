@@ -24,7 +24,8 @@ export function shapeOf({ forests, features, ...given }: TestModel) {
   return { ...hierarchy, parts, features: Array.from({ length: features }, (_, i) => `f${i}`), preprocessing }
 }
 
-export function engineOf(module: WebAssembly.Module, given: TestModel) {
+/** @param hasNovelty whether it is the last column of every forest's leaves */
+export function engineOf(module: WebAssembly.Module, given: TestModel, hasNovelty = false) {
   const model = shapeOf(given)
   const { firstFeatures, width, isFloat64 } = layOutRows(model)
   const trees = model.parts.map(({ sum }, i) => ({
@@ -35,5 +36,5 @@ export function engineOf(module: WebAssembly.Module, given: TestModel) {
   const { model: packed, plan } = reserveModel(trees, { features: width, isFloat64 }, 1)
   fillLevels(plan, trees)
   fillRanks(plan, trees)
-  return createForestEngine({ module, packed, model }, 0)
+  return createForestEngine({ module, packed, model, hasNovelty }, 0)
 }

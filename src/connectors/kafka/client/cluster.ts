@@ -203,6 +203,8 @@ export async function connectCluster(connection: KafkaConnection, clientId = 'lc
   return {
     library,
     connection,
+    /** what brokers call us in their logs and quotas */
+    clientId,
     ask,
     exchange,
     topics,

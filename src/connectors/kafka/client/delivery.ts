@@ -163,7 +163,7 @@ export async function deliver(
         const batches = group.map((queue) => ({ ...queue, batch: encodedHead(queue) }))
         try {
           const results = await cluster.exchange('produce', leader, (connection, versions) =>
-            sendBatches(library, versions, connection, batches, transactionalId),
+            sendBatches(cluster, versions, connection, batches, transactionalId),
           )
           for (const queue of group) {
             const result = results.find(
@@ -200,7 +200,7 @@ export async function deliver(
     const [head] = queue.batches as [OutgoingMessage[]]
     const replaceHead = (...others: OutgoingMessage[][]): void => {
       queue.batches.splice(0, 1, ...others)
-      // the library has made its own copy when it was sent
+      // what it was sent in has been answered: all of it has arrived
       if (queue.encoded) giveBackBatch(queue.encoded)
       queue.encoded = undefined
     }

@@ -3,6 +3,7 @@ import zlib from 'node:zlib'
 import type * as platformatic from '@platformatic/kafka'
 import type { Connection, Reader } from '@platformatic/kafka'
 import { loadZstd, unpackSnappyFrame } from '../../../formats/compression.ts'
+import { sendBulk } from './bulk-request.ts'
 
 /** The client library, loaded when Kafka is first needed. */
 export type KafkaLibrary = typeof platformatic
@@ -182,9 +183,9 @@ export interface PartitionResult {
   readonly message: string | null
 }
 
-/** Produces one encoded batch for each partition, acknowledged by all in-sync replicas. */
+/** Produces one encoded batch for each partition, acknowledged by all in-sync replicas. The batches are not copied. */
 export async function sendBatches(
-  library: KafkaLibrary,
+  { library, clientId }: { readonly library: KafkaLibrary; readonly clientId: string },
   versions: BrokerVersions,
   connection: Connection,
   batches: readonly { readonly topic: string; readonly partition: number; readonly batch: Buffer }[],
@@ -208,21 +209,19 @@ export async function sendBatches(
       })
     })
     .appendTaggedFields()
-  const { key, version } = usable.api
-  return new Promise((resolve, reject) => {
-    const take = (thrown: Error | null, answer: unknown): void => {
-      const { responses } =
-        (thrown as { response?: Answered } | null)?.response ?? (answer as Answered | undefined) ?? {}
-      if (!responses) return reject(thrown ?? new Error('the broker says nothing about what was produced'))
-      const results = responses.flatMap(({ name: topic, partitionResponses }) =>
-        partitionResponses.map(({ index: partition, errorCode, errorMessage }) => {
-          return { topic, partition, errorCode, message: errorMessage ?? null }
-        }),
-      )
-      resolve(results)
-    }
-    connection.send(key, version, () => payload, usable.parseResponse, true, true, take)
+  const { api, parseResponse: parse } = usable
+  const answer = sendBulk<Answered>(library, connection, { api, clientId, body: payload.buffers, parse })
+  const { responses } = await answer.catch((thrown: unknown) => {
+    const { response } = thrown as { response?: Answered }
+    if (response?.responses) return response
+    throw thrown
   })
+  if (!responses) throw new Error('the broker says nothing about what was produced')
+  return responses.flatMap(({ name: topic, partitionResponses }) =>
+    partitionResponses.map(({ index: partition, errorCode, errorMessage }) => {
+      return { topic, partition, errorCode, message: errorMessage ?? null }
+    }),
+  )
 }
 
 type Answered = Partial<ReturnType<KafkaLibrary['produceV11']['parseResponse']>>

@@ -64,6 +64,11 @@ export function numberText(value: number): string {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)))
 }
 
+/** A number as a caption has it: three digits. */
+export function captionNumber(value: number): string {
+  return numberText(Number(value.toPrecision(3)))
+}
+
 /** A share as a percentage. */
 export function percentText(share: number, decimals = 1): string {
   return `${(100 * share).toFixed(decimals)} %`

@@ -36,7 +36,10 @@ export async function openCanvas() {
 /** A class's name as an axis has room for it; the tables have all of it. */
 function axisLabel(name: string): string {
   const letters = [...visibleText(name)]
-  return letters.length > longestLabel ? `${letters.slice(0, longestLabel - 1).join('')}…` : letters.join('')
+  if (letters.length <= longestLabel) return letters.join('')
+  // names of features differ at their ends: _1 and _2 are two bands
+  const tail = Math.floor(longestLabel / 3)
+  return `${letters.slice(0, longestLabel - 1 - tail).join('')}…${letters.slice(-tail).join('')}`
 }
 
 /** Room for the longest of some names beside an axis, in pixels. */

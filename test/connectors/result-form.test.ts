@@ -1,9 +1,11 @@
 // Asking an output for less: which columns, which objects, and what cannot be asked of whom.
 import { describe, expect, it } from 'vitest'
 import { chosenColumns } from '../../src/connectors/files/chosen-columns.ts'
+import { createFitsEncoder } from '../../src/connectors/files/fits-sink.ts'
 import { createLayout } from '../../src/connectors/files/layouts.ts'
 import { rowsWanted } from '../../src/connectors/files/rows-wanted.ts'
 import type { OutputLayout } from '../../src/connectors/files/table-sink.ts'
+import { createVotableEncoder } from '../../src/connectors/files/votable-sink.ts'
 import { outputSpec } from '../../src/connectors/open-connector.ts'
 import { checkForm, formFor } from '../../src/connectors/result-form.ts'
 import type { ClassifiedBatch } from '../../src/pipeline/batch.ts'
@@ -116,6 +118,12 @@ describe('--only and --min-probability', () => {
     expect(rowsWanted({ only: ['a,b'] }, flatTaxonomy)(batch).rowCount).toBe(0)
   })
 
+  it('keep the calibrated probabilities and the sets of an object with it', () => {
+    const batch = { ...equals, calibrated: Float64Array.of(1, 2, 3, 4, 5, 6), sets: Uint8Array.of(1, 0, 0, 0, 1, 1) }
+    const kept = rowsWanted({ minProbability: 0.5 }, flatTaxonomy)(batch)
+    expect([kept.oids, [...kept.calibrated!], [...kept.sets!]]).toEqual([['y'], [4, 5, 6], [0, 1, 1]])
+  })
+
   it('take no number that is no probability', () => {
     for (const minProbability of [-0.1, 1.1, NaN]) {
       expect(() => rowsWanted({ minProbability }, taxonomy)).toThrow('not from 0 to 1')
@@ -128,6 +136,23 @@ describe('--only and --min-probability', () => {
     expect(() => rowsWanted({ only: ['Transient'] }, taxonomy)).toThrow(
       expect.objectContaining({ hint: 'Transient is a branch; its classes are SLSN, SNII, SNIa, SNIbc.' }) as Error,
     )
+  })
+})
+
+describe('FITS and VOTable', () => {
+  it('have no structures', () => {
+    expect(() => formFor('fits', { layout: 'nested' })).toThrow('--layout nested cannot be written as FITS')
+    expect(() => formFor('votable', { layout: 'nested' })).toThrow('--layout nested cannot be written as VOTable')
+  })
+
+  it.for([
+    ['of names in other letters', 'naïve', 'FITS names columns in ASCII'],
+    ['of two names that differ by case', 'Star', 'in FITS the columns star and Star would have one name'],
+  ])('FITS refuses classes %s', ([, name, message]) => {
+    const fields = ['star', name!].map((one) => ({ path: [one], type: 'float64', isNullable: false }) as const)
+    const write = () => Promise.resolve()
+    expect(() => createFitsEncoder({ fields, facts: new Map(), write })).toThrow(message)
+    expect(() => createVotableEncoder({ fields, facts: new Map(), write })).not.toThrow()
   })
 })
 

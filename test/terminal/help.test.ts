@@ -88,7 +88,7 @@ describe('lcclf version', () => {
       platform: process.platform,
       arch: process.arch,
       models: { bundleFormats: [1, 2], kinds: ['forest', 'onnx'] },
-      inputFormats: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow', 'avro'],
+      inputFormats: ['parquet', 'csv', 'tsv', 'ndjson', 'arrow', 'fits', 'votable', 'avro'],
     })
   })
 })

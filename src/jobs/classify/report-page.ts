@@ -177,8 +177,8 @@ function confidenceFigure(canvas: Canvas, { classifierName, classes }: LevelFact
   const missing = found.length - shown.length
   return figureOf({
     title: `Confidence of ${classifierName}`,
-    note: markup`The largest probability of each object: of all, then by the class it belongs
-    to.${missing > 0 ? ` The ${missing} rarest classes are in the table alone.` : ''}`,
+    note: markup`Largest probability of each object: all objects, then those of each
+    class.${missing > 0 ? ` The ${missing} rarest classes are in the table alone.` : ''}`,
     pictures: [
       { name: 'all objects', drawing: [histogramChart(canvas, chart)] },
       ...found.filter((one) => shown.includes(one)).map(small),

@@ -1,5 +1,5 @@
 // The report of a comparison: who changed class, how far the objects moved, and how the classes shifted.
-import { numberText, percentText, type Table } from '../../formats/table.ts'
+import { captionNumber, percentText, type Table } from '../../formats/table.ts'
 import { type Canvas, histogramChart, matrixFigure, openCanvas, shareChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { figureOf, type KeyFigures, listOf, pageOf, tableOf } from '../../report/page.ts'
@@ -41,7 +41,7 @@ export async function diffPage(report: DiffReport): Promise<string> {
         title: level.classifier_name,
         content: [
           matrixFigure(canvas, transitionMatrix(level), {
-            note: 'Rows are the class in A, columns that in B, numbers objects. The colour is the share of the row.',
+            note: 'Rows: class in A; columns: class in B; entries: numbers of objects. Colour shows the share of the row.',
             label: 'Matrix: classes of A in rows, of B in columns; the table has the counts',
             rowAxis: 'A',
             columnAxis: 'B',
@@ -75,10 +75,10 @@ function keyFigures({ common, changed, changed_share: share, movement, levels, a
   const most = moves.reduce((best, one) => (one.count > best.count ? one : best), { count: 0, what: '' })
   return [
     [`${changed} (${percentText(share)})`, `of ${common} objects changed class`],
-    [numberText(Number(movement.mean.toPrecision(3))), 'mean distance of the probabilities, from 0 to 1'],
-    [numberText(Number(movement.max.toPrecision(3))), 'largest distance'],
+    [captionNumber(movement.mean), 'mean distance of the probabilities, from 0 to 1'],
+    [captionNumber(movement.max), 'largest distance'],
     ...(most.count > 0 ? [[most.what, `the most frequent change: ${most.count} objects`] as const] : []),
-    [`${a.only_here.objects}, ${b.only_here.objects}`, 'objects in A alone, in B alone'],
+    [`${a.only_here.objects}, ${b.only_here.objects}`, 'objects in A alone, and in B alone'],
     ...(limit === null || limit === undefined
       ? []
       : [[limit.exceeded ? 'no' : 'yes', `within --fail-if-changed ${limit.text}`] as const]),
@@ -124,9 +124,9 @@ function movementFigure(canvas: Canvas, { movement }: DiffReport): Html {
   }
   return figureOf({
     title: 'How far the probabilities moved',
-    note: markup`Half the sum of the differences over the leaf classes: 0 nothing moved, 1 everything did. Mean
-    ${numberText(mean)}, median ${numberText(median)}, 95 % below ${numberText(p95)}, 99 % below ${numberText(p99)}, at
-    most ${numberText(max)}.`,
+    note: markup`Half the sum of the absolute differences over the leaf classes: 0 if nothing moved, 1 if everything did. Mean
+    ${captionNumber(mean)}, median ${captionNumber(median)}, 95 % below ${captionNumber(p95)}, 99 % below
+    ${captionNumber(p99)}, maximum ${captionNumber(max)}.`,
     pictures: [{ name: null, drawing: [histogramChart(canvas, chart)] }],
     numbers: tableOf(movementTable(movement)),
   })
@@ -140,7 +140,7 @@ function shiftFigure(canvas: Canvas, level: LevelDiff): Html {
   const isSmall = pairs.length > 0 && pairs.length <= shownClasses
   return figureOf({
     title,
-    note: 'A ring is A, a disc is B. KS and PSI in the table compare the whole distribution of a class’s probability: 0 is no difference; PSI above 0.25 is commonly called a large one.',
+    note: 'Rings: A; discs: B. KS and PSI in the table compare the whole distribution of a class’s probability: 0 means no difference, and a PSI above 0.25 is commonly called large.',
     pictures: isSmall
       ? [{ name: null, drawing: [shareChart(canvas, 'Share of the objects that each class has in A and in B', pairs)] }]
       : [],

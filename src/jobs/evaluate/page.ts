@@ -143,7 +143,7 @@ function levelSection(
         : markup`<p>${objectCount(level.objects)}, ${percentText(level.accuracy)} right.</p>`,
       tableOf(classTable(level)),
       matrixFigure(canvas, confusionMatrix(level), {
-        note: 'Rows are labels, columns predictions, numbers objects. The colour is the share of the row.',
+        note: 'Rows: labels; columns: predictions; entries: numbers of objects. Colour shows the share of the row.',
         label: 'Confusion matrix: labels in rows, predictions in columns; the table has the counts',
         rowAxis: 'label',
         columnAxis: 'predicted',
@@ -159,7 +159,7 @@ function curveFigure(canvas: Canvas, { classifier_name, classes }: LevelEvaluati
   const thinned = classes.map((one) => ({ ...one, classifier_name, curve: thinnedCurve(one.curve) }))
   return figureOf({
     title: `ROC and precision-recall curves of ${classifier_name}`,
-    note: markup`Each class against the rest: true against false positive rate (dashed: chance), and precision against
+    note: markup`Each class against the rest: true against false positive rate (dashed: chance), then precision against
     recall.${note}`,
     pictures: thinned.map((one) => curvePicture(canvas, one)),
     numbers: tableOf(
@@ -213,8 +213,8 @@ function reliabilityFigure(
   const dashed = calibrated ? ' With squares: the calibrated probabilities.' : ''
   return figureOf({
     title: `Reliability of ${level.classifier_name}`,
-    note: markup`How often objects are of the class against how probable the model says it is, by interval of probability. On the
-    dashed line both agree; above it the model is too cautious, below it too sure.${dashed}${note}`,
+    note: markup`Observed frequency of the class against its predicted probability, by interval of probability. Dashed: both agree;
+    above that line the model is underconfident, below it overconfident.${dashed}${note}`,
     pictures: curves.map((curve) => ({
       name: curveName(curve),
       drawing: [

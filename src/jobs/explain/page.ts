@@ -1,5 +1,5 @@
 // The report of an explanation: which features speak for the class and which against it, at each level.
-import { numberText, type Table } from '../../formats/table.ts'
+import { captionNumber, numberText, type Table } from '../../formats/table.ts'
 import { type Bar, barChart, type Canvas, openCanvas, waterfallChart } from '../../report/charts.ts'
 import { type Html, markup } from '../../report/html.ts'
 import { figureOf, type KeyFigures, listOf, pageOf, tableOf } from '../../report/page.ts'
@@ -24,7 +24,7 @@ export async function explainPage(explanation: Explanation): Promise<string> {
   return pageOf({
     title: `lcclf explain: ${oid}`,
     lead: markup`${model.name} ${model.version} calls it ${predicted}.${asked} The probability of ${name} is
-    ${numberText(probability)}${of}; with nothing known about the object ${it} would be ${numberText(base)}.${demonstrationNote(`${model.name}_${model.version}`)}`,
+    ${captionNumber(probability)}${of}; with nothing known about the object ${it} would be ${captionNumber(base)}.${demonstrationNote(`${model.name}_${model.version}`)}`,
     key: keyFigures(explanation),
     sections: [
       {
@@ -113,8 +113,8 @@ function contributionFigure(
   }
   return figureOf({
     title,
-    note: markup`From the ${sumOf(space)} with nothing known about the object (${numberText(base)}) by what each feature adds or
-    takes away, the largest first, to that of the object (${numberText(value)}). Each bar begins where the one above it ends.`,
+    note: markup`From the ${sumOf(space)} with nothing known about the object (${captionNumber(base)}) to that of the object
+    (${captionNumber(value)}): what each feature adds or takes away, the largest first. Each bar begins where the one above it ends.`,
     pictures: [{ name: null, drawing: [waterfallChart(canvas, { label, first, steps, last, axis: sumOf(space) })] }],
     numbers: tableOf(numbers),
   })

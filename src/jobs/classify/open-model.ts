@@ -1,4 +1,5 @@
 // Which model answers, and opening it.
+import { type BundleCalibration, readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
 import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
@@ -10,6 +11,7 @@ import {
   type WatchedClassifier,
   watchQuality,
 } from '../../model/profile/watch-inputs.ts'
+import { watchCalibration } from '../../model/calibration/watch-calibration.ts'
 import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
@@ -71,7 +73,7 @@ export async function openRunModel(
     // it belongs to the caller
     const own = { ...model, close: () => Promise.resolve() }
     const borrowed = { classifier: withCalibration(own, extras), notes: () => [] }
-    const watched = isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
+    const watched = isWatched ? withQualityWatch(borrowed, {}, effects) : borrowed
     return { ...watched, isDemonstration: false }
   }
   const chosen = await chosenModel(model, plan, effects)
@@ -81,7 +83,9 @@ export async function openRunModel(
   const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
   const tallied = tallyInputs(classifier, profile)
-  return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
+  if (!isWatched) return { ...tallied, isDemonstration }
+  const calibration = await readBundleCalibration(directory)
+  return { ...withQualityWatch(tallied, { profile, calibration }, effects), isDemonstration }
 }
 
 /** Tables and topics that others read never get the sample model's answers. */
@@ -103,17 +107,21 @@ function mayDownload(): boolean {
 /** Warnings are said as soon as they are due, and stand in the receipt. */
 function withQualityWatch(
   watched: WatchedClassifier,
-  profile: InputProfile | undefined,
+  {
+    profile,
+    calibration,
+  }: { readonly profile?: InputProfile | undefined; readonly calibration?: BundleCalibration | undefined },
   { warn }: RunEffects,
 ): WatchedClassifier {
   const said = new Set<string>()
   if (!profile) warn(`warning: ${noProfile}`)
-  const { classifier, watch } = watchQuality(watched.classifier, profile, ({ begun, ended }) => {
+  const tell: Parameters<typeof watchCalibration>[2] = ({ begun, ended }) => {
     for (const { message } of begun) {
       warn(`warning: ${message}`)
       said.add(`--watch-quality: ${message}`)
     }
     for (const { about } of ended) warn(`${about} is back to normal`)
-  })
+  }
+  const { classifier, watch } = watchQuality(watchCalibration(watched.classifier, calibration, tell), profile, tell)
   return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...watched.notes()] }
 }

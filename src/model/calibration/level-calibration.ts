@@ -67,18 +67,39 @@ export function floorOf(trees: number): number {
   return 1 / (2 * (trees === 0 ? 500 : Math.max(trees, 10)))
 }
 
-/** @throws ModelError for what is not a calibration of `width` classes */
-export function readLevelCalibration(check: Checker, value: unknown, width: number): LevelCalibration {
-  const record = check.record(value, 'parameters')
+/** @throws ModelError that names the fault of what is not a calibration of this level */
+export function readLevelCalibration(
+  check: Checker,
+  value: unknown,
+  { name, width }: { readonly name: string; readonly width: number },
+): LevelCalibration {
+  const record = check.record(value, `parameters of ${name}`)
   if (record['kind'] === 'none') return { kind: 'none' }
+  const fail = (why: string): never => {
+    throw check.error(`parameters of ${name}: ${why}`)
+  }
   if (record['kind'] === 'temperature') {
-    const degree = check.number(record['degree'], 'degree of a calibration')
-    const floor = check.number(record['floor'], 'floor of a calibration')
-    if (!(degree > 0) || !(floor > 0)) throw check.error('temperature of a calibration')
+    const degree = check.number(record['degree'], `degree of ${name}`)
+    const floor = check.number(record['floor'], `floor of ${name}`)
+    if (!(degree > 0)) fail('its degree is not above 0')
+    if (!(floor > 0 && floor < 1)) fail('its floor is not between 0 and 1')
     return { kind: 'temperature', degree, floor }
   }
   const calibration = readCalibration(check, value)
-  const count = calibration.kind === 'sigmoid' ? calibration.a.length : calibration.x.length
-  if (count !== (width === 2 ? 1 : width)) throw check.error('classes of a calibration')
+  const maps = calibration.kind === 'sigmoid' ? calibration.a.length : calibration.x.length
+  const wanted = width === 2 ? 1 : width
+  if (maps !== wanted) fail(`${maps} maps, and ${wanted} are needed`)
+  if (calibration.kind === 'sigmoid') {
+    if (![calibration.a, calibration.b].every((list) => Array.from(list).every(Number.isFinite)))
+      fail('a number is not finite')
+    return calibration
+  }
+  const rises = (list: ArrayLike<number>, isStrict: boolean): boolean =>
+    Array.from(list).every((one, i) => i === 0 || (isStrict ? one > list[i - 1]! : one >= list[i - 1]!))
+  calibration.x.forEach((x, i) => {
+    const y = calibration.y[i]!
+    if (!rises(x, true) || !rises(y, false)) fail(`map ${i + 1} does not rise`)
+    if (!(y[0]! >= 0 && y[y.length - 1]! <= 1)) fail(`map ${i + 1} leaves 0 to 1`)
+  })
   return calibration
 }

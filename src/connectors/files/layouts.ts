@@ -215,7 +215,9 @@ function noveltyColumn(path: readonly string[]): Column {
 
 function sizesOf(members: Uint8Array, rowCount: number, width: number): Int32Array {
   const sizes = new Int32Array(rowCount)
-  members.forEach((is, cell) => (sizes[Math.floor(cell / width)]! += is))
+  for (let row = 0, cell = 0; row < rowCount; row++) {
+    for (const end = cell + width; cell < end; cell++) sizes[row]! += members[cell]!
+  }
   return sizes
 }
 

@@ -154,11 +154,20 @@ export interface OutputLayout {
   readonly only: (places: readonly number[]) => OutputLayout
 }
 
-/** Of each row the labels in its list. */
-export function listsOf({ labels, members }: Extract<ColumnValues, { type: 'labels' }>): string[][] {
+/** Of each row the labels in its list; rows that are alike share one, for there are few kinds. */
+export function listsOf({ labels, members }: Extract<ColumnValues, { type: 'labels' }>): (readonly string[])[] {
   const width = labels.length
-  const rowCount = width === 0 ? 0 : members.length / width
-  return Array.from({ length: rowCount }, (_, row) => labels.filter((_label, i) => members[row * width + i] === 1))
+  const lists: (readonly string[])[] = []
+  const known = new Map<number, readonly string[]>()
+  for (let start = 0; start < members.length; start += width) {
+    // twice as much for each further class: a number for each kind of up to 53 classes
+    let kind = 0
+    for (let i = start; i < start + width; i++) kind = kind * 2 + members[i]!
+    let list = width <= 53 ? known.get(kind) : undefined
+    if (!list) known.set(kind, (list = labels.filter((_, i) => members[start + i] === 1)))
+    lists.push(list)
+  }
+  return lists
 }
 
 /** The columns of an output as a tree: a leaf is a column, a struct has further names in it. */

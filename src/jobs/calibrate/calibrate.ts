@@ -2,8 +2,9 @@
 import { calibrationFile, type Manifest } from '../../model/bundle/manifest.ts'
 import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { checkBundlePlace, writeExtendedBundle } from '../../model/bundle/write-bundle.ts'
-import { type BundleCalibration, encodeCalibration } from '../../model/calibration/bundle-calibration.ts'
-import { classLabels } from '../../model/calibration/conformal-sets.ts'
+import { type BundleCalibration, encodeCalibration, forestDigest } from '../../model/calibration/bundle-calibration.ts'
+import { classLabels, setThreshold } from '../../model/calibration/conformal-sets.ts'
+import { usualAnswers, watchedLevel } from '../../model/calibration/usual-answers.ts'
 import { findModel } from '../../model/store/model-reference.ts'
 import { pickRows } from '../../pipeline/batch.ts'
 import type { CalibrateFlags } from '../../terminal/result-flags.ts'
@@ -36,15 +37,21 @@ function calibrationOf(
   method: BundleCalibration['method'],
 ): BundleCalibration {
   const { classes, probabilities, truth } = labelled.product
+  const sets = classes.map((name, place) => {
+    const rows = [...truth.keys()].filter((row) => truth[row] === place)
+    const own = pickRows(probabilities, rows, classes.length).filter((_, cell) => cell % classes.length === place)
+    return classLabels(name, own)
+  })
+  const { levels, product, answers } = chooseMethods(manifest, labelled, method)
+  const thresholds = sets.map((one) => setThreshold(one, watchedLevel))
   return {
     schemaVersion: 1,
     method,
     data: { objects: labelled.oids.length, sha256: labelled.sha256 },
-    ...chooseMethods(manifest, labelled, method),
-    sets: classes.map((name, place) => {
-      const rows = [...truth.keys()].filter((row) => truth[row] === place)
-      const own = pickRows(probabilities, rows, classes.length).filter((_, cell) => cell % classes.length === place)
-      return classLabels(name, own)
-    }),
+    forest: forestDigest(manifest),
+    levels,
+    product,
+    sets,
+    usual: usualAnswers(answers, probabilities, thresholds),
   }
 }

@@ -1,6 +1,10 @@
 // Which method each level gets: the one that was asked for, or the best of them on objects that they did not see.
 import { type Hierarchy, withProduct } from '../../model/bundle/forest.ts'
-import type { CalibratedLevel, CalibrationScores } from '../../model/calibration/bundle-calibration.ts'
+import type {
+  BundleCalibration,
+  CalibratedLevel,
+  CalibrationScores,
+} from '../../model/calibration/bundle-calibration.ts'
 import { type Method, methods } from '../../model/calibration/level-calibration.ts'
 import { crossValidated, fitOn, foldsOf, scoresOf } from './cross-validate.ts'
 import type { LabelledLevel, LabelledResults } from './labelled-results.ts'
@@ -27,13 +31,17 @@ export function chooseMethods(
   hierarchy: Hierarchy,
   { oids, levels, product }: Pick<LabelledResults, 'oids' | 'levels' | 'product'>,
   asked: Method | 'auto',
-): { levels: CalibratedLevel[]; product: { none: CalibrationScores; calibrated: CalibrationScores } } {
+): Pick<BundleCalibration, 'levels' | 'product'> & {
+  /** objects × leaf classes: the product of each object, calibrated without it */
+  readonly answers: Float64Array
+} {
   const foldOf = foldsOf(oids, product.truth)
   const candidates = levels.map((level) => candidateOf(level, foldOf, asked === 'auto' ? methods : [asked]))
-  const productOf = (choices: readonly Choice[]): CalibrationScores => {
+  const answersOf = (choices: readonly Choice[]): Float64Array => {
     const answers = candidates.map((one, i) => one.answers.get(choices[i]!)!)
-    return scoresOf(product, withProduct(hierarchy, answers, oids.length)[0]!)
+    return withProduct(hierarchy, answers, oids.length)[0]!
   }
+  const productOf = (choices: readonly Choice[]): CalibrationScores => scoresOf(product, answersOf(choices))
   const none = productOf(candidates.map(() => 'none'))
   const chosen = asked === 'auto' ? bestOf(candidates, productOf, none) : all(candidates, asked, asked)
   const fitted = candidates.map((one, i): CalibratedLevel => {
@@ -47,7 +55,8 @@ export function chooseMethods(
       parameters: method === 'none' ? { kind: 'none' } : fitOn(method, one.level, () => true),
     }
   })
-  return { levels: fitted, product: { none, calibrated: productOf(chosen.choices) } }
+  const answers = answersOf(chosen.choices)
+  return { levels: fitted, product: { none, calibrated: scoresOf(product, answers) }, answers }
 }
 
 function candidateOf(level: LabelledLevel, foldOf: Int32Array, tried: readonly Method[]): Candidate {

@@ -1,4 +1,5 @@
 // Which model answers, and opening it.
+import { type BundleCalibration, readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
 import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
@@ -10,6 +11,7 @@ import {
   type WatchedClassifier,
   watchQuality,
 } from '../../model/profile/watch-inputs.ts'
+import { watchCalibration } from '../../model/calibration/watch-calibration.ts'
 import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import { UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
@@ -75,7 +77,7 @@ export async function openRunModel(
     const own = { ...model, close: () => Promise.resolve() }
     if (extras.novelty && !model.hasNovelty) throw openedWithout(model)
     const borrowed = { classifier: withCalibration(own, extras), notes: () => [] }
-    const watched = isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
+    const watched = isWatched ? withQualityWatch(borrowed, {}, effects) : borrowed
     return { ...watched, isDemonstration: false }
   }
   const chosen = await chosenModel(model, plan, effects)
@@ -86,7 +88,9 @@ export async function openRunModel(
   const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
   const tallied = tallyInputs(classifier, profile)
-  return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
+  if (!isWatched) return { ...tallied, isDemonstration }
+  const calibration = await readBundleCalibration(directory)
+  return { ...withQualityWatch(tallied, { profile, calibration }, effects), isDemonstration }
 }
 
 function openedWithout({ identity }: Classifier): UsageError {
@@ -114,17 +118,21 @@ function mayDownload(): boolean {
 /** Warnings are said as soon as they are due, and stand in the receipt. */
 function withQualityWatch(
   watched: WatchedClassifier,
-  profile: InputProfile | undefined,
+  {
+    profile,
+    calibration,
+  }: { readonly profile?: InputProfile | undefined; readonly calibration?: BundleCalibration | undefined },
   { warn }: RunEffects,
 ): WatchedClassifier {
   const said = new Set<string>()
   if (!profile) warn(`warning: ${noProfile}`)
-  const { classifier, watch } = watchQuality(watched.classifier, profile, ({ begun, ended }) => {
+  const tell: Parameters<typeof watchCalibration>[2] = ({ begun, ended }) => {
     for (const { message } of begun) {
       warn(`warning: ${message}`)
       said.add(`--watch-quality: ${message}`)
     }
     for (const { about } of ended) warn(`${about} is back to normal`)
-  })
+  }
+  const { classifier, watch } = watchQuality(watchCalibration(watched.classifier, calibration, tell), profile, tell)
   return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...watched.notes()] }
 }

@@ -11,6 +11,7 @@ import { openSink } from '../../connectors/open-connector.ts'
 import type { OpenSink } from '../../connectors/spec.ts'
 import { BalanceError, ServiceError } from '../../errors.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
+import { readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
 import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import { openClassifier } from '../../model/open.ts'
 import type { Ledger } from '../../pipeline/ledger.ts'
@@ -27,6 +28,7 @@ import { groupOf, type StreamPlan } from './plan.ts'
 import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
 import { logTransfer } from '../../terminal/progress.ts'
+import { watchCalibration } from '../../model/calibration/watch-calibration.ts'
 import { noProfile, tooFewNote, type WatchedQuality, watchQuality } from '../../model/profile/watch-inputs.ts'
 import { cacheFolder, modelLine } from '../../model/store/model-reference.ts'
 import type { Sink } from '../../pipeline/sink.ts'
@@ -164,12 +166,16 @@ async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBe
   }
 }
 
-function watchStreamQuality({ classifier, profile }: Awaited<ReturnType<typeof openStream>>, log: Log): WatchedQuality {
+function watchStreamQuality(
+  { classifier, profile, calibration }: Awaited<ReturnType<typeof openStream>>,
+  log: Log,
+): WatchedQuality {
   if (!profile) log.warn(noProfile)
-  return watchQuality(classifier, profile, ({ begun, ended }) => {
+  const tell: Parameters<typeof watchCalibration>[2] = ({ begun, ended }) => {
     for (const { about, message } of begun) log.warn(message, { quality: about })
     for (const { about } of ended) log.info(`${about} is back to normal`, { quality: about })
-  })
+  }
+  return watchQuality(watchCalibration(classifier, calibration, tell), profile, tell)
 }
 
 /** The source is closed before what it was opened after, and the page of the metrics last. */
@@ -230,6 +236,7 @@ async function openStream(
   const chosen = (await modelOfStep(plan.stepModel, how)) ?? (await liveModel(plan.model, how))
   const { directory } = chosen
   const profile = plan.watchQuality ? await readProfile(directory) : undefined
+  const calibration = plan.watchQuality ? await readBundleCalibration(directory) : undefined
   const { novelty } = plan.extras
   const opened = keep(await openClassifier(directory, { engine, threads, novelty, cacheFolder: cacheFolder() }))
   const classifier = withCalibration(opened, plan.extras)
@@ -254,7 +261,7 @@ async function openStream(
   const place = plan.deadLetters
   const deadLetters =
     place && keep(await (place.kind === 'file' ? openDeadLetterFile(place.path) : openDeadLetterTopic(place, outlet)))
-  return { source, classifier, profile, sinks, deadLetters }
+  return { source, classifier, profile, calibration, sinks, deadLetters }
 }
 
 /** Under a name of its own: members that come and go are fenced by the group's generation, not by a name they share. */

@@ -1,8 +1,10 @@
 // Everything that can be checked of a bundle without an engine: `lcclf model verify` adds the engines' answers.
 import { messageOf } from '../../errors.ts'
+import { readBundleCalibration } from '../calibration/bundle-calibration.ts'
 import { evaluateBundle } from './evaluate-bundle.ts'
 import { findBrokenTree } from './forest.ts'
 import { compareGolden, describeComparison, goldenMatrix } from './golden.ts'
+import { calibrationFile } from './manifest.ts'
 import { type Bundle, readBundle, readChecked, readManifest } from './read-bundle.ts'
 
 export interface BundleCheck {
@@ -45,6 +47,13 @@ export async function verifyBundle(
     const value = await readBundle(directory)
     return { detail: `${value.forests.length} forests, ${value.golden.rowCount} golden rows`, value }
   })
+  if (bundle?.manifest.files.some(({ file }) => file === calibrationFile)) {
+    await attempt(`contents ${calibrationFile}`, async () => {
+      const { data, levels } = (await readBundleCalibration(directory))!
+      const kinds = levels.map(({ parameters: { kind } }) => (kind === 'none' ? 'left alone' : kind)).join(', ')
+      return { detail: `${data.objects} objects; ${kinds}; of this forest`, value: true }
+    })
+  }
   if (bundle) checks.push(...structureChecks(bundle), ...(bundle.forests.length > 0 ? [goldenCheck(bundle)] : []))
   return { checks, bundle }
 }

@@ -4,19 +4,23 @@ import { type Hierarchy, withProduct } from '../bundle/forest.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import type { BundleCalibration } from './bundle-calibration.ts'
 import { setsOf, setThreshold } from './conformal-sets.ts'
-import { calibrateLevel, type LevelCalibration } from './level-calibration.ts'
+import { levelCalibrator, type LevelCalibrator } from './level-calibration.ts'
 
 /** Makes the function that a classifier has for its calibration. */
 export function batchCalibrator(
   hierarchy: Hierarchy,
   { levels, sets }: BundleCalibration,
 ): NonNullable<Classifier['calibrate']> {
-  const parameters = levels.map((level) => level.parameters)
+  const calibrators = levels.map(({ parameters }, i) =>
+    levelCalibrator(parameters, hierarchy.levels[i]!.classes.length),
+  )
+  const thresholdsAt = new Map<number, readonly number[]>()
   return (batch, setLevel) => {
     const { probabilities, rowCount } = batch
-    const calibrated = calibratedProduct(hierarchy, parameters, { probabilities, rowCount })
+    const calibrated = calibratedProduct(hierarchy, calibrators, { probabilities, rowCount })
     if (setLevel === undefined) return { ...batch, calibrated }
-    const thresholds = sets.map((one) => setThreshold(one, setLevel))
+    const thresholds = thresholdsAt.get(setLevel) ?? sets.map((one) => setThreshold(one, setLevel))
+    thresholdsAt.set(setLevel, thresholds)
     return { ...batch, calibrated, sets: setsOf(probabilities[0]!, thresholds) }
   }
 }
@@ -29,13 +33,11 @@ export function batchCalibrator(
  */
 function calibratedProduct(
   hierarchy: Hierarchy,
-  parameters: readonly LevelCalibration[],
+  calibrators: readonly LevelCalibrator[],
   { probabilities, rowCount }: { readonly probabilities: readonly Float64Array[]; readonly rowCount: number },
 ): Float64Array {
   const own = hierarchy.taxonomy === null ? probabilities : probabilities.slice(1)
-  const levels = hierarchy.levels.map(({ classes }, i) =>
-    calibrateLevel(parameters[i]!, own[i]!, rowCount, classes.length),
-  )
+  const levels = calibrators.map((calibrator, i) => calibrator(own[i]!, rowCount))
   return withProduct(hierarchy, levels, rowCount)[0]!
 }
 

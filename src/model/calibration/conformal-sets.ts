@@ -46,6 +46,9 @@ export function setThreshold({ labels, probabilities, ranks }: ClassLabels, leve
 export function setsOf(product: Float64Array, thresholds: readonly number[]): Uint8Array {
   const width = thresholds.length
   const sets = new Uint8Array(product.length)
-  for (let cell = 0; cell < sets.length; cell++) sets[cell] = product[cell]! >= thresholds[cell % width]! ? 1 : 0
+  for (let place = 0; place < width; place++) {
+    const threshold = thresholds[place]!
+    for (let cell = place; cell < sets.length; cell += width) sets[cell] = product[cell]! >= threshold ? 1 : 0
+  }
   return sets
 }

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lcclf } from '../support/lcclf.ts'
+import type { DiffReport } from '../../src/jobs/diff/diff-predictions.ts'
+import { lcclf, samples } from '../support/lcclf.ts'
 import { openTestBucket, type TestBucket } from '../support/s3-objects.ts'
 import { startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -49,5 +50,31 @@ describe.skipIf(why)('results and labels in a bucket', () => {
     const absent = await lcclf(['diff', 's3://survey/none.parquet', drawn], { env })
     expect(absent).toMatchObject({ code: 3, stdout: '' })
     expect(absent.stderr).toContain('s3://survey/none.parquet: there is no such object')
+  })
+
+  it('are explained by features in the bucket', async () => {
+    const work = temporaryFolder()
+    const [names, ...rows] = gunzipSync(readFileSync(join(samples, 'ztf-300.csv.gz')))
+      .toString()
+      .trimEnd()
+      .split('\n')
+    const isLost = names!.split(',').map((name) => /W[23]/.test(name))
+    const lost = rows.map((row) =>
+      row
+        .split(',')
+        .map((text, i) => (isLost[i] ? '' : text))
+        .join(),
+    )
+    await here.bucket.write('rows/old.csv.gz', readFileSync(join(samples, 'ztf-300.csv.gz')))
+    await here.bucket.write('rows/new.csv', Buffer.from([names, ...lost].join('\n')))
+    const places = ['s3://survey/rows/old.csv.gz', 's3://survey/rows/new.csv']
+    const run = (...args: string[]) => lcclf(args, { cwd: work, env: { ...server.environment, TMPDIR: work } })
+    for (const [i, place] of places.entries())
+      expect((await run('classify', place, '--to', `${i}.parquet`)).code).toBe(0)
+    const features = ['--features-a', places[0]!, '--features-b', places[1]!]
+    const { stdout } = await run('diff', '0.parquet', '1.parquet', '--why', ...features, '--json')
+    const { why: explained, changed } = JSON.parse(stdout) as DiffReport
+    expect(explained).toMatchObject({ causes: [{ cause: 'WISE colours: now missing', objects: changed }] })
+    expect(readdirSync(work).sort()).toEqual(['0.parquet', '1.parquet'])
   })
 })

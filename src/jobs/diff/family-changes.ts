@@ -3,7 +3,7 @@ import type { FeatureFamily } from '../../model/profile/feature-families.ts'
 import type { FeatureMatrix, Preprocessing } from '../../pipeline/preprocess.ts'
 
 /** In a few words: values went missing, came, were all multiplied, changed their sign, changed; or several of these. */
-export type Effect = 'missing' | 'new' | 'scaled' | 'negated' | 'changed' | 'mixed'
+type Effect = 'missing' | 'new' | 'scaled' | 'negated' | 'changed' | 'mixed'
 
 export interface FamilyChange {
   readonly family: string

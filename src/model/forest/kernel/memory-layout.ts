@@ -88,7 +88,7 @@ export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: num
     ...Array.from({ length: 4 }, () => sets),
     4 * arena,
   ].map((bytes) => addresses.take(bytes))
-  const bins = [rows + CACHE_LINE, MOST_BINS * 8].map((bytes) => addresses.take(bytes))
+  const bins = [rows + CACHE_LINE, (MOST_BINS + 1) * 8].map((bytes) => addresses.take(bytes))
   return [...places, arena, ...bins]
 }
 

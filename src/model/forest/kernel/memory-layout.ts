@@ -77,7 +77,7 @@ export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: num
   const stride = rows * 2 + 2 * CACHE_LINE
   // the kernel writes up to seven walkers and rows, and one set more than there are
   const walkers = Math.max(rows, 512) + 32
-  const sets = (rows + 4) * sizes.set
+  const sets = (Math.max(rows, MOST_BINS) + 4) * sizes.set
   const arena = rows * 2 + CACHE_LINE
   const places = [
     rows * shape.features * shape.valueBytes,

@@ -84,7 +84,9 @@ export async function openForestClassifier(
       if (rowCount <= ROWS_AT_ONCE && !closed) return engine.classify(matrix, rowCount)
       // a view of something larger is copied, for only a whole buffer can be handed over
       const isWhole = matrix.byteLength === matrix.buffer.byteLength && matrix.buffer instanceof ArrayBuffer
-      return classifyLater({ matrix: isWhole ? matrix : matrix.slice(), rowCount })
+      const whole = isWhole ? matrix : matrix.slice()
+      // taken from the caller now, though it may have to wait
+      return classifyLater({ matrix: structuredClone(whole, { transfer: [whole.buffer as ArrayBuffer] }), rowCount })
     }
 
     return {

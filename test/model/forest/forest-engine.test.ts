@@ -66,7 +66,7 @@ describe('the forest engine', () => {
 
   it('answers as a plain evaluation for batches large enough to be parted', () => {
     fc.assert(
-      fc.property(randomForest, fc.integer({ min: 120, max: 700 }), fc.nat(), (forest, rowCount, seed) => {
+      fc.property(randomForest, fc.integer({ min: 48, max: 700 }), fc.nat(), (forest, rowCount, seed) => {
         expectEqual(forest, rowsFor(forest, rowCount, seed), rowCount)
       }),
       { numRuns: 200 },
@@ -87,7 +87,7 @@ describe('the forest engine', () => {
       ),
       features: 30,
     }
-    for (const rowCount of [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 127, 128, 129, 1000, 2047, 2048, 2049, 5000]) {
+    for (const rowCount of [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 47, 48, 49, 63, 1000, 4063, 4064, 4065, 9000]) {
       const matrix = Float32Array.from({ length: rowCount * 30 }, () => Math.fround(random() * 4))
       expectEqual(forest, matrix, rowCount)
     }

@@ -91,6 +91,21 @@ describe('the kernel answers as the plain evaluation of a bundle', () => {
       }
     }
   })
+
+  it('for batches together as for each alone', () => {
+    for (const isSum of [false, true]) {
+      for (const precision of ['float32', 'float64'] as const) {
+        const model = randomModel({ seed: 3, precision, isSum, hasSteps: true, hasCalibration: true, parts: 2 })
+        const engine = engineOf(module, model)
+        // the fifth is in two blocks
+        const batches = [130, 0, 7, 2500, 2500, 1].map((rowCount, seed) => {
+          return { matrix: rowsOf(model, rowCount, seed), rowCount }
+        })
+        const alone = batches.map(({ matrix, rowCount }) => engine.classify(matrix, rowCount))
+        expect(engine.classifyTogether(batches)).toEqual(alone)
+      }
+    }
+  })
 })
 
 const leaf = (...fractions: number[]): Tree => ({ fractions })

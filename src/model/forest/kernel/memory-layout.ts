@@ -77,7 +77,7 @@ export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: num
   const stride = rows * 2 + 2 * CACHE_LINE
   // the kernel writes up to seven walkers and rows, and one set more than there are
   const walkers = Math.max(rows, 512) + 32
-  const sets = (rows + 4) * sizes.set
+  const sets = (Math.max(rows, MOST_BINS) + 4) * sizes.set
   const arena = rows * 2 + CACHE_LINE
   const places = [
     rows * shape.features * shape.valueBytes,
@@ -88,7 +88,7 @@ export function takeScratch(addresses: Addresses, shape: ScratchShape, rows: num
     ...Array.from({ length: 4 }, () => sets),
     4 * arena,
   ].map((bytes) => addresses.take(bytes))
-  const bins = [rows + CACHE_LINE, MOST_BINS * 8].map((bytes) => addresses.take(bytes))
+  const bins = [rows + CACHE_LINE, (MOST_BINS + 1) * 8].map((bytes) => addresses.take(bytes))
   return [...places, arena, ...bins]
 }
 

@@ -5,10 +5,10 @@
 // as a set.
 import { Scratch } from './layout'
 
-/** Nodes with more than this part of all rows, as a shift, are asked here. */
-const SHARE: u32 = 2
+/** Nodes that have more than this part of all rows are asked here. */
+const PART: u32 = 6
 
-/** One more bin than there are nodes. */
+/** One more bin than there are nodes; no node is added when only the last eight are left, for up to five wait. */
 const MOST_BINS: u32 = 100
 
 /**
@@ -20,7 +20,8 @@ const MOST_BINS: u32 = 100
 export function fillBins(scratch: Scratch, stride: usize, root: u32, rows: u32): u32 {
   const bins = <usize>scratch.bins
   const sets = <usize>scratch.binSets
-  const few = rows >>> SHARE
+  const few = rows / PART
+  const change = sets + (MOST_BINS << 3)
   memory.fill(bins, 0, rows)
   // rows that are none lie in no bin
   v128.store(bins + rows, i8x16.splat(-1), 0)
@@ -35,7 +36,9 @@ export function fillBins(scratch: Scratch, stride: usize, root: u32, rows: u32):
     const node = load<u64>(<usize>(<u32>who))
     const bin = (<u32>(who >> 32)) & 0xffff
     const column = <usize>scratch.codes + <usize>((<u32>node) & 0xffff) * stride
-    const right = moveRight(bins, rows, column, <i16>((<u32>node) >>> 16), bin, count)
+    // read as vectors, which are then made once and not for each step of the loop
+    store<u8>(change, <u8>(bin ^ count))
+    const right = moveRight(bins, rows, column, <usize>(<u32>who), at, change)
     const left = <u32>(who >> 48) - right
     const child = <u32>(node >> 32)
     const pair = child & ~3
@@ -43,7 +46,7 @@ export function fillBins(scratch: Scratch, stride: usize, root: u32, rows: u32):
     store<u32>(sets + (bin << 3), left, 4)
     store<u32>(sets + (count << 3), pair + 8, 0)
     store<u32>(sets + (count << 3), right, 4)
-    const isRoom = count < MOST_BINS - 2
+    const isRoom = count < MOST_BINS - 8
     store<u64>(tail, (<u64>pair) | ((<u64>bin) << 32) | ((<u64>left) << 48))
     tail += (<usize>((child & 1) == 0 && left > few && isRoom)) << 3
     store<u64>(tail, (<u64>(pair + 8)) | ((<u64>count) << 32) | ((<u64>right) << 48))
@@ -53,11 +56,17 @@ export function fillBins(scratch: Scratch, stride: usize, root: u32, rows: u32):
   return count
 }
 
-/** Moves the rows of a bin that go right to another bin. Answers how many. */
-function moveRight(bins: usize, rows: u32, column: usize, rank: i16, bin: u32, other: u32): u32 {
-  const ranks = i16x8.splat(rank)
-  const old = i8x16.splat(<i8>bin)
-  const change = i8x16.splat(<i8>(bin ^ other))
+/**
+ * Moves the rows of a bin that go right to another bin. Answers how many.
+ *
+ * @param node its address
+ * @param set of the queue, that names the bin
+ * @param change address of what makes the bin's number the other's, u8
+ */
+function moveRight(bins: usize, rows: u32, column: usize, node: usize, set: usize, change: usize): u32 {
+  const ranks = v128.load16_splat(node, 2)
+  const old = v128.load8_splat(set, 4)
+  const other = v128.load8_splat(change)
   let moved = i8x16.splat(0)
   const end = bins + rows
   for (let at = bins; at < end; at += 32) {
@@ -66,14 +75,14 @@ function moveRight(bins: usize, rows: u32, column: usize, rank: i16, bin: u32, o
       i8x16.eq(were, old),
       i8x16.narrow_i16x8_s(i16x8.gt_s(v128.load(column, 0), ranks), i16x8.gt_s(v128.load(column, 16), ranks)),
     )
-    v128.store(at, v128.xor(were, v128.and(goes, change)), 0)
+    v128.store(at, v128.xor(were, v128.and(goes, other)), 0)
     moved = i8x16.sub(moved, goes)
     were = v128.load(at, 16)
     goes = v128.and(
       i8x16.eq(were, old),
       i8x16.narrow_i16x8_s(i16x8.gt_s(v128.load(column, 32), ranks), i16x8.gt_s(v128.load(column, 48), ranks)),
     )
-    v128.store(at, v128.xor(were, v128.and(goes, change)), 16)
+    v128.store(at, v128.xor(were, v128.and(goes, other)), 16)
     moved = i8x16.sub(moved, goes)
     column += 64
   }

@@ -6,7 +6,7 @@ import { walkTrees } from './walk'
 export { rankFloat32, rankFloat64 } from './rank'
 
 /** Fewer rows than this walk every tree on their own. */
-const WALK_BELOW: u32 = 128
+const WALK_BELOW: u32 = 48
 
 /**
  * The sums of one level's trees for `rows` rows whose codes are ready: leaf fractions added in tree order, in float64, not

@@ -61,9 +61,9 @@ export class Scratch {
   codes: u32
   /** the sums of a level: `pairs` times two float64 a row; or margin after margin, one value a row */
   sums: u32
-  /** the addresses of the leaves that rows met, u32 each: row after row, tree after tree, as many trees as are added at once */
+  /** the addresses of the leaves that rows met, u32 each: tree after tree, row after row, of as many trees as are added at once */
   met: u32
-  /** rows that walk: address of a node u32, the row's number u16, the place in `met` u16 */
+  /** rows that walk: address of a node u32, the row's number u16, its place among the leaves met u16 */
   walkers: u32
   /** four queues of sets of rows: address of a node u32, start u16 and end u16 in the arenas */
   setsA: u32

@@ -29,18 +29,17 @@ export function partTrees(level: Level, scratch: Scratch, rows: u32): void {
     for (let t: u32 = 0; t < count; t++) {
       const tree = <usize>level.roots + ((first + t) << 3)
       touch(scratch, load<u32>(tree, 0), load<u32>(tree, 4))
-      partTree(scratch, stride, load<u32>(tree, 0), t, rows)
+      partTree(scratch, <usize>scratch.met + <usize>((t * rows) << 2), stride, load<u32>(tree, 0), rows)
     }
-    addTrees(level, scratch, first, count, TREES, rows)
+    addTrees(level, scratch, first, count, rows)
   }
 }
 
-/** One tree, whose rows' leaves are at the place `t` in `met`. */
-function partTree(scratch: Scratch, stride: usize, root: u32, t: u32, rows: u32): void {
-  const met = <usize>scratch.met + (t << 2)
+/** One tree; the leaves that its rows meet go to `met`. */
+function partTree(scratch: Scratch, met: usize, stride: usize, root: u32, rows: u32): void {
   if (load<i16>(<usize>root, 2) == LEAF) {
     const leaf = load<u32>(<usize>root, 4)
-    for (let row: u32 = 0; row < rows; row++) store<u32>(met + (row << 4), leaf)
+    for (let row: u32 = 0; row < rows; row++) store<u32>(met + (row << 2), leaf)
     return
   }
   const bytes = <usize>scratch.arenaBytes
@@ -51,11 +50,11 @@ function partTree(scratch: Scratch, stride: usize, root: u32, t: u32, rows: u32)
   scratch.walkersEnd = scratch.walkers
   let end = partTop(scratch, stride, root, arena, rows)
   meetLeaves(scratch, met)
-  startWalkers(scratch, t)
+  startWalkers(scratch)
   while (end != sets) {
     end = partSets(scratch, stride, sets, end, nextSets, nextArena, bytes, rows)
     meetLeaves(scratch, met)
-    startWalkers(scratch, t)
+    startWalkers(scratch)
     let swap = sets
     sets = nextSets
     nextSets = swap
@@ -63,7 +62,7 @@ function partTree(scratch: Scratch, stride: usize, root: u32, t: u32, rows: u32)
     arena = nextArena
     nextArena = swap
   }
-  walk(scratch, stride, scratch.walkersEnd)
+  walk(scratch, met, stride, scratch.walkersEnd)
 }
 
 /**
@@ -231,35 +230,34 @@ function meetLeaves(scratch: Scratch, met: usize): void {
     let i = arenas + ((<usize>(<u32>(who >> 32))) & 0xffff)
     const last = arenas + <usize>(<u32>(who >> 48))
     do {
-      store<u32>(met + ((<usize>load<u16>(i, 0)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 2)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 4)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 6)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 8)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 10)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 12)) << 3), leaf)
-      store<u32>(met + ((<usize>load<u16>(i, 14)) << 3), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 0)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 2)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 4)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 6)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 8)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 10)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 12)) << 1), leaf)
+      store<u32>(met + ((<usize>load<u16>(i, 14)) << 1), leaf)
       i += 16
     } while (i < last)
   }
 }
 
 /** Every row of the small sets becomes a walker; writes up to seven walkers too many, which the next ones overwrite. */
-function startWalkers(scratch: Scratch, t: u32): void {
+function startWalkers(scratch: Scratch): void {
   const arenas = <usize>scratch.arenas
   const end = <usize>scratch.smallSetsEnd
-  const place = i32x4.splat(t << 16)
   let tail = <usize>scratch.walkersEnd
   for (let set = <usize>scratch.smallSets; set < end; set += 8) {
     const who = load<u64>(set)
     const nodes = i32x4.splat(<u32>who)
     const from = (<usize>(<u32>(who >> 32))) & 0xffff
     const rows = v128.load(arenas + from)
-    // a row's places in `met` are twice its number, and the tree
+    // a row's place is half its number
     let low = i32x4.extend_low_i16x8_u(rows)
     let high = i32x4.extend_high_i16x8_u(rows)
-    low = v128.or(low, i32x4.add(i32x4.shl(low, 17), place))
-    high = v128.or(high, i32x4.add(i32x4.shl(high, 17), place))
+    low = v128.or(low, i32x4.shl(low, 15))
+    high = v128.or(high, i32x4.shl(high, 15))
     v128.store(tail, i32x4.shuffle(nodes, low, 0, 4, 1, 5), 0)
     v128.store(tail, i32x4.shuffle(nodes, low, 2, 6, 3, 7), 16)
     v128.store(tail, i32x4.shuffle(nodes, high, 0, 4, 1, 5), 32)

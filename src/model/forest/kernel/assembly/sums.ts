@@ -19,32 +19,28 @@ function beginMargins<F>(level: Level, sums: usize, rows: u32): void {
   }
 }
 
-/**
- * Adds to each row's sums the leaves that it met in `count` trees from the tree `first` on.
- *
- * @param most how many trees there is room for in a row of `met`
- */
-export function addTrees(level: Level, scratch: Scratch, first: u32, count: u32, most: u32, rows: u32): void {
+/** Adds to each row's sums the leaves that it met in `count` trees from the tree `first` on. */
+export function addTrees(level: Level, scratch: Scratch, first: u32, count: u32, rows: u32): void {
   const met = <usize>scratch.met
-  const end = met + <usize>rows * ((<usize>most) << 2)
-  if (level.pairs == 2) addTwoPairs(met, end, count, most, scratch.sums)
-  else if (level.pairs == 3) addThreePairs(met, end, count, most, scratch.sums)
-  else if (level.pairs == MARGIN64) addValues<f64>(level, scratch, first, count, most, rows)
-  else if (level.pairs == MARGIN32) addValues<f32>(level, scratch, first, count, most, rows)
-  else addPairs(met, end, count, most, scratch.sums, level.pairs)
+  if (level.pairs == 2) addTwoPairs(met, count, rows, scratch.sums)
+  else if (level.pairs == 3) addThreePairs(met, count, rows, scratch.sums)
+  else if (level.pairs == MARGIN64) addValues<f64>(level, scratch, first, count, rows)
+  else if (level.pairs == MARGIN32) addValues<f32>(level, scratch, first, count, rows)
+  else addPairs(met, count, rows, scratch.sums, level.pairs)
 }
 
-function addTwoPairs(met: usize, end: usize, count: u32, most: u32, sum: usize): void {
-  for (; met < end; met += (<usize>most) << 2) {
+function addTwoPairs(met: usize, count: u32, rows: u32, sum: usize): void {
+  const bytes = (<usize>rows) << 2
+  for (const end = met + bytes; met < end; met += 4) {
     let a = v128.load(sum, 0)
     let b = v128.load(sum, 16)
     let at = met
-    const last = met + ((<usize>count) << 2)
-    for (; at + 16 <= last; at += 16) {
-      const first = <usize>load<u32>(at, 0)
-      const second = <usize>load<u32>(at, 4)
-      const third = <usize>load<u32>(at, 8)
-      const fourth = <usize>load<u32>(at, 12)
+    let left = count
+    for (; left >= 4; left -= 4) {
+      const first = <usize>load<u32>(at)
+      const second = <usize>load<u32>(at + bytes)
+      const third = <usize>load<u32>(at + bytes * 2)
+      const fourth = <usize>load<u32>(at + bytes * 3)
       a = f64x2.add(a, v128.load(first, 0))
       b = f64x2.add(b, v128.load(first, 16))
       a = f64x2.add(a, v128.load(second, 0))
@@ -53,11 +49,13 @@ function addTwoPairs(met: usize, end: usize, count: u32, most: u32, sum: usize):
       b = f64x2.add(b, v128.load(third, 16))
       a = f64x2.add(a, v128.load(fourth, 0))
       b = f64x2.add(b, v128.load(fourth, 16))
+      at += bytes * 4
     }
-    for (; at < last; at += 4) {
+    for (; left > 0; left--) {
       const leaf = <usize>load<u32>(at)
       a = f64x2.add(a, v128.load(leaf, 0))
       b = f64x2.add(b, v128.load(leaf, 16))
+      at += bytes
     }
     v128.store(sum, a, 0)
     v128.store(sum, b, 16)
@@ -65,18 +63,19 @@ function addTwoPairs(met: usize, end: usize, count: u32, most: u32, sum: usize):
   }
 }
 
-function addThreePairs(met: usize, end: usize, count: u32, most: u32, sum: usize): void {
-  for (; met < end; met += (<usize>most) << 2) {
+function addThreePairs(met: usize, count: u32, rows: u32, sum: usize): void {
+  const bytes = (<usize>rows) << 2
+  for (const end = met + bytes; met < end; met += 4) {
     let a = v128.load(sum, 0)
     let b = v128.load(sum, 16)
     let c = v128.load(sum, 32)
     let at = met
-    const last = met + ((<usize>count) << 2)
-    for (; at + 16 <= last; at += 16) {
-      const first = <usize>load<u32>(at, 0)
-      const second = <usize>load<u32>(at, 4)
-      const third = <usize>load<u32>(at, 8)
-      const fourth = <usize>load<u32>(at, 12)
+    let left = count
+    for (; left >= 4; left -= 4) {
+      const first = <usize>load<u32>(at)
+      const second = <usize>load<u32>(at + bytes)
+      const third = <usize>load<u32>(at + bytes * 2)
+      const fourth = <usize>load<u32>(at + bytes * 3)
       a = f64x2.add(a, v128.load(first, 0))
       b = f64x2.add(b, v128.load(first, 16))
       c = f64x2.add(c, v128.load(first, 32))
@@ -89,12 +88,14 @@ function addThreePairs(met: usize, end: usize, count: u32, most: u32, sum: usize
       a = f64x2.add(a, v128.load(fourth, 0))
       b = f64x2.add(b, v128.load(fourth, 16))
       c = f64x2.add(c, v128.load(fourth, 32))
+      at += bytes * 4
     }
-    for (; at < last; at += 4) {
+    for (; left > 0; left--) {
       const leaf = <usize>load<u32>(at)
       a = f64x2.add(a, v128.load(leaf, 0))
       b = f64x2.add(b, v128.load(leaf, 16))
       c = f64x2.add(c, v128.load(leaf, 32))
+      at += bytes
     }
     v128.store(sum, a, 0)
     v128.store(sum, b, 16)
@@ -104,12 +105,16 @@ function addThreePairs(met: usize, end: usize, count: u32, most: u32, sum: usize
 }
 
 /** Any number of pairs: one after the other. */
-function addPairs(met: usize, end: usize, count: u32, most: u32, sum: usize, pairs: u32): void {
-  for (; met < end; met += (<usize>most) << 2) {
-    const last = met + ((<usize>count) << 2)
+function addPairs(met: usize, count: u32, rows: u32, sum: usize, pairs: u32): void {
+  const bytes = (<usize>rows) << 2
+  for (const end = met + bytes; met < end; met += 4) {
     for (let offset: usize = 0; offset < (<usize>pairs) << 4; offset += 16) {
       let a = v128.load(sum)
-      for (let at = met; at < last; at += 4) a = f64x2.add(a, v128.load(<usize>load<u32>(at) + offset))
+      let at = met
+      for (let left = count; left > 0; left--) {
+        a = f64x2.add(a, v128.load(<usize>load<u32>(at) + offset))
+        at += bytes
+      }
       v128.store(sum, a)
       sum += 16
     }
@@ -117,15 +122,14 @@ function addPairs(met: usize, end: usize, count: u32, most: u32, sum: usize, pai
 }
 
 /** Leaves that are one value each: tree by tree, each to its own margin. */
-function addValues<F>(level: Level, scratch: Scratch, first: u32, count: u32, most: u32, rows: u32): void {
+function addValues<F>(level: Level, scratch: Scratch, first: u32, count: u32, rows: u32): void {
+  let at = <usize>scratch.met
   for (let t: u32 = 0; t < count; t++) {
     const margin = <usize>load<u32>(<usize>level.targets + ((first + t) << 2)) * <usize>rows
     let sum = <usize>scratch.sums + (margin << alignof<F>())
-    const end = sum + ((<usize>rows) << alignof<F>())
-    let at = <usize>scratch.met + (t << 2)
-    for (; sum < end; sum += sizeof<F>()) {
+    for (const end = at + ((<usize>rows) << 2); at < end; at += 4) {
       store<F>(sum, load<F>(sum) + load<F>(<usize>load<u32>(at)))
-      at += (<usize>most) << 2
+      sum += sizeof<F>()
     }
   }
 }

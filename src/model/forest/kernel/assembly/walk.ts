@@ -8,12 +8,12 @@ import { addTrees } from './sums'
 /**
  * Takes every walker to its leaf, whose address is then where the walker says. None of them stands on a leaf.
  *
+ * @param met where the walkers' places begin
  * @param end of the walkers
  */
-export function walk(scratch: Scratch, stride: usize, end: usize): void {
+export function walk(scratch: Scratch, met: usize, stride: usize, end: usize): void {
   const codes = <usize>scratch.codes
   const list = <usize>scratch.walkers
-  const met = <usize>scratch.met
   while (end != list) {
     let tail = list
     for (let walker = list; walker < end; walker += 8) {
@@ -42,20 +42,20 @@ export function walkTrees(level: Level, scratch: Scratch, rows: u32): void {
   for (let first: u32 = 0; first < level.trees; first += most) {
     const count = min(most, level.trees - first)
     let tail = <usize>scratch.walkers
+    let place: u32 = 0
     for (let t: u32 = 0; t < count; t++) {
       const root = load<u32>(<usize>level.roots + ((first + t) << 3))
       const isLeaf = load<i16>(<usize>root, 2) == LEAF
       const leaf = load<u32>(<usize>root, 4)
-      let who = t << 16
       for (let row: u32 = 0; row < rows; row++) {
-        store<u32>(<usize>scratch.met + ((<usize>(who >>> 16)) << 2), leaf)
+        store<u32>(<usize>scratch.met + ((<usize>place) << 2), leaf)
         store<u32>(tail, root, 0)
-        store<u32>(tail, who, 4)
+        store<u32>(tail, (row << 1) | (place << 16), 4)
         tail += (<usize>!isLeaf) << 3
-        who += (most << 16) + 2
+        place++
       }
     }
-    walk(scratch, stride, tail)
-    addTrees(level, scratch, first, count, most, rows)
+    walk(scratch, scratch.met, stride, tail)
+    addTrees(level, scratch, first, count, rows)
   }
 }

@@ -1,6 +1,6 @@
 // The pages of one column of a row group, unpacked one after the other: numbers, texts and integers as arrays.
 import { unpackSnappy } from '../../formats/compression.ts'
-import { readStruct, readVarint, type ThriftStruct } from './compact-thrift.ts'
+import { type Cursor, readStruct, readVarint, type ThriftStruct } from './compact-thrift.ts'
 
 /** Decompresses a page; throws Error where it does not give `size` bytes. */
 export type Unpack = (bytes: Buffer, size: number) => Uint8Array
@@ -11,7 +11,6 @@ export const physical = { int32: 1, int64: 2, float: 4, double: 5, bytes: 6 } as
 /** A column of a row group: its bytes and what they are. */
 export interface PackedColumn {
   readonly bytes: Buffer
-  readonly type: number
   readonly isOptional: boolean
   readonly unpack: Unpack
 }
@@ -53,47 +52,61 @@ export interface SharedRoom {
 }
 
 /**
- * Reads a column page by page.
+ * Reads a column page by page, in one row group after the other: its room is used again.
  *
- * @returns how many values the next page has, and they; undefined at the end. They are gone when the next page is asked for.
- *   Throws Error, of any class, for what is damaged and for what only DuckDB reads.
+ * @returns `next` answers how many values the next page has, and they; undefined at the end. They are gone when the next page
+ *   is asked for. Throws Error, of any class, for what is damaged and for what only DuckDB reads.
  */
-export function pagesOf<Values>(column: PackedColumn, kind: ValueKind<Values>, shared: SharedRoom) {
-  const cursor = { bytes: column.bytes, at: 0 }
-  let dictionary: { readonly values: Values; readonly size: number } | undefined
+export function pagesOf<Values>(kind: ValueKind<Values>, shared: SharedRoom) {
+  let column: PackedColumn | undefined
+  let cursor: Cursor = { bytes: Buffer.alloc(0), at: 0 }
   let values = kind.room(0)
   let room = 0
+  let dictionary = kind.room(0)
+  let dictionaryRoom = 0
+  /** undefined: the row group has none */
+  let size: number | undefined
 
   function unpacked({ count, present, presentCount, encoding, values: packed }: Page) {
     if (count > room) [values, room] = [kind.room(count), count]
     if (encoding === plain) kind.plain(packed, presentCount, values)
-    else if (dictionary !== undefined && dictionaryEncodings.has(encoding)) {
+    else if (size !== undefined && dictionaryEncodings.has(encoding)) {
       if (shared.indices.length < presentCount) shared.indices = new Uint32Array(presentCount)
       const indices = shared.indices.subarray(0, presentCount)
       if (presentCount > 0) readRuns(packed, 1, packed.length, packed.readUInt8(0), indices)
-      kind.pick(dictionary.values, dictionary.size, indices, presentCount, values)
+      kind.pick(dictionary, size, indices, presentCount, values)
     } else throw new RangeError(`an encoding for DuckDB: ${encoding}`)
     if (present !== undefined) kind.spread(values, count, present, presentCount)
     return { count, values }
   }
 
-  return () => {
-    while (cursor.at < column.bytes.length) {
-      const header = readStruct(cursor)
-      const packed = column.bytes.subarray(cursor.at, cursor.at + sizeIn(header, 3))
-      cursor.at += packed.length
-      if (packed.length !== sizeIn(header, 3)) throw new RangeError('a page that is cut off')
-      const kindOfPage = header[1]
-      if (kindOfPage === pageKind.data) return unpacked(pageOf(header, packed, column, shared))
-      if (kindOfPage === pageKind.dataV2) return unpacked(secondPageOf(header, packed, column, shared))
-      // others are indexes
-      if (kindOfPage !== pageKind.dictionary) continue
-      const bytes = column.unpack(packed, sizeIn(header, 2))
-      const size = checkedCount(structIn(header, 7)[1])
-      dictionary = { values: kind.room(size), size }
-      kind.plain(asBuffer(bytes), size, dictionary.values)
-    }
-    return undefined
+  function keepDictionary(bytes: Uint8Array, count: number): void {
+    if (count > dictionaryRoom) [dictionary, dictionaryRoom] = [kind.room(count), count]
+    kind.plain(asBuffer(bytes), count, dictionary)
+    size = count
+  }
+
+  return {
+    begin(next: PackedColumn): void {
+      column = next
+      cursor = { bytes: next.bytes, at: 0 }
+      size = undefined
+    },
+    next() {
+      while (column && cursor.at < cursor.bytes.length) {
+        const header = readStruct(cursor)
+        const packed = cursor.bytes.subarray(cursor.at, cursor.at + sizeIn(header, 3))
+        cursor.at += packed.length
+        if (packed.length !== sizeIn(header, 3)) throw new RangeError('a page that is cut off')
+        const kindOfPage = header[1]
+        if (kindOfPage === pageKind.data) return unpacked(pageOf(header, packed, column, shared))
+        if (kindOfPage === pageKind.dataV2) return unpacked(secondPageOf(header, packed, column, shared))
+        // others are indexes
+        if (kindOfPage !== pageKind.dictionary) continue
+        keepDictionary(column.unpack(packed, sizeIn(header, 2)), checkedCount(structIn(header, 7)[1]))
+      }
+      return undefined
+    },
   }
 }
 

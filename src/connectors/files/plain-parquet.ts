@@ -7,7 +7,7 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 import { matchColumns } from '../columns/match-columns.ts'
 import { numberColumns, settleNames } from '../columns/settle-names.ts'
 import type { ThriftStruct } from './compact-thrift.ts'
-import { type PackedColumn, pagesOf, physical, type SharedRoom, type Unpack, unpackers } from './parquet-pages.ts'
+import { pagesOf, physical, type SharedRoom, type Unpack, unpackers } from './parquet-pages.ts'
 import { idKinds, numberKind } from './parquet-values.ts'
 
 /** One column of the file's first level. */
@@ -146,12 +146,10 @@ function listOf(value: ThriftStruct[number]): readonly ThriftStruct[] {
  */
 export async function* plainChunks(path: string, plan: PlainPlan): AsyncGenerator<ColumnChunk, void, undefined> {
   const { decompress } = await loadZstd()
-  const unpack = unpackers(decompress)
+  const readers = readersOf(plan, unpackers(decompress))
   const handle = await open(path)
   let ahead: Promise<Map<number, Buffer>> | undefined
   try {
-    const columns = plan.numbers.map(() => new Float64Array(rowsAChunk))
-    const shared = { levels: new Uint8Array(), indices: new Uint32Array() }
     let firstRow = 1
     for (const [i, group] of plan.groups.entries()) {
       const bytes = await (ahead ?? readPlaces(handle, group.places))
@@ -159,7 +157,11 @@ export async function* plainChunks(path: string, plan: PlainPlan): AsyncGenerato
       ahead = next && readPlaces(handle, next.places)
       // a failure waits until its turn
       ahead?.catch(() => undefined)
-      for (const chunk of groupChunks(plan, group, { bytes, unpack, columns, shared, firstRow })) yield chunk
+      readers.begin(group, bytes)
+      for (let row = 0; row < group.rows; row += rowsAChunk) {
+        yield readers.chunk(Math.min(rowsAChunk, group.rows - row), firstRow + row)
+      }
+      readers.end()
       firstRow += group.rows
     }
   } finally {
@@ -168,67 +170,75 @@ export async function* plainChunks(path: string, plan: PlainPlan): AsyncGenerato
   }
 }
 
-interface GroupParts {
-  readonly bytes: ReadonlyMap<number, Buffer>
-  readonly unpack: ReadonlyMap<number, Unpack>
-  readonly columns: readonly Float64Array[]
-  readonly shared: SharedRoom
-  readonly firstRow: number
+/** Readers of all wanted columns, with the room that they use again and again. */
+function readersOf(plan: PlainPlan, unpack: ReadonlyMap<number, Unpack>) {
+  const shared = { levels: new Uint8Array(), indices: new Uint32Array() }
+  const oids = { column: plan.oid, ...idReader(plan.oid, shared) }
+  const candids = plan.candid && { column: plan.candid, ...idReader(plan.candid, shared) }
+  const numbers = plan.numbers.map((column) => ({ column, ...numberReader(column, shared) }))
+  const columns = plan.numbers.map(() => new Float64Array(rowsAChunk))
+  const all = [oids, ...(candids ? [candids] : []), ...numbers]
+  return {
+    begin({ places }: PlainPlan['groups'][number], bytes: ReadonlyMap<number, Buffer>): void {
+      for (const { column, begin } of all) {
+        const { leaf, isOptional } = column
+        begin({ bytes: bytes.get(leaf)!, isOptional, unpack: unpack.get(places.get(leaf)!.codec)! })
+      }
+    },
+    end(): void {
+      if (!all.every(({ isAtEnd }) => isAtEnd())) throw new RangeError('a column has more values than there are rows')
+    },
+    chunk(rowCount: number, firstRow: number): ColumnChunk {
+      numbers.forEach(({ take }, i) => take(columns[i]!, rowCount))
+      const [ids, alerts] = [oids.take(rowCount), candids?.take(rowCount)]
+      return {
+        rowCount,
+        oid: (row) => ids[row],
+        candid: (row) => alerts?.[row],
+        ...(plan.schema.hasMjd ? { mjd: (row: number) => columns.at(-1)![row]! } : {}),
+        where: (row) => `${plan.inputName} row ${firstRow + row}`,
+        columns,
+      }
+    },
+  }
 }
 
-function* groupChunks(plan: PlainPlan, group: PlainPlan['groups'][number], parts: GroupParts): Generator<ColumnChunk> {
-  const { bytes, unpack, columns, shared, firstRow } = parts
-  const packed = ({ leaf, type, isOptional }: FlatColumn): PackedColumn => {
-    const unpackPage = unpack.get(group.places.get(leaf)!.codec)!
-    return { bytes: bytes.get(leaf)!, type: type!, isOptional, unpack: unpackPage }
-  }
-  const oids = idsOf(packed(plan.oid), shared)
-  const candids = plan.candid && idsOf(packed(plan.candid), shared)
-  const numbers = plan.numbers.map((column) => numbersOf(packed(column), shared))
-  for (let row = 0; row < group.rows; row += rowsAChunk) {
-    const rowCount = Math.min(rowsAChunk, group.rows - row)
-    numbers.forEach((take, i) => take(columns[i]!, rowCount))
-    const [ids, alerts] = [oids(rowCount), candids?.(rowCount)]
-    const first = firstRow + row
-    yield {
-      rowCount,
-      oid: (at) => ids[at],
-      candid: (at) => alerts?.[at],
-      ...(plan.schema.hasMjd ? { mjd: (at: number) => columns.at(-1)![at]! } : {}),
-      where: (at) => `${plan.inputName} row ${first + at}`,
-      columns,
-    }
-  }
-}
-
-/** Fills an array with the next values of a column. */
-function numbersOf(column: PackedColumn, shared: SharedRoom): (into: Float64Array, count: number) => void {
-  const nextPage = pagesOf(column, numberKind(column.type), shared)
+/** `take` fills an array with the next values of a column. */
+function numberReader({ type }: FlatColumn, shared: SharedRoom) {
+  const pages = pagesOf(numberKind(type!), shared)
   let page: { readonly count: number; readonly values: Float64Array } = { count: 0, values: new Float64Array() }
   let at = 0
-  return (into, count) => {
-    for (let filled = 0; filled < count;) {
-      if (at === page.count) [page, at] = [nextPage() ?? endTooSoon(), 0]
-      const taken = Math.min(count - filled, page.count - at)
-      into.set(page.values.subarray(at, at + taken), filled)
-      at += taken
-      filled += taken
-    }
+  return {
+    begin: pages.begin,
+    isAtEnd: () => at === page.count && pages.next() === undefined,
+    take(into: Float64Array, count: number): void {
+      for (let filled = 0; filled < count;) {
+        if (at === page.count) [page, at] = [pages.next() ?? endTooSoon(), 0]
+        const taken = Math.min(count - filled, page.count - at)
+        into.set(page.values.subarray(at, at + taken), filled)
+        at += taken
+        filled += taken
+      }
+    },
   }
 }
 
-/** The next ids of a column, null where there is none. */
-function idsOf(column: PackedColumn, shared: SharedRoom): (count: number) => readonly unknown[] {
-  const nextPage = pagesOf(column, idKinds.get(column.type)!, shared)
+/** `take` answers the next ids of a column, null where there is none. */
+function idReader({ type }: FlatColumn, shared: SharedRoom) {
+  const pages = pagesOf(idKinds.get(type!)!, shared)
   let page: { readonly count: number; readonly values: readonly unknown[] } = { count: 0, values: [] }
   let at = 0
-  return (count) => {
-    const taken: unknown[] = []
-    while (taken.length < count) {
-      if (at === page.count) [page, at] = [nextPage() ?? endTooSoon(), 0]
-      taken.push(page.values[at++])
-    }
-    return taken
+  return {
+    begin: pages.begin,
+    isAtEnd: () => at === page.count && pages.next() === undefined,
+    take(count: number): readonly unknown[] {
+      const taken: unknown[] = []
+      while (taken.length < count) {
+        if (at === page.count) [page, at] = [pages.next() ?? endTooSoon(), 0]
+        taken.push(page.values[at++])
+      }
+      return taken
+    },
   }
 }
 

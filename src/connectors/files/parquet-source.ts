@@ -52,6 +52,8 @@ function plainSource(file: InputFile, plan: PlainPlan, options: ReadOptions): So
         rowsRead += chunk.rowCount
       }
     } catch {
+      // rows of two files are never joined
+      await file.checkUnchanged()
       const duckDb = await leaseDuckDb()
       try {
         const query = await askFor(duckDb, file, options, rowsRead).catch((error: unknown) => {

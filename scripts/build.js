@@ -1,7 +1,8 @@
-// Builds dist/ from src/: the forest's kernel, then TypeScript. Run by `npm run build`, before the tests and before packing.
+// Builds dist/ from src/: the forest's kernel, the types, then the code. Run by `npm run build`, before the tests and before packing.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { bundle } from './bundle.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const kernel = 'model/forest/kernel'
@@ -14,7 +15,10 @@ function run(tool, args, cwd = root) {
 rmSync(`${root}dist`, { recursive: true, force: true })
 // beside its source too, where the tests run from
 run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json'], `${root}src/${kernel}/assembly`)
+// the library's types
 run('typescript/bin/tsc', ['-p', 'tsconfig.build.json'])
+await bundle(root)
+mkdirSync(`${root}dist/${kernel}`, { recursive: true })
 copyFileSync(`${root}src/${wasm}`, `${root}dist/${wasm}`)
 writeFileSync(`${root}dist/commit.json`, `${JSON.stringify({ commit: commitOf() })}\n`)
 

@@ -92,9 +92,8 @@ function isDelimited(spec: SourceSpec): boolean {
 /** Loads now what these inputs will need later. What cannot be loaded is reported when the input is opened. */
 export async function loadLibrariesFor(specs: readonly SourceSpec[]): Promise<void> {
   if (!specs.some((spec) => (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet')) return
-  const { leaseDuckDb } = await import('./files/duckdb.ts')
-  const lease = await leaseDuckDb().catch(() => undefined)
-  lease?.release()
+  const [{ loadZstd }] = await Promise.all([import('../formats/compression.ts'), import('./files/parquet-source.ts')])
+  await loadZstd()
 }
 
 /**

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Classifier } from '../../src/pipeline/classifier.ts'
 import type { FeatureBatch } from '../../src/pipeline/batch.ts'
+import { type Cost, timedCommand } from './timed-command.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const bin = join(root, 'bin/run.js')
@@ -31,9 +32,18 @@ const { values: flags } = parseArgs({
     answers: { type: 'string', multiple: true },
     scale: { type: 'string' },
     messages: { type: 'string', default: '20000' },
+    against: { type: 'string' },
+    'model-before': { type: 'string' },
   },
 })
 
+if (flags.against !== undefined) {
+  const { benchAgainst } = await import('./against.ts')
+  const { model, 'model-before': modelBefore, pickles, rows, json } = flags
+  const repetitions = Number(flags.repetitions)
+  await benchAgainst(flags.against, { model, modelBefore, pickles, rows, repetitions, json })
+  process.exit()
+}
 if (flags.multisurvey) {
   const { benchMultisurvey } = await import('./multisurvey.ts')
   await benchMultisurvey()
@@ -114,30 +124,9 @@ function python(...args: string[]): Record<string, number> {
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, number>
 }
 
-/** Runs the built command; answers its wall seconds, peak memory in MB, and processor seconds. */
-function lcclf(...args: string[]): { seconds: number; peak: number; processor: number } {
-  const started = performance.now()
-  // the child says its own peak: what wait4 would tell includes the parent's memory at the fork
-  const report = join(work, 'peak.txt')
-  const probe = `process.on('exit', () => {
-    const fs = require('node:fs')
-    const peak = /VmHWM:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))
-    const { user, system } = process.cpuUsage()
-    fs.writeFileSync(${JSON.stringify(report)}, peak[1] + ' ' + (user + system))
-  })`
-  const { status, stderr } = spawnSync(process.execPath, ['--require', probeFile(probe), bin, ...args], {
-    encoding: 'utf8',
-  })
-  const seconds = (performance.now() - started) / 1000
-  if (status !== 0) throw new Error(`lcclf ${args.join(' ')} failed:\n${stderr}`)
-  const [peak, processor] = readFileSync(report, 'utf8').split(' ').map(Number)
-  return { seconds, peak: peak! / 1024, processor: processor! / 1e6 }
-}
-
-function probeFile(text: string): string {
-  const file = join(work, 'probe.cjs')
-  writeFileSync(file, text)
-  return file
+/** Runs the built command. */
+function lcclf(...args: string[]): Cost {
+  return timedCommand(work, bin, args)
 }
 
 const work = mkdtempSync(join(tmpdir(), 'lcclf-bench-'))

@@ -13,8 +13,6 @@ import { leftBehind, ownerMark } from '../../owner.ts'
 /** A lease on an instance. */
 export type DuckDb = ReturnType<typeof duckDbOf>
 
-const require = createRequire(import.meta.url)
-
 /** of the folder for what a query cannot hold in memory; DuckDB makes and removes it */
 const spillPrefix = 'lcclf-duckdb-'
 
@@ -97,7 +95,7 @@ async function create(): Promise<DuckDBInstance> {
 function library(): typeof DuckDBInstance {
   try {
     // as `import` it takes twice as long (90 ms more): its names would be looked for in the text of every file
-    return (require('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance }).DuckDBInstance
+    return (createRequire(import.meta.url)('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance }).DuckDBInstance
   } catch (cause) {
     throw new ServiceError(`DuckDB cannot be loaded on this machine: ${firstLine(messageOf(cause))}`, {
       hint: 'It reads Parquet files and compares results. npm install -g lcclf brings it; the Python package comes without.',

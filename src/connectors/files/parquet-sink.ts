@@ -1,6 +1,7 @@
 // Parquet: ZSTD, row groups of about 20,000 rows gathered across batches.
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer'
 import { loadZstd } from '../../formats/compression.ts'
+import { writeDoubles } from './double-columns.ts'
 import {
   type ColumnType,
   type ColumnValues,
@@ -8,6 +9,7 @@ import {
   type FieldNode,
   fieldTree,
   listsOf,
+  type OutputField,
   type OutputTable,
   type TableEncoder,
 } from './table-sink.ts'
@@ -37,13 +39,27 @@ export async function createParquetEncoder({ fields, facts, write }: EncoderOpti
   let gathered: OutputTable[] = []
   let rowCount = 0
 
+  const doubles = nodes.flatMap((node) => ('field' in node && node.field.type === 'float64' ? [node] : []))
+  const others = nodes.filter((node) => !doubles.includes(node as (typeof doubles)[number]))
+
   async function writeGroup(): Promise<void> {
     if (rowCount === 0) return
-    const columns = fields.map((_, c) => columnData(gathered.map((table) => table.columns[c]!)))
-    const group = { columnData: nodes.map((node) => columnSource(node, columns, rowCount)), rowGroupSize: rowCount }
+    const [tables, rows] = [gathered, rowCount]
     gathered = []
     rowCount = 0
-    await file.write(group)
+    const valuesOf = (column: number) => tables.map((table) => table.columns[column]!)
+    const columns = fields.map((field, c) => (isApart(field) ? [] : columnData(valuesOf(c))))
+    // the library makes the row group of what it writes, and the doubles follow in it
+    void file.write({ columnData: others.map((node) => columnSource(node, columns, rows)), rowGroupSize: rows })
+    const group = file.row_groups.at(-1)!
+    const start = bytes.offset
+    const values = new Float64Array(rows)
+    for (const { name, column } of doubles) {
+      joinDoubles(valuesOf(column), values)
+      group.columns.push(writeDoubles(bytes, name, values, (page) => zstd.compress(page, zstdLevel)))
+    }
+    putInOrder(group, nodes, bytes.offset - start)
+    await bytes.send()
   }
 
   return {
@@ -55,12 +71,27 @@ export async function createParquetEncoder({ fields, facts, write }: EncoderOpti
     async end() {
       await writeGroup()
       await file.finish()
-      await bytes.flush()
+      await bytes.send()
     },
   }
 }
 
-/** The writer's buffer; the library calls `flush` after each row group. */
+/** Written by us: doubles that are not in a struct. */
+function isApart({ path, type }: OutputField): boolean {
+  return type === 'float64' && path.length === 1
+}
+
+/** Columns in the order of the schema, and their sizes in sum. @param added bytes written since the library summed up */
+function putInOrder(group: ParquetWriter['row_groups'][number], nodes: readonly FieldNode[], added: number): void {
+  const places = new Map(nodes.map(({ name }, place) => [name, place]))
+  const placeOf = ({ meta_data: facts }: (typeof group.columns)[number]): number =>
+    places.get(facts!.path_in_schema[0]!)!
+  group.columns.sort((a, b) => placeOf(a) - placeOf(b))
+  group.total_byte_size = group.columns.reduce((sum, column) => sum + column.meta_data!.total_uncompressed_size, 0n)
+  group.total_compressed_size = (group.total_compressed_size ?? 0n) + BigInt(added)
+}
+
+/** The writer's buffer. */
 class StreamedBytes extends ByteWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void>
 
@@ -69,7 +100,7 @@ class StreamedBytes extends ByteWriter {
     this.#write = write
   }
 
-  async flush(): Promise<void> {
+  async send(): Promise<void> {
     await this.#write(this.getBytes())
     this.index = 0
   }
@@ -108,9 +139,6 @@ type Data = ColumnSource['data']
 
 /** One column of several tables, as the library takes it. */
 function columnData(parts: readonly ColumnValues[]): Data {
-  if (parts[0]?.type === 'float64') {
-    return joinedDoubles(parts.flatMap((part) => (part.type === 'float64' ? [part.values] : [])))
-  }
   return parts.flatMap((part): unknown[] => {
     switch (part.type) {
       case 'label':
@@ -129,14 +157,13 @@ function columnData(parts: readonly ColumnValues[]): Data {
   })
 }
 
-function joinedDoubles(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((length, part) => length + part.length, 0))
+function joinDoubles(parts: readonly ColumnValues[], into: Float64Array): void {
   let at = 0
   for (const part of parts) {
-    all.set(part, at)
-    at += part.length
+    if (part.type !== 'float64') continue
+    into.set(part.values, at)
+    at += part.values.length
   }
-  return all
 }
 
 function columnSource(node: FieldNode, columns: readonly Data[], rowCount: number): ColumnSource {

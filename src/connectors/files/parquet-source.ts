@@ -1,9 +1,9 @@
-// Parquet files as a source, read through DuckDB in a stream.
+// Parquet files as a source: read here where they are plain, otherwise through DuckDB, in a stream.
 import { resolve } from 'node:path'
 import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
 import { DataError, LcclfError, messageOf, UsageError } from '../../errors.ts'
 import { firstLine } from '../../formats/shown-text.ts'
-import { createBatchAssembler } from '../../pipeline/batch-assembler.ts'
+import { type ColumnChunk, createBatchAssembler } from '../../pipeline/batch-assembler.ts'
 import type { ReadOptions, Source } from '../../pipeline/source.ts'
 import type { FileSourceSpec } from '../address.ts'
 import { matchColumns } from '../columns/match-columns.ts'
@@ -12,7 +12,9 @@ import { deliverColumns } from '../deliver.ts'
 import { type InputFile, inspectFile, readEnds } from './byte-input.ts'
 import { stdinFile } from './stdin.ts'
 import { collectGarbageSoon, type DuckDb, leaseDuckDb, openLockedDuckDb, readParquet } from './duckdb.ts'
-import { checkParquetFooter } from './parquet-footer.ts'
+import { readParquetFooter } from './parquet-footer.ts'
+import type { ThriftStruct } from './compact-thrift.ts'
+import { plainChunks, type PlainPlan, planPlain } from './plain-parquet.ts'
 import {
   candidSql,
   type ChunkShape,
@@ -33,30 +35,80 @@ export async function openParquetSource(spec: FileSourceSpec, options: ReadOptio
   const isFile = spec.kind === 'file'
   const seen = await inspectFile(isFile ? spec.path : await stdinFile(options.signal), isFile ? spec.address : 'stdin')
   const file = isFile ? seen : { ...seen, identity: { address: spec.address } }
-  await refuseOtherFormats(file)
+  const footer = await footerOf(file)
+  const plan = planPlain(footer, file.name, options)
+  return plan ? plainSource(file, plan, options) : duckDbSource(file, options)
+}
+
+/** What is plain is read here. What turns out not to be, on the way, DuckDB reads from there on, or says what is wrong. */
+function plainSource(file: InputFile, plan: PlainPlan, options: ReadOptions): Source {
   const path = resolve(file.path)
-  const duckDb = options.where === undefined ? await leaseDuckDb() : await openLockedDuckDb(path)
+  let rowsRead = 0
+  async function* chunks(): AsyncGenerator<ColumnChunk, void, undefined> {
+    rowsRead = 0
+    try {
+      for await (const chunk of plainChunks(path, plan)) {
+        yield chunk
+        rowsRead += chunk.rowCount
+      }
+    } catch {
+      // rows of two files are never joined
+      await file.checkUnchanged()
+      const duckDb = await leaseDuckDb()
+      try {
+        const query = await askFor(duckDb, file, options, rowsRead).catch((error: unknown) => {
+          throw error instanceof LcclfError ? error : readingFailed(file.name, error)
+        })
+        yield* readChunks(duckDb, query.query, file.name, (rows) => (rowsRead = rows))
+      } finally {
+        duckDb.release()
+      }
+    }
+  }
+  return {
+    ...{ identity: file.identity, schema: plan.schema, replayable: true },
+    fractionRead: () => (plan.total === 0 ? 1 : Math.min(1, rowsRead / plan.total)),
+    async *deliveries(signal) {
+      const assembler = createBatchAssembler({ ...plan.options, ...plan.schema })
+      yield* deliverColumns(chunks(), assembler, signal)
+      if (!assembler.isExhausted && !signal.aborted && rowsRead !== plan.total) {
+        throw new DataError(`${file.name}: ${rowsRead} rows could be read of ${plan.total}`)
+      }
+      await file.checkUnchanged()
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+async function duckDbSource(file: InputFile, options: ReadOptions): Promise<Source> {
+  const duckDb = options.where === undefined ? await leaseDuckDb() : await openLockedDuckDb(resolve(file.path))
   try {
-    return await openWith(duckDb, file, path, options)
+    return await openWith(duckDb, file, options)
   } catch (error) {
     duckDb.release()
     throw error instanceof LcclfError ? error : readingFailed(file.name, error)
   }
 }
 
-async function openWith(duckDb: DuckDb, file: InputFile, path: string, options: ReadOptions): Promise<Source> {
-  const { query, total } = await withConnection(duckDb, async (connection) => {
+/** @param skipped rows that have been read already */
+function askFor(duckDb: DuckDb, file: InputFile, options: ReadOptions, skipped = 0) {
+  const path = resolve(file.path)
+  return withConnection(duckDb, async (connection) => {
     const columns = await parquetColumns(connection, path, file.name)
     const [row] = await (await connection.run(`SELECT count(*) FROM ${readParquet(path)}`)).getRows()
     const names = columns.map(({ name }) => name)
     const settled = settleNames(options, names)
-    const query = buildQuery(columns, path, file.name, settled)
+    const query = buildQuery(columns, path, file.name, settled, skipped)
     // DuckDB looks at the user's condition before the first row
     await connection.prepare(query.sql).catch((cause: unknown) => {
       throw options.where === undefined ? cause : whereRefused(cause)
     })
     return { query, total: Number(row?.[0]) }
   })
+}
+
+async function openWith(duckDb: DuckDb, file: InputFile, options: ReadOptions): Promise<Source> {
+  const { query, total } = await askFor(duckDb, file, options)
   let rowsRead = 0
   return {
     identity: file.identity,
@@ -89,7 +141,13 @@ async function withConnection<T>(duckDb: DuckDb, work: (connection: DuckDBConnec
 type Query = ReturnType<typeof buildQuery>
 
 /** A query and what it selects; in the last column is 1 in one further row that marks the end. */
-function buildQuery(columns: readonly ParquetColumn[], path: string, inputName: string, options: ReadOptions) {
+function buildQuery(
+  columns: readonly ParquetColumn[],
+  path: string,
+  inputName: string,
+  options: ReadOptions,
+  skipped: number,
+) {
   const { where, tellsAll } = options
   const names = columns.map(({ name }) => name)
   const { features, hasMjd } = numberColumns(options, names)
@@ -111,10 +169,11 @@ function buildQuery(columns: readonly ParquetColumn[], path: string, inputName: 
     }),
   }
   const condition = where === undefined ? '' : `WHERE (\n${where}\n)`
+  const file = skipped > 0 ? `(SELECT * FROM ${readParquet(path)} OFFSET ${skipped})` : readParquet(path)
   const sql =
-    `SELECT ${selected.join(', ')}, 0::TINYINT FROM ${readParquet(path)} ${condition}\n` +
+    `SELECT ${selected.join(', ')}, 0::TINYINT FROM ${file} ${condition}\n` +
     `UNION ALL SELECT ${selected.map(() => 'NULL').join(', ')}, 1::TINYINT`
-  return { sql, shape, endColumn: selected.length, schema: { oidType, hasCandid, hasMjd }, options }
+  return { sql, shape, endColumn: selected.length, schema: { oidType, hasCandid, hasMjd }, options, skipped }
 }
 
 /** Chunks of the file. Each one is asked for before the one before it is worked on: DuckDB reads in a thread of its own. */
@@ -123,7 +182,7 @@ async function* readChunks(duckDb: DuckDb, query: Query, inputName: string, onRo
   let next: Promise<DuckDBDataChunk | null> | undefined
   try {
     const result = await (await connection.prepare(query.sql)).stream()
-    let rows = 0
+    let rows = query.skipped
     next = result.fetchChunk()
     for (;;) {
       const chunk: DuckDBDataChunk | null = await next
@@ -156,7 +215,7 @@ async function* readChunks(duckDb: DuckDb, query: Query, inputName: string, onRo
  */
 async function stoppedEarly(connection: DuckDBConnection, query: Query, rows: number, inputName: string) {
   try {
-    await connection.run(`SELECT * FROM (${query.sql}) LIMIT 10000 OFFSET ${rows}`)
+    await connection.run(`SELECT * FROM (${query.sql}) LIMIT 10000 OFFSET ${rows - query.skipped}`)
   } catch (error) {
     return queryFailed(`${inputName} after row ${rows}`, error, query)
   }
@@ -186,7 +245,7 @@ function readingFailed(inputName: string, cause: unknown): DataError {
 const magic = 'PAR1'
 
 /** @throws DataError for what is no Parquet file, or one whose footer cannot be */
-async function refuseOtherFormats(file: InputFile): Promise<void> {
+async function footerOf(file: InputFile): Promise<ThriftStruct> {
   if (!file.isRegular) throw new DataError(`${file.name} is not a regular file: Parquet cannot be read from a pipe`)
   const { head, tail } = await readEnds(file, magic.length)
   if (file.size === 0) throw new DataError(`${file.name} is empty: not a Parquet file`)
@@ -194,5 +253,5 @@ async function refuseOtherFormats(file: InputFile): Promise<void> {
   if (file.size < 12 || tail.toString('latin1') !== magic) {
     throw new DataError(`${file.name} is cut off: it has the beginning of a Parquet file but not its end`)
   }
-  await checkParquetFooter(file)
+  return readParquetFooter(file)
 }

@@ -9,7 +9,7 @@ import { isJsonRecord, type JsonRecord, parseJsonLine } from '../../formats/text
 import { linesOf } from '../../formats/chunks.ts'
 import { inspectFile, openByteInput } from '../../connectors/files/byte-input.ts'
 import { globFree, readParquet, sqlName, sqlText } from '../../connectors/files/duckdb.ts'
-import { checkParquetFooter } from '../../connectors/files/parquet-footer.ts'
+import { readParquetFooter } from '../../connectors/files/parquet-footer.ts'
 import { parquetColumns } from '../../connectors/files/parquet-columns.ts'
 import { firstLine, shownText } from '../../formats/shown-text.ts'
 import type { SourceSpec } from '../../connectors/spec.ts'
@@ -108,7 +108,7 @@ export async function openRelation(
   const file = await inspectFile(spec.path, spec.address)
   switch (spec.format) {
     case 'parquet':
-      await checkParquetFooter(file)
+      await readParquetFooter(file)
       return parquetRelation(session, spec)
     case 'csv':
     case 'tsv':

@@ -119,7 +119,7 @@ function isCrowded(bins: readonly number[], present: number, { quantiles }: Valu
 }
 
 /** Only what is clear: a ratio near a power of ten from 100 on, or near degrees against radians. */
-function unitOf(size: number | null, usual: number): string | undefined {
+export function unitOf(size: number | null, usual: number): string | undefined {
   if (size === null || size <= 0 || usual <= 0) return undefined
   const power = Math.log10(size / usual)
   const isPowerOfTen = Math.abs(power) > 1.85 && Math.abs(power - Math.round(power)) < 0.15

@@ -40,8 +40,8 @@ export interface Alarm {
   readonly features: readonly string[]
   /** of `classes`, the largest shift first; empty of others */
   readonly shares: readonly ShareShift[]
-  /** shares of objects, as means over the features or of the first of `shares` */
-  readonly usual: number
+  /** shares of objects, as means over the features or of the first of `shares`; null where too little is known yet */
+  readonly usual: number | null
   readonly observed: number
   /** about the first object that is not as usual: within some hundred */
   readonly first: WatchedObject

@@ -3,19 +3,16 @@ import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { type EngineName, openClassifier } from '../../model/open.ts'
-import {
-  noProfile,
-  tallyInputs,
-  tooFewNote,
-  type WatchedClassifier,
-  watchQuality,
-} from '../../model/profile/watch-inputs.ts'
+import { tallyInputs, type WatchedClassifier } from '../../model/profile/tally-inputs.ts'
+import type { Alarm } from '../../model/watch/alarm.ts'
 import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
 import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
 import { chooseLocalModel } from '../models/local-model.ts'
 import { liveModel } from '../models/pull.ts'
+import { openWatch } from '../watch/open-watch.ts'
+import type { WatchPlan } from '../watch/plan.ts'
 import type { ClassifyPlan } from './plan.ts'
 
 /** What a run says while it is under way, and what may stop it. It writes to no terminal itself. */
@@ -60,19 +57,22 @@ export async function openChosenModel(reference: string | undefined, { engine, t
   return { classifier, chosen }
 }
 
+/** The model of a run, and what its watch has told; undefined without one. */
+type RunModel = WatchedClassifier &
+  Pick<ChosenModel, 'isDemonstration'> & { readonly alarms: () => readonly Alarm[] | undefined }
+
 /** Opens the model of a run; `meanwhile` is what this thread can do while others prepare it. */
 export async function openRunModel(
   plan: ClassifyPlan,
   effects: RunEffects,
   meanwhile: () => Promise<void>,
-): Promise<WatchedClassifier & Pick<ChosenModel, 'isDemonstration'>> {
-  const { model, engine, threads, watchQuality: isWatched, extras } = plan
+): Promise<RunModel> {
+  const { model, engine, threads, watch, extras } = plan
   if (typeof model === 'object') {
     // it belongs to the caller
     const own = { ...model, close: () => Promise.resolve() }
     const borrowed = { classifier: withCalibration(own, extras), notes: () => [] }
-    const watched = isWatched ? withQualityWatch(borrowed, undefined, effects) : borrowed
-    return { ...watched, isDemonstration: false }
+    return { ...(await withWatch(borrowed, watch, undefined, effects)), isDemonstration: false }
   }
   const chosen = await chosenModel(model, plan, effects)
   const { directory, isDemonstration } = chosen
@@ -80,8 +80,7 @@ export async function openRunModel(
   const opened = await openClassifier(directory, { engine, threads, cacheFolder: cacheFolder(), meanwhile })
   const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
-  const tallied = tallyInputs(classifier, profile)
-  return { ...(isWatched ? withQualityWatch(tallied, profile, effects) : tallied), isDemonstration }
+  return { ...(await withWatch(tallyInputs(classifier, profile), watch, profile, effects)), isDemonstration }
 }
 
 /** Tables and topics that others read never get the sample model's answers. */
@@ -100,20 +99,38 @@ function mayDownload(): boolean {
   return process.env['LCCLF_PULL'] !== 'never'
 }
 
-/** Warnings are said as soon as they are due, and stand in the receipt. */
-function withQualityWatch(
-  watched: WatchedClassifier,
+/** Alarms are said as soon as they are due, and stand in the receipt. A dry run is not watched. */
+async function withWatch(
+  tallied: WatchedClassifier,
+  plan: WatchPlan | undefined,
   profile: InputProfile | undefined,
-  { warn }: RunEffects,
-): WatchedClassifier {
-  const said = new Set<string>()
-  if (!profile) warn(`warning: ${noProfile}`)
-  const { classifier, watch } = watchQuality(watched.classifier, profile, ({ begun, ended }) => {
-    for (const { message } of begun) {
-      warn(`warning: ${message}`)
-      said.add(`--watch-quality: ${message}`)
-    }
-    for (const { about } of ended) warn(`${about} is back to normal`)
-  })
-  return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...watched.notes()] }
+  { warn, transfer }: RunEffects,
+): Promise<Omit<RunModel, 'isDemonstration'>> {
+  if (!plan || transfer === undefined) return { ...tallied, alarms: () => undefined }
+  const voice = {
+    begun: (message: string) => warn(`warning: ${message}`),
+    told: warn,
+    warn: (message: string) => warn(`warning: ${message}`),
+  }
+  const night = await openWatch(tallied.classifier, { plan, profile, voice })
+  const { classifier } = night
+  const notes = (): string[] => {
+    const alarms = night.finish()
+    const { tooFew } = night
+    const short =
+      tooFew &&
+      `night watch: too few objects so far (${tooFew.rows}) to know what is usual: ${tooFew.needed} are needed`
+    return [...alarms.map(({ message }) => `night watch: ${message}`), ...(short === undefined ? [] : [short])]
+  }
+  return {
+    classifier: {
+      ...classifier,
+      async close() {
+        await night.close()
+        await classifier.close()
+      },
+    },
+    notes: () => [...notes(), ...tallied.notes()],
+    alarms: night.finish,
+  }
 }

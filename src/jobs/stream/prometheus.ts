@@ -1,6 +1,5 @@
 // What Prometheus is told of a stream.
 import type { ModelIdentity } from '../../pipeline/batch.ts'
-import type { QualityWatch } from '../../model/profile/watch-inputs.ts'
 import type { WatchView } from '../../model/watch/alarm.ts'
 import type { KafkaStream } from '../../connectors/kafka/kafka-source.ts'
 import type { StreamStatus } from '../../connectors/kafka/spec.ts'
@@ -121,21 +120,6 @@ export async function createPrometheus() {
     /** which model answers */
     showModel: ({ name, version, classifierVersion, sha256 }: ModelIdentity) =>
       model.set({ name, version, classifier_version: classifierVersion, sha256 }, 1),
-    /** from now on what this watch sees is shown: few labels, and only what is not as usual */
-    showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void {
-      gauge('lcclf_quality_warnings', 'Unusual features and classes among the newest objects', [], () => [
-        [{}, quality.warnings.length],
-      ])
-      gauge(
-        'lcclf_feature_null_rate',
-        'Share of the newest objects that lack a feature, for features where that is unusual',
-        ['feature'],
-        () => [...quality.nullRates].map(([feature, rate]): Sample => [{ feature }, rate]),
-      )
-      gauge('lcclf_class_share', 'Share of the newest objects by predicted class', ['class'], () =>
-        [...(quality.classShares ?? [])].map(([name, share]): Sample => [{ class: name }, share]),
-      )
-    },
     /** from now on what the night watch sees is shown; families, levels and classes are few */
     showWatch(view: () => WatchView): void {
       const begun = new Counter({

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FeatureFamily } from '../profile/feature-families.ts'
 import type { Alarm, AlarmChange, AlarmKind, ShareShift, WatchedObject } from './alarm.ts'
-import { classesText, consequenceText, endText, missingText, valuesText } from './alarm-text.ts'
+import { classesText, consequenceText, endText, goneOn, missingText, over, valuesText } from './alarm-text.ts'
 import type { AnswerBlocks } from './answer-blocks.ts'
 import { beginOf, causesOf, type Finding, mayFollow } from './findings.ts'
 import { groupCount, type InputBlocks } from './input-blocks.ts'
@@ -176,7 +176,7 @@ export function createAlarmBook(context: BookContext) {
     const alarm: Alarm = { id: id.slice(0, 16), ...facts, last: null, message, consequences: [] }
     entries.push({ alarm, findings: cause, followers: [], before: 0, from: facts.first.number, block: beginOf(cause) })
     begun.set(alarm.kind, (begun.get(alarm.kind) ?? 0) + 1)
-    onChange({ event: 'begun', alarm })
+    onChange({ event: 'begun', alarm, text: message })
   }
 
   /** A cause may be part of an alarm that is open, or follow from it. */
@@ -207,12 +207,17 @@ export function createAlarmBook(context: BookContext) {
     origin.followers.push(...cause)
     const texts = kind === 'classes' ? facts.shares.slice(0, 3).map(consequenceText) : [messageOf(facts, cause)]
     origin.alarm = { ...updated(origin), consequences: [...origin.alarm.consequences, ...texts] }
-    onChange({ event: 'consequence', alarm: origin.alarm })
+    onChange({
+      event: 'consequence',
+      alarm: origin.alarm,
+      text: `${texts.join(', ')}: follows from ${origin.alarm.families.join(', ')}`,
+    })
   }
 
   /** Counts go on while an alarm is open. */
   function updated({ alarm, before, from }: Entry): Alarm {
-    return { ...alarm, objects: before + Math.max(0, context.objects() - from + 1) }
+    const objects = before + Math.max(0, context.objects() - from + 1)
+    return { ...alarm, objects, message: goneOn({ ...alarm, objects }) }
   }
 
   function tellDue(isInput: boolean, block: number, patienceOf: number): void {
@@ -234,7 +239,9 @@ export function createAlarmBook(context: BookContext) {
     const objects =
       event === 'ended' ? Math.max(1, facts.objects - Math.max(0, context.objects() - last.number)) : facts.objects
     const alarm = { ...facts, objects }
-    onChange({ event, alarm: event === 'ended' ? { ...alarm, message: endText(alarm, last) } : alarm })
+    const isOver = event === 'ended'
+    const text = isOver ? endText(alarm, last) : `accepted as usual: ${alarm.message}`
+    onChange({ event, alarm: isOver ? { ...alarm, message: over(alarm, last) } : alarm, text })
   }
 
   return {
@@ -292,7 +299,9 @@ export function createAlarmBook(context: BookContext) {
     restore({ alarm, findings }: SavedAlarm): void {
       const known = findings.flatMap((saved) => {
         const finding = restoredFinding(saved)
-        return finding ? [{ finding: mark(finding, 0), isFollower: saved.isFollower }] : []
+        // two processes may have told of it
+        const isNew = finding && !testsOf(finding.kind).isFound(finding.series)
+        return isNew ? [{ finding: mark(finding, 0), isFollower: saved.isFollower }] : []
       })
       const of = (isFollower: boolean): Finding[] =>
         known.filter((one) => one.isFollower === isFollower).map(({ finding }) => finding)
@@ -319,7 +328,8 @@ export function createAlarmBook(context: BookContext) {
       kind === 'classes'
         ? classNames.findIndex((one) => `${one.level} ${one.class}` === name)
         : shape.features.indexOf(name)
-    if (item < 0) return undefined
+    // a version that tested otherwise may have written it
+    if (item < 0 || alternative >= testsOf(kind).alternatives || group >= groupCount) return undefined
     return { kind, item, series: kind === 'values' ? item * groupCount + group : item, alternative, block: 0, share: 1 }
   }
 }

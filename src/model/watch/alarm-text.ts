@@ -5,6 +5,7 @@ import { marginLevel } from './answer-blocks.ts'
 import type { UsualValues } from './usual.ts'
 
 const shownNames = 3
+const secondsText = /:\d\d\.\d{3}Z$/
 
 /** `W1-W2, W2-W3, g-W2, …` */
 function some(names: readonly string[]): string {
@@ -30,7 +31,7 @@ type SizeOf = (family: string) => number
 
 /** `since 2025-10-28T03:12Z, feature version 27.5.7`; where nothing says when, which object it was. */
 function since({ time, number, oid }: WatchedObject, inputVersion: string): string {
-  const from = time === null ? `object ${shown(number)} (${oid})` : time.replace(/:\d\d\.\d{3}Z$/, 'Z')
+  const from = time === null ? `object ${shown(number)} (${oid})` : time.replace(secondsText, 'Z')
   return `since ${from}${inputVersion === 'unknown' ? '' : `, feature version ${inputVersion}`}`
 }
 
@@ -113,6 +114,21 @@ function subjectOfShare(share: ShareShift): string {
 
 function movement({ observed, usual }: ShareShift): string {
   return `${percent(observed)} (usual ${percent(usual)})`
+}
+
+const soFarText = /; [\d,]+ objects so far$/
+
+/** The sentence of an alarm that has gone on. */
+export function goneOn({ message, objects }: Pick<Alarm, 'message' | 'objects'>): string {
+  return message.replace(soFarText, `; ${soFar(objects)}`)
+}
+
+/** The sentence of an alarm that is over. */
+export function over({ message, objects }: Pick<Alarm, 'message' | 'objects'>, last: WatchedObject): string {
+  return message.replace(
+    soFarText,
+    `; ${shown(objects)} objects, until ${last.time?.replace(secondsText, 'Z') ?? last.oid}`,
+  )
 }
 
 /** The sentence of an alarm's end. */

@@ -59,6 +59,8 @@ export interface Alarm {
 export interface AlarmChange {
   readonly event: 'begun' | 'consequence' | 'ended' | 'accepted'
   readonly alarm: Alarm
+  /** the change in a sentence */
+  readonly text: string
 }
 
 /** What the watch sees now; numbers are of the latest 10,000 objects. */

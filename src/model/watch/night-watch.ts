@@ -15,7 +15,7 @@ import { binCount, sparseOf } from './value-bins.ts'
 const bothSides = [3, 30, 1 / 3, 1 / 30]
 /** of classes, of which the smaller shifts matter too */
 const classSides = [1.5, 4, 30, 1 / 1.5, 1 / 4, 1 / 30]
-const above = [6]
+const above = [3, 12]
 const groupShift = Math.log2(groupCount)
 /** objects after which what was seen joins what is usual */
 const portionObjects = 10_000
@@ -227,6 +227,10 @@ export function createNightWatch(options: {
       const taken = untaken
       untaken = []
       return taken
+    },
+    /** It could not be kept. */
+    returnLearned(taken: typeof untaken): void {
+      untaken = [...taken, ...untaken]
     },
     savedAlarms: () => book.saved(),
     /** Others have learned too. @param known everything that is usual, with what was taken from here */

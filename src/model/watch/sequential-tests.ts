@@ -55,7 +55,7 @@ export function createTests(series: number, factors: readonly number[], threshol
   }
 
   return {
-    series,
+    alternatives: width,
     /** @param band undefined: nothing is known, and nothing tested */
     setBand(s: number, band: Band | undefined): void {
       factors.forEach((factor, k) => {

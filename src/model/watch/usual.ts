@@ -17,6 +17,7 @@ const fewestValues = 30
 const commonShare = 0.3
 /** before anything is known, a feature that hardly any object has is worth a word */
 const nothingKnown: Band = { low: 0, high: 0.96 }
+const anything: Band = { low: 0, high: 1 }
 /** a training set has other objects than the sky */
 const profileSlack = 0.2
 
@@ -74,7 +75,8 @@ export function usualShares({ shape, nights, now, profile, accepted }: UsualSour
     const learned = known(({ seen, missing }) => ({ hits: missing[f]!, trials: seen[f]! }))
     if (learned) return learned
     const feature = profiled.get(name)
-    if (!feature || !profile || accepted.has(name)) return { band: nothingKnown }
+    if (accepted.has(name)) return { band: anything }
+    if (!feature || !profile) return { band: nothingKnown }
     const share = { hits: feature.missing, trials: profile.rows, nightly: 0 }
     const { low, high } = bandOf(share, undefined, profileSlack)
     return { share, band: { low, high: Math.max(Math.min(high, nothingKnown.high), share.hits / share.trials) } }

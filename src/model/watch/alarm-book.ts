@@ -132,7 +132,8 @@ export function createAlarmBook(context: BookContext) {
 
   function factsOf(cause: readonly Finding[], block: number) {
     const { kind } = cause[0]!
-    const blocks = Math.max(1, block - beginOf(cause) + 1)
+    // the first may be half as usual
+    const blocks = Math.max(1, block - beginOf(cause))
     const first = objectAt(kind === 'classes' ? 'answers' : 'inputs', beginOf(cause))
     const objects = Math.max(0, context.objects() - first.number + 1)
     if (kind === 'classes') {
@@ -235,11 +236,11 @@ export function createAlarmBook(context: BookContext) {
     entries = entries.filter((one) => one !== entry)
     // what followed is asked for anew
     for (const { kind, series } of entry.followers) testsOf(kind).forget(series, block + 1)
-    const facts = { ...updated(entry), last }
-    const objects =
-      event === 'ended' ? Math.max(1, facts.objects - Math.max(0, context.objects() - last.number)) : facts.objects
-    const alarm = { ...facts, objects }
     const isOver = event === 'ended'
+    const facts = { ...updated(entry), last }
+    const after = isOver ? context.objects() - last.number + 1 : 0
+    const objects = Math.max(1, facts.objects - Math.max(0, after))
+    const alarm = { ...facts, objects }
     const text = isOver ? endText(alarm, last) : `accepted as usual: ${alarm.message}`
     onChange({ event, alarm: isOver ? { ...alarm, message: over(alarm, last) } : alarm, text })
   }

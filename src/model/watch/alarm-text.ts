@@ -76,7 +76,8 @@ function changeOf(usual: UsualValues, values: Float32Array): string {
   const sizes = sorted.map(Math.abs).sort((a, b) => a - b)
   const size = sizes[sizes.length >> 1] ?? 0
   const negative = sorted.filter((value) => value < 0).length / Math.max(1, sorted.length)
-  const isTurned = Math.abs(negative - usual.negative) > 0.8
+  // some noise has either sign
+  const isTurned = Math.abs(negative - usual.negative) > 0.6 && Math.abs(negative + usual.negative - 1) < 0.2
   const unit = unitOf(size, usual.typicalSize)
   if (isTurned) return `values have the opposite sign (typically ${short(middle)}, usual ${rangeOf(usual)})`
   if (unit !== undefined) return unit

@@ -21,8 +21,8 @@ export async function showWatch({ watchState, json }: WatchStateFlags): Promise<
     await print(`${JSON.stringify({ schemaVersion: 1, command: 'watch show', states: states.map(shownState) })}\n`)
     return 0
   }
-  const lines = states.flatMap(linesOf)
-  await print(lines.length === 0 ? 'The night watch knows nothing yet.\n' : harmless(lines.join('\n')) + '\n')
+  const lines = states.flatMap(linesOf).map(harmless)
+  await print(lines.length === 0 ? 'The night watch knows nothing yet.\n' : `${lines.join('\n')}\n`)
   return 0
 }
 
@@ -54,7 +54,7 @@ export async function acceptWatch(what: readonly string[], { watchState, json }:
   }
   const ids = [...new Set(accepted.map(({ alarm }) => alarm.id))]
   if (json) await print(`${JSON.stringify({ schemaVersion: 1, command: 'watch accept', accepted: ids })}\n`)
-  else await print(harmless(accepted.map(({ alarm }) => `accepted: ${alarm.message}`).join('\n')) + '\n')
+  else await print(accepted.map(({ alarm }) => `${harmless(`accepted: ${alarm.message}`)}\n`).join(''))
   return 0
 }
 

@@ -69,6 +69,8 @@ export function createAlarmBook(context: BookContext) {
   const classNames = shape.levels.flatMap(({ name, classes }) => classes.map((one) => ({ level: name, class: one })))
   const begun = new Map<AlarmKind, number>()
   let entries: Entry[] = []
+  /** found since what was seen was learned last, over or not */
+  let suspected: Finding[] = []
   let pending: { readonly finding: Finding; readonly at: number }[] = []
 
   const testsOf = (kind: AlarmKind): SequentialTests =>
@@ -88,6 +90,7 @@ export function createAlarmBook(context: BookContext) {
   }
 
   function mark(finding: Finding, block: number): Finding {
+    suspected.push(finding)
     testsOf(finding.kind).markFound(finding.series, finding.alternative, block)
     return finding
   }
@@ -276,9 +279,10 @@ export function createAlarmBook(context: BookContext) {
       return entries.map(updated)
     },
     begun: begun as ReadonlyMap<AlarmKind, number>,
-    /** What teaches nothing now: features, and whether classes do not. */
-    withheld(): { readonly features: Set<number>; readonly hasClasses: boolean } {
-      const found = [...pending.map(({ finding }) => finding), ...entries.flatMap(({ findings }) => findings)]
+    /** What teaches nothing of what was seen since this was last asked: features, and whether classes do not. */
+    takeWithheld(): { readonly features: Set<number>; readonly hasClasses: boolean } {
+      const found = [...suspected, ...entries.flatMap(({ findings }) => findings)]
+      suspected = pending.map(({ finding }) => finding)
       const inputFindings = found.filter(({ kind }) => kind !== 'classes')
       const isFromProfile = ({ kind, item }: Finding): boolean =>
         kind === 'classes' && usual().classes[item]?.isProfiled === true

@@ -151,7 +151,7 @@ export function createNightWatch(options: {
     const objects = (blocks.inputs - learnedBlocks) * blockRows
     learnedBlocks = blocks.inputs
     if (objects === 0) return
-    const withheld = book.withheld()
+    const withheld = book.takeWithheld()
     const isTaught = features.map((_, f) => !withheld.features.has(f) && !isDoubtful(f))
     isTaught.forEach((yes, f) => yes || doubted.add(f))
     const hasValues = isEnd || sketches.objects >= sketchObjects || usual.objects < portionObjects

@@ -119,6 +119,19 @@ describe('the night watch', () => {
     expect(sum(({ classes }) => classes[1]!.reduce((a, b) => a + b))).toBeLessThan(2_600)
   })
 
+  it('learns nothing of it either when it is over before anything is learned', async () => {
+    const { feed, watch } = openReplay()
+    await feed(2_250)
+    await feed(750, noWise)
+    await feed(4_000)
+    watch.finish()
+    const place = watch.shape.features.indexOf('W1-W2')
+    const rates = watch.takeLearned().map(({ counts }) => counts.missing[place]! / counts.seen[place]!)
+    // none is of a portion in which it was missing
+    expect(rates.some((rate) => rate > 0.35)).toBe(false)
+    expect(rates.filter((rate) => rate === rate).length).toBeGreaterThan(1)
+  })
+
   it('takes for usual what somebody accepts, and tells when it is gone again', async () => {
     const { feed, watch, said } = openReplay()
     await feed(2_500)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Registry } from 'prom-client'
 import { exitCodes } from '../src/errors.ts'
 import { createPrometheus } from '../src/jobs/stream/prometheus.ts'
+import type { WatchView } from '../src/model/watch/alarm.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -162,6 +163,18 @@ interface Metric {
   readonly constructor: { readonly name: string }
 }
 
+const nothingSeen: WatchView = {
+  ...{
+    alarms: [],
+    begun: new Map(),
+    learned: 0,
+    familyNullRates: new Map(),
+    missingFeatures: new Map(),
+    classShares: [],
+  },
+  margins: { upTo: [], objects: [], sum: 0 },
+}
+
 /** The metrics that a stream registers, in this order. */
 async function registeredMetrics(): Promise<Metric[]> {
   const metrics: Metric[] = []
@@ -172,7 +185,7 @@ async function registeredMetrics(): Promise<Metric[]> {
   }
   try {
     const prometheus = await createPrometheus()
-    prometheus.showQuality({ warnings: [], nullRates: new Map(), classShares: new Map() })
+    prometheus.showWatch(() => nothingSeen)
   } finally {
     Object.defineProperty(Registry.prototype, 'registerMetric', register)
   }
@@ -197,8 +210,8 @@ async function metricsPage(): Promise<string> {
 
 ${table(['metric', 'type', 'labels', 'what it is'], rows)}
 
-The process's own (\`process_…\`, \`nodejs_…\`: processor, memory, event loop, garbage collection) are there too. \`lcclf_quality_warnings\`,
-\`lcclf_feature_null_rate\` and \`lcclf_class_share\` appear with \`--watch-quality\`.
+The process's own (\`process_…\`, \`nodejs_…\`: processor, memory, event loop, garbage collection) are there too. Those of the night watch are
+missing with \`--no-watch\`; \`lcclf_quality_warnings\` is the number of its open alarms, under an older name.
 
 \`/healthz\` answers 200 as long as the process lives and works, \`/readyz\` once it reads its partitions.
 `

@@ -8,6 +8,7 @@ import { outputSchemas } from '../connectors/kafka/output-message.ts'
 import { shardOf } from './shard.ts'
 import { calibrationFlags, dialectFlags, excerptFlags, noveltyFlag } from './file-flags.ts'
 import { group, repeatable, wholeNumber } from './flag-kinds.ts'
+import { classifyWatchFlags, streamWatchFlags } from './watch-flags.ts'
 
 type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name
 type CamelCased<Flags> = {
@@ -61,7 +62,7 @@ const engineFlags = {
   'watch-quality': Flags.boolean({
     ...model,
     description:
-      "warn while classifying if features are null far more often than usual, or if shares of classes change tenfold (judged by the model's profile, from 500 objects on)",
+      "warn while classifying if features or classes are not as usual (the night watch without its memory: judged by the model's profile, or by the first objects)",
   }),
 }
 
@@ -214,6 +215,7 @@ export const classifyFlags = {
     'lcclf.lock, or else the sample model of this package; into Postgres and Kafka the newest in the store',
   ),
   ...engineFlags,
+  ...classifyWatchFlags,
   ...toFlags(
     'file, folder/, s3://…, postgres://…, kafka://… or - for stdout (repeatable: each gets every row; default: -)',
   ),
@@ -329,6 +331,7 @@ export const streamFlags = {
   }),
   ...modelFlags('lcclf.lock, or else the newest in the store'),
   ...engineFlags,
+  ...streamWatchFlags,
   ...toFlags('kafka://…, postgres://… or - for NDJSON (repeatable; default: what PRODUCER_…, SCRIBE_… and DB_… name)'),
   delivery: Flags.option({
     options: ['at-least-once', 'exactly-once'] as const,

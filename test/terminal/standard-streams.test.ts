@@ -57,6 +57,8 @@ const printing: readonly (readonly [id: string, ...rest: string[]])[] = [
   ['evaluate', 'classified.parquet', '--labels', labels],
   ['diff', 'classified.parquet', 'classified.parquet'],
   ['calibrate', 'classified.parquet', '--labels', labels, '-m', bundle, '--out', 'calibrated', '--json'],
+  ['watch', 'show'],
+  ['watch', 'show', '--json'],
   ['doctor'],
   ['model:list', '--json'],
   ['model:show', bundle],

@@ -24,7 +24,9 @@ import { print } from '../../terminal/standard-streams.ts'
  * with --json, one object.
  */
 export async function classify(inputs: readonly string[], flags: ClassifyFlags): Promise<number> {
-  const plan = planClassify({ ...flags, inputs }, process.stdout.isTTY, process.env)
+  // what is done again and again is watched, unless somebody does not want it
+  const watch = flags.watch ?? (flags.resume ? true : undefined)
+  const plan = planClassify({ ...flags, watch, inputs }, process.stdout.isTTY, process.env)
   refuseSharedStdout(plan, flags)
   // its place is taken before the model is opened
   if (flags.dryRun) checkReport(flags.report, plan.overwrite)
@@ -96,7 +98,7 @@ async function runAndReport(
     // a run that found everything done keeps the report of the run that did it
     if (report && watch && (selection.tasks.length > 0 || selection.done === 0)) {
       const { classifyPage } = await import('./report-page.ts')
-      await report.publish(await classifyPage(receipt, watch.facts, selection))
+      await report.publish(await classifyPage(receipt, watch.facts, { done: selection.done, alarms: run.alarms() }))
     }
     const seconds = (performance.now() - started) / 1000
     for (const line of summaryOf(receipt, seconds, flags.rejects)) {

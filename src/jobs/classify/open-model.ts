@@ -1,17 +1,10 @@
 // Which model answers, and opening it.
-import { type BundleCalibration, readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
+import { readBundleCalibration } from '../../model/calibration/bundle-calibration.ts'
 import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
-import type { InputProfile } from '../../model/bundle/input-profile.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { type EngineName, openClassifier } from '../../model/open.ts'
-import {
-  noProfile,
-  tallyInputs,
-  tooFewNote,
-  type WatchedClassifier,
-  watchQuality,
-} from '../../model/profile/watch-inputs.ts'
-import { watchCalibration } from '../../model/calibration/watch-calibration.ts'
+import { tallyInputs, type WatchedClassifier } from '../../model/profile/tally-inputs.ts'
+import type { Alarm } from '../../model/watch/alarm.ts'
 import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import { UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
@@ -19,6 +12,8 @@ import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import { silentTransfer, type TransferProgress } from '../../terminal/progress.ts'
 import { chooseLocalModel } from '../models/local-model.ts'
 import { liveModel } from '../models/pull.ts'
+import { type KnownOfModel, openWatch } from '../watch/open-watch.ts'
+import type { WatchPlan } from '../watch/plan.ts'
 import type { ClassifyPlan } from './plan.ts'
 
 /** What a run says while it is under way, and what may stop it. It writes to no terminal itself. */
@@ -65,20 +60,23 @@ export async function openChosenModel(reference: string | undefined, { engine, t
   return { classifier, chosen }
 }
 
+/** The model of a run, and what its watch has told; undefined without one. */
+type RunModel = WatchedClassifier &
+  Pick<ChosenModel, 'isDemonstration'> & { readonly alarms: () => readonly Alarm[] | undefined }
+
 /** Opens the model of a run; `meanwhile` is what this thread can do while others prepare it. */
 export async function openRunModel(
   plan: ClassifyPlan,
   effects: RunEffects,
   meanwhile: () => Promise<void>,
-): Promise<WatchedClassifier & Pick<ChosenModel, 'isDemonstration'>> {
-  const { model, engine, threads, watchQuality: isWatched, extras } = plan
+): Promise<RunModel> {
+  const { model, engine, threads, watch, extras } = plan
   if (typeof model === 'object') {
     // it belongs to the caller
     const own = { ...model, close: () => Promise.resolve() }
     if (extras.novelty && !model.hasNovelty) throw openedWithout(model)
     const borrowed = { classifier: withCalibration(own, extras), notes: () => [] }
-    const watched = isWatched ? withQualityWatch(borrowed, {}, effects) : borrowed
-    return { ...watched, isDemonstration: false }
+    return { ...(await withWatch(borrowed, watch, {}, effects)), isDemonstration: false }
   }
   const chosen = await chosenModel(model, plan, effects)
   const { directory, isDemonstration } = chosen
@@ -87,10 +85,8 @@ export async function openRunModel(
   const opened = await openClassifier(directory, { engine, threads, novelty, cacheFolder: cacheFolder(), meanwhile })
   const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
-  const tallied = tallyInputs(classifier, profile)
-  if (!isWatched) return { ...tallied, isDemonstration }
-  const calibration = await readBundleCalibration(directory)
-  return { ...withQualityWatch(tallied, { profile, calibration }, effects), isDemonstration }
+  const known = { profile, calibration: watch ? await readBundleCalibration(directory) : undefined }
+  return { ...(await withWatch(tallyInputs(classifier, profile), watch, known, effects)), isDemonstration }
 }
 
 function openedWithout({ identity }: Classifier): UsageError {
@@ -115,24 +111,39 @@ function mayDownload(): boolean {
   return process.env['LCCLF_PULL'] !== 'never'
 }
 
-/** Warnings are said as soon as they are due, and stand in the receipt. */
-function withQualityWatch(
-  watched: WatchedClassifier,
-  {
-    profile,
-    calibration,
-  }: { readonly profile?: InputProfile | undefined; readonly calibration?: BundleCalibration | undefined },
-  { warn }: RunEffects,
-): WatchedClassifier {
-  const said = new Set<string>()
-  if (!profile) warn(`warning: ${noProfile}`)
-  const tell: Parameters<typeof watchCalibration>[2] = ({ begun, ended }) => {
-    for (const { message } of begun) {
-      warn(`warning: ${message}`)
-      said.add(`--watch-quality: ${message}`)
-    }
-    for (const { about } of ended) warn(`${about} is back to normal`)
+/** Alarms are said as soon as they are due, and stand in the receipt. A dry run is not watched. */
+async function withWatch(
+  tallied: WatchedClassifier,
+  plan: WatchPlan | undefined,
+  known: KnownOfModel,
+  { warn, transfer }: RunEffects,
+): Promise<Omit<RunModel, 'isDemonstration'>> {
+  if (!plan || transfer === undefined) return { ...tallied, alarms: () => undefined }
+  const voice = {
+    begun: (message: string) => warn(`warning: ${message}`),
+    told: warn,
+    warn: (message: string) => warn(`warning: ${message}`),
   }
-  const { classifier, watch } = watchQuality(watchCalibration(watched.classifier, calibration, tell), profile, tell)
-  return { classifier, notes: () => [...said, ...[tooFewNote(watch) ?? []].flat(), ...watched.notes()] }
+  const night = await openWatch(tallied.classifier, { plan, ...known, voice })
+  const { classifier } = night
+  const notes = (): string[] => {
+    const alarms = night.finish()
+    const { tooFew } = night
+    const short =
+      tooFew &&
+      `night watch: too few objects so far (${tooFew.rows}) to know what is usual: ${tooFew.needed} are needed`
+    const told = [...alarms.map(({ message }) => message), ...night.drifts].map((message) => `night watch: ${message}`)
+    return [...told, ...(short === undefined ? [] : [short])]
+  }
+  return {
+    classifier: {
+      ...classifier,
+      async close() {
+        await night.close()
+        await classifier.close()
+      },
+    },
+    notes: () => [...notes(), ...tallied.notes()],
+    alarms: night.finish,
+  }
 }

@@ -16,6 +16,7 @@ import { usualMjdColumn } from '../../pipeline/source.ts'
 import type { ClassifyFlags } from '../../terminal/flags.ts'
 import { outputSpec } from '../../connectors/open-connector.ts'
 import { excerptOf, formFor, refusePart } from '../../connectors/result-form.ts'
+import { planWatch } from '../watch/plan.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -109,7 +110,8 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
     model: asked.model,
     engine: asked.engine,
     threads: asked.threads ?? 0,
-    watchQuality: asked.watchQuality === true,
+    /** undefined: nobody wants it */
+    watch: planWatch(asked, environment, { inputVersion: versionOf(asked.inputs) }),
     extras: extrasOf(asked),
     idColumn,
     candidColumn,
@@ -159,6 +161,14 @@ export function planClassify(asked: ClassifyOptions, isTerminal: boolean, enviro
       ...(asked.outputSchema === undefined ? {} : { outputSchema: asked.outputSchema }),
     } satisfies ResultOptions,
   }
+}
+
+/** The version of the features that an address in a database names. */
+function versionOf(inputs: ClassifyOptions['inputs']): string | undefined {
+  const versions = inputs.flatMap((input) =>
+    typeof input === 'string' && isPostgresAddress(input) ? (/[?&]version=([^&]+)/.exec(input)?.[1] ?? []) : [],
+  )
+  return versions[0] === undefined ? undefined : decodeURIComponent(versions[0])
 }
 
 /** Only what is asked for. */

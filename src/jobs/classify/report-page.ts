@@ -6,6 +6,7 @@ import { type Html, markup } from '../../report/html.ts'
 import { percentText } from '../../formats/table.ts'
 import type { InputCounts } from '../../pipeline/ledger.ts'
 import { reasonCounts, type Receipt } from './receipt.ts'
+import type { Alarm, WatchedObject } from '../../model/watch/alarm.ts'
 import { demonstrationNote } from '../../model/store/model-reference.ts'
 
 /** Small charts of one figure: more would be a page that nobody reads, and too large a file. */
@@ -13,11 +14,11 @@ const shownCharts = 40
 /** the palette's grey */
 const neutral = 5
 
-/** The text of the page. `done`: inputs that an earlier run did. */
+/** The text of the page. `done`: inputs that an earlier run did; `alarms`: of the night watch, if there was one. */
 export async function classifyPage(
   receipt: Receipt,
   { levels, doubtful }: ClassifyFacts,
-  { done }: { readonly done: number },
+  { done, alarms }: { readonly done: number; readonly alarms?: readonly Alarm[] | undefined },
 ): Promise<string> {
   const canvas = await openCanvas()
   const [product] = levels
@@ -32,6 +33,7 @@ export async function classifyPage(
       { title: 'Classes', content: [leafCounts(canvas, levels), ...levelCounts(canvas, levels)] },
       { title: 'Confidence', content: levels.map((level) => confidenceFigure(canvas, level)) },
       { title: 'Objects most in doubt', content: [doubtTable(doubtful)] },
+      ...(alarms ? [watchSection(alarms)] : []),
       receiptSection(receipt),
     ],
   })
@@ -216,6 +218,33 @@ function doubtTable(rows: ClassifyFacts['doubtful']): Html {
       { heading: 'margin', cell: (row) => row.margin },
     ],
   })
+}
+
+function watchSection(alarms: readonly Alarm[]): Section {
+  const place = (object: WatchedObject | null): string | null => {
+    if (object === null) return null
+    const { oid, number, message } = object
+    return message ? `${oid} (${message.topic}:${message.partition} @ ${message.offset})` : `${oid} (object ${number})`
+  }
+  if (alarms.length === 0) return { title: 'Night watch', content: [markup`<p>Nothing was unusual.</p>`] }
+  return {
+    title: 'Night watch',
+    content: [
+      ...alarms.map(({ message }) => markup`<p class="warning">${message}</p>`),
+      tableOf({
+        caption: 'What was not as usual, from about the first object to about the last',
+        rows: alarms,
+        columns: [
+          { heading: 'what', cell: ({ kind }) => kind, isText: true },
+          { heading: 'of', cell: ({ families }) => families.join(', '), isText: true },
+          { heading: 'first object', cell: ({ first }) => place(first), isText: true },
+          { heading: 'last object', cell: ({ last }) => place(last), isText: true },
+          { heading: 'objects', cell: ({ objects }) => objects },
+          { heading: 'consequences', cell: ({ consequences }) => consequences.join('; '), isText: true },
+        ],
+      }),
+    ],
+  }
 }
 
 /** a folder may hold thousands; the receipt itself has all of them */

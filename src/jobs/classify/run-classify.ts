@@ -57,12 +57,12 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   const onNote = (line: string): number => found.push(line)
   const inputs = await expandInputs(plan.inputs, { ...plan.search, environment: process.env, onNote })
   const loaded = (): Promise<void> => loadLibrariesFor(inputs.map(({ spec }) => spec))
-  const { classifier, notes, isDemonstration } = await openRunModel(plan, effects, loaded)
+  const { classifier, notes, alarms, isDemonstration } = await openRunModel(plan, effects, loaded)
   try {
     const { identity, taxonomy } = classifier
     for (const form of [...plan.shared, ...plan.folders]) await checkForm(form, { taxonomy, ...identity })
     const selection = await selectTasks(plan, inputs, { identity, isDemonstration })
-    return { selection, classifier, notes: () => [...found, ...notes()] }
+    return { selection, classifier, alarms, notes: () => [...found, ...notes()] }
   } catch (error) {
     await classifier.close()
     throw error

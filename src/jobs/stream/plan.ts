@@ -32,6 +32,7 @@ import type { DeadLetterTopic, KafkaConnection, TopicName } from '../../connecto
 import type { DecodeLimits } from './decode-guard.ts'
 import { type ExtraColumns, filePathOf } from '../../connectors/address.ts'
 import { isUnnamed, namedForm } from '../../connectors/result-form.ts'
+import { planWatch, type WatchPlan } from '../watch/plan.ts'
 import { stepOutputs } from './step-outputs.ts'
 import {
   consumerEnvironment,
@@ -84,7 +85,8 @@ export interface StreamPlan {
   readonly onBadMessage: BadMessagePolicy
   readonly metrics: MetricsTopic | undefined
   readonly metricsPort: number | undefined
-  readonly watchQuality: boolean
+  /** undefined: nobody wants it */
+  readonly watch: WatchPlan | undefined
   readonly decoding: DecodeLimits
   readonly isVerbose: boolean
   /** the file of settings, if there is one */
@@ -99,7 +101,12 @@ export function groupOf({ source: { reading } }: Pick<StreamPlan, 'source'>): st
 }
 
 /** The flags, where `to` may hold sinks of a program's own. */
-export type StreamAsked = Omit<StreamFlags, 'to' | 'dryRun' | 'config' | 'calibrated' | 'novelty'> & {
+export type StreamAsked = Omit<
+  StreamFlags,
+  'to' | 'dryRun' | 'config' | 'calibrated' | 'novelty' | 'watch' | 'watchQuality'
+> & {
+  readonly watch?: boolean | undefined
+  readonly watchQuality?: boolean | undefined
   readonly calibrated?: boolean | undefined
   readonly novelty?: boolean | undefined
   readonly to?: readonly (string | Sink | OpenSink)[] | undefined
@@ -116,14 +123,15 @@ export function planStream(flags: StreamAsked, environment: Environment): Stream
     throw new UsageError('--on-bad-message dead-letter needs --dead-letter kafka://host/topic or FILE.ndjson')
   }
   const { outputs, unnamed } = namedOutputs(outputsOf(flags, environment), flags)
-  const { model, engine, threads, delivery, watchQuality = false, calibrated, sets, novelty } = flags
+  const { model, engine, threads, delivery, calibrated, sets, novelty } = flags
   const { metricsPort = prometheusPort(environment) } = flags
   const batchSize = flags.batchSize ?? batchSizeOf(environment)
   if (delivery === 'exactly-once') refuseInexact(reading, outputs, deadLetters)
   return {
     source: { ...sourceSpec(input, reading), stopsAtBadMessage: onBadMessage === 'stop' },
-    ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort, watchQuality },
+    ...{ batchSize, model, engine, threads, outputs, delivery, deadLetters, onBadMessage, metricsPort },
     extras: { calibrated, sets, novelty },
+    watch: planWatch(flags, environment, { isReplay: reading.kind !== 'group' }),
     stepModel: stepModel(environment, Boolean(model)),
     minDetections: minDetections(environment),
     mjdColumn: outputs.some(mayTakeMjd) ? (flags.mjdColumn ?? usualMjdColumn) : undefined,
@@ -285,11 +293,20 @@ export function describeStream(plan: StreamPlan): string {
     ['bad', `${onBadMessage}${bad ?? ''}`],
     ['model', modelText(plan)],
     ['metrics', metrics ? `${metrics.connection.brokers.join(',')} ${metrics.topic(new Date())}` : 'none'],
+    ['watch', watchText(plan.watch)],
     ['page', metricsPort === undefined ? undefined : `port ${metricsPort}: /metrics /healthz /readyz`],
     ...notes.map((note): [string, string] => ['note', note]),
   ]
   const lines = rows.filter(([, text]) => text !== undefined).map(([name, text]) => `${name.padEnd(9)}${text}\n`)
   return `${lines.join('')}Nothing was read or written.\n`
+}
+
+function watchText(watch: WatchPlan | undefined): string | undefined {
+  if (!watch) return undefined
+  const { memory, isReplay, alerts } = watch
+  const where = memory === 'none' ? 'no memory' : memory === 'default' ? 'a file beside the model store' : memory.file
+  const whom = alerts.map(({ address }) => `, tells ${address}`).join('')
+  return `${where}${isReplay && memory !== 'none' ? ', to which a replay adds nothing' : ''}${whom}`
 }
 
 function modelText({ model, stepModel: { path, name, version } }: StreamPlan): string {

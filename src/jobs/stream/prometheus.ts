@@ -1,6 +1,6 @@
 // What Prometheus is told of a stream.
 import type { ModelIdentity } from '../../pipeline/batch.ts'
-import type { QualityWatch } from '../../model/profile/watch-inputs.ts'
+import type { WatchView } from '../../model/watch/alarm.ts'
 import type { KafkaStream } from '../../connectors/kafka/kafka-source.ts'
 import type { StreamStatus } from '../../connectors/kafka/spec.ts'
 import type { Sink } from '../../pipeline/sink.ts'
@@ -120,22 +120,78 @@ export async function createPrometheus() {
     /** which model answers */
     showModel: ({ name, version, classifierVersion, sha256 }: ModelIdentity) =>
       model.set({ name, version, classifier_version: classifierVersion, sha256 }, 1),
-    /** from now on what this watch sees is shown: few labels, and only what is not as usual */
-    showQuality(quality: Pick<QualityWatch, 'warnings' | 'nullRates' | 'classShares'>): void {
-      gauge('lcclf_quality_warnings', 'Unusual features and classes among the newest objects', [], () => [
-        [{}, quality.warnings.length],
-      ])
-      gauge(
-        'lcclf_feature_null_rate',
-        'Share of the newest objects that lack a feature, for features where that is unusual',
-        ['feature'],
-        () => [...quality.nullRates].map(([feature, rate]): Sample => [{ feature }, rate]),
-      )
-      gauge('lcclf_class_share', 'Share of the newest objects by predicted class', ['class'], () =>
-        [...(quality.classShares ?? [])].map(([name, share]): Sample => [{ class: name }, share]),
-      )
+    /** from now on what the night watch sees is shown; families, levels and classes are few */
+    showWatch(view: () => WatchView): void {
+      const begun = new Counter({
+        name: 'lcclf_watch_alarms_begun_total',
+        help: 'Alarms of the night watch that have begun since the start',
+        labelNames: ['kind'],
+        registers,
+        collect() {
+          this.reset()
+          for (const kind of alarmKinds) begun.inc({ kind }, view().begun.get(kind) ?? 0)
+        },
+      })
+      for (const [name, help, labelNames, values] of watchGauges(view)) gauge(name, help, labelNames, values)
+      const help = 'How far the most probable class of an object is before the second, 0 to 1'
+      const named = { name: 'lcclf_winner_margin', help, type: 'histogram', aggregator: 'sum' } as const
+      const margins = new Histogram({ ...named, buckets: [...view().margins.upTo], registers })
+      // the watch counts them by interval; the library would want to see them one by one
+      const getForPromString = () => Promise.resolve({ ...named, values: marginValues(view().margins, named.name) })
+      Object.assign(margins, { getForPromString })
     },
   }
+}
+
+const alarmKinds = ['missing', 'present', 'values', 'classes'] as const
+
+type GaugeParts = readonly [name: string, help: string, labelNames: string[], values: () => Iterable<Sample>]
+
+function watchGauges(view: () => WatchView): GaugeParts[] {
+  return [
+    [
+      'lcclf_watch_alarms',
+      'Open alarms of the night watch, by kind and family; of classes, by level',
+      ['kind', 'family'],
+      () => view().alarms.flatMap(({ kind, families }) => families.map((family): Sample => [{ kind, family }, 1])),
+    ],
+    [
+      'lcclf_watch_learned_objects',
+      'Objects from which the night watch has learned what is usual',
+      [],
+      () => [[{}, view().learned]],
+    ],
+    [
+      'lcclf_family_null_rate',
+      'Share of the latest 10,000 objects without a feature, as a mean over the features of a family',
+      ['family'],
+      () => [...view().familyNullRates].map(([family, rate]): Sample => [{ family }, rate]),
+    ],
+    [
+      'lcclf_class_share',
+      'Share of the latest 10,000 objects by level and predicted class',
+      ['level', 'class'],
+      () => view().classShares.map(({ level, class: name, share }): Sample => [{ level, class: name }, share]),
+    ],
+    ['lcclf_quality_warnings', 'Open alarms of the night watch', [], () => [[{}, view().alarms.length]]],
+    [
+      'lcclf_feature_null_rate',
+      'Share of the latest 10,000 objects without a feature, of features that an open alarm names',
+      ['feature'],
+      () => [...view().missingFeatures].map(([feature, rate]): Sample => [{ feature }, rate]),
+    ],
+  ]
+}
+
+function marginValues({ upTo, objects, sum }: WatchView['margins'], name: string) {
+  let count = 0
+  const bucket = (le: number | string) => ({ metricName: `${name}_bucket`, labels: { le }, value: count })
+  const buckets = upTo.map((le, i) => {
+    count += objects[i]!
+    return bucket(le)
+  })
+  const total = (part: string, value: number) => ({ metricName: `${name}_${part}`, labels: {}, value })
+  return [...buckets, bucket('+Inf'), total('sum', sum), total('count', count)]
 }
 
 type Sample = readonly [labels: Record<string, string | number>, value: number]

@@ -28,12 +28,13 @@ import { groupOf, type StreamPlan } from './plan.ts'
 import { interruptsOf, type InterruptWatch } from '../../terminal/interrupt.ts'
 import type { StreamFlags } from '../../terminal/flags.ts'
 import { logTransfer } from '../../terminal/progress.ts'
-import { watchCalibration } from '../../model/calibration/watch-calibration.ts'
-import { noProfile, tooFewNote, type WatchedQuality, watchQuality } from '../../model/profile/watch-inputs.ts'
 import { cacheFolder, modelLine } from '../../model/store/model-reference.ts'
 import type { Sink } from '../../pipeline/sink.ts'
 import { readOptions } from '../../pipeline/source.ts'
 import { liveModel } from '../models/pull.ts'
+import { openWatch, type WatchVoice } from '../watch/open-watch.ts'
+import type { WatchPlan } from '../watch/plan.ts'
+import type { Alarm } from '../../model/watch/alarm.ts'
 import { openDeadLetterFile, openDeadLetterTopic } from '../../connectors/kafka/dead-letters.ts'
 
 /** after the first signal: the batch in hand has this long, and closing the rest of ten seconds */
@@ -75,7 +76,6 @@ const streamDefaults = {
   commit: true,
   untilCaughtUp: false,
   missingObject: 'wait',
-  watchQuality: false,
   json: false,
 } as const
 
@@ -124,13 +124,14 @@ export async function followPlan(
     sayBeginning(plan, parts.classifier.identity.classifierVersion, log)
     if (signal.aborted) return
     hasBegun = true
-    const quality = plan.watchQuality ? watchStreamQuality(parts, log) : undefined
-    if (quality) prometheus?.showQuality(quality.watch)
-    const { classifier } = quality ?? parts
+    const night = plan.watch && keep(await openStreamWatch(plan.watch, parts, log))
+    if (night) prometheus?.showWatch(night.view)
+    const { classifier } = night ?? parts
     const running = streamBatches({ ...parts, classifier, onBadMessage: plan.onBadMessage, watches, signal })
-    sayEnd(await running.finally(() => journal.close()), log)
-    const note = quality && tooFewNote(quality.watch)
-    if (note !== undefined) log.info(note)
+    const ledger = await running.finally(() => journal.close())
+    night?.finish()
+    await night?.close()
+    sayEnd(ledger, log)
   }
   try {
     await unlessHeldUp(signal, run, () => hasBegun)
@@ -166,16 +167,17 @@ async function unlessHeldUp(signal: AbortSignal, run: () => Promise<void>, hasBe
   }
 }
 
-function watchStreamQuality(
-  { classifier, profile, calibration }: Awaited<ReturnType<typeof openStream>>,
-  log: Log,
-): WatchedQuality {
-  if (!profile) log.warn(noProfile)
-  const tell: Parameters<typeof watchCalibration>[2] = ({ begun, ended }) => {
-    for (const { about, message } of begun) log.warn(message, { quality: about })
-    for (const { about } of ended) log.info(`${about} is back to normal`, { quality: about })
+function openStreamWatch(plan: WatchPlan, parts: Awaited<ReturnType<typeof openStream>>, log: Log) {
+  const fields = ({ id, kind, families, first, last, objects }: Alarm): LogFields => ({
+    alarm: { id, kind, families, first, last, objects },
+  })
+  const voice: WatchVoice = {
+    begun: (message, alarm) => log.warn(message, fields(alarm)),
+    told: (message, alarm) => log.info(message, fields(alarm)),
+    warn: (message) => log.warn(message),
   }
-  return watchQuality(watchCalibration(classifier, calibration, tell), profile, tell)
+  const { classifier, profile, calibration } = parts
+  return openWatch(classifier, { plan, profile, calibration, voice })
 }
 
 /** The source is closed before what it was opened after, and the page of the metrics last. */
@@ -235,8 +237,8 @@ async function openStream(
   const how = { interrupts, progress, mayPull }
   const chosen = (await modelOfStep(plan.stepModel, how)) ?? (await liveModel(plan.model, how))
   const { directory } = chosen
-  const profile = plan.watchQuality ? await readProfile(directory) : undefined
-  const calibration = plan.watchQuality ? await readBundleCalibration(directory) : undefined
+  const profile = plan.watch ? await readProfile(directory) : undefined
+  const calibration = plan.watch ? await readBundleCalibration(directory) : undefined
   const { novelty } = plan.extras
   const opened = keep(await openClassifier(directory, { engine, threads, novelty, cacheFolder: cacheFolder() }))
   const classifier = withCalibration(opened, plan.extras)

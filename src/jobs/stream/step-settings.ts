@@ -100,7 +100,7 @@ const unused = [
     'FEATURE_QUANTILES_PATH',
     'CONFIG_PATH',
   ],
-  ...['METRICS_SCHEMA_PATH', 'ENABLE_PARTITION_EOF', 'USE_PROFILING', 'LOG_CLASS_DISTRIBUTION', 'FEATURE_VERSION'],
+  ...['METRICS_SCHEMA_PATH', 'ENABLE_PARTITION_EOF', 'USE_PROFILING', 'LOG_CLASS_DISTRIBUTION'],
 ]
 
 /** Settings of the steps that change nothing here, as far as they are set. */

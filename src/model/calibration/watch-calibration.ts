@@ -1,6 +1,5 @@
-// Whether calibrated probabilities and sets are still what they were where they were learnt: a part of --watch-quality.
+// Whether calibrated probabilities and sets are still what they were where they were learnt: a part of the night watch.
 import { firstMaximum, type ClassifiedBatch } from '../../pipeline/batch.ts'
-import type { Classifier } from '../../pipeline/classifier.ts'
 import type { BundleCalibration } from './bundle-calibration.ts'
 import { setThreshold } from './conformal-sets.ts'
 import { hasOneClass, watchedLevel } from './usual-answers.ts'
@@ -73,34 +72,9 @@ function createDrift({ about, usual, tell }: Rule, objects: number, alpha: numbe
   }
 }
 
-/**
- * Watches the answers of a calibrated run, batch by batch, and passes them on untouched.
- *
- * @param classifier only batches that are calibrated are looked at
- * @param calibration undefined: nothing to watch
- * @param onChange told what drifts, and what is as usual again
- */
-export function watchCalibration(
-  classifier: Classifier,
-  calibration: Pick<BundleCalibration, 'sets' | 'usual'> | undefined,
-  onChange: (change: Change) => void,
-): Classifier {
-  if (!calibration) return classifier
-  const see = createCalibrationWatch(calibration)
-  return {
-    ...classifier,
-    async classify(batch) {
-      const classified = await classifier.classify(batch)
-      const change = see(classified)
-      if (change.begun.length + change.ended.length > 0) onChange(change)
-      return classified
-    },
-  }
-}
-
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
-/** The watch itself: what a batch changes. */
+/** What a batch changes of what drifts: begun, and as usual again. Batches that are not calibrated are passed over. */
 export function createCalibrationWatch({ sets, usual }: Pick<BundleCalibration, 'sets' | 'usual'>) {
   const { objects, confidence, single } = usual
   const thresholds = sets.map((one) => setThreshold(one, watchedLevel))

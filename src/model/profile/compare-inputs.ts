@@ -58,13 +58,13 @@ function findingOf(comparison: Comparison): FeatureFinding | undefined {
 }
 
 /** Whether all rows lack a value although, by the profile, that would be a most unlikely coincidence. */
-export function isStrangelyNull(missing: number, rows: number, usualMissing: number, usualRows: number): boolean {
+function isStrangelyNull(missing: number, rows: number, usualMissing: number, usualRows: number): boolean {
   if (rows === 0 || missing < rows) return false
   return ((usualMissing + 1) / (usualRows + 2)) ** rows < unlikely
 }
 
 /** How far a rate may be from the profile's before it is odd. */
-export function tolerance({ source, rows }: InputProfile): number {
+function tolerance({ source, rows }: InputProfile): number {
   return (source === 'file' ? 0.2 : 0.4) + 2 / Math.sqrt(rows)
 }
 
@@ -119,7 +119,7 @@ function isCrowded(bins: readonly number[], present: number, { quantiles }: Valu
 }
 
 /** Only what is clear: a ratio near a power of ten from 100 on, or near degrees against radians. */
-function unitOf(size: number | null, usual: number): string | undefined {
+export function unitOf(size: number | null, usual: number): string | undefined {
   if (size === null || size <= 0 || usual <= 0) return undefined
   const power = Math.log10(size / usual)
   const isPowerOfTen = Math.abs(power) > 1.85 && Math.abs(power - Math.round(power)) < 0.15
@@ -149,46 +149,4 @@ function text(value: number): string {
 
 function shown(count: number): string {
   return count.toLocaleString('en')
-}
-
-// Predicted classes against those of a profile: shares that moved tenfold, or one class that takes nearly all.
-
-const tenfold = 10
-/** fewer objects than these are a coincidence */
-const fewestObjects = 20
-
-/**
- * What is odd about the shares of one classifier's classes. Golden inputs are often so many of each class, whatever the sky
- * does: against them counts only a class that takes nearly all.
- *
- * @param counts `rows` by class, in the same order
- * @returns the classes whose shares are odd, each with the sentence after its name
- */
-export function compareClasses(
-  counts: { classifierName: string; classes: readonly string[]; rows: ArrayLike<number> },
-  profile: InputProfile,
-): readonly { className: string; message: string }[] {
-  const usual = profile.predictions.find(({ classifierName }) => classifierName === counts.classifierName)
-  const total = sum(counts.rows)
-  const usualTotal = usual ? sum(usual.classes.map(({ rows }) => rows)) : 0
-  if (!usual || usualTotal === 0 || total === 0) return []
-  return counts.classes.flatMap((className, c) => {
-    const rows = counts.rows[c]!
-    const usualRows = usual.classes.find(({ name }) => name === className)?.rows ?? 0
-    const share = rows / total
-    // a class that was not seen may still be there
-    const most = (usualRows + 1) / usualTotal
-    const isMore = share >= tenfold * most && rows >= fewestObjects
-    const isLess = share * tenfold <= usualRows / usualTotal && (total * usualRows) / usualTotal >= fewestObjects
-    const isAll = share >= 0.95 && usualRows / usualTotal <= 0.5 && total >= fewestObjects
-    if (!isAll && (profile.source === 'golden' || (!isMore && !isLess))) return []
-    const message = `${percent(share)} of the objects; usual is ${percent(usualRows / usualTotal)}`
-    return [{ className, message }]
-  })
-}
-
-function sum(counts: ArrayLike<number>): number {
-  let total = 0
-  for (let i = 0; i < counts.length; i++) total += counts[i]!
-  return total
 }

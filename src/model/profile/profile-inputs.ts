@@ -85,7 +85,7 @@ export function createInputProfiler(
 }
 
 /** Adds to each class's count the rows in which it has the largest probability. */
-export function countWinners(counts: Float64Array | Uint32Array, probabilities: Float64Array, rowCount: number): void {
+function countWinners(counts: Float64Array, probabilities: Float64Array, rowCount: number): void {
   const width = counts.length
   for (let row = 0; row < rowCount; row++) counts[firstMaximum(probabilities, row * width, width)]!++
 }

@@ -10,6 +10,7 @@ const typed: StreamFlags = {
   commit: true,
   missingObject: 'wait',
   dryRun: false,
+  watch: false,
   watchQuality: false,
   calibrated: false,
   novelty: false,

@@ -21,7 +21,7 @@ export const sizes = { node: 8, column: 28, level: 24, scratch: 68, shared: 12, 
 export const PAGE = 65_536
 
 /** Where the kernel looks for its shuffles: on the page that belongs to the compiler, behind what it may put there. */
-export const SHUFFLES = 4096
+const SHUFFLES = 4096
 
 const CACHE_LINE = 64
 /** addresses below belong to the compiler */

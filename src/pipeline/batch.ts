@@ -160,7 +160,11 @@ export interface MessageFeatures {
  * @param values rows × width, row-major
  * @param rows which to take, in the order in which they come out
  */
-export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(values: T, rows: readonly number[], width: number): T {
+export function pickRows<T extends Float64Array | Int32Array | Uint8Array>(
+  values: T,
+  rows: readonly number[],
+  width: number,
+): T {
   const picked = new (values.constructor as new (length: number) => T)(rows.length * width)
   rows.forEach((row, place) => picked.set(values.subarray(row * width, (row + 1) * width), place * width))
   return picked

@@ -151,7 +151,8 @@ export function otherFormatsNote(others: readonly string[], place: string): stri
   const listed = suffixes.length > shownSuffixes ? [...suffixes.slice(0, shownSuffixes), '…'] : suffixes
   const files = others.length === 1 ? '1 file in' : `${others.length} files in`
   const are = others.length === 1 ? 'is' : 'are'
-  return `${files} ${place} ${are} not of a format lcclf reads: ${listed.join(', ')}`
+  const named = suffixes.includes('.xml') ? '; a VOTable called .xml is read where it is named' : ''
+  return `${files} ${place} ${are} not of a format lcclf reads: ${listed.join(', ')}${named}`
 }
 
 /** The folder a glob starts from: the part before its first special character. */

@@ -209,6 +209,21 @@ const rows = (...cells: readonly string[][]): string =>
 const stream = (text: string, attributes = ''): string => `<BINARY><STREAM ${attributes}>${text}</STREAM></BINARY>`
 
 describe('a VOTable', () => {
+  it('called .xml is read where it is named, and passed over in a folder, which is said', async () => {
+    const inside = temporaryFolder()
+    for (const name of ['a.vot', 'b.xml']) await writeFile(join(inside, name), votableInText(seed))
+    const notes: string[] = []
+    const names = async (address: string) => {
+      const found = await expandInputs([address], { onNote: (line) => notes.push(line) })
+      return found.map(({ relativePath }) => relativePath)
+    }
+    expect(await names(inside)).toEqual(['a.vot'])
+    expect(notes).toEqual([
+      expect.stringMatching(/1 file in .*: \.xml; a VOTable called \.xml is read where it is named$/),
+    ])
+    expect(await names(join(inside, 'b.xml'))).toEqual(['b.xml'])
+  })
+
   it('may have prefixes, hexadecimal integers, nulls by VALUES, CDATA, and floats in 32 bits', async () => {
     const document = votable(
       `${fields.replace('datatype="short"/>', 'datatype="short"><VALUES null="0x10"/></FIELD>')}`,

@@ -57,8 +57,8 @@ const printing: readonly (readonly [id: string, ...rest: string[]])[] = [
   ['evaluate', 'classified.parquet', '--labels', labels],
   ['diff', 'classified.parquet', 'classified.parquet'],
   ['calibrate', 'classified.parquet', '--labels', labels, '-m', bundle, '--out', 'calibrated', '--json'],
-  ['watch', 'show'],
-  ['watch', 'show', '--json'],
+  ['watch:show'],
+  ['watch:show', '--json'],
   ['doctor'],
   ['model:list', '--json'],
   ['model:show', bundle],
@@ -73,7 +73,7 @@ const printing: readonly (readonly [id: string, ...rest: string[]])[] = [
 
 /** They print by the same function, after talking to a service or making what the others do not; a worker waits to be asked. */
 const afterOthers = ['db:check', 'db:init', 'db:upgrade', 'deadletter:requeue', 'model:import', 'model:pull']
-const others = [...afterOthers, 'model:remove', 'worker']
+const others = [...afterOthers, 'model:remove', 'watch:accept', 'worker']
 
 describe.skipIf(process.platform !== 'linux')('a full device', { tags: ['long'] }, () => {
   it.each(printing.map((args) => [args.join(' ').replaceAll(root, ''), args] as const))(

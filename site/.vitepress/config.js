@@ -51,6 +51,7 @@ const known = [
     { name: 'models', text: 'Which models are read' },
     'model-store',
     'check',
+    'night-watch',
     'evaluate',
     'reports',
     'speed',

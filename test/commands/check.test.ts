@@ -235,9 +235,9 @@ describe('a model with a profile', () => {
     const receipt = join(work, 'receipt.json')
     const { stdout, stderr } = await hostedLcclf([...args, '--watch-quality', '--receipt', receipt])
     expect(stdout).toBe(expected)
-    expect(stderr.match(/warning: Amplitude_2: null in/g)).toHaveLength(1)
+    expect(stderr.match(/warning: Amplitude_2 \(light-curve statistics\) is missing in 100 %/g)).toHaveLength(1)
     const { notes } = JSON.parse(readFileSync(receipt, 'utf8')) as { notes: string[] }
-    expect(notes[0]).toContain('--watch-quality: Amplitude_2')
+    expect(notes[0]).toContain('night watch: Amplitude_2')
   })
 
   it('shows usual values beside those of an explained object', async () => {

@@ -24,7 +24,7 @@ function isHere(shell: string): boolean {
 const completed = [
   ['lcclf cl', 'lcclf classify '],
   ['lcclf model im', 'lcclf model import '],
-  ['lcclf classify --wat', 'lcclf classify --watch-quality '],
+  ['lcclf classify --watch-q', 'lcclf classify --watch-quality '],
   ['lcclf classify --engine fo', 'lcclf classify --engine forest '],
   ['lcclf classify --engine=on', 'lcclf classify --engine=onnx '],
   ['lcclf classify nig', 'lcclf classify night.parquet '],

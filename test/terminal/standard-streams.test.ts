@@ -72,8 +72,8 @@ const printing: readonly (readonly [id: string, ...rest: string[]])[] = [
 ]
 
 /** They print by the same function, after talking to a service or making what the others do not; a worker waits to be asked. */
-const afterOthers = ['db:check', 'db:init', 'db:upgrade', 'deadletter:requeue', 'model:import', 'model:pull', 'watch:accept']
-const others = [...afterOthers, 'model:remove', 'worker']
+const afterOthers = ['db:check', 'db:init', 'db:upgrade', 'deadletter:requeue', 'model:import', 'model:pull']
+const others = [...afterOthers, 'model:remove', 'watch:accept', 'worker']
 
 describe.skipIf(process.platform !== 'linux')('a full device', { tags: ['long'] }, () => {
   it.each(printing.map((args) => [args.join(' ').replaceAll(root, ''), args] as const))(

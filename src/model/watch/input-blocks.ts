@@ -3,10 +3,14 @@ import type { FeatureMatrix } from '../../pipeline/preprocess.ts'
 import { blockRows } from './sequential-tests.ts'
 import { binCount, binOf } from './value-bins.ts'
 
-/** shares of usual values up to which each group but the last reaches */
-export const groupShares = [0.05, 0.5, 0.95] as const
-export const groupCount = groupShares.length + 1
-const edgeCount = groupShares.length
+/**
+ * Where a value may lie: below all that is usual, up to the 5 % quantile, up to the median, above it, above the 95 %
+ * quantile, above all. A value is in several.
+ */
+export const groupCount = 6
+/** of the quantiles between the two ends */
+export const edgeShares = [0.05, 0.5, 0.95] as const
+const edgeCount = edgeShares.length + 2
 /** missing values are counted in each second object, other values in each fifth, and sketched in each fiftieth */
 const missingStride = 2
 const stride = 5
@@ -39,7 +43,7 @@ export function createInputBlocks(
   const present = new Uint16Array(width)
   const sample = new Float32Array(sampleRows * width)
   const bits = new Uint32Array(sample.buffer)
-  /** feature × edge: the largest value of each group but the last; a feature without has none */
+  /** feature × edge: the largest value below all that is usual, the quantiles, the largest usual value */
   const edges = new Float32Array(width * edgeCount).fill(NaN)
   /** since they were taken last */
   const portion = { objects: 0, missing: new Uint32Array(width) }
@@ -67,8 +71,9 @@ export function createInputBlocks(
 
   /** Without a branch for where a value lies. */
   function countGroups(f: number): void {
-    const [e0, e1, e2] = [edges[f * edgeCount]!, edges[f * edgeCount + 1]!, edges[f * edgeCount + 2]!]
-    let [n0, n1, n2, all] = [0, 0, 0, 0]
+    const e = f * edgeCount
+    const [e0, e1, e2, e3, e4] = [edges[e]!, edges[e + 1]!, edges[e + 2]!, edges[e + 3]!, edges[e + 4]!]
+    let [n0, n1, n2, n3, n4, all] = [0, 0, 0, 0, 0, 0]
     for (let cell = f; cell < sample.length; cell += width) {
       const value = sample[cell]!
       if (value === missing || value !== value) continue
@@ -76,12 +81,16 @@ export function createInputBlocks(
       n0 += value <= e0 ? 1 : 0
       n1 += value <= e1 ? 1 : 0
       n2 += value <= e2 ? 1 : 0
+      n3 += value <= e3 ? 1 : 0
+      n4 += value <= e4 ? 1 : 0
     }
     const g = f * groupCount
     groups[g] = n0
-    groups[g + 1] = n1 - n0
-    groups[g + 2] = n2 - n1
+    groups[g + 1] = n1
+    groups[g + 2] = n2
     groups[g + 3] = all - n2
+    groups[g + 4] = all - n3
+    groups[g + 5] = all - n4
     present[f] = all
   }
 
@@ -121,8 +130,8 @@ export function createInputBlocks(
         if (rows === blockRows) close()
       }
     },
-    /** What is usual of a feature: the largest value of each group but the last. */
-    setEdges: (f: number, largest: readonly number[]): void => edges.set(largest, f * edgeCount),
+    /** Where the values of a feature usually lie. */
+    setEdges: (f: number, usual: readonly number[]): void => edges.set(usual, f * edgeCount),
     portion,
     sketches,
     clearPortion(): void {

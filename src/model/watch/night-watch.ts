@@ -16,7 +16,6 @@ const bothSides = [3, 30, 1 / 3, 1 / 30]
 /** of classes, of which the smaller shifts matter too */
 const classSides = [1.5, 4, 30, 1 / 1.5, 1 / 4, 1 / 30]
 const above = [3, 12]
-const groupShift = Math.log2(groupCount)
 /** objects after which what was seen joins what is usual */
 const portionObjects = 10_000
 /** objects after which where their values lie does: it takes longer */
@@ -88,7 +87,7 @@ export function createNightWatch(options: {
   const inputs = createInputBlocks({ width, missing }, (block) => {
     const at = blocks.inputs++
     take('missing', tests.missing.see(block.missing, everyCounted, at), at)
-    take('values', tests.values.see(block.groups, block.present, at, groupShift), at)
+    take('values', tests.values.see(block.groups, block.present, at, groupCount), at)
     book.tellInputs(at)
   })
   const answers = createAnswerBlocks(taxonomy, shape, (hits, trials) => {
@@ -133,7 +132,7 @@ export function createNightWatch(options: {
   function refreshValues(): void {
     usual = { ...usual, values: usualValues(source()) }
     usual.values.forEach((known, f) => {
-      if (known) inputs.setEdges(f, known.largest)
+      if (known) inputs.setEdges(f, known.edges)
       for (let g = 0; g < groupCount; g++)
         tests.values.setBand(f * groupCount + g, moving.has(f) ? undefined : known?.bands[g])
     })

@@ -72,15 +72,15 @@ export function createTests(series: number, factors: readonly number[], threshol
      * Takes a block.
      *
      * @param hits by series
-     * @param trials by series; with `shift`, by 2^shift series
+     * @param trials by series; with `each`, by so many series
      * @returns series that are not as usual any more, and series that are again
      */
-    see(hits: Uint16Array, trials: Uint16Array, block: number, shift = 0): { fired: number[]; returned: number[] } {
+    see(hits: Uint16Array, trials: Uint16Array, block: number, each = 1): { fired: number[]; returned: number[] } {
       const fired: number[] = []
       const returned: number[] = []
       for (let s = 0, test = 0; s < series; s++) {
         const hit = hits[s]!
-        const miss = trials[s >> shift]! - hit
+        const miss = trials[each === 1 ? s : Math.floor(s / each)]! - hit
         if (found[s]! >= 0) {
           if (lookBack(s, hit, miss, block)) returned.push(s)
           test += width

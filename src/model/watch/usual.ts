@@ -1,7 +1,7 @@
 // Nights, or a profile → what is usual now, feature by feature and class by class.
 import type { InputProfile } from '../bundle/input-profile.ts'
 import { bandOf, nightlySpread, type UsualShare } from './bands.ts'
-import { groupCount, groupShares } from './input-blocks.ts'
+import { edgeShares } from './input-blocks.ts'
 import { type LearnedNight, ofSameWeeks, type WatchShape, weightOf } from './learned-nights.ts'
 import type { Band } from './sequential-tests.ts'
 import { binCount, binOfValue, largestOfBin, quantileBin, valueOfBin } from './value-bins.ts'
@@ -151,42 +151,49 @@ function pooledValues(from: readonly WeightedNight[], width: number): Float64Arr
 
 export type UsualValues = ReturnType<typeof valuesOf>
 
-/** Groups of values, and the band of each group's share. */
+/** Where values lie, and the bands of the shares that lie in each group. */
 function valuesOf(bins: ArrayLike<number>) {
   const all = totalOf(bins)
-  const edges = quantileBins(bins, all)
-  const shares = new Float64Array(groupCount)
-  const groupOf = new Uint8Array(binCount).fill(groupCount - 1)
-  for (let q = edges.length - 1; q >= 0; q--) groupOf.fill(q, 0, edges[q]! + 1)
+  const { quantiles, lowest, highest } = endsOf(bins, all)
   const sizes = new Float64Array(halfCount)
+  const upTo = new Float64Array(quantiles.length)
   let negative = 0
-  for (let bin = 0; bin < binCount; bin++) {
+  for (let bin = lowest; bin <= highest; bin++) {
     const count = bins[bin]!
     if (count === 0) continue
-    shares[groupOf[bin]!]! += count / all
+    quantiles.forEach((edge, q) => (upTo[q]! += bin <= edge ? count / all : 0))
     if (bin < halfCount) negative += count / all
     sizes[bin < halfCount ? halfCount - 1 - bin : bin - halfCount]! += count
   }
-  const bands = Array.from(shares, (share): Band => {
-    const { high } = bandOf({ hits: share * all, trials: all, nightly: 0 })
-    return { low: 0, high: Math.max(high, commonShare) }
-  })
-  const typicalSize = valueOfBin(halfCount + quantileBin(sizes, 0.5))
-  const largest = edges.map(largestOfBin)
-  return { largest, shares, bands, negative, typicalSize, low: valueOfBin(edges[0]!), high: valueOfBin(edges.at(-1)!) }
+  const [low, middle, high] = [upTo[0]!, upTo[1]!, upTo[2]!]
+  const shares = [0, low, middle, 1 - middle, 1 - high, 0].map((share) => Math.max(0, share))
+  return {
+    edges: [lowest === 0 ? -Infinity : largestOfBin(lowest - 1), ...quantiles.map(largestOfBin), largestOfBin(highest)],
+    shares,
+    bands: shares.map((share): Band => {
+      const band = bandOf({ hits: share * all, trials: all, nightly: 0 })
+      return { low: 0, high: Math.max(band.high, commonShare) }
+    }),
+    negative,
+    typicalSize: valueOfBin(halfCount + quantileBin(sizes, 0.5)),
+    low: valueOfBin(quantiles[0]!),
+    high: valueOfBin(quantiles.at(-1)!),
+  }
 }
 
-/** As `quantileBin` for each end of a group, in one pass. */
-function quantileBins(bins: ArrayLike<number>, all: number): number[] {
-  const edges: number[] = []
-  let seen = 0
-  for (let bin = 0; bin < binCount && edges.length < groupShares.length; bin++) {
+/** The bins of quantiles, as by `quantileBin`, and of the smallest and largest value. @param all not 0 */
+function endsOf(bins: ArrayLike<number>, all: number) {
+  const quantiles: number[] = []
+  let [seen, lowest, highest] = [0, -1, 0]
+  for (let bin = 0; bin < binCount; bin++) {
     if (bins[bin] === 0) continue
     seen += bins[bin]!
-    while (edges.length < groupShares.length && seen >= groupShares[edges.length]! * all) edges.push(bin)
+    if (lowest < 0) lowest = bin
+    highest = bin
+    while (quantiles.length < edgeShares.length && seen >= edgeShares[quantiles.length]! * all) quantiles.push(bin)
   }
-  while (edges.length < groupShares.length) edges.push(binCount - 1)
-  return edges
+  while (quantiles.length < edgeShares.length) quantiles.push(highest)
+  return { quantiles, lowest, highest }
 }
 
 const sharesBetween = [0.01, 0.04, 0.2, 0.25, 0.25, 0.2, 0.04, 0.01]

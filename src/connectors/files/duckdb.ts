@@ -95,7 +95,8 @@ async function create(): Promise<DuckDBInstance> {
 function library(): typeof DuckDBInstance {
   try {
     // as `import` it takes twice as long (90 ms more): its names would be looked for in the text of every file
-    return (createRequire(import.meta.url)('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance }).DuckDBInstance
+    return (createRequire(import.meta.url)('@duckdb/node-api') as { DuckDBInstance: typeof DuckDBInstance })
+      .DuckDBInstance
   } catch (cause) {
     throw new ServiceError(`DuckDB cannot be loaded on this machine: ${firstLine(messageOf(cause))}`, {
       hint: 'It reads Parquet files and compares results. npm install -g lcclf brings it; the Python package comes without.',

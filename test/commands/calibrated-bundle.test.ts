@@ -7,7 +7,7 @@ import { verifyBundle } from '../../src/model/bundle/verify-bundle.ts'
 import { writeExtendedBundle } from '../../src/model/bundle/write-bundle.ts'
 import { openClassifier } from '../../src/model/open.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
-import { samples } from '../support/lcclf.ts'
+import { lcclf, samples } from '../support/lcclf.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const work = temporaryFolder()
@@ -48,8 +48,9 @@ describe('a calibrated bundle', () => {
     expect(JSON.parse((await run('model', 'show', bundle, '--json')).stdout)).toMatchObject({ calibration: null })
   })
 
+  // in a process of its own, which the doctor ends when it is done
   it('is known to the doctor', async () => {
-    const { stdout } = await hostedLcclf(['doctor'], { cwd: work, env: { LCCLF_HOME: at('home'), LCCLF_MODEL: at('cool') } }) // prettier-ignore
+    const { stdout } = await lcclf(['doctor'], { cwd: work, env: { LCCLF_HOME: at('home'), LCCLF_MODEL: at('cool') } }) // prettier-ignore
     expect(stdout).toContain('checksums and golden answers verified, calibrated with 300 objects')
   })
 

@@ -83,7 +83,7 @@ export const noveltyFlag = {
   novelty: Flags.boolean({
     ...output,
     description:
-      'of a forest: also write novelty, from 0 to 1, more for objects that are like fewer of the training samples; sort by it to find classes that the model never saw',
+      'of a forest: also write novelty, from 0 to 1: more for objects that resemble fewer training samples and whose class is less sure; those of a class that the model never saw rank high',
   }),
 }
 

@@ -1,6 +1,6 @@
 // `npm run bench -- --against COMMIT`: this build and another commit's take turns; every figure as a ratio of the two.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { Classifier } from '../../src/pipeline/classifier.ts'
 import type { Source } from '../../src/pipeline/source.ts'
 import type { KernelRate } from './kernel-rate.ts'
+import { earlierBuild } from './earlier-build.ts'
 import { type Cost, timedCommand } from './timed-command.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -49,7 +50,7 @@ export interface AgainstOptions {
 export async function benchAgainst(commit: string, options: AgainstOptions): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'lcclf-bench-'))
   try {
-    const sides = sidesOf(buildOf(commit), options, work)
+    const sides = sidesOf(earlierBuild(commit), options, work)
     const rows = options.rows ?? join(root, 'samples/ztf-300.parquet')
     const many = join(work, 'many.parquet')
     await writeManyRows(rows, many)
@@ -76,33 +77,6 @@ export async function benchAgainst(commit: string, options: AgainstOptions): Pro
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
-}
-
-/**
- * The commit's files in the temporary folder, built; kept there for the next time. Its packages are ours where its lock file
- * is.
- */
-function buildOf(commit: string): string {
-  const git = (...args: string[]) => execFileSync('git', ['-C', root, ...args], { maxBuffer: 1 << 30 })
-  const id = git('rev-parse', '--verify', `${commit}^{commit}`).toString().trim()
-  const folder = join(tmpdir(), `lcclf-before-${id.slice(0, 12)}`)
-  if (existsSync(join(folder, 'dist/index.js'))) return folder
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder)
-  process.stderr.write(`building ${commit} in ${folder}\n`)
-  execFileSync('tar', ['-x', '-C', folder], { input: git('archive', id) })
-  const lockOf = (place: string) => readFileSync(join(place, 'package-lock.json'), 'utf8')
-  const run = (...args: string[]) =>
-    execFileSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'], env: withCommit(id) })
-  if (lockOf(folder) === lockOf(root)) symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  else run('ci', '--no-audit', '--no-fund')
-  if (!existsSync(join(folder, 'dist/index.js'))) run('run', 'build')
-  return folder
-}
-
-/** onnxruntime's binaries come from elsewhere and are not measured. */
-function withCommit(id: string): NodeJS.ProcessEnv {
-  return { ...process.env, SOURCE_COMMIT: id, ONNXRUNTIME_NODE_INSTALL: 'skip' }
 }
 
 function sidesOf(before: string, options: AgainstOptions, work: string): readonly [Side, Side] {

@@ -1,8 +1,6 @@
 // Kafka → Kafka by this build and by an earlier one, in turns, through one broker; their messages are compared.
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, renameSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connectCluster } from '../../src/connectors/kafka/client/cluster.ts'
 import { createFetcher } from '../../src/connectors/kafka/client/fetcher.ts'
@@ -12,6 +10,7 @@ import { connectionTo } from '../support/kafka-client.ts'
 import { kafkaForTests, type TestKafka } from '../support/kafka.ts'
 import { takeApart } from '../support/seed-run.ts'
 import { produceAlerts } from './alert-load.ts'
+import { earlierBuild } from './earlier-build.ts'
 import { measuredStream, type StreamRun } from './measured-stream.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -20,7 +19,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export interface AgainstOptions {
   /** folder of a bundle */
   readonly model: string
-  /** a folder with another build, or a commit, which is built in .cache */
+  /** a folder with another build, or a commit, which is built in the temporary folder */
   readonly against: string
   readonly messages: number
   /** pairs of runs; the first warms up the broker and is not counted */
@@ -31,7 +30,7 @@ export interface AgainstOptions {
 
 /** Prints medians of both, and their ratios. @throws Error where their messages differ */
 export async function benchAgainst(options: AgainstOptions): Promise<void> {
-  const bins = { earlier: join(builtFolder(options.against), 'bin/run.js'), now: join(root, 'bin/run.js') }
+  const bins = { earlier: join(earlierBuild(options.against), 'bin/run.js'), now: join(root, 'bin/run.js') }
   const kafka = await kafkaForTests()
   if (!kafka) throw new Error('no broker')
   const runs: Record<keyof typeof bins, StreamRun[]> = { earlier: [], now: [] }
@@ -93,24 +92,6 @@ async function sumOf(kafka: TestKafka, topic: string, count: number): Promise<st
     fetcher.close()
     await cluster.close()
   }
-}
-
-/** The folder itself, or where its commit is built, with the dependencies that it had. */
-function builtFolder(against: string): string {
-  if (existsSync(join(against, 'bin/run.js'))) return resolve(against)
-  const git = (...args: string[]): Buffer => execFileSync('git', args, { cwd: root, maxBuffer: 1 << 30 })
-  const commit = git('rev-parse', '--verify', `${against}^{commit}`).toString().trim()
-  const folder = join(root, '.cache/builds', commit)
-  if (existsSync(folder)) return folder
-  mkdirSync(join(root, '.cache/builds'), { recursive: true })
-  const beside = mkdtempSync(join(root, '.cache/builds/building-'))
-  const run = (program: string, ...args: string[]): unknown =>
-    execFileSync(program, args, { cwd: beside, stdio: ['ignore', 'ignore', 'inherit'] })
-  execFileSync('tar', ['x', '-C', beside], { input: git('archive', commit) })
-  run('npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline')
-  run(process.execPath, 'scripts/build.js')
-  renameSync(beside, folder)
-  return folder
 }
 
 const shown = ({ rate, costs, stages }: StreamRun): string =>

@@ -6,6 +6,8 @@ import { Plugin } from '@oclif/core'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const plugin = new Plugin({ root, ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true })
 await plugin.load()
-const { commands, version } = plugin.manifest
+const { version } = plugin.manifest
+// oclif finds them in no particular order
+const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1)))
 const target = process.argv[2] ?? `${root}oclif.manifest.json`
 writeFileSync(target, `${JSON.stringify({ commands, version }, null, 2)}\n`)

@@ -36,4 +36,3 @@ export function earlierBuild(commit: string): string {
 function withCommit(id: string): NodeJS.ProcessEnv {
   return { ...process.env, SOURCE_COMMIT: id, ONNXRUNTIME_NODE_INSTALL: 'skip' }
 }
-

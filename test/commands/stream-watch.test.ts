@@ -137,6 +137,8 @@ describe.skipIf(!kafka)('the night watch of a stream', () => {
     })
     expect(readdirSync(join(home, 'watch'))).toHaveLength(1)
     const { stdout } = await lcclf(['watch', 'show'], { env: { LCCLF_HOME: home } })
-    expect(stdout).toMatch(/feature version 27\.5\.7: [12],\d00 objects in \d+ nights or portions\n {2}nothing is unusual/)
+    expect(stdout).toMatch(
+      /feature version 27\.5\.7: [12],\d00 objects in \d+ nights or portions\n {2}nothing is unusual/,
+    )
   })
 })

@@ -16,8 +16,6 @@ import {
 /** Whose state it is. */
 export type StateKey = Pick<WatchState, 'model' | 'inputVersion' | 'shape'>
 
-export type OpenMemory = Awaited<ReturnType<typeof openMemory>>
-
 /**
  * Opens a state, and takes over alarms of processes that have ended.
  *

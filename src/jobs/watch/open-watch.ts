@@ -21,9 +21,6 @@ export interface WatchVoice {
   warn(message: string): void
 }
 
-/** A classifier that is watched. */
-export type OpenWatch = Awaited<ReturnType<typeof openWatch>>
-
 /** What is known of a model beforehand. */
 export interface KnownOfModel {
   readonly profile?: InputProfile | undefined

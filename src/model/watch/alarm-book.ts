@@ -59,8 +59,6 @@ const patience = { inputs: 2, answers: 5 }
 /** of enough evidence: what is found beside others needs less */
 const enoughBeside = 0.3
 
-export type AlarmBook = ReturnType<typeof createAlarmBook>
-
 export function createAlarmBook(context: BookContext) {
   const { shape, families, inputVersion, tests, inputs, answers, usual, objectAt, onChange } = context
   const familyOf = new Map(families.flatMap((family) => family.features.map((f) => [f, family] as const)))

@@ -126,7 +126,7 @@ export function createAnswerBlocks(
 }
 
 /** Where each level begins if all classes are counted through; then their number. */
-export function startsOf({ levels }: WatchShape): number[] {
+function startsOf({ levels }: WatchShape): number[] {
   let start = 0
   return [0, ...levels.map(({ classes }) => (start += classes.length))]
 }

@@ -42,7 +42,7 @@ export function emptyCounts({ features, levels }: WatchShape): NightCounts {
   }
 }
 
-export function addCounts(a: NightCounts, b: NightCounts): NightCounts {
+function addCounts(a: NightCounts, b: NightCounts): NightCounts {
   return {
     objects: a.objects + b.objects,
     seen: sum(a.seen, b.seen),

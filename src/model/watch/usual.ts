@@ -25,7 +25,7 @@ const profileSlack = 0.2
 const tenfold = 10
 
 /** A share, if it is known, and its band. */
-export interface KnownShare {
+interface KnownShare {
   readonly share?: UsualShare
   readonly band: Band
   /** nothing but a profile says so */

@@ -96,7 +96,9 @@ describe('a file of the survey’s settings', () => {
     expect(shown).toContain('commands, scribe-top-bottom')
     expect(shown).toContain('alerce-2025 schema, schemaless, a topic a day, %Y%m%d from 23:00 UTC')
     expect(shown).toContain('note     SCRIBE_PRODUCER_CONFIG.PARAMS.queue.size is not known, and not used')
-    const { code, stdout, stderr } = await lcclf(['stream', '--config', production, '--no-watch', '--dry-run'], { env: variables })
+    const { code, stdout, stderr } = await lcclf(['stream', '--config', production, '--no-watch', '--dry-run'], {
+      env: variables,
+    })
     expect([code, stderr, stdout]).toEqual([0, '', shown])
     for (const secret of ['hush', Buffer.from('hush-1').toString('base64')]) expect(stdout).not.toContain(secret)
   })

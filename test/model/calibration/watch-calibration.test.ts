@@ -51,7 +51,9 @@ describe('the watch over calibrated answers', () => {
     expect(messagesOf(watch, 20, () => batchOf(500, random, 0.5)).begun).toEqual([])
     const odd = messagesOf(watch, 40, () => batchOf(500, random, 0.7))
     expect(odd.begun.map((message) => message.split(':')[0])).toEqual(['calibrated confidence', 'sets of one class'])
-    expect(odd.begun[0]).toMatch(/0\.8\d\d on average of [\d,]+ objects; 0\.7\d\d where it was learnt \(4,000 objects\)/)
+    expect(odd.begun[0]).toMatch(
+      /0\.8\d\d on average of [\d,]+ objects; 0\.7\d\d where it was learnt \(4,000 objects\)/,
+    )
     expect(messagesOf(watch, 60, () => batchOf(500, random, 0.5))).toEqual({
       begun: [],
       ended: ['calibrated confidence', 'sets of one class'],

@@ -30,7 +30,7 @@ export function profileOf(
 }
 
 /** Probabilities with so many rows of each class. */
-export function answersOf(predicted: readonly number[]): Float64Array {
+function answersOf(predicted: readonly number[]): Float64Array {
   return Float64Array.from(
     predicted.flatMap((count, c) =>
       Array.from({ length: count }, () => predicted.map((_, k) => (k === c ? 1 : 0))).flat(),

@@ -9,7 +9,8 @@ import { readOptions } from '../../../src/pipeline/source.ts'
 import { samples } from '../../support/lcclf.ts'
 
 const classifier = await openClassifier(join(samples, 'model'), { threads: 1 })
-export const { features, taxonomy } = classifier
+const { features } = classifier
+export const { taxonomy } = classifier
 const { missing } = classifier.preprocessing
 const width = features.length
 const { oids, matrix } = await sampleRows()

@@ -115,7 +115,11 @@ export async function createPrometheus() {
     watch(opened: KafkaStream, sinks: readonly Pick<Sink, 'address'>[]): void {
       source = opened
       addresses = sinks.map(({ address }) => address)
-      for (const output of addresses) rows.inc({ output }, 0)
+      for (const output of addresses) {
+        rows.inc({ output }, 0)
+        // from nothing: who counts what has come since sees the first ones too
+        for (const outcome of ['written', 'refused', 'superseded']) objects.inc({ output, outcome }, 0)
+      }
     },
     /** which model answers */
     showModel: ({ name, version, classifierVersion, sha256 }: ModelIdentity) =>

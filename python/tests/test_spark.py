@@ -41,7 +41,9 @@ if java_version() < 17:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     pytest.importorskip("pyspark", reason="skipped: the tests of Spark need the package pyspark, which is not here")
+    import spark_kafka
     from pyspark.sql import SparkSession
+    from pyspark.sql.functions import col, from_json, struct, to_json
 
     import lcclf.spark
 
@@ -61,6 +63,8 @@ def session() -> Any:
         **{"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR", "spark.driver.memory": "512m"},
         **{"spark.sql.execution.arrow.maxRecordsPerBatch": "100", "spark.sql.files.openCostInBytes": "128MB"},
     }
+    if not spark_kafka.missing():
+        settings["spark.jars"] = ",".join(spark_kafka.source_jars())
     builder = SparkSession.builder
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -352,3 +356,22 @@ def test_each_batch_of_a_stream(spark: Any, many: Tuple[str, pa.Table], tmp_path
     query.trigger(availableNow=True).start().awaitTermination()
     found = spark.read.parquet(str(tmp_path / "out")).drop("batch")
     assert same_rows(found.toArrow(), many[1])
+
+
+@pytest.mark.skipif(bool(spark_kafka.missing()), reason=f"skipped: a stream from Kafka needs {spark_kafka.missing()}")
+def test_a_stream_from_kafka(spark: Any, many: Tuple[str, pa.Table], tmp_path: Path) -> None:
+    features = spark.read.parquet(many[0])
+    messages = features.select(col("oid").alias("key"), to_json(struct("*")).alias("value"))
+    half = [messages.where(f"{'' if first else 'not '}key < 'ZTF20'") for first in (True, False)]
+    with spark_kafka.broker(tmp_path) as server:
+        kafka = {"kafka.bootstrap.servers": server, "topic": "features", "subscribe": "features", "startingOffsets": "earliest"}
+        for part in half:
+            part.write.format("kafka").options(**kafka).save()
+            alerts = spark.readStream.format("kafka").options(**kafka).load()
+            rows = alerts.select(from_json(col("value").cast("string"), features.schema).alias("row")).select("row.*")
+            query = lcclf.spark.classify(rows, SAMPLE).writeStream.format("parquet")
+            query = query.option("checkpointLocation", str(tmp_path / "checkpoint")).trigger(availableNow=True)
+            # the second goes on where the first ended
+            query.start(str(tmp_path / "out")).awaitTermination()
+    assert min(part.count() for part in half) > 0
+    assert same_rows(spark.read.parquet(str(tmp_path / "out")).toArrow(), many[1])

@@ -141,17 +141,21 @@ function modelOfSide(side: 'A' | 'B') {
   })
 }
 
-/** `lcclf diff --why`: the features of both sides, and their models. */
-const whyFlags = {
-  why: Flags.boolean({
-    ...run,
-    description: 'name for each object that changed class the features, or the model, that made it change',
-  }),
+/** Of `lcclf diff --why`: the features of both sides. */
+const sidesFlags = {
   'features-a': featuresOfSide(
     '--why: the features that A was made of: a file, a folder, a glob, s3://… or postgres://… (default: what the receipt beside A names)',
   ),
   'features-b': featuresOfSide('--why: the features that B was made of'),
   ...columnFlags,
+}
+
+/** `lcclf diff --why`: how objects are explained, and by which models. */
+const whyFlags = {
+  why: Flags.boolean({
+    ...run,
+    description: 'name for each object that changed class the features, or the model, that made it change',
+  }),
   'model-a': modelOfSide('A'),
   'model-b': modelOfSide('B'),
   'why-limit': wholeNumber({
@@ -168,6 +172,7 @@ const whyFlags = {
 }
 
 export const diffFlags = {
+  ...sidesFlags,
   ...orderFlags,
   top: wholeNumber({
     default: 20,

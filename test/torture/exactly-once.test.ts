@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { openTransactionalOutlet, requireOneCluster } from '../../../src/connectors/kafka/client/outlet.ts'
-import { openKafkaSink } from '../../../src/connectors/kafka/kafka-sink.ts'
-import { type KafkaStream, openKafkaSource } from '../../../src/connectors/kafka/kafka-source.ts'
-import type { Sink } from '../../../src/pipeline/sink.ts'
-import { kafkaForTests } from '../../support/kafka.ts'
-import { committedIn, connectionTo, produce, readTopic } from '../../support/kafka-client.ts'
-import { alertText, memorySink, runStream, testOptions, testTaxonomy } from '../../support/kafka-stream.ts'
-import { plainOutput } from '../../support/seed-run.ts'
-import { pause, until } from '../../support/until.ts'
+import { openTransactionalOutlet, requireOneCluster } from '../../src/connectors/kafka/client/outlet.ts'
+import { openKafkaSink } from '../../src/connectors/kafka/kafka-sink.ts'
+import { type KafkaStream, openKafkaSource } from '../../src/connectors/kafka/kafka-source.ts'
+import type { Sink } from '../../src/pipeline/sink.ts'
+import { kafkaForTests } from '../support/kafka.ts'
+import { committedIn, connectionTo, produce, readTopic } from '../support/kafka-client.ts'
+import { alertText, memorySink, runStream, testOptions, testTaxonomy } from '../support/kafka-stream.ts'
+import { plainOutput } from '../support/seed-run.ts'
+import { pause, until } from '../support/until.ts'
 
 const kafka = (await kafkaForTests())!
 
@@ -79,7 +79,7 @@ async function open(input: string, output: string): Promise<Opened> {
   }
 }
 
-const worker = new URL('../../support/kafka-worker.ts', import.meta.url).pathname
+const worker = new URL('../support/kafka-worker.ts', import.meta.url).pathname
 interface Worker {
   readonly child: ChildProcess
   /** when it has opened everything, and so can be told to end; false where it ended before */

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { BatchReport } from '../../../src/pipeline/classify-input.ts'
-import type { Sink } from '../../../src/pipeline/sink.ts'
-import { kafkaForTests } from '../../support/kafka.ts'
-import { pause, until } from '../../support/until.ts'
-import { committedIn, produce } from '../../support/kafka-client.ts'
-import { alert, alerts, memorySink, names, topicWith } from '../../support/kafka-stream.ts'
-import { specOf, start, sum, transactionsOf } from '../../support/live-stream.ts'
+import type { BatchReport } from '../../src/pipeline/classify-input.ts'
+import type { Sink } from '../../src/pipeline/sink.ts'
+import { kafkaForTests } from '../support/kafka.ts'
+import { pause, until } from '../support/until.ts'
+import { committedIn, produce } from '../support/kafka-client.ts'
+import { alert, alerts, memorySink, names, topicWith } from '../support/kafka-stream.ts'
+import { specOf, start, sum, transactionsOf } from '../support/live-stream.ts'
 
 const kafka = (await kafkaForTests())!
 
@@ -128,7 +128,7 @@ describe.skipIf(!kafka)('a live consumer', () => {
 
   it('takes over from a member that is gone without a word', async () => {
     const topic = await topicWith(kafka, 'gone', 2, 500)
-    const script = new URL('../../support/kafka-consumer.ts', import.meta.url).pathname
+    const script = new URL('../support/kafka-consumer.ts', import.meta.url).pathname
     const child = execFile(process.execPath, [
       '--import',
       'tsx',

@@ -53,7 +53,8 @@ export const excerptFlags = {
   'min-probability': Flags.custom<number>({ parse: (text) => Promise.resolve(probabilityOf(text)) })({
     helpValue: 'P',
     ...output,
-    description: 'write only objects whose class has at least this probability; the others are counted as filtered',
+    description:
+      "write only objects whose class has at least this probability, the model's own; the others are counted as filtered",
   }),
 }
 

@@ -39,7 +39,9 @@ function placesOf(texts: readonly string[], { levels: [product, ...others] }: Ta
       if (known.has(name)) return classes.indexOf(name)
       // an object belongs to a leaf class: a branch stands for its classes
       const branch = others.find((level) => level.branch === name)?.classes
-      const list = (branch ?? classes).slice(0, shownClasses).join(', ')
+      const named = branch ?? classes
+      const more = named.length > shownClasses ? ` and ${named.length - shownClasses} more` : ''
+      const list = `${named.slice(0, shownClasses).join(', ')}${more}`
       const hint = branch ? `${name} is a branch; its classes are ${list}.` : `Classes are ${list}.`
       throw unknownName('--only', 'the model has no class', name, branch ? [] : classes, hint)
     }),

@@ -101,7 +101,7 @@ async function runAndReport(
       await report.publish(await classifyPage(receipt, watch.facts, { done: selection.done, alarms: run.alarms() }))
     }
     const seconds = (performance.now() - started) / 1000
-    for (const line of summaryOf(receipt, seconds, flags.rejects)) {
+    for (const line of summaryOf(receipt, seconds, { rejects: flags.rejects, maxRejected: plan.maxRejected })) {
       if (receipt.exitCode === 0) say(line)
       else progress.say(line)
     }
@@ -112,7 +112,11 @@ async function runAndReport(
   }
 }
 
-function sayReasons({ resume }: ClassifyPlan, { tasks, done }: Selection, say: (line: string) => void): void {
+function sayReasons({ resume, shard }: ClassifyPlan, { tasks, done }: Selection, say: (line: string) => void): void {
+  if (shard && done + tasks.length === 0) {
+    say(`none of the inputs is in part ${shard.index + 1} of ${shard.count}`)
+    return
+  }
   if (!resume) return
   say(`${done} of ${done + tasks.length} inputs are done already`)
   for (const { input, reason } of tasks) {

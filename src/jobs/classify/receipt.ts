@@ -117,7 +117,14 @@ export function receiptText(receipt: Receipt): string {
 const shownReasons = 5
 
 /** What people are told at the end of a run. `rejects`: the file that has them. */
-export function summaryOf(receipt: Receipt, seconds: number, rejects: string | undefined): string[] {
+export function summaryOf(
+  receipt: Receipt,
+  seconds: number,
+  {
+    rejects,
+    maxRejected,
+  }: { readonly rejects?: string | undefined; readonly maxRejected?: RejectionBound | undefined },
+): string[] {
   const sum = (key: 'read' | 'classified' | 'rejected' | 'duplicates') =>
     receipt.inputs.reduce((total, input) => total + input[key], 0)
   const refused = receipt.outputs.reduce((total, output) => total + output.refused, 0)
@@ -134,9 +141,17 @@ export function summaryOf(receipt: Receipt, seconds: number, rejects: string | u
     ...receipt.outputs.filter(({ address, filtered }) => address !== '-' || filtered > 0).map(outputLine),
     ...(sum('rejected') + refused > 0 ? rejectionLines(receipt, rejects) : []),
     ...receipt.notes,
-    ...(failed > 0 ? [`${number(failed)} inputs could not be read; the others are done`] : []),
+    ...(failed > 0
+      ? [`${failed === 1 ? '1 input' : `${number(failed)} inputs`} could not be read; the others are done`]
+      : []),
+    ...(maxRejected && receipt.exitCode === 3 && failed === 0 ? [tooManyRejected(sum('read'), maxRejected)] : []),
     ...(receipt.balanced ? [] : ['The receipt does not add up: rows were lost or counted twice. Please report this.']),
   ]
+}
+
+function tooManyRejected(read: number, bound: RejectionBound): string {
+  const allowed = 'rows' in bound ? number(bound.rows) : `${bound.percent} %`
+  return `more of ${number(read)} rows are lost than --max-rejected allows (${allowed}): exit code 3; the others are written`
 }
 
 function outputLine({ address, objects, rows, filtered, refused, superseded }: Receipt['outputs'][number]): string {

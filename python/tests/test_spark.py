@@ -73,9 +73,12 @@ def session() -> Any:
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
+    # Spark's own handler of Ctrl-C outlives its session
+    handler = signal.getsignal(signal.SIGINT)
     opened = session()
     yield opened
     opened.stop()
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture

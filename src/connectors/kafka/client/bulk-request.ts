@@ -68,15 +68,15 @@ function lineOf(library: Library, { socket }: Connection): Line {
   lines.set(socket, line)
   const theirs = socket.listeners('data') as ((bytes: Buffer) => void)[]
   socket.removeAllListeners('data')
-  socket.on(
-    'data',
-    answersIn((id, answer, whole) => {
-      const take = line.waiting.get(id)
-      if (!take) return theirs.forEach((listener) => listener.call(socket, whole))
-      line.waiting.delete(id)
-      take(answer)
-    }),
-  )
+  const take = (id: number, answer: Buffer, whole: Buffer): void => {
+    const ours = line.waiting.get(id)
+    if (!ours) return theirs.forEach((listener) => listener.call(socket, whole))
+    line.waiting.delete(id)
+    ours(answer)
+  }
+  const giveUp = (size: number): unknown =>
+    socket.destroy(new library.NetworkError(`an answer of ${size} bytes: this is no Kafka broker`))
+  socket.on('data', answersIn(take, giveUp))
   socket.once('close', () => {
     for (const take of line.waiting.values()) take(new library.NetworkError('Connection closed'))
     line.waiting.clear()
@@ -85,12 +85,17 @@ function lineOf(library: Library, { socket }: Connection): Line {
 }
 
 /** Puts answers together; `whole` is one with its size before it, as it came. Those of such a connection are small. */
-function answersIn(take: (id: number, answer: Buffer, whole: Buffer) => void): (bytes: Buffer) => void {
+function answersIn(
+  take: (id: number, answer: Buffer, whole: Buffer) => void,
+  giveUp: (size: number) => unknown,
+): (bytes: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0)
   return (bytes) => {
     pending = pending.length === 0 ? bytes : Buffer.concat([pending, bytes])
     while (pending.length >= sizeLength + idLength) {
-      const end = sizeLength + pending.readInt32BE(0)
+      const size = pending.readInt32BE(0)
+      const end = sizeLength + size
+      if (size < idLength) return void giveUp(size)
       if (pending.length < end) return
       const whole = pending.subarray(0, end)
       pending = pending.subarray(end)

@@ -69,4 +69,11 @@ describe('a large request', () => {
     await expect(waiting).rejects.toThrow('Connection closed')
     await expect(ask(connection, [])).rejects.toThrow('Connection closed')
   })
+
+  it('fails where what answers is no broker: a size that cannot be ends the connection', async () => {
+    const { connection } = await open()
+    const waiting = ask(connection, [])
+    theirEnd.write(Buffer.from([0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 0]))
+    await expect(waiting).rejects.toThrow('Connection closed')
+  })
 })

@@ -122,6 +122,7 @@ describe('lcclf classify', () => {
     expect(receipt.inputs[0]).toMatchObject({ read: 4, classified: 2, rejected: 2, duplicates: 0 })
     const strict = await hostedLcclf([...args, '--overwrite', '--max-rejected', '1'], { cwd: work })
     expect(strict.code).toBe(3)
+    expect(strict.stderr).toContain('more rows were lost than --max-rejected 1 allows (exit 3); the others are written')
     expect(readLines('out.csv')).toHaveLength(3)
   })
 

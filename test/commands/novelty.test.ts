@@ -1,9 +1,9 @@
 // `classify --novelty`: how strange each object is to the model, beside its probabilities.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { estimatorFixtures } from '../support/estimator-fixtures.ts'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
+import { importedEstimator } from '../support/imported-estimator.ts'
 import { samples } from '../support/lcclf.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -72,27 +72,8 @@ describe('--novelty', () => {
   })
 
   it('is refused for a booster', async () => {
-    const [booster] = estimatorFixtures(/^gb\.json/)
-    writeFileSync(at('model.pkl'), booster!.bytes)
-    const features = booster!.inputs.length / (booster!.margins!.length / booster!.classes.length)
-    writeFileSync(at('features.json'), JSON.stringify(Array.from({ length: features }, (_, i) => `f${i}`)))
-    const imported = [
-      'model',
-      'import',
-      'model.pkl',
-      '--name',
-      'booster',
-      '--version',
-      '1',
-      '--features',
-      'features.json',
-    ]
-    expect(await run(...imported)).toMatchObject({ code: 0 })
-    const input = join(samples, 'ztf-300.parquet')
-    const { code, stderr } = await run('classify', input, '--model', 'booster', '--novelty', '--to', 'x.csv')
-    expect([code, stderr.split('\n')[0]]).toEqual([
-      2,
-      'lcclf: --novelty: booster_1 has none: its trees add up to margins',
-    ])
+    const { model: booster, rows } = await importedEstimator(work, 'gb')
+    const { code, stderr } = await run('classify', rows, '--model', booster, '--novelty', '--to', 'x.csv')
+    expect([code, stderr.split('\n')[0]]).toEqual([2, 'lcclf: --novelty: gb_1 has none: its trees add up to margins'])
   })
 })

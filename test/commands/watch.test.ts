@@ -113,7 +113,7 @@ describe('lcclf watch', () => {
       ...['classify', path, ...model, '--to', join(work, 'anew.csv'), '--watch-state', state],
     ])
     expect(code).toBe(0)
-    expect(stderr).toMatch(/state\.json was damaged \(.*\), and is begun anew/)
+    expect(stderr).toMatch(/state\.json was damaged \(.*\): it is begun anew, and kept as .*state\.json\.damaged/)
     expect(stderr).toContain('WISE colours')
   })
 })

@@ -3,7 +3,7 @@ import { readBundleCalibration } from '../../model/calibration/bundle-calibratio
 import { withCalibration } from '../../model/calibration/calibrate-batch.ts'
 import { readProfile } from '../../model/bundle/read-bundle.ts'
 import { type EngineName, openClassifier } from '../../model/open.ts'
-import { tallyInputs, type WatchedClassifier } from '../../model/profile/tally-inputs.ts'
+import { tallyInputs, type TalliedClassifier } from '../../model/profile/tally-inputs.ts'
 import type { Alarm } from '../../model/watch/alarm.ts'
 import { cacheFolder, type ChosenModel, modelLine, theSample } from '../../model/store/model-reference.ts'
 import { UsageError } from '../../errors.ts'
@@ -61,7 +61,7 @@ export async function openChosenModel(reference: string | undefined, { engine, t
 }
 
 /** The model of a run, and what its watch has told; undefined without one. */
-type RunModel = WatchedClassifier &
+type RunModel = TalliedClassifier &
   Pick<ChosenModel, 'isDemonstration'> & { readonly alarms: () => readonly Alarm[] | undefined }
 
 /** Opens the model of a run; `meanwhile` is what this thread can do while others prepare it. */
@@ -113,7 +113,7 @@ function mayDownload(): boolean {
 
 /** Alarms are said as soon as they are due, and stand in the receipt. A dry run is not watched. */
 async function withWatch(
-  tallied: WatchedClassifier,
+  tallied: TalliedClassifier,
   plan: WatchPlan | undefined,
   known: KnownOfModel,
   { warn, transfer }: RunEffects,

@@ -144,14 +144,14 @@ export function summaryOf(
     ...(failed > 0
       ? [`${failed === 1 ? '1 input' : `${number(failed)} inputs`} could not be read; the others are done`]
       : []),
-    ...(maxRejected && receipt.exitCode === 3 && failed === 0 ? [tooManyRejected(sum('read'), maxRejected)] : []),
+    ...(maxRejected && receipt.exitCode === 3 && failed === 0 ? [tooManyRejected(maxRejected)] : []),
     ...(receipt.balanced ? [] : ['The receipt does not add up: rows were lost or counted twice. Please report this.']),
   ]
 }
 
-function tooManyRejected(read: number, bound: RejectionBound): string {
-  const allowed = 'rows' in bound ? number(bound.rows) : `${bound.percent} %`
-  return `more of ${number(read)} rows are lost than --max-rejected allows (${allowed}): exit code 3; the others are written`
+function tooManyRejected(bound: RejectionBound): string {
+  const allowed = 'rows' in bound ? number(bound.rows) : `${bound.percent}%`
+  return `more rows were lost than --max-rejected ${allowed} allows (exit 3); the others are written`
 }
 
 function outputLine({ address, objects, rows, filtered, refused, superseded }: Receipt['outputs'][number]): string {

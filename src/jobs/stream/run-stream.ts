@@ -173,7 +173,7 @@ function openStreamWatch(plan: WatchPlan, parts: Awaited<ReturnType<typeof openS
   })
   const voice: WatchVoice = {
     begun: (message, alarm) => log.warn(message, fields(alarm)),
-    told: (message, alarm) => log.info(message, fields(alarm)),
+    told: (message, alarm) => log.info(message, alarm && fields(alarm)),
     warn: (message) => log.warn(message),
   }
   const { classifier, profile, calibration } = parts

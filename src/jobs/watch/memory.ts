@@ -40,7 +40,8 @@ export async function openMemory(
     hasComplained = true
   }
 
-  const onDamage = (why: string): void => options.warn(`${path} was damaged (${why}), and is begun anew`)
+  const onDamage = (why: string): void =>
+    options.warn(`${path} was damaged (${why}): it is begun anew, and kept as ${path}.damaged`)
 
   /** Changes this model's state; what is known of others stays. */
   function change(own: (state: WatchState) => WatchState): Promise<void> {

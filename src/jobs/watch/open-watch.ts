@@ -15,8 +15,8 @@ import { usualStateFile, type WatchPlan } from './plan.ts'
 export interface WatchVoice {
   /** something is not as usual */
   begun(message: string, alarm: Alarm): void
-  /** what follows from it, or its end */
-  told(message: string, alarm: Alarm): void
+  /** what follows from it, or its end; of what drifts there is no alarm */
+  told(message: string, alarm?: Alarm): void
   /** of the watch itself */
   warn(message: string): void
 }
@@ -91,7 +91,7 @@ export async function openWatch(
       drifts.add(message)
       voice.warn(message)
     }
-    for (const { about } of ended) voice.warn(`${about}: as usual again`)
+    for (const { about } of ended) voice.told(`${about}: back to normal`)
   }
 
   /** Whatever goes wrong here, the run goes on. */

@@ -47,7 +47,7 @@ export interface BundleCalibration {
   readonly product: { readonly none: CalibrationScores; readonly calibrated: CalibrationScores }
   /** for each leaf class, in output order */
   readonly sets: readonly ClassLabels[]
-  /** what answers are held against by --watch-quality */
+  /** what answers are held against by the night watch */
   readonly usual: UsualAnswers
 }
 

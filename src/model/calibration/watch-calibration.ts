@@ -1,4 +1,5 @@
 // Whether calibrated probabilities and sets are still what they were where they were learnt: a part of the night watch.
+import { percentText } from '../../formats/table.ts'
 import { firstMaximum, type ClassifiedBatch } from '../../pipeline/batch.ts'
 import type { BundleCalibration } from './bundle-calibration.ts'
 import { setThreshold } from './conformal-sets.ts'
@@ -72,8 +73,6 @@ function createDrift({ about, usual, tell }: Rule, objects: number, alpha: numbe
   }
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
-
 /** What a batch changes of what drifts: begun, and as usual again. Batches that are not calibrated are passed over. */
 export function createCalibrationWatch({ sets, usual }: Pick<BundleCalibration, 'sets' | 'usual'>) {
   const { objects, confidence, single } = usual
@@ -96,7 +95,7 @@ export function createCalibrationWatch({ sets, usual }: Pick<BundleCalibration, 
       about: 'sets of one class',
       usual: { mean: share, variance: share * (1 - share) },
       tell: (now, n) =>
-        `${percent(now)} of ${n.toLocaleString('en')} sets at ${watchedLevel}; ${percent(share)} ${learnt}`,
+        `${percentText(now)} of ${n.toLocaleString('en')} sets at ${watchedLevel}; ${percentText(share)} ${learnt}`,
     },
     objects,
     falseAlarms / 2,

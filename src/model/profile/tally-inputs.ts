@@ -5,7 +5,7 @@ import type { InputProfile } from '../bundle/input-profile.ts'
 import { compareInputs } from './compare-inputs.ts'
 import { createInputTally } from './input-tally.ts'
 
-export type WatchedClassifier = ReturnType<typeof tallyInputs>
+export type TalliedClassifier = ReturnType<typeof tallyInputs>
 
 /** all of so many rows are counted, and of what follows each eighth: what is broken shows, and it costs next to nothing */
 const countedRows = 2_000

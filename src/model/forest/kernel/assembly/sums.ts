@@ -29,6 +29,7 @@ export function addTrees(level: Level, scratch: Scratch, first: u32, count: u32,
   else addPairs(met, count, rows, scratch.sums, level.pairs)
 }
 
+/** This and the next are written out, so that the sums of a row stay in registers from tree to tree. */
 function addTwoPairs(met: usize, count: u32, rows: u32, sum: usize): void {
   const bytes = (<usize>rows) << 2
   for (const end = met + bytes; met < end; met += 4) {

@@ -7,7 +7,8 @@ import type { ReadOptions } from '../../pipeline/source.ts'
 import { matchColumns } from '../columns/match-columns.ts'
 import { numberColumns, settleNames } from '../columns/settle-names.ts'
 import type { ThriftStruct } from './compact-thrift.ts'
-import { pagesOf, physical, type SharedRoom, type Unpack, unpackers } from './parquet-pages.ts'
+import { columnReader, createSharedRoom } from './parquet-column.ts'
+import { physical, type Unpack, unpackers } from './parquet-pages.ts'
 import { idKinds, numberKind } from './parquet-values.ts'
 
 /** One column of the file's first level. */
@@ -28,7 +29,7 @@ interface Place {
 
 export type PlainPlan = NonNullable<ReturnType<typeof planPlain>>
 
-const rowsAChunk = 2048
+const rowsAChunk = 512
 /** of the columns wanted of one row group, compressed: two groups are held */
 const mostGroupBytes = 24 * 1024 * 1024
 /** beyond this a column between two others is read and thrown away no longer */
@@ -172,11 +173,14 @@ export async function* plainChunks(path: string, plan: PlainPlan): AsyncGenerato
 
 /** Readers of all wanted columns, with the room that they use again and again. */
 function readersOf(plan: PlainPlan, unpack: ReadonlyMap<number, Unpack>) {
-  const shared = { levels: new Uint8Array(), indices: new Uint32Array() }
-  const oids = { column: plan.oid, ...idReader(plan.oid, shared) }
-  const candids = plan.candid && { column: plan.candid, ...idReader(plan.candid, shared) }
-  const numbers = plan.numbers.map((column) => ({ column, ...numberReader(column, shared) }))
+  const shared = createSharedRoom(rowsAChunk)
+  const idsOf = (column: FlatColumn) => ({ column, ...columnReader(idKinds.get(column.type!)!, shared) })
+  const oids = idsOf(plan.oid)
+  const candids = plan.candid && idsOf(plan.candid)
+  const numbers = plan.numbers.map((column) => ({ column, ...columnReader(numberKind(column.type!), shared) }))
   const columns = plan.numbers.map(() => new Float64Array(rowsAChunk))
+  const ids: unknown[] = []
+  const alerts: unknown[] = []
   const all = [oids, ...(candids ? [candids] : []), ...numbers]
   return {
     begin({ places }: PlainPlan['groups'][number], bytes: ReadonlyMap<number, Buffer>): void {
@@ -190,60 +194,18 @@ function readersOf(plan: PlainPlan, unpack: ReadonlyMap<number, Unpack>) {
     },
     chunk(rowCount: number, firstRow: number): ColumnChunk {
       numbers.forEach(({ take }, i) => take(columns[i]!, rowCount))
-      const [ids, alerts] = [oids.take(rowCount), candids?.take(rowCount)]
+      oids.take(ids, rowCount)
+      candids?.take(alerts, rowCount)
       return {
         rowCount,
         oid: (row) => ids[row],
-        candid: (row) => alerts?.[row],
+        candid: (row) => alerts[row],
         ...(plan.schema.hasMjd ? { mjd: (row: number) => columns.at(-1)![row]! } : {}),
         where: (row) => `${plan.inputName} row ${firstRow + row}`,
         columns,
       }
     },
   }
-}
-
-/** `take` fills an array with the next values of a column. */
-function numberReader({ type }: FlatColumn, shared: SharedRoom) {
-  const pages = pagesOf(numberKind(type!), shared)
-  let page: { readonly count: number; readonly values: Float64Array } = { count: 0, values: new Float64Array() }
-  let at = 0
-  return {
-    begin: pages.begin,
-    isAtEnd: () => at === page.count && pages.next() === undefined,
-    take(into: Float64Array, count: number): void {
-      for (let filled = 0; filled < count;) {
-        if (at === page.count) [page, at] = [pages.next() ?? endTooSoon(), 0]
-        const taken = Math.min(count - filled, page.count - at)
-        into.set(page.values.subarray(at, at + taken), filled)
-        at += taken
-        filled += taken
-      }
-    },
-  }
-}
-
-/** `take` answers the next ids of a column, null where there is none. */
-function idReader({ type }: FlatColumn, shared: SharedRoom) {
-  const pages = pagesOf(idKinds.get(type!)!, shared)
-  let page: { readonly count: number; readonly values: readonly unknown[] } = { count: 0, values: [] }
-  let at = 0
-  return {
-    begin: pages.begin,
-    isAtEnd: () => at === page.count && pages.next() === undefined,
-    take(count: number): readonly unknown[] {
-      const taken: unknown[] = []
-      while (taken.length < count) {
-        if (at === page.count) [page, at] = [pages.next() ?? endTooSoon(), 0]
-        taken.push(page.values[at++])
-      }
-      return taken
-    },
-  }
-}
-
-function endTooSoon(): never {
-  throw new RangeError('a column ends before its rows do')
 }
 
 /** The bytes of some columns; those that are close to each other are read at once. */

@@ -24,17 +24,17 @@ export interface ClassifyInputOptions {
   readonly onBatch: (report: BatchReport) => Promise<void>
   /** called after an acknowledgement that was given at once */
   readonly onAcknowledged?: (report: BatchReport) => void
-  /** batches that are classified or wait to be written; by default as many as the classifier has use for; 8 at most */
+  /** batches that are classified or wait to be written; by default as many as the classifier has use for, within bounds */
   readonly ahead?: number
   /** sinks write one after the other, in their order: what the last one shows, all before it have */
   readonly writesInTurn?: boolean
 }
 
 /**
- * More batches than this bring nothing more, whatever the number of cores, because one thread reads them; a batch of a
- * thousand messages takes some 15 MB.
+ * More batches than this bring nothing more, whatever the number of cores, because one thread reads them. Of a thousand rows
+ * each takes 1 MB; of a thousand messages, which are kept until they are acknowledged, some 15 MB.
  */
-const mostAhead = 8
+const mostAhead = { rows: 32, messages: 8 }
 
 /**
  * Classifies one input to its end, or until the signal: then it stops between two batches. Rows keep their order. A sink
@@ -58,7 +58,8 @@ export async function classifyInput(options: ClassifyInputOptions): Promise<(() 
     }
   }
   const deliveries = source.deliveries(AbortSignal.any([signal, leaving.signal]))
-  const results = orderedMap(deliveries, Math.min(ahead, mostAhead), classify)
+  const width = ({ batch }: Delivery): number => Math.min(ahead, mostAhead[batch.messages ? 'messages' : 'rows'])
+  const results = orderedMap(deliveries, width, classify)
   for await (const { delivery, classified } of results) {
     try {
       if (signal.aborted) break

@@ -3,7 +3,7 @@
 type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 
 /**
- * Maps with up to `width` calls of `map` under way or waiting to be handed out; results come in the order of the items,
+ * Maps with up to `width` calls of `map` (of the latest item) under way or waiting to be handed out; results come in the order of the items,
  * each as soon as it is there, whether or not the next item has arrived (a quiet stream must not hold back the batch
  * before). Items are taken in while the reader is busy with a result: writing one batch does not stop the reading and
  * classifying of the next. An error of the items or of the map ends it, after the results before it were handed out.
@@ -11,7 +11,7 @@ type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  */
 export async function* orderedMap<Item, Result>(
   items: AsyncIterable<Item>,
-  width: number,
+  width: (item: Item) => number,
   map: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result, void, undefined> {
   const iterator = items[Symbol.asyncIterator]()
@@ -21,16 +21,20 @@ export async function* orderedMap<Item, Result>(
   let failure: { error: unknown } | undefined
   let hasEnded = false
   let isLeaving = false
+  let most = 1
 
   async function takeIn(): Promise<void> {
     while (!hasEnded) {
-      while (underWay.length >= width && !isLeaving) await hasRoom.passed()
+      while (underWay.length >= most && !isLeaving) await hasRoom.passed()
       if (isLeaving) return
       const arrived = await settle(iterator.next())
       if (isLeaving) return
       if (!arrived.ok) failure = { error: arrived.error }
       hasEnded = !arrived.ok || arrived.value.done === true
-      if (arrived.ok && arrived.value.done !== true) underWay.push(settle(map(arrived.value.value)))
+      if (arrived.ok && arrived.value.done !== true) {
+        most = width(arrived.value.value)
+        underWay.push(settle(map(arrived.value.value)))
+      }
       hasNews.pass()
     }
   }

@@ -87,7 +87,8 @@ export function prepareMatrix(
   const largest = kind === 'Float32Array' ? Math.fround(preprocessing.hugeAbove) : preprocessing.hugeAbove
   for (let cell = 0; cell < matrix.length; cell++) {
     const value = matrix[cell]!
-    if (value - value === 0 && value <= largest) continue
+    // neither NaN nor infinite
+    if (value <= largest && value - value === 0) continue
     const prepared = preprocess(value, preprocessing)
     const why = whyRejected(value, prepared, preprocessing)
     if (why !== undefined) {

@@ -85,7 +85,10 @@ describe('classifyInput', () => {
     expect(reports[0]!.delivery.batch.oids).toEqual(['b', 'c'])
   })
 
-  it('reads eight batches ahead at most, however many threads there are', async () => {
+  it.each([
+    ['32 batches of rows', 32, undefined],
+    ['eight batches of messages', 8, []],
+  ])('reads %s ahead at most, however many threads there are', async (_, bound, messages) => {
     let taken = 0
     let underWay = 0
     let most = 0
@@ -102,11 +105,14 @@ describe('classifyInput', () => {
       },
     }
     const source = sourceOf(async function* () {
-      for (; taken < 40; taken++) yield await Promise.resolve(deliveryOf([`o${taken}`]))
+      for (; taken < 40; taken++) {
+        const delivery = await Promise.resolve(deliveryOf([`o${taken}`]))
+        yield { ...delivery, batch: { ...delivery.batch, messages } }
+      }
     })
     const sink = memorySink()
     await classifyInput({ source, classifier, sinks: [sink], signal: forever, onBatch: ignore })
-    expect(most).toBe(8)
+    expect(most).toBe(bound)
     expect(sink.batches).toHaveLength(40)
   })
 })

@@ -30,12 +30,16 @@ describe('orderedMap', () => {
           let underWay = 0
           let most = 0
           const results = await collect(
-            orderedMap(itemsOf([...delays.entries()]), width, async ([i, delay]) => {
-              most = Math.max(most, ++underWay)
-              await sleep(delay)
-              underWay--
-              return i
-            }),
+            orderedMap(
+              itemsOf([...delays.entries()]),
+              () => width,
+              async ([i, delay]) => {
+                most = Math.max(most, ++underWay)
+                await sleep(delay)
+                underWay--
+                return i
+              },
+            ),
           )
           expect(results).toEqual(delays.map((_, i) => i))
           expect(most).toBeLessThanOrEqual(width)
@@ -53,7 +57,11 @@ describe('orderedMap', () => {
       await gate
       yield 2
     }
-    const results = orderedMap(quiet(), 3, (item) => Promise.resolve(item))
+    const results = orderedMap(
+      quiet(),
+      () => 3,
+      (item) => Promise.resolve(item),
+    )
     expect((await results.next()).value).toBe(1)
     release()
     expect((await results.next()).value).toBe(2)
@@ -62,10 +70,14 @@ describe('orderedMap', () => {
 
   it('takes in and maps the next items while the reader is busy with a result', async () => {
     const mapped: number[] = []
-    const results = orderedMap(itemsOf([1, 2, 3, 4, 5, 6]), 3, (item) => {
-      mapped.push(item)
-      return Promise.resolve(item)
-    })
+    const results = orderedMap(
+      itemsOf([1, 2, 3, 4, 5, 6]),
+      () => 3,
+      (item) => {
+        mapped.push(item)
+        return Promise.resolve(item)
+      },
+    )
     expect((await results.next()).value).toBe(1)
     // the reader does nothing now
     await sleep(50)
@@ -81,7 +93,12 @@ describe('orderedMap', () => {
     }
     const seen: number[] = []
     const reading = async () => {
-      for await (const item of orderedMap(failing(), 2, (n) => Promise.resolve(n))) seen.push(item)
+      for await (const item of orderedMap(
+        failing(),
+        () => 2,
+        (n) => Promise.resolve(n),
+      ))
+        seen.push(item)
     }
     await expect(reading()).rejects.toThrow('unreadable')
     expect(seen).toEqual([1])
@@ -89,12 +106,20 @@ describe('orderedMap', () => {
 
   it('ends the items when the map fails and when the reader leaves', async () => {
     const state = { ended: false }
-    const failing = orderedMap(itemsOf([1, 2, 3], state), 1, () => Promise.reject(new Error('no')))
+    const failing = orderedMap(
+      itemsOf([1, 2, 3], state),
+      () => 1,
+      () => Promise.reject(new Error('no')),
+    )
     await expect(collect(failing)).rejects.toThrow('no')
     expect(state.ended).toBe(true)
 
     const left = { ended: false }
-    for await (const item of orderedMap(itemsOf([1, 2, 3], left), 2, (n) => Promise.resolve(n))) {
+    for await (const item of orderedMap(
+      itemsOf([1, 2, 3], left),
+      () => 2,
+      (n) => Promise.resolve(n),
+    )) {
       expect(item).toBe(1)
       break
     }

@@ -10,8 +10,8 @@ export interface Rows {
 /** Groups a thread holds: the one it does, and the next, so that it never waits for this thread between two. */
 const GROUPS_A_THREAD = 2
 
-/** So many batches have to be under way for each thread, for groups of three. */
-export const BATCHES_A_THREAD = 3 * GROUPS_A_THREAD
+/** So many batches have to be under way for each thread: two groups of four, and as many that are read or written. */
+export const BATCHES_A_THREAD = 8 * GROUPS_A_THREAD
 
 interface Waiting<Answer> extends Rows {
   resolve(answer: Answer): void

@@ -89,13 +89,6 @@ function isDelimited(spec: SourceSpec): boolean {
   return (spec.kind === 'file' || spec.kind === 'stdin' || spec.kind === 's3') && /^[ct]sv$/.test(spec.format)
 }
 
-/** Loads now what these inputs will need later. What cannot be loaded is reported when the input is opened. */
-export async function loadLibrariesFor(specs: readonly SourceSpec[]): Promise<void> {
-  if (!specs.some((spec) => (spec.kind === 'file' || spec.kind === 's3') && spec.format === 'parquet')) return
-  const [{ loadZstd }] = await Promise.all([import('../formats/compression.ts'), import('./files/parquet-source.ts')])
-  await loadZstd()
-}
-
 /**
  * Opens an output and fails early where it can be seen that it will not work.
  *

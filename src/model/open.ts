@@ -14,9 +14,10 @@ import {
 } from './bundle/golden.ts'
 import { type Manifest, taxonomyOf } from './bundle/manifest.ts'
 import { marginsOf, whyNotOnnx } from './bundle/parts.ts'
-import { type Bundle, readBundle, withCovers } from './bundle/read-bundle.ts'
+import { type Bundle, readBundle, readManifest, withCovers } from './bundle/read-bundle.ts'
 import { readBundleCalibration } from './calibration/bundle-calibration.ts'
 import { batchCalibrator } from './calibration/calibrate-batch.ts'
+import type { ForestThreads } from './forest/forest-classifier.ts'
 
 /** What evaluates a model: our kernel over its forests, equal to scikit-learn in every bit, or onnxruntime. */
 export type EngineName = 'forest' | 'onnx'
@@ -37,30 +38,51 @@ export interface ClassifierOptions {
   readonly novelty?: boolean | undefined
   /** where the graphs of forests are kept for the onnx engine; by default a folder for temporary files */
   readonly cacheFolder?: string | undefined
-  /** what this thread can do while others prepare the model; must not fail */
-  readonly meanwhile?: (() => Promise<void>) | undefined
+  /** answers wait for the proof, and not the opening: this thread can open inputs while others prepare the model */
+  readonly provesLater?: boolean
 }
 
 /**
  * Opens a bundle and lets it answer its golden rows: a model that does not reproduce them in every bit is never used.
  *
- * @throws ModelError for a bundle that cannot be read or whose answers differ
+ * @throws ModelError for a bundle that cannot be read or whose answers differ; with `provesLater`, differing answers make
+ *   every `classify` throw it
  */
 export async function openClassifier(directory: string, options: ClassifierOptions): Promise<Classifier> {
-  const bundle = await readBundle(directory)
-  const classifier = await openEngine(directory, bundle, options)
+  const head = await readManifest(directory)
+  const threads = await startThreads(head.manifest, options)
   try {
-    const { ok, detail } = await judgeGolden(classifier, bundle, options.engine)
+    const bundle = await readBundle(directory, head)
+    const classifier = await openEngine(directory, bundle, options, threads)
+    const proof = prove(directory, classifier, bundle, options.engine)
+    // who asks for an answer learns of a failure
+    proof.catch(() => undefined)
     const calibration = await readBundleCalibration(directory)
-    if (ok)
-      return calibration ? { ...classifier, calibrate: batchCalibrator(bundle.manifest, calibration) } : classifier
-    throw new ModelError(`${directory}: the golden answers are not reproduced: ${detail}`, {
-      hint: 'This model would give wrong classes and is not used. Run lcclf model verify for details, or import it again.',
-    })
+    if (options.provesLater !== true) await proof
+    const proved = answersAfter(proof, classifier)
+    return calibration ? { ...proved, calibrate: batchCalibrator(head.manifest, calibration) } : proved
   } catch (error) {
-    await classifier.close()
+    await threads?.close()
     throw error
   }
+}
+
+function answersAfter(proof: Promise<void>, classifier: Classifier): Classifier {
+  return {
+    ...classifier,
+    async classify(batch) {
+      const [classified] = await Promise.all([classifier.classify(batch), proof])
+      return classified
+    },
+  }
+}
+
+async function prove(directory: string, classifier: Classifier, bundle: Bundle, engine?: EngineName): Promise<void> {
+  const { ok, detail } = await judgeGolden(classifier, bundle, engine)
+  if (ok) return
+  throw new ModelError(`${directory}: the golden answers are not reproduced: ${detail}`, {
+    hint: 'This model would give wrong classes and is not used. Run lcclf model verify for details, or import it again.',
+  })
 }
 
 /** Lets a classifier answer golden rows and compares. */
@@ -106,10 +128,16 @@ export function enginesOf({
 /**
  * Makes a classifier of a bundle, without asking it anything yet.
  *
+ * @param started threads that boot already, for a model that the forest engine runs
  * @throws UsageError for an engine that cannot run this model, or a novelty that it does not have
  */
-export async function openEngine(directory: string, bundle: Bundle, options: ClassifierOptions): Promise<Classifier> {
-  const { engine = enginesOf(bundle)[0], threads, cacheFolder = join(tmpdir(), 'lcclf-graphs'), meanwhile } = options
+export async function openEngine(
+  directory: string,
+  bundle: Bundle,
+  options: ClassifierOptions,
+  started?: ForestThreads,
+): Promise<Classifier> {
+  const { engine = enginesOf(bundle)[0], threads, cacheFolder = join(tmpdir(), 'lcclf-graphs') } = options
   const identity = identityOf(bundle)
   if (!enginesOf(bundle).includes(engine)) {
     const why = engine === 'onnx' ? whyNotOnnx(bundle) : 'it is not a forest'
@@ -124,7 +152,7 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
       return openOnnxEngine(bundle, { directory, cacheFolder, identity, threads })
     }
     case 'forest': {
-      const { openForestClassifier } = await import('./forest/forest-classifier.ts')
+      const { openForestClassifier, startForestThreads } = await import('./forest/forest-classifier.ts')
       const { manifest, parts, forests } = bundle
       const { features, preprocessing } = manifest
       const { taxonomy, productClasses, levels } = manifest
@@ -139,7 +167,11 @@ export async function openEngine(directory: string, bundle: Bundle, options: Cla
         features,
         preprocessing,
       }
-      return openForestClassifier(model, threads === 0 ? usefulThreads(bundle) : threads, meanwhile)
+      const pool = started ?? startForestThreads(threads || usefulThreads(manifest))
+      return openForestClassifier(model, pool).catch(async (error: unknown) => {
+        await pool.close()
+        throw error
+      })
     }
   }
 }
@@ -159,7 +191,14 @@ function refuseNovelty(bundle: Bundle, engine: EngineName): void {
 /** A forest so small that one thread classifies faster than anything reads: further threads would only take memory. */
 const smallForest = 100_000
 
-function usefulThreads({ forests }: Bundle): number {
-  const nodes = forests.reduce((sum, { feature }) => sum + feature.length, 0)
+function usefulThreads({ levels }: Manifest): number {
+  const nodes = levels.reduce((sum, level) => sum + level.nodes, 0)
   return nodes < smallForest ? 1 : availableParallelism()
+}
+
+/** Threads boot while the model is read. */
+async function startThreads(manifest: Manifest, { engine, threads }: ClassifierOptions) {
+  if ((engine ?? engines[manifest.kind][0]) !== 'forest' || manifest.kind !== 'forest') return undefined
+  const { startForestThreads } = await import('./forest/forest-classifier.ts')
+  return startForestThreads(threads || usefulThreads(manifest))
 }

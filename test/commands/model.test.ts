@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { hostedLcclf } from '../support/hosted-lcclf.ts'
 import { samples } from '../support/lcclf.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+import { unprovedModel } from '../support/unproved-model.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/model', import.meta.url))
 const parquet = join(samples, 'ztf-300.parquet')
@@ -94,6 +95,17 @@ describe('lcclf model', () => {
     expect(JSON.parse(verified.stdout)).toMatchObject({ ok: false, exitCode: 4 })
     expect(readdirSync(work)).toEqual(['bundle'])
   })
+
+  it.each(['a.csv', 'a.parquet', '-'])(
+    'never writes answers of a bundle that does not prove itself, to %s',
+    async (to) => {
+      unprovedModel(join(work, 'bundle'))
+      const used = await hostedLcclf(['classify', parquet, '-m', 'bundle', '--to', to], { cwd: work })
+      expect(used).toMatchObject({ code: 4, stdout: '' })
+      expect(used.stderr).toMatch(/bundle: the golden answers are not reproduced: .* 1 of \d+ not equal in every bit/)
+      expect(readdirSync(work)).toEqual(['bundle'])
+    },
+  )
 
   it('shows and lists what a manifest says without doing it to the terminal', async () => {
     const bundle = join(work, 'home/models/odd/1')

@@ -64,12 +64,8 @@ export async function openChosenModel(reference: string | undefined, { engine, t
 type RunModel = TalliedClassifier &
   Pick<ChosenModel, 'isDemonstration'> & { readonly alarms: () => readonly Alarm[] | undefined }
 
-/** Opens the model of a run; `meanwhile` is what this thread can do while others prepare it. */
-export async function openRunModel(
-  plan: ClassifyPlan,
-  effects: RunEffects,
-  meanwhile: () => Promise<void>,
-): Promise<RunModel> {
+/** Opens the model of a run. It proves itself while the inputs are opened; no answer is given before. */
+export async function openRunModel(plan: ClassifyPlan, effects: RunEffects): Promise<RunModel> {
   const { model, engine, threads, watch, extras } = plan
   if (typeof model === 'object') {
     // it belongs to the caller
@@ -82,7 +78,8 @@ export async function openRunModel(
   const { directory, isDemonstration } = chosen
   const profile = await readProfile(directory)
   const { novelty } = extras
-  const opened = await openClassifier(directory, { engine, threads, novelty, cacheFolder: cacheFolder(), meanwhile })
+  const how = { engine, threads, novelty, cacheFolder: cacheFolder(), provesLater: true }
+  const opened = await openClassifier(directory, how)
   const classifier = withCalibration(opened, extras)
   effects.say(modelLine(classifier.identity, chosen))
   const known = { profile, calibration: watch ? await readBundleCalibration(directory) : undefined }

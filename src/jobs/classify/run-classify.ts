@@ -1,6 +1,5 @@
 // A classify run: its inputs one after the other, into outputs of the whole run and into folders.
 import { expandInputs, type Input } from '../../connectors/inputs.ts'
-import { loadLibrariesFor } from '../../connectors/open-connector.ts'
 import { checkForm } from '../../connectors/result-form.ts'
 import { DataError, UsageError } from '../../errors.ts'
 import type { Classifier } from '../../pipeline/classifier.ts'
@@ -56,8 +55,7 @@ export async function openRun(plan: ClassifyPlan, effects: RunEffects) {
   const found: string[] = []
   const onNote = (line: string): number => found.push(line)
   const inputs = await expandInputs(plan.inputs, { ...plan.search, environment: process.env, onNote })
-  const loaded = (): Promise<void> => loadLibrariesFor(inputs.map(({ spec }) => spec))
-  const { classifier, notes, alarms, isDemonstration } = await openRunModel(plan, effects, loaded)
+  const { classifier, notes, alarms, isDemonstration } = await openRunModel(plan, effects)
   try {
     const { identity, taxonomy } = classifier
     for (const form of [...plan.shared, ...plan.folders]) await checkForm(form, { taxonomy, ...identity })

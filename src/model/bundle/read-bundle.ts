@@ -11,10 +11,13 @@ import { type InputProfile, parseProfile, profileFile } from './input-profile.ts
 import { calibrationFile, type FileDigest, type Manifest, parseManifest, taxonomyOf } from './manifest.ts'
 import { decodeParts, type Part, partsFile, plainParts } from './parts.ts'
 
-export interface Bundle {
+/** The manifest of a bundle, with its sha256, which is the model's identity. */
+export interface BundleHead {
   readonly manifest: Manifest
-  /** of manifest.json: the model's identity */
   readonly sha256: string
+}
+
+export interface Bundle extends BundleHead {
   /** what stands around the trees, level by level; empty for a model that is not made of forests */
   readonly parts: readonly Part[]
   /** one a part */
@@ -66,10 +69,11 @@ export async function readParts(directory: string, manifest: Manifest): Promise<
  * Opens a bundle.
  *
  * @param directory the folder that holds manifest.json
+ * @param head its manifest, if that was read already
  * @throws ModelError for a folder that is not a bundle, a checksum that does not agree, a forest that cannot be walked
  */
-export async function readBundle(directory: string): Promise<Bundle> {
-  const { manifest, sha256 } = await readManifest(directory)
+export async function readBundle(directory: string, head?: BundleHead): Promise<Bundle> {
+  const { manifest, sha256 } = head ?? (await readManifest(directory))
   const files = new Map<string, Buffer>()
   for (const digest of manifest.files) {
     if (!readLater.has(digest.file)) files.set(digest.file, await readChecked(directory, digest))
@@ -121,8 +125,8 @@ export async function readProfile(directory: string): Promise<InputProfile | und
   return parseProfile(bytes.toString('utf8'), join(directory, profileFile), manifest.features)
 }
 
-/** The manifest of a bundle alone, with its sha256. */
-export async function readManifest(directory: string): Promise<{ manifest: Manifest; sha256: string }> {
+/** The manifest of a bundle alone. */
+export async function readManifest(directory: string): Promise<BundleHead> {
   const path = join(directory, 'manifest.json')
   if (!existsSync(path)) {
     throw new ModelError(`${directory}: is not a bundle (it has no manifest.json)`, {

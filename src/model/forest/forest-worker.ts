@@ -1,5 +1,6 @@
 // A thread that classifies with its own room over the memory that all of them share.
 import { createForestEngine, type EngineParts } from './forest-engine.ts'
+import { collectGarbage } from '../../garbage.ts'
 import type { Answers } from '../bundle/answers.ts'
 import type { Rows } from './batch-groups.ts'
 import type { KernelTrees } from './kernel/kernel-trees.ts'
@@ -25,6 +26,8 @@ serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => 
   if (packing?.levels) fillLevels(packing.plan, packing.trees)
   if (packing?.ranks) fillRanks(packing.plan, packing.trees)
   const engine = createForestEngine(parts, room)
+  // the forests are in the kernel's memory now: without this, a thread that makes little garbage keeps them to the end
+  if (packing) setImmediate(() => collectGarbage('all'))
   return (batches) => {
     const answer = engine.classifyTogether(batches)
     const arrays = answer.flatMap(({ probabilities, margins, novelty }) => [

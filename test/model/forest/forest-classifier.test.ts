@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { FeatureBatch } from '../../../src/pipeline/batch.ts'
 import { alercePreprocessing } from '../../../src/pipeline/preprocess.ts'
-import { openForestClassifier } from '../../../src/model/forest/forest-classifier.ts'
+import { openForestClassifier, startForestThreads } from '../../../src/model/forest/forest-classifier.ts'
 import type { Classifier } from '../../../src/pipeline/classifier.ts'
 import type { ForestModel } from '../../../src/model/forest/forest-classifier.ts'
 import { evaluate, forestOf, randomNumbers } from './random-forests.ts'
@@ -78,7 +78,7 @@ afterEach(async () => {
 })
 
 async function openIt(threads: number): Promise<Classifier> {
-  const classifier = await openForestClassifier(model, threads)
+  const classifier = await openForestClassifier(model, startForestThreads(threads))
   open.push(classifier)
   return classifier
 }
@@ -160,12 +160,12 @@ describe('the forest classifier', () => {
 
   it('keeps no process alive, neither idle nor closed', async () => {
     const script = `
-      import { openForestClassifier } from './src/model/forest/forest-classifier.ts'
+      import { openForestClassifier, startForestThreads } from './src/model/forest/forest-classifier.ts'
       const forest = { classes: ['A'], roots: Uint32Array.of(0), feature: Int16Array.of(-1), threshold: Float64Array.of(0),
         left: Uint32Array.of(0), leaf: Uint32Array.of(0), leaves: Float64Array.of(1) }
       const parts = [{ level: 0, trees: 1, nodes: 1, steps: [], sum: null, calibration: null }]
       const classifier = await openForestClassifier({ forests: [forest], parts, hierarchy: { taxonomy: null, levels: [] },
-        taxonomy: { levels: [] }, identity: {}, features: ['a'], preprocessing: {} }, 2)
+        taxonomy: { levels: [] }, identity: {}, features: ['a'], preprocessing: {} }, startForestThreads(2))
       const { probabilities } = await classifier.classify({ rowCount: 5, oids: [], candids: [], matrix: new Float32Array(5) })
       console.log(probabilities[0].join())
       if (process.argv.includes('close')) await classifier.close()`

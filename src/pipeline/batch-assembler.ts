@@ -141,6 +141,8 @@ export function createBatchAssembler(
   /** Writes the columns into the matrix; answers the rows (as places in `rows`) that the model refuses, and for what. */
   function fillColumns(columns: readonly Float64Array[], rows: readonly number[], first: number) {
     const refusals = new Map<number, { f: number; why: string }>()
+    const cells = matrix
+    const most = plainMost
     // a few rows at a time, so that the cells written stay in the cache from column to column
     for (let from = 0; from < rows.length; from += rowsATurn) {
       const to = Math.min(from + rowsATurn, rows.length)
@@ -148,12 +150,12 @@ export function createBatchAssembler(
         const column = columns[f]!
         for (let i = from, cell = (first + from) * width + f; i < to; i++, cell += width) {
           const read = column[rows[i]!]!
-          if (read <= plainMost && read >= -plainMost) {
-            matrix[cell] = read
+          if (read <= most && read >= -most) {
+            cells[cell] = read
             continue
           }
           const value = preprocess(read, preprocessing)
-          matrix[cell] = value
+          cells[cell] = value
           if (value - value === 0) continue
           const why = whyRejected(read, value, preprocessing)
           if (why !== undefined && !refusals.has(i)) refusals.set(i, { f, why })

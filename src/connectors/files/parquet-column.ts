@@ -8,12 +8,12 @@ const dictionaryEncodings = new Set([2, 8])
 
 /** Room that all columns use, one after the other, for at most so many values at a time. */
 export interface SharedRoom {
-  readonly levels: Uint8Array
+  readonly levels: Uint32Array
   readonly indices: Uint32Array
 }
 
 export function createSharedRoom(most: number): SharedRoom {
-  return { levels: new Uint8Array(most), indices: new Uint32Array(most) }
+  return { levels: new Uint32Array(most), indices: new Uint32Array(most) }
 }
 
 /**

@@ -11,9 +11,8 @@ export function createRuns() {
   let isPacked = false
   let value = 0
   let runEnd = 0
-  /** packed bits that were read and not yet used */
-  let word = 0
-  let bits = 0
+  /** bits of a packed run that were read; its bytes begin at the cursor */
+  let position = 0
 
   function nextRun(): void {
     // what a run that was only begun has at its end
@@ -22,7 +21,7 @@ export function createRuns() {
     const head = readVarint(cursor)
     isPacked = head % 2 === 1
     left = Math.floor(head / 2) * (isPacked ? 8 : 1)
-    word = bits = 0
+    position = 0
     if (isPacked) {
       // the last group is written whole, but for writers that leave out its end
       runEnd = cursor.at + (left / 8) * width
@@ -30,43 +29,58 @@ export function createRuns() {
     }
     const length = Math.ceil(width / 8)
     if (cursor.at + length > end) throw new RangeError('a run beyond its bytes')
-    value = width === 0 ? 0 : cursor.bytes.readUIntLE(cursor.at, length) & (2 ** width - 1)
+    value = width === 0 ? 0 : cursor.bytes.readUIntLE(cursor.at, length) & ((1 << width) - 1)
     cursor.at += length
   }
 
-  function unpack(into: Uint8Array | Uint32Array, from: number, count: number): void {
-    if (cursor.at + Math.ceil((count * width - bits) / 8) > end) throw new RangeError('a run beyond its bytes')
-    let i = from
+  function unpack(into: Uint32Array, from: number, count: number): void {
+    if (cursor.at + Math.ceil((position + count * width) / 8) > end) throw new RangeError('a run beyond its bytes')
     const to = from + count
-    if (width === 1 && bits === 0) i = unpackEights(into, i, to)
-    const { bytes } = cursor
-    const mask = 2 ** width - 1
-    let { at } = cursor
-    for (; i < to; i++) {
-      for (; bits < width; bits += 8) word |= bytes[at++]! << bits
-      into[i] = word & mask
-      word >>>= width
-      bits -= width
-    }
-    cursor.at = at
+    if (width === 0) into.fill(0, from, to)
+    else if (width === 1) unpackBits(into, from, to)
+    else unpackNumbers(into, from, to)
+    position += count * width
   }
 
-  /** Single bits, eight at a time; answers where the rest of them goes. */
-  function unpackEights(into: Uint8Array | Uint32Array, from: number, to: number): number {
-    const { bytes } = cursor
+  /** A number has at most 24 bits, which begin in a byte: four bytes have it. */
+  function unpackNumbers(into: Uint32Array, from: number, to: number): void {
+    const { bytes, at } = cursor
+    const each = width
+    const mask = (1 << width) - 1
+    const last = bytes.length - 4
+    let bit = position
     let i = from
-    for (; i + 8 <= to; i += 8) {
-      const byte = bytes[cursor.at++]!
-      into[i] = byte & 1
-      into[i + 1] = (byte >> 1) & 1
-      into[i + 2] = (byte >> 2) & 1
-      into[i + 3] = (byte >> 3) & 1
-      into[i + 4] = (byte >> 4) & 1
-      into[i + 5] = (byte >> 5) & 1
-      into[i + 6] = (byte >> 6) & 1
-      into[i + 7] = byte >> 7
+    for (let byte = at + (bit >>> 3); i < to && byte <= last; byte = at + (bit >>> 3)) {
+      const word = bytes[byte]! | (bytes[byte + 1]! << 8) | (bytes[byte + 2]! << 16) | (bytes[byte + 3]! << 24)
+      into[i++] = (word >>> (bit & 7)) & mask
+      bit += each
     }
-    return i
+    // the last bytes of all
+    for (; i < to; bit += each) {
+      const byte = at + (bit >>> 3)
+      const word = bytes.readUIntLE(byte, Math.ceil(((bit & 7) + each) / 8))
+      into[i++] = (word >>> (bit & 7)) & mask
+    }
+  }
+
+  /** Single bits, eight at a time where a byte begins. */
+  function unpackBits(into: Uint32Array, from: number, to: number): void {
+    const { bytes, at } = cursor
+    let bit = position
+    let i = from
+    for (; i < to && (bit & 7) !== 0; bit++) into[i++] = (bytes[at + (bit >>> 3)]! >> (bit & 7)) & 1
+    for (; i + 8 <= to; bit += 8) {
+      const byte = bytes[at + (bit >>> 3)]!
+      into[i++] = byte & 1
+      into[i++] = (byte >> 1) & 1
+      into[i++] = (byte >> 2) & 1
+      into[i++] = (byte >> 3) & 1
+      into[i++] = (byte >> 4) & 1
+      into[i++] = (byte >> 5) & 1
+      into[i++] = (byte >> 6) & 1
+      into[i++] = byte >> 7
+    }
+    for (; i < to; bit++) into[i++] = (bytes[at + (bit >>> 3)]! >> (bit & 7)) & 1
   }
 
   return {
@@ -88,7 +102,7 @@ export function createRuns() {
       return value
     },
     /** The next `count`. @throws RangeError for what is not there */
-    take(into: Uint8Array | Uint32Array, count: number): void {
+    take(into: Uint32Array, count: number): void {
       for (let filled = 0; filled < count;) {
         if (left === 0) nextRun()
         if (left === 0) throw new RangeError('a run of nothing')

@@ -9,7 +9,7 @@ export interface ValueKind<Values> {
   /** `of[indices[i]]` for the first `count`; throws RangeError for an index from `size` on */
   readonly pick: (of: Values, size: number, indices: Uint32Array, count: number, into: Values, from: number) => void
   /** moves the first `presentCount` of `count` values to their rows, with nulls between them */
-  readonly spread: (values: Values, from: number, count: number, present: Uint8Array, presentCount: number) => void
+  readonly spread: (values: Values, from: number, count: number, present: Uint32Array, presentCount: number) => void
 }
 
 /** Numbers of each physical type, as DuckDB casts them to DOUBLE. */

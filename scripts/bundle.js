@@ -50,6 +50,9 @@ export async function bundle(root) {
     // stack traces of DEBUG=lcclf name the files of src/ (bin/run.js)
     sourcemap: 'linked',
     sourcesContent: false,
+    // names stay, for stack traces without the map
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: 'warning',
     // packages in CommonJS ask for these
     banner: {

@@ -15,7 +15,7 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { LcclfError, messageOf, ServiceError, systemCode, UsageError } from './errors.ts'
+import { LcclfError, messageOf, ServiceError, systemCode, UsageError, writeFailure } from './errors.ts'
 import { leftBehind, ownerMark } from './owner.ts'
 
 /** What was written, to be recognised by: a file by its bytes, an object by the ETag that its store gave it. */
@@ -294,38 +294,6 @@ export async function syncFolder(folder: string): Promise<void> {
 // What a failed write means to the person who asked for the file.
 
 /** What the system says while bytes are written or made safe, and what to do. */
-const writeFailures: Readonly<Record<string, readonly [(place: string, why: string) => string, string]>> = {
-  ENOSPC: [
-    (place) => `no space left on the device while writing ${place}`,
-    'Free some space there, or write to another disk.',
-  ],
-  EDQUOT: [
-    (place) => `the disk quota is used up while writing ${place}`,
-    'Delete some of your files there, or write to another disk.',
-  ],
-  EFBIG: [
-    (place) => `${place} grows beyond the largest file allowed here`,
-    'Raise the limit (ulimit -f), write to another disk, or split the run with --shard.',
-  ],
-  EIO: [
-    (place, why) => `the device failed while writing ${place}: ${why}`,
-    'Check the disk and its free space, or write to another one.',
-  ],
-}
-
-/** A failure while bytes are written or made safe: a full disk, a quota, a broken device. */
-export function writeFailure(address: string, thrown: unknown): LcclfError {
-  if (thrown instanceof LcclfError) return thrown
-  const place = address === '-' ? 'standard output' : address
-  const [message, hint] = writeFailures[systemCode(thrown) ?? ''] ?? [
-    (place: string, why: string) => `cannot write ${place}: ${why}`,
-    'Check the disk and its free space, or write somewhere else.',
-  ]
-  // what went to stdout is there, as far as it came
-  const consequence = address === '-' ? '' : ' Nothing was published.'
-  return new ServiceError(message(place, messageOf(thrown)), { hint: `${hint}${consequence}`, cause: thrown })
-}
-
 /** A failure to begin a file: the command line names a place that cannot be written. */
 function openFailure(address: string, folder: string, thrown: unknown): LcclfError {
   if (thrown instanceof LcclfError) return thrown

@@ -2,8 +2,8 @@
 import { writeSync } from 'node:fs'
 import type { Hook } from '@oclif/core'
 import { isReaderGone, openStandardOutput } from '../connectors/stdout/standard-output.ts'
-import type { LcclfError } from '../errors.ts'
-import { type ByteOutput, writeFailure } from '../whole-file.ts'
+import { type LcclfError, writeFailure } from '../errors.ts'
+import type { ByteOutput } from '../whole-file.ts'
 
 const failedWrite = 5
 

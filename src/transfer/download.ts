@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { LcclfError, ModelError, ServiceError } from '../errors.ts'
+import { LcclfError, ModelError, ServiceError, writeFailure } from '../errors.ts'
 import { jsonChecker } from '../formats/checked-json.ts'
-import { writeFailure } from '../whole-file.ts'
 import type { AbsentObject, ObjectReader, OpenedObject } from './object-reader.ts'
 import { passingFailure, patiently, rangesHint, StalePartError, TransientError } from './transient-error.ts'
 

@@ -2,11 +2,10 @@
 import { createReadStream } from 'node:fs'
 import { appendFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { DataError, UsageError } from '../../errors.ts'
+import { DataError, UsageError, writeFailure } from '../../errors.ts'
 import { createByteReader } from '../../formats/chunks.ts'
 import { fitsHeader, integerCard, logicalCard, padding, textCard } from '../../formats/fits/cards.ts'
 import { shownText } from '../../formats/shown-text.ts'
-import { writeFailure } from '../../whole-file.ts'
 import { newTemporaryFolder } from './temporary-folder.ts'
 import { type ColumnValues, type EncoderOptions, listsOf, type OutputField, type TableEncoder } from './table-sink.ts'
 

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { gunzipSync, constants } from 'node:zlib'
-import { writeFailure } from '../../whole-file.ts'
+import { writeFailure } from '../../errors.ts'
 import type { InputFormat } from '../address.ts'
 import { newTemporaryFolder } from './temporary-folder.ts'
 

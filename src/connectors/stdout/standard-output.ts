@@ -2,8 +2,8 @@
 import { fstatSync, write } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { promisify } from 'node:util'
-import { systemCode } from '../../errors.ts'
-import { type ByteOutput, writeFailure } from '../../whole-file.ts'
+import { systemCode, writeFailure } from '../../errors.ts'
+import type { ByteOutput } from '../../whole-file.ts'
 
 const writeTo = promisify(write)
 // how a closed pipe or socket says so; EOF is Windows

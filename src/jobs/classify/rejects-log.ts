@@ -1,9 +1,9 @@
 // --rejects: every row that could not be classified, with its reason, as NDJSON.
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemCode, UsageError } from '../../errors.ts'
+import { systemCode, UsageError, writeFailure } from '../../errors.ts'
 import type { Reject } from '../../pipeline/batch.ts'
-import { makeFolder, openReplacement, writeFailure } from '../../whole-file.ts'
+import { makeFolder, openReplacement } from '../../whole-file.ts'
 
 export type RejectsLog = ReturnType<typeof rejectsTo>
 

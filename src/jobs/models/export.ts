@@ -6,7 +6,8 @@ import { readManifest } from '../../model/bundle/read-bundle.ts'
 import { checkBundle } from './check-bundle.ts'
 import { findBundle } from '../../model/store/model-reference.ts'
 import { localModel } from './local-model.ts'
-import { openReplacement, writeFailure } from '../../whole-file.ts'
+import { writeFailure } from '../../errors.ts'
+import { openReplacement } from '../../whole-file.ts'
 import { print } from '../../terminal/standard-streams.ts'
 
 /** Exports and says what was written, on stderr or with --json as one object. */

@@ -6,10 +6,9 @@ import { join, posix } from 'node:path'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { ReadEntry } from 'tar'
-import { LcclfError, messageOf, ModelError, systemCode } from '../../errors.ts'
+import { LcclfError, messageOf, ModelError, systemCode, writeFailure } from '../../errors.ts'
 import { type ByteReader, createByteReader } from '../../formats/chunks.ts'
 import { profileFile } from '../../model/bundle/input-profile.ts'
-import { writeFailure } from '../../whole-file.ts'
 
 /** How much an archive may unpack to; `ratio`: times its own size, once it has unpacked to `ratioFrom` bytes. */
 const usualLimits = { bytes: 8_000_000_000, ratio: 200, ratioFrom: 100_000_000, entries: 1000 }

@@ -2,9 +2,8 @@
 import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { LcclfError, messageOf, ModelError } from '../../errors.ts'
+import { LcclfError, messageOf, ModelError, writeFailure } from '../../errors.ts'
 import { type Packing, unpack } from '../../formats/unpack.ts'
-import { writeFailure } from '../../whole-file.ts'
 import { type ByteSource, fileSource, memorySource } from './byte-source.ts'
 
 /** How much a file may unpack to; `ratio`: times its own size, once it has unpacked to `ratioFrom` bytes. */

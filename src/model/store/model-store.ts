@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { messageOf, ServiceError, systemCode, UsageError } from '../../errors.ts'
+import { messageOf, ServiceError, systemCode, UsageError, writeFailure } from '../../errors.ts'
 import { ownerHere } from '../../owner.ts'
 import { isPlainName } from '../bundle/manifest.ts'
-import { syncFolder, writeFailure } from '../../whole-file.ts'
+import { syncFolder } from '../../whole-file.ts'
 
 export interface StoredModel {
   readonly name: string

@@ -2,7 +2,7 @@
 import type { Connection, ConnectionPool } from '@platformatic/kafka'
 import pRetry from 'p-retry'
 import { ServiceError } from '../../../errors.ts'
-import { type KafkaConnection } from './connection-settings.ts'
+import type { KafkaConnection } from './connection-settings.ts'
 import { type BrokerPlace, connectionOptions, createBrokerOrder } from './connection.ts'
 import { isTransient, NoAnswerError, protocolErrors, serviceFailure, usableAnswer } from './failures.ts'
 import { loadKafka, readVersions, send, UnknownRequestError } from './protocol.ts'

@@ -64,7 +64,7 @@ describe.skipIf(!kafka)('lcclf classify kafka://…', () => {
   })
 
   it('a window of time takes the messages from its beginning up to before its end', async () => {
-    const topic = await kafka.createTopic('window', 1)
+    const topic = await kafka.createTopic('window', 1, { 'retention.ms': '-1' })
     const times = ['2026-11-21T23:59:59.999Z', '2026-11-22T00:00:00Z', '2026-11-22T23:59:59Z', '2026-11-23T00:00:00Z']
     const messages = times.map((time, i) => ({ ...alerts[i]!, timestamp: BigInt(Date.parse(time)) }))
     await produce(kafka, topic, messages)

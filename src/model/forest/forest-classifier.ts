@@ -84,11 +84,12 @@ function classifierOf(
   prepared.catch(() => undefined)
 
   const classifyLater = createGroups<Answers>(
-    (group) =>
-      threads.run(
-        group,
-        group.map(({ matrix }) => matrix.buffer as ArrayBuffer),
-      ),
+    async (group) => {
+      // by all threads: each writes a part of the model
+      await prepared
+      const matrices = group.map(({ matrix }) => matrix.buffer as ArrayBuffer)
+      return threads.run(group, matrices)
+    },
     { threads: count, mostRows: engineParts.packed.blockRows },
   )
   const answer = async ({ matrix, rowCount }: FeatureBatch): Promise<Answers> => {

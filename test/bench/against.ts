@@ -59,7 +59,7 @@ export async function benchAgainst(commit: string, options: AgainstOptions): Pro
     const sums = [new Set<string>(), new Set<string>()] as const
     const kernel = (threads: number): Measure['run'] => {
       return (side) => {
-        const rate = kernelRate(side, matrix, threads, Math.max(1, Math.round(24_000 / count)))
+        const rate = kernelRate(side, matrix, threads, Math.max(1, Math.round(80_000 / count)))
         sums[sides.indexOf(side)]!.add(rate.sha256)
         return [rate.objectsPerSecond, rate.microsecondsAnObject]
       }

@@ -41,30 +41,42 @@ function rankFloat32(plan: PackingPlan, trees: readonly KernelTrees[], words: Ui
   gatherThresholds(plan, trees, { nodes, next, keep: (place, threshold) => (keys[place] = orderedFloat32(threshold)) })
   const most = thresholdCounts.reduce((largest, count) => Math.max(largest, count), 0)
   const room = { keys: new Int32Array(most), items: new Uint32Array(most) }
-  let column = -1
+  let columns = 0
   let first = thresholds
   for (let group = 0, start = 0; group < thresholdCounts.length; group++) {
     const end = start + thresholdCounts[group]!
     sortPairs(keys, nodes, start, end, room)
-    let rank = -1
-    const closeColumn = () => {
-      if (rank >= 0) first = writeColumn(plan, words, { column, group, first, count: rank + 1 })
-      rank = -1
+    // a feature with more thresholds than codes can tell apart has several columns, each for a part of them
+    while (start < end) {
+      const { count, next: rest } = rankSorted(words, { keys, nodes, start, end }, first / 4, columns)
+      first = writeColumn(plan, words, { column: columns++, group, first, count })
+      start = rest
     }
-    for (let i = start; i < end; i++) {
-      if (i === start || keys[i] !== keys[i - 1]) {
-        // a feature with more thresholds than codes can tell apart has several columns, each for a part of them
-        if (rank === COLUMN_THRESHOLDS - 1) closeColumn()
-        rank++
-        if (rank === 0) column++
-        words[first / 4 + rank] = keys[i]!
-      }
-      words[nodes[i]!] = ((rank - LEAST_RANK) << 16) | column
-    }
-    closeColumn()
-    start = end
   }
-  return column + 1
+  return columns
+}
+
+/**
+ * Writes the distinct ones of sorted thresholds, as many as a column can have, from a word on, and the column and rank of
+ * their nodes.
+ */
+function rankSorted(
+  words: Uint32Array,
+  { keys, nodes, start, end }: { keys: Int32Array; nodes: Uint32Array; start: number; end: number },
+  word: number,
+  column: number,
+): { count: number; next: number } {
+  let rank = -1
+  let i = start
+  for (; i < end; i++) {
+    const key = keys[i]!
+    if (i === start || key !== keys[i - 1]) {
+      if (rank === COLUMN_THRESHOLDS - 1) break
+      words[word + ++rank] = key
+    }
+    words[nodes[i]!] = ((rank - LEAST_RANK) << 16) | column
+  }
+  return { count: rank + 1, next: i }
 }
 
 /** The same in float64: the thresholds are sorted alone, and each node looks its own up. */

@@ -26,8 +26,9 @@ serveTasks<ForestSetup, ForestTask, ForestAnswer>(({ parts, room, packing }) => 
   if (packing?.levels) fillLevels(packing.plan, packing.trees)
   if (packing?.ranks) fillRanks(packing.plan, packing.trees)
   const engine = createForestEngine(parts, room)
-  // the forests are in the kernel's memory now: without this, a thread that makes little garbage keeps them to the end
-  if (packing) setImmediate(() => collectGarbage('all'))
+  // the forests are in the kernel's memory now: without this, a thread that makes little garbage keeps them to the end. A
+  // short run does without
+  if (packing) setTimeout(() => collectGarbage('all'), 1000).unref()
   return (batches) => {
     const answer = engine.classifyTogether(batches)
     const arrays = answer.flatMap(({ probabilities, margins, novelty }) => [

@@ -10,12 +10,11 @@ import type { WatchShape } from './learned-nights.ts'
 import type { SequentialTests } from './sequential-tests.ts'
 import type { Usual } from './usual.ts'
 
-/** What the book needs to know of the watch. */
-export interface BookContext {
+/** What is said of a cause is taken from these. */
+interface FactsContext {
   readonly shape: WatchShape
   readonly families: readonly FeatureFamily[]
   readonly inputVersion: string
-  readonly tests: Readonly<Record<'missing' | 'values' | 'classes', SequentialTests>>
   readonly inputs: InputBlocks
   readonly answers: AnswerBlocks
   readonly usual: () => Usual
@@ -23,6 +22,11 @@ export interface BookContext {
   readonly objects: () => number
   /** the first of a block */
   readonly objectAt: (side: 'inputs' | 'answers', block: number) => WatchedObject
+}
+
+/** What the book needs to know of the watch. */
+export interface BookContext extends FactsContext {
+  readonly tests: Readonly<Record<'missing' | 'values' | 'classes', SequentialTests>>
   readonly onChange: (change: AlarmChange) => void
 }
 
@@ -60,11 +64,8 @@ const patience = { inputs: 2, answers: 5 }
 const enoughBeside = 0.3
 
 export function createAlarmBook(context: BookContext) {
-  const { shape, families, inputVersion, tests, inputs, answers, usual, objectAt, onChange } = context
-  const familyOf = new Map(families.flatMap((family) => family.features.map((f) => [f, family] as const)))
-  const sizes = new Map(families.map(({ name, features }) => [name, features.length]))
-  const sizeOf = (family: string): number => sizes.get(family)!
-  const classNames = shape.levels.flatMap(({ name, classes }) => classes.map((one) => ({ level: name, class: one })))
+  const { shape, tests, usual, objectAt, onChange } = context
+  const { classNames, familyOf, factsOf, messageOf } = createAlarmFacts(context)
   const begun = new Map<AlarmKind, number>()
   let entries: Entry[] = []
   /** found since what was seen was learned last, over or not */
@@ -108,67 +109,6 @@ export function createAlarmBook(context: BookContext) {
         finding.kind === kind && finding.share >= enoughBeside && mayFollow(finding.block, beginOf(cause))
       return isBeside ? [mark(finding, block)] : []
     })
-  }
-
-  function sharesOf(cause: readonly Finding[], blocks: number): ShareShift[] {
-    const shifts = [...new Set(cause.map(({ item }) => item))].map((item) => {
-      const { hits, trials } = answers.lately(item, blocks)
-      const known = usual().classes[item]?.share
-      return {
-        ...classNames[item]!,
-        usual: known ? known.hits / known.trials : 0,
-        observed: trials === 0 ? 0 : hits / trials,
-      }
-    })
-    const weight = ({ level, usual: before, observed }: ShareShift): number => {
-      const place = shape.levels.findIndex(({ name }) => name === level)
-      // the top says it in the fewest words, and margins are nobody's first question
-      const worth = place === 1 ? 1.5 : place === 0 ? 1 : place === shape.levels.length - 1 ? 0.1 : 0.5
-      return worth * Math.abs(observed - before)
-    }
-    return shifts.sort((a, b) => weight(b) - weight(a))
-  }
-
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
-
-  function factsOf(cause: readonly Finding[], block: number) {
-    const { kind } = cause[0]!
-    // the first may be half as usual
-    const blocks = Math.max(1, block - beginOf(cause))
-    const first = objectAt(kind === 'classes' ? 'answers' : 'inputs', beginOf(cause))
-    const objects = Math.max(0, context.objects() - first.number + 1)
-    if (kind === 'classes') {
-      const shares = sharesOf(cause, blocks)
-      const levels = [...new Set(shares.map(({ level }) => level))]
-      const { usual: before, observed } = shares[0]!
-      return { kind, families: levels, features: [], shares, usual: before, observed, first, objects }
-    }
-    const items = [...new Set(cause.map(({ item }) => item))]
-    const inOrder = kind === 'values' ? items : [...items].sort((a, b) => a - b)
-    const known = items.map((f) => usual().missing[f]!.share)
-    const isKnown = known.every((share) => share !== undefined)
-    const rate = mean(
-      items.map((f) => inputs.missingLately(f, blocks)).map(({ hits, trials }) => hits / Math.max(1, trials)),
-    )
-    const common = known.map((share) => (share ? share.hits / share.trials : 0))
-    const group = (finding: Finding): number => usual().values[finding.item]?.shares[finding.series % groupCount] ?? 0
-    return {
-      kind,
-      families: [...new Set(inOrder.map((f) => familyOf.get(f)!.name))],
-      features: inOrder.map((f) => shape.features[f]!),
-      shares: [],
-      usual: kind === 'values' ? group(cause[0]!) : isKnown ? mean(common) : null,
-      observed: kind === 'values' ? 1 : rate,
-      first,
-      objects,
-    }
-  }
-
-  function messageOf(facts: ReturnType<typeof factsOf>, cause: readonly Finding[]): string {
-    if (facts.kind === 'classes') return classesText(facts, inputVersion)
-    if (facts.kind !== 'values') return missingText(facts, inputVersion, sizeOf)
-    const f = cause[0]!.item
-    return valuesText(facts, { usual: usual().values[f]!, values: inputs.latestValues(f) }, inputVersion, sizeOf)
   }
 
   function open(cause: Finding[], block: number): void {
@@ -335,4 +275,81 @@ export function createAlarmBook(context: BookContext) {
     if (item < 0 || alternative >= testsOf(kind).alternatives || group >= groupCount) return undefined
     return { kind, item, series: kind === 'values' ? item * groupCount + group : item, alternative, block: 0, share: 1 }
   }
+}
+
+/** What an alarm says of its cause: families or classes, since which object, how much of it and how much is usual. */
+function createAlarmFacts(context: FactsContext) {
+  const { shape, families, inputVersion, inputs, answers, usual, objectAt } = context
+  const familyOf = new Map(families.flatMap((family) => family.features.map((f) => [f, family] as const)))
+  const sizes = new Map(families.map(({ name, features }) => [name, features.length]))
+  const sizeOf = (family: string): number => sizes.get(family)!
+  const classNames = shape.levels.flatMap(({ name, classes }) => classes.map((one) => ({ level: name, class: one })))
+
+  /** How the shares of a cause's classes moved, what people ask for first. */
+  function sharesOf(cause: readonly Finding[], blocks: number): ShareShift[] {
+    const shifts = [...new Set(cause.map(({ item }) => item))].map((item) => {
+      const { hits, trials } = answers.lately(item, blocks)
+      const known = usual().classes[item]?.share
+      return {
+        ...classNames[item]!,
+        usual: known ? known.hits / known.trials : 0,
+        observed: trials === 0 ? 0 : hits / trials,
+      }
+    })
+    const weight = ({ level, usual: before, observed }: ShareShift): number => {
+      const place = shape.levels.findIndex(({ name }) => name === level)
+      // the top says it in the fewest words, and margins are nobody's first question
+      const worth = place === 1 ? 1.5 : place === 0 ? 1 : place === shape.levels.length - 1 ? 0.1 : 0.5
+      return worth * Math.abs(observed - before)
+    }
+    return shifts.sort((a, b) => weight(b) - weight(a))
+  }
+
+  /** What is known of a cause now: who, since when, how much. The first object counts from the block in which it began. */
+  function factsOf(cause: readonly Finding[], block: number) {
+    const { kind } = cause[0]!
+    // the first may be half as usual
+    const blocks = Math.max(1, block - beginOf(cause))
+    const first = objectAt(kind === 'classes' ? 'answers' : 'inputs', beginOf(cause))
+    const objects = Math.max(0, context.objects() - first.number + 1)
+    if (kind === 'classes') {
+      const shares = sharesOf(cause, blocks)
+      const levels = [...new Set(shares.map(({ level }) => level))]
+      const { usual: before, observed } = shares[0]!
+      return { kind, families: levels, features: [], shares, usual: before, observed, first, objects }
+    }
+    const items = [...new Set(cause.map(({ item }) => item))]
+    const inOrder = kind === 'values' ? items : [...items].sort((a, b) => a - b)
+    const known = items.map((f) => usual().missing[f]!.share)
+    const isKnown = known.every((share) => share !== undefined)
+    const rate = mean(
+      items.map((f) => inputs.missingLately(f, blocks)).map(({ hits, trials }) => hits / Math.max(1, trials)),
+    )
+    const common = known.map((share) => (share ? share.hits / share.trials : 0))
+    const group = (finding: Finding): number => usual().values[finding.item]?.shares[finding.series % groupCount] ?? 0
+    return {
+      kind,
+      families: [...new Set(inOrder.map((f) => familyOf.get(f)!.name))],
+      features: inOrder.map((f) => shape.features[f]!),
+      shares: [],
+      usual: kind === 'values' ? group(cause[0]!) : isKnown ? mean(common) : null,
+      observed: kind === 'values' ? 1 : rate,
+      first,
+      objects,
+    }
+  }
+
+  /** The sentence for people. */
+  function messageOf(facts: ReturnType<typeof factsOf>, cause: readonly Finding[]): string {
+    if (facts.kind === 'classes') return classesText(facts, inputVersion)
+    if (facts.kind !== 'values') return missingText(facts, inputVersion, sizeOf)
+    const f = cause[0]!.item
+    return valuesText(facts, { usual: usual().values[f]!, values: inputs.latestValues(f) }, inputVersion, sizeOf)
+  }
+
+  return { familyOf, classNames, factsOf, messageOf }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

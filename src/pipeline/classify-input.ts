@@ -31,10 +31,13 @@ export interface ClassifyInputOptions {
 }
 
 /**
- * More batches than this bring nothing more, whatever the number of cores, because one thread reads them. Of a thousand rows
- * each takes 1 MB; of a thousand messages, which are kept until they are acknowledged, some 15 MB.
+ * More batches than this bring nothing more, whatever the number of cores, because one thread reads them. A batch of a
+ * thousand messages, which are kept until they are acknowledged, takes some 15 MB.
  */
-const mostAhead = { rows: 32, messages: 8 }
+const mostAhead = 8
+
+/** Of small batches of rows more may be under way, up to so many rows in all: of a thousand, they take 1 MB. */
+const mostRowsAhead = 32_000
 
 /**
  * Classifies one input to its end, or until the signal: then it stops between two batches. Rows keep their order. A sink
@@ -58,8 +61,9 @@ export async function classifyInput(options: ClassifyInputOptions): Promise<(() 
     }
   }
   const deliveries = source.deliveries(AbortSignal.any([signal, leaving.signal]))
-  const width = ({ batch }: Delivery): number => Math.min(ahead, mostAhead[batch.messages ? 'messages' : 'rows'])
-  const results = orderedMap(deliveries, width, classify)
+  const bound = ({ batch: { messages, rowCount } }: Delivery): number =>
+    messages ? mostAhead : Math.max(mostAhead, Math.floor(mostRowsAhead / rowCount))
+  const results = orderedMap(deliveries, (delivery) => Math.min(ahead, bound(delivery)), classify)
   for await (const { delivery, classified } of results) {
     try {
       if (signal.aborted) break

@@ -86,9 +86,10 @@ describe('classifyInput', () => {
   })
 
   it.each([
-    ['32 batches of rows', 32, undefined],
-    ['eight batches of messages', 8, []],
-  ])('reads %s ahead at most, however many threads there are', async (_, bound, messages) => {
+    ['32 batches of a thousand rows', 32, 1000, undefined],
+    ['eight batches of ten thousand rows', 8, 10_000, undefined],
+    ['eight batches of messages', 8, 1, []],
+  ])('reads %s ahead at most, however many threads there are', async (_, bound, rowCount, messages) => {
     let taken = 0
     let underWay = 0
     let most = 0
@@ -107,7 +108,7 @@ describe('classifyInput', () => {
     const source = sourceOf(async function* () {
       for (; taken < 40; taken++) {
         const delivery = await Promise.resolve(deliveryOf([`o${taken}`]))
-        yield { ...delivery, batch: { ...delivery.batch, messages } }
+        yield { ...delivery, batch: { ...delivery.batch, rowCount, messages } }
       }
     })
     const sink = memorySink()

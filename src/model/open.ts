@@ -53,7 +53,7 @@ export async function openClassifier(directory: string, options: ClassifierOptio
   const threads = await startThreads(head.manifest, options)
   try {
     const bundle = await readBundle(directory, head)
-    const classifier = await openEngine(directory, bundle, options, threads)
+    const classifier = await openOn(threads, directory, bundle, options)
     const proof = prove(directory, classifier, bundle, options.engine)
     // who asks for an answer learns of a failure
     proof.catch(() => undefined)
@@ -128,14 +128,18 @@ export function enginesOf({
 /**
  * Makes a classifier of a bundle, without asking it anything yet.
  *
- * @param started threads that boot already, for a model that the forest engine runs
  * @throws UsageError for an engine that cannot run this model, or a novelty that it does not have
  */
-export async function openEngine(
+export function openEngine(directory: string, bundle: Bundle, options: ClassifierOptions): Promise<Classifier> {
+  return openOn(undefined, directory, bundle, options)
+}
+
+/** @param started threads that boot already, for a model that the forest engine runs */
+async function openOn(
+  started: ForestThreads | undefined,
   directory: string,
   bundle: Bundle,
   options: ClassifierOptions,
-  started?: ForestThreads,
 ): Promise<Classifier> {
   const { engine = enginesOf(bundle)[0], threads, cacheFolder = join(tmpdir(), 'lcclf-graphs') } = options
   const identity = identityOf(bundle)

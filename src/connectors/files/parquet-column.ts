@@ -50,9 +50,9 @@ export function columnReader<Values>(kind: ValueKind<Values>, shared: SharedRoom
     if (page.encoding === plain) return true
     if (size === undefined || !dictionaryEncodings.has(page.encoding))
       throw new RangeError(`an encoding for DuckDB: ${page.encoding}`)
-    // a page of nulls has no places in the dictionary
+    // a page of nulls may have no bytes: then there is no place in the dictionary to be taken
     const { values } = page
-    if (values.length > 0) indices.begin(values, [1, values.length], values.readUInt8(0))
+    indices.begin(values, [Math.min(1, values.length), values.length], values[0] ?? 0)
     return true
   }
 
@@ -91,7 +91,8 @@ export function columnReader<Values>(kind: ValueKind<Values>, shared: SharedRoom
     /** Fills an array with the next `count` values. */
     take(into: Values, count: number): void {
       for (let filled = 0; filled < count;) {
-        if (left === 0 && !nextPage()) throw new RangeError('a column ends before its rows do')
+        // pages may be empty
+        while (left === 0) if (!nextPage()) throw new RangeError('a column ends before its rows do')
         const taken = Math.min(count - filled, left)
         takeSome(page!, into, filled, taken)
         filled += taken

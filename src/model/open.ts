@@ -51,9 +51,11 @@ export interface ClassifierOptions {
 export async function openClassifier(directory: string, options: ClassifierOptions): Promise<Classifier> {
   const head = await readManifest(directory)
   const threads = await startThreads(head.manifest, options)
+  let open: Pick<Classifier, 'close'> | undefined = threads
   try {
     const bundle = await readBundle(directory, head)
     const classifier = await openOn(threads, directory, bundle, options)
+    open = classifier
     const proof = prove(directory, classifier, bundle, options.engine)
     // who asks for an answer learns of a failure
     proof.catch(() => undefined)
@@ -62,7 +64,7 @@ export async function openClassifier(directory: string, options: ClassifierOptio
     const proved = answersAfter(proof, classifier)
     return calibration ? { ...proved, calibrate: batchCalibrator(head.manifest, calibration) } : proved
   } catch (error) {
-    await threads?.close()
+    await open?.close()
     throw error
   }
 }

@@ -3,11 +3,11 @@
 type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 
 /**
- * Maps with up to `width` calls of `map` (of the latest item) under way or waiting to be handed out; results come in the order of the items,
- * each as soon as it is there, whether or not the next item has arrived (a quiet stream must not hold back the batch
- * before). Items are taken in while the reader is busy with a result: writing one batch does not stop the reading and
- * classifying of the next. An error of the items or of the map ends it, after the results before it were handed out.
- * Leaving early ends the items too.
+ * Maps with calls of `map` under way or waiting to be handed out, as many as `width` says of the latest item; results come
+ * in the order of the items, each as soon as it is there, whether or not the next item has arrived (a quiet stream must not
+ * hold back the batch before). Items are taken in while the reader is busy with a result: writing one batch does not stop
+ * the reading and classifying of the next. An error of the items or of the map ends it, after the results before it were
+ * handed out. Leaving early ends the items too.
  */
 export async function* orderedMap<Item, Result>(
   items: AsyncIterable<Item>,
